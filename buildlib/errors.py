@@ -1,0 +1,29 @@
+"""What can go wrong and be mended by the user.
+
+A message says where, what, what is allowed and what to do next; it is shown as it is, without a
+traceback. Anything that is not a `BuildError` or an `OSError` is a defect of this package.
+"""
+
+
+class BuildError(Exception):
+    """The base of every error that a user can act on."""
+
+
+class ManifestError(BuildError):
+    """`lambdas.yaml` cannot be used; the message lists every problem, one a line."""
+
+
+class LockError(BuildError):
+    """`requirements.lock` is missing, stale, unusable or could not be made."""
+
+
+class InstallError(BuildError):
+    """The dependencies of a variant could not be installed."""
+
+
+class StageError(BuildError):
+    """The tree that should be in the ZIP cannot be put together."""
+
+
+class ArchiveError(BuildError):
+    """The ZIP cannot be written from the staged tree."""

@@ -1,0 +1,221 @@
+"""Files and folders: safe names, atomic writes, walks that refuse what cannot be archived."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+import stat
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from buildlib.errors import BuildError, StageError
+
+# Never part of a function: bytecode differs by interpreter, the rest is left by tools.
+JUNK_FOLDERS = frozenset({
+    "__pycache__", ".git", ".hg", ".svn", ".venv", ".tox", ".nox",
+    ".mypy_cache", ".pytest_cache", ".ruff_cache",
+})  # fmt: skip
+JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+BYTECODE = (".pyc", ".pyo")
+
+
+def is_junk(name: str) -> bool:
+    """Tell whether a file of this name never belongs into an artifact."""
+    return name in JUNK_FILES or name.endswith(BYTECODE)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the name of a temporary file beside `path` that takes its place if all goes well.
+
+    Whoever is killed half-way leaves the earlier `path` and a file that no one reads.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace the content of `path` in one step."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Replace the content of `path` by a compact JSON text."""
+    write(path, json.dumps(value, separators=(",", ":")).encode())
+
+
+def read_json(path: Path) -> Any:
+    """Return the JSON value in `path`; None if it is not there or damaged, as after a crash."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all it holds; nothing happens if there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock `path` against other processes and threads; wait as long as it takes."""
+    from filelock import FileLock  # 50 ms to import, and rarely needed  # noqa: PLC0415
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path, thread_local=False):
+        yield
+
+
+def explain(error: OSError) -> str:
+    """Return what an operating-system error means, and what to do about it."""
+    where = f"{error.filename}: " if error.filename else ""
+    what = (error.strerror or str(error)).lower()
+    remedy = {
+        errno.ENOSPC: "free some space, then run doit again",
+        errno.EDQUOT: "free some space, then run doit again",
+        errno.EROFS: "make it writable, or build in another checkout",
+        errno.EACCES: "check its owner and permissions",
+        errno.EPERM: "check its owner and permissions",
+        errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    }.get(error.errno or 0)
+    kept = "earlier artifacts are untouched"
+    return f"{where}{what}; {remedy}; {kept}" if remedy else f"{where}{what}; {kept}"
+
+
+def check_names(paths: Iterable[str], where: str) -> None:
+    """Refuse names that could not be unpacked alike everywhere.
+
+    Two names that are equal after Unicode NFC and case folding are one file on macOS and Windows;
+    a backslash is a separator on Windows; a name that is not UTF-8 has no name in a ZIP.
+    """
+    problems = []
+    seen: dict[str, str] = {}
+    for path in paths:
+        if not path.isascii():
+            try:
+                path.encode()
+            except UnicodeEncodeError:
+                shown = os.fsencode(path).decode(errors="backslashreplace")
+                problems.append(f"{where}: the file name '{shown}' is not UTF-8; rename it")
+                continue
+            folded = unicodedata.normalize("NFC", path).casefold()
+        else:
+            folded = path.lower()
+        if "\\" in path:
+            problems.append(f"{where}: the file name '{path}' has a backslash; rename it")
+        if (other := seen.setdefault(folded, path)) != path:
+            problems.append(
+                f"{where}: '{other}' and '{path}' are one file on macOS and Windows; rename one"
+            )
+    if problems:
+        raise StageError("\n".join(problems))
+
+
+def walk(
+    top: Path,
+    *,
+    keep: Callable[[str], bool] | None = None,
+    where: str = "",
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield the POSIX name and the directory entry of every regular file below `top`.
+
+    A link counts as what it points to, as long as that is below `top`. `keep(name)` says whether
+    a file, or with a trailing slash a folder, is wanted.
+
+    Raises:
+        StageError: a link that leaves `top`, dangles or loops; a FIFO, socket or device.
+
+    """
+    boundary = os.path.realpath(top)
+    stack: list[tuple[str, str, tuple[str, ...]]] = [(str(top), "", (boundary,))]
+    while stack:
+        folder, prefix, parents = stack.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                link = entry.is_symlink()
+                if link:
+                    _check_link(entry, boundary, f"{where}/{name}")
+                if entry.is_dir():
+                    if entry.name in JUNK_FOLDERS or (keep and not keep(name + "/")):
+                        continue
+                    lineage = parents
+                    if link:
+                        real = os.path.realpath(entry.path)
+                        if any(_inside(parent, real) for parent in parents):
+                            msg = f"{where}/{name}: this link leads back to a folder that holds it"
+                            raise StageError(msg)
+                        lineage = (*parents, real)
+                    stack.append((entry.path, name + "/", lineage))
+                elif is_junk(entry.name) or (keep and not keep(name)):
+                    continue
+                elif entry.is_file():
+                    yield name, entry
+                else:
+                    kind = _kind(entry.stat().st_mode)
+                    msg = (
+                        f"{where}/{name}: {kind} cannot be part of a function; "
+                        "remove it or name it in 'exclude'"
+                    )
+                    raise StageError(msg)
+
+
+def _check_link(entry: os.DirEntry[str], boundary: str, shown: str) -> None:
+    real = os.path.realpath(entry.path)
+    if not _inside(real, boundary):
+        msg = (
+            f"{shown}: this link leaves the folder, so its content would depend on the machine; "
+            "copy the file, or name its folder in 'include'"
+        )
+        raise StageError(msg)
+    if not os.path.exists(real):
+        msg = f"{shown}: this link points to nothing (or to itself); remove it"
+        raise StageError(msg)
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _kind(mode: int) -> str:
+    names = {stat.S_ISFIFO: "a FIFO", stat.S_ISSOCK: "a socket"}
+    return next((name for test, name in names.items() if test(mode)), "a device")
+
+
+def inside(root: Path, text: str, what: str) -> str:
+    """Return `text` as a normal POSIX path relative to `root`, or raise if it leaves it.
+
+    Raises:
+        BuildError: the path is absolute, has a backslash, or leaves the repository by `..` or
+            through a link.
+
+    """
+    if "\\" in text:
+        msg = f"{what} '{text}': write '/' between folders, also on Windows"
+        raise BuildError(msg)
+    if text.startswith("/") or (len(text) > 1 and text[1] == ":"):
+        msg = f"{what} '{text}' must be relative to the folder of lambdas.yaml"
+        raise BuildError(msg)
+    normal = os.path.normpath(text).replace(os.sep, "/")
+    if normal == ".." or normal.startswith("../"):
+        msg = f"{what} '{text}' leaves the repository; only what is inside it can be built alike"
+        raise BuildError(msg)
+    if not _inside(os.path.realpath(root / normal), os.path.realpath(root)):
+        msg = f"{what} '{text}' leaves the repository through a link; move or copy the content"
+        raise BuildError(msg)
+    return normal

@@ -1,0 +1,134 @@
+"""Install wheels for the target with uv, whatever the host is. No interpreter of it is needed."""
+
+import re
+import sys
+from collections.abc import Sequence
+from importlib.resources import files as resources
+from pathlib import Path
+
+from buildlib import uv
+from buildlib.errors import InstallError
+from buildlib.model import Pin, Variant
+from buildlib.runtimes import RUNTIMES, machine, manylinux, platform_tag
+
+_NO_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>\S+) has no (usable )?wheels")
+
+
+def install(  # noqa: PLR0913 - each is one independent input of the installation
+    variant: Variant,
+    pins: Sequence[Pin],
+    target: Path,
+    *,
+    root: Path,
+    indexes: Sequence[str],
+    cache: Path,
+    log: Path,
+) -> None:
+    """Install `pins` into the folder `target`.
+
+    What is in uv's cache is taken without asking the index. The distributions that may be built
+    from source are built with pinned build tools, in a cache of their own (`cache`): a wheel that
+    someone built before, with other tools, must not be used.
+
+    Raises:
+        InstallError: with the end of uv's output, and what to do.
+
+    """
+    allowed = set(variant.function.allow_sdist)
+    wheels = [pin for pin in pins if pin.name not in allowed]
+    sdists = [pin for pin in pins if pin.name in allowed]
+    log.unlink(missing_ok=True)
+    if wheels:
+        no_build = [word for pin in wheels for word in ("--only-binary", pin.name)]
+        _run(variant, wheels, target, [*indexes, *no_build], root=root, log=log)
+    if sdists:
+        constraints = str(resources("buildlib") / "build-constraints.txt")
+        options = [*indexes, "--build-constraints", constraints, "--cache-dir", str(cache)]
+        _run(variant, sdists, target, options, root=root, log=log)
+        _check_pure(variant, sdists, target)
+
+
+def _run(  # noqa: PLR0913
+    variant: Variant,
+    pins: Sequence[Pin],
+    target: Path,
+    options: Sequence[str],
+    *,
+    root: Path,
+    log: Path,
+) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    requirements = target.with_name(target.name + ".txt")
+    requirements.write_text("".join(map(_line, pins)), encoding="utf-8", newline="\n")
+    major, minor = manylinux(variant.python)
+    arguments = [
+        *("pip", "install", "--target", str(target), "--requirement", str(requirements)),
+        *("--no-deps", "--require-hashes", "--no-compile-bytecode"),
+        # uv links files from its cache otherwise: a change in our tree would change the cache.
+        *("--link-mode", "copy"),
+        # Every file is checked against the lock, so it does not matter which index has it.
+        *("--index-strategy", "unsafe-best-match"),
+        *("--python", sys.executable, "--python-version", variant.python),
+        *("--python-platform", f"{machine(variant.architecture)}-manylinux_{major}_{minor}"),
+        *options,
+    ]
+    result = uv.run([*arguments, "--offline"], root=root, cwd=target.parent, log=log)
+    if result.code:
+        result = uv.run(arguments, root=root, cwd=target.parent, log=log)
+    if result.code:
+        raise InstallError(_message(variant, result.output, root, log))
+
+
+def _line(pin: Pin) -> str:
+    version = f" {pin.version}" if pin.version.startswith("@") else f"=={pin.version}"
+    return f"{pin.name}{version} {' '.join(f'--hash={value}' for value in pin.hashes)}\n"
+
+
+def _message(variant: Variant, output: str, root: Path, log: Path) -> str:
+    name = variant.function.name
+    runtime = RUNTIMES[variant.python]
+    shown = log.relative_to(root).as_posix()
+    # uv wraps its explanations; unfolded they can be searched.
+    match = _NO_WHEEL.search(" ".join(output.split()))
+    if match:
+        tag = platform_tag(variant.python, variant.architecture)
+        version = variant.python.replace(".", "")
+        return (
+            f"lambda '{name}': {match['name']} {match['version']} has no wheel for Python "
+            f"{variant.python} on {variant.architecture} ({runtime.system}, glibc "
+            f"{'.'.join(map(str, runtime.glibc))}).\n"
+            f"Tried: cp{version}, abi3 and py3 wheels for {tag} and older, and for any platform.\n"
+            f"Either say 'install: docker' for this lambda, to build it inside the AWS image, or "
+            f"ask for a version that has such a wheel in {variant.function.requirements}. "
+            f"If it is pure Python, 'allow_sdist: [{match['name']}]' builds it here.\n"
+            f"{uv.tail(output)}\nThe whole log is in {shown}."
+        )
+    if "Hash mismatch" in output or "hash mismatch" in output:
+        advice = (
+            "What the index gave is not what was locked: do not build from it before you know why. "
+            f"If the release was replaced on purpose, run 'doit lock:{name}'."
+        )
+    else:
+        advice = "Check the connection to the package index and its settings, then run doit again."
+    return (
+        f"lambda '{name}': the dependencies for Python {variant.python} on {variant.architecture} "
+        f"could not be installed\n{uv.tail(output)}\n{advice} The whole log is in {shown}."
+    )
+
+
+def _check_pure(variant: Variant, pins: Sequence[Pin], target: Path) -> None:
+    """Refuse what was compiled here: it would be for the host, and never the same twice."""
+    for pin in pins:
+        pattern = re.sub(r"-", "[-_.]", pin.name)
+        for metadata in target.glob("*.dist-info/WHEEL"):
+            folder = metadata.parent.name
+            if not re.match(rf"{pattern}-[^-]+\.dist-info$", folder, re.IGNORECASE):
+                continue
+            tags = re.findall(r"^Tag: (\S+)$", metadata.read_text(encoding="utf-8"), re.MULTILINE)
+            if not all(tag.endswith("-none-any") for tag in tags):
+                msg = (
+                    f"lambda '{variant.function.name}': {pin.name} {pin.version} is not pure Python "
+                    f"(its wheel is {', '.join(tags)}), so it cannot be built here; remove it from "
+                    "'allow_sdist' and say 'install: docker'"
+                )
+                raise InstallError(msg)

@@ -1,0 +1,77 @@
+"""Where everything is: one place that knows the names of files and folders."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+MANIFEST = "lambdas.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of a repository that holds a manifest.
+
+    Everything under `build` may be deleted, cached as a whole, and restored elsewhere.
+    """
+
+    root: Path
+
+    @property
+    def manifest(self) -> Path:
+        """The declaration of what to build."""
+        return self.root / MANIFEST
+
+    @property
+    def build(self) -> Path:
+        """Environments, staged trees, listings, state and logs."""
+        return self.root / "build"
+
+    @property
+    def dist(self) -> Path:
+        """The artifacts."""
+        return self.root / "dist"
+
+    @property
+    def index(self) -> Path:
+        """The index of the artifacts, which Terraform reads."""
+        return self.dist / "lambdas.json"
+
+    @property
+    def digests(self) -> Path:
+        """The remembered digests of files."""
+        return self.build / "digests.json"
+
+    def zip(self, variant_id: str) -> Path:
+        """Return the artifact of a variant."""
+        return self.dist / f"{variant_id}.zip"
+
+    def checksum(self, variant_id: str) -> Path:
+        """Return the file that `sha256sum -c` reads."""
+        return self.dist / f"{variant_id}.zip.sha256"
+
+    def environment(self, key: str) -> Path:
+        """Return the folder of an installed environment: `tree/` and its record."""
+        return self.build / "env" / key[:24]
+
+    def pack(self, name: str) -> Path:
+        """Return the compressed members of an environment or of a variant's own files."""
+        return self.build / "pack" / name
+
+    def staged(self, variant_id: str) -> Path:
+        """Return the staged tree of a variant."""
+        return self.build / "stage" / variant_id
+
+    def stamp(self, step: str, variant_id: str) -> Path:
+        """Return the record that a step leaves when it has finished for a variant."""
+        return self.build / step / f"{variant_id}.json"
+
+    def lock(self, name: str) -> Path:
+        """Return the file that processes lock before they change something that they share."""
+        return self.build / "locks" / f"{name}.lock"
+
+    def log(self, step: str, name: str) -> Path:
+        """Return the log of an external program."""
+        return self.build / "logs" / f"{step}-{name}.log"
+
+    def relative(self, path: Path) -> str:
+        """Return `path` as POSIX, relative to the root: the form for messages and records."""
+        return path.relative_to(self.root).as_posix()

@@ -1,0 +1,246 @@
+"""`requirements.txt` to `requirements.lock`: every distribution pinned, with its hashes.
+
+The lock is committed. Its header names the input that it was made from, and that alone says
+whether it is current: a fresh clone resolves nothing.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib import files, uv
+from buildlib.errors import LockError
+from buildlib.model import Pin, Variant
+from buildlib.runtimes import machine
+
+_HEADER = """\
+# Made by doit-lambda-zip from {name}; commit it, do not edit it.
+# requirements-sha256: {sha256}
+# python: {python}
+"""
+_SHA256 = re.compile(r"^# requirements-sha256: ([0-9a-f]{64})$", re.MULTILINE)
+_PYTHON = re.compile(r"^# python: ([0-9.]+)$", re.MULTILINE)
+
+_PIN = re.compile(
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*"
+    r"(==\s*(?P<version>[^\s;\\]+)|@\s*(?P<url>\S+))\s*(;\s*(?P<marker>.*))?"
+)
+_HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
+_NESTED = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]+(\S+)")
+_INDEX = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links)[\s=]+(\S+)")
+_HASHED = re.compile(r"#(.*&)?sha256=[0-9a-f]{64}|--hash=sha256:[0-9a-f]{64}")
+
+
+class Requirements(NamedTuple):
+    """A requirements file with all that it includes.
+
+    `sha256` is that of the contents with LF line ends; `indexes` are the options in it that say
+    where packages come from, as arguments of uv.
+    """
+
+    path: str
+    sha256: str
+    indexes: tuple[str, ...]
+
+
+def read_requirements(root: Path, path: str) -> Requirements:
+    """Read a requirements file, and the files that it names with -r and -c.
+
+    Raises:
+        LockError: a requirement without a version that an index could give and a hash could pin:
+            a local path, an editable, a VCS link, a URL without a hash. Every one is named.
+
+    """
+    digest = hashlib.sha256()
+    indexes: list[str] = []
+    problems: list[str] = []
+    _read_into(root, path, digest.update, indexes, problems, seen=set())
+    if problems:
+        raise LockError("\n".join(problems))
+    return Requirements(path, digest.hexdigest(), tuple(indexes))
+
+
+def _read_into(root, path, update, indexes, problems, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001, PLR0913
+    if path in seen:
+        return
+    seen.add(path)
+    try:
+        text = (root / path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problems.append(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8")
+        return
+    except OSError as error:
+        problems.append(f"{path}: cannot be read: {(error.strerror or '').lower()}")
+        return
+    text = text.replace("\r\n", "\n")
+    update(text.encode() + b"\0")
+    for number, line in enumerate(text.replace("\\\n", " ").split("\n"), start=1):
+        content = re.sub(r"(^|\s)#(?![A-Za-z]+=).*", "", line).strip()
+        where = f"{path}:{number}"
+        if match := _NESTED.fullmatch(content):
+            other = os.path.normpath(f"{os.path.dirname(path)}/{match[1]}").replace(os.sep, "/")
+            if other.startswith("../") or os.path.isabs(match[1]):
+                problems.append(f"{where}: '{match[1]}' is outside the repository; move it inside")
+            else:
+                _read_into(root, other, update, indexes, problems, seen)
+        elif match := _INDEX.fullmatch(content):
+            indexes += match.groups()
+        elif problem := _unpinnable(content):
+            problems.append(f"{where}: '{content}' {problem}")
+
+
+def _unpinnable(requirement: str) -> str | None:
+    """Return why a requirement cannot be pinned and what to do, or None."""
+    if re.match(r"(-e|--editable)\b", requirement):
+        return "is an editable install; name the folder in the lambda's 'include' instead"
+    if re.search(r"(^|[\s@])(git|hg|svn|bzr)\+", requirement):
+        return (
+            "is a VCS link, which has no hash; publish a release to an index, "
+            "or name a wheel's URL with '#sha256=<hex>'"
+        )
+    if "://" in requirement and not requirement.startswith("-"):
+        if re.search(r"(^|[\s@])file:", requirement):
+            return "is a local path; publish it to an index, or name its folder in 'include'"
+        if not _HASHED.search(requirement):
+            return "is a URL without a hash; append '#sha256=<hex>' to it"
+    name = requirement.split(";")[0]
+    if re.match(r"\.{0,2}/|[A-Za-z]:\\|~|\.\.?$", name) or re.search(r"\.(whl|zip|tar\.gz)$", name):
+        if "://" not in name:
+            return "is a local path; publish it to an index, or name its folder in 'include'"
+    return None
+
+
+def is_current(lock: Path, requirements: Requirements, python: str) -> bool:
+    """Tell whether the lock was made from these requirements for this lowest Python."""
+    return state(lock, requirements, python) is None
+
+
+def state(lock: Path, requirements: Requirements, python: str) -> str | None:
+    """Return what is wrong with a lock, in words that fit "the lock ..."; None if it is current."""
+    try:
+        head = lock.read_text(encoding="utf-8", errors="replace")[:1000]
+    except FileNotFoundError:
+        return "is missing"
+    found, lowest = _SHA256.search(head), _PYTHON.search(head)
+    if not found or not lowest:
+        return "was not made by this tool"
+    if found[1] != requirements.sha256:
+        return f"was made from another {Path(requirements.path).name}"
+    if lowest[1] != python:
+        return f"was made for Python {lowest[1]} and up, the lambda now starts at {python}"
+    return None
+
+
+def lowest(pythons: Iterable[str]) -> str:
+    """Return the lowest of some Python versions."""
+    return min(pythons, key=lambda python: tuple(map(int, python.split("."))))
+
+
+def is_frozen(frozen: bool, variables: Mapping[str, str]) -> bool:  # noqa: FBT001
+    """Tell whether locks may not be made on the way: the manifest says so, or this is CI."""
+    return frozen or variables.get("CI", "").lower() not in {"", "0", "false", "no"}
+
+
+def make(  # noqa: PLR0913 - each is one independent input of the resolution
+    root: Path,
+    lock: Path,
+    requirements: Requirements,
+    python: str,
+    *,
+    upgrade: bool = False,
+    log: Path | None = None,
+) -> None:
+    """Resolve the requirements for `python` and up, on every platform, and write the lock.
+
+    Pins of an earlier lock that still fit are kept, unless `upgrade`.
+
+    Raises:
+        LockError: with the end of uv's output.
+
+    """
+    name = Path(requirements.path).name
+    with files.replacing(lock) as temporary:
+        resolved = temporary.with_suffix(".resolved")
+        try:
+            if lock.exists():
+                shutil.copyfile(lock, resolved)
+            arguments = [
+                *("pip", "compile", name, "--output-file", str(resolved)),
+                *("--universal", "--python-version", python, "--python", sys.executable),
+                *("--generate-hashes", "--no-header", "--no-emit-index-url"),
+                *("--no-emit-find-links", "--quiet"),
+                *(["--upgrade"] if upgrade else []),
+            ]
+            result = uv.run(arguments, root=root, cwd=(root / requirements.path).parent, log=log)
+            if result.code:
+                shown = result.output.replace(str(resolved), lock.name)
+                msg = (
+                    f"{requirements.path}: no lock could be made for Python {python} and up\n"
+                    f"{uv.tail(shown)}\n"
+                    "Change the requirements so that they fit together, check the spelling of the "
+                    "names, or check the connection to the package index; then run doit again."
+                )
+                raise LockError(msg)
+            header = _HEADER.format(name=name, sha256=requirements.sha256, python=python)
+            body = resolved.read_text(encoding="utf-8")
+            temporary.write_bytes((header + body).encode())
+        finally:
+            resolved.unlink(missing_ok=True)
+
+
+def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
+    """Return the pins of a lock that hold for a variant, sorted by name.
+
+    Raises:
+        LockError: the lock is missing, or a line of it cannot be read or has no hash.
+
+    """
+    try:
+        text = lock.read_text(encoding="utf-8").replace("\r\n", "\n")
+    except FileNotFoundError:
+        msg = f"{shown}: there is none; run 'doit lock:{variant.function.name}' and commit it"
+        raise LockError(msg) from None
+    found = {}
+    for line in text.replace("\\\n", " ").split("\n"):
+        content = line.strip()
+        if not content or content.startswith("#"):
+            continue
+        requirement, *_ = content.partition(" --hash=")
+        match = _PIN.fullmatch(requirement.strip())
+        hashes = tuple(sorted(_HASH.findall(content)))
+        if not match or not hashes:
+            msg = (
+                f"{shown}: '{requirement.strip()}' is not a pin with hashes; "
+                f"run 'doit lock:{variant.function.name}' to make the lock anew"
+            )
+            raise LockError(msg)
+        if match["marker"] and not _holds(match["marker"], variant):
+            continue
+        name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+        found[name] = Pin(name, match["version"] or f"@ {match['url']}", hashes)
+    return tuple(found[name] for name in sorted(found))
+
+
+def _holds(marker: str, variant: Variant) -> bool:
+    """Evaluate an environment marker (PEP 508) for a variant's runtime."""
+    from packaging.markers import Marker  # noqa: PLC0415 - 40 ms, and few locks have markers
+
+    return Marker(marker).evaluate({
+        "implementation_name": "cpython",
+        "implementation_version": f"{variant.python}.0",
+        "os_name": "posix",
+        "platform_machine": machine(variant.architecture),
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": f"{variant.python}.0",
+        "python_version": variant.python,
+        "sys_platform": "linux",
+        "extra": "",
+    })  # fmt: skip

@@ -1,0 +1,418 @@
+"""Read `lambdas.yaml`: every key is a row of one table, every problem is reported at once.
+
+The YAML is composed into nodes, never constructed: positions stay known, `python: 3.10` can be
+told from `"3.10"`, tags build nothing, and an alias is looked at once for each place that uses it.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from buildlib import files, layout, variants
+from buildlib.errors import BuildError, ManifestError
+from buildlib.model import Function, Manifest
+from buildlib.runtimes import ARCHITECTURES, RUNTIMES
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+NAME = r"[a-z0-9][a-z0-9_-]*"
+HANDLER = r"[A-Za-z_][\w-]*([./][A-Za-z_][\w-]*)*\.[A-Za-z_]\w*"
+DISTRIBUTION = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the manifest: how it is read, checked, documented and put into the JSON Schema.
+
+    `many` allows a list; with `one` false only a list is allowed.
+    """
+
+    doc: str
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    many: bool = False
+    one: bool = True
+    boolean: bool = False
+    default: Any = None
+    shared: bool = False  # also allowed in `defaults`
+
+
+LAMBDA_KEYS = {
+    "source": Key(
+        "The function's folder, relative to the repository's root. Default: lambdas/<name>."
+    ),
+    "handler": Key(
+        "module.function, as Lambda calls it; checked against the staged tree.",
+        pattern=HANDLER,
+        shared=True,
+    ),
+    "requirements": Key(
+        "The requirements file, relative to source. Default: requirements.txt, if there."
+    ),
+    "python": Key(
+        "The Python version of the runtime, in quotes; a list makes variants.",
+        choices=tuple(RUNTIMES),
+        many=True,
+        default=("3.13",),
+        shared=True,
+    ),
+    "architecture": Key(
+        "The architecture of the runtime; a list makes variants.",
+        choices=ARCHITECTURES,
+        many=True,
+        default=("x86_64",),
+        shared=True,
+    ),
+    "install": Key(
+        "How dependencies are installed: from wheels, or inside the AWS image with Docker.",
+        choices=("wheels", "docker"),
+        default="wheels",
+        shared=True,
+    ),
+    "allow_sdist": Key(
+        "Distributions that may be built from source, pure Python only.",
+        pattern=DISTRIBUTION,
+        many=True,
+        one=False,
+        default=(),
+        shared=True,
+    ),
+    "include": Key(
+        "Files and folders from elsewhere in the repository; each lands under its own name.",
+        many=True,
+        one=False,
+        default=(),
+    ),
+    "exclude": Key(
+        "gitignore patterns over the whole staged tree.",
+        many=True,
+        one=False,
+        default=(),
+        shared=True,
+    ),
+    "compression": Key(
+        "How members are stored in the ZIP.",
+        choices=("deflate", "stored"),
+        default="deflate",
+        shared=True,
+    ),
+}
+DEFAULT_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if key.shared} | {
+    "frozen": Key("A missing or stale lock is an error, as it is with CI set.", boolean=True),
+}
+TOP_KEYS = ("version", "defaults", "lambdas")
+
+
+class _Entry(NamedTuple):
+    """A key and its value in a mapping of the manifest."""
+
+    key: yaml.Node
+    value: yaml.Node
+
+
+class _Reader:
+    """One reading of a manifest; collects the problems that it meets."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.problems: list[tuple[int, int, str]] = []
+
+    def problem(self, node: yaml.Node, text: str) -> None:
+        mark = node.start_mark
+        self.problems.append((mark.line + 1, mark.column + 1, text))
+
+    # -- YAML ------------------------------------------------------------------------------------
+
+    def mapping(self, node: yaml.Node, what: str, known: Iterable[str] = ()) -> dict[str, _Entry]:
+        """Return the entries of a mapping; with `known`, unknown keys are problems."""
+        prefix = f"{what}: " if what else ""
+        if not isinstance(node, yaml.MappingNode):
+            self.problem(node, f"{prefix}expected keys and values, found {_kind(node)}")
+            return {}
+        entries: dict[str, _Entry] = {}
+        known = tuple(known)
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                self.problem(
+                    key, f"{prefix}a key must be plain text (YAML's '<<' is not used here)"
+                )
+            elif key.value in entries:
+                first = entries[key.value].key.start_mark.line + 1
+                self.problem(
+                    key, f"{prefix}key '{key.value}' is there twice, first in line {first}"
+                )
+            elif known and key.value not in known:
+                self.problem(
+                    key, f"{prefix}unknown key '{key.value}'; {_suggest(key.value, known)}"
+                )
+            else:
+                entries[key.value] = _Entry(key, value)
+        return entries
+
+    def values(self, node: yaml.Node, key: Key, what: str) -> tuple[str, ...]:
+        """Return the texts of a key that takes one or a list; problems give fewer of them."""
+        nodes = [node]
+        if isinstance(node, yaml.SequenceNode) and key.many:
+            nodes = node.value
+            if not nodes and key.one:
+                self.problem(node, f"{what}: the list is empty")
+        elif not key.one:
+            self.problem(node, f"{what}: expected a list, found {_kind(node)}")
+            return ()
+        found: list[str] = []
+        for item in nodes:
+            text = self.text(item, key, what)
+            if text is not None and text in found:
+                self.problem(item, f"{what}: '{text}' is there twice")
+            elif text is not None:
+                found.append(text)
+        return tuple(found)
+
+    def text(self, node: yaml.Node, key: Key, what: str) -> str | None:
+        """Return a scalar's text if it is what the key takes."""
+        expected = f"expected {' or '.join(key.choices)}" if key.choices else "expected text"
+        if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:str":
+            found = _kind(node)
+            if isinstance(node, yaml.ScalarNode) and key.choices == tuple(RUNTIMES):
+                number = (
+                    f" (YAML reads the number {float(node.value)!r})" if _is_float(node) else ""
+                )
+                expected = f'write the version in quotes: "{node.value}"{number}'
+            self.problem(node, f"{what}: {expected}, found {found}")
+            return None
+        value = str(node.value)
+        if key.choices and value not in key.choices:
+            hint = "" if key.choices != tuple(RUNTIMES) else "; Lambda has no such Python runtime"
+            self.problem(node, f"{what}: {expected}, found '{value}'{hint}")
+            return None
+        if not value.strip():
+            self.problem(node, f"{what}: the text is empty")
+            return None
+        if key.pattern and not re.fullmatch(key.pattern, value):
+            self.problem(node, f"{what}: '{value}' is not allowed; it must match {key.pattern}")
+            return None
+        return value
+
+    # -- the manifest's parts --------------------------------------------------------------------
+
+    def manifest(self, node: yaml.Node) -> Manifest:
+        top = self.mapping(node, "", TOP_KEYS)
+        if "version" not in top:
+            self.problem(node, "missing key 'version'; write 'version: 1'")
+        elif getattr(top["version"].value, "value", None) != "1":
+            self.problem(top["version"].value, "version: expected 1, the only one there is so far")
+        defaults: dict[str, Any] = {}
+        frozen = False
+        if "defaults" in top:
+            entries = self.mapping(top["defaults"].value, "defaults", DEFAULT_KEYS)
+            if "frozen" in entries:
+                frozen = self.boolean(entries.pop("frozen").value, "defaults: frozen")
+            defaults = self.options(entries, "defaults")
+        if "lambdas" not in top:
+            self.problem(node, "missing key 'lambdas'")
+            return Manifest((), frozen)
+        lambdas = self.mapping(top["lambdas"].value, "lambdas")
+        if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
+            self.problem(top["lambdas"].value, "lambdas: declare at least one")
+        functions = [self.function(name, entry, defaults) for name, entry in lambdas.items()]
+        return Manifest(tuple(function for function in functions if function), frozen)
+
+    def boolean(self, node: yaml.Node, what: str) -> bool:
+        if node.tag != "tag:yaml.org,2002:bool":
+            self.problem(node, f"{what}: expected true or false, found {_kind(node)}")
+            return False
+        return str(node.value).lower() in {"true", "yes", "on"}
+
+    def options(self, entries: dict[str, _Entry], where: str) -> dict[str, Any]:
+        """Return the values of the keys that are there, as the fields of a Function have them."""
+        found: dict[str, Any] = {}
+        for name, entry in entries.items():
+            key = LAMBDA_KEYS[name]
+            what = f"{where}: {name}"
+            if key.many:
+                found[name] = self.values(entry.value, key, what)
+            else:
+                found[name] = self.text(entry.value, key, what)
+        return found
+
+    def function(self, name: str, entry: _Entry, defaults: dict[str, Any]) -> Function | None:
+        where = f"lambda '{name}'"
+        if not re.fullmatch(NAME, name):
+            self.problem(entry.key, f"{where}: the name is not allowed; it must match {NAME}")
+            return None
+        entries = self.mapping(entry.value, where, LAMBDA_KEYS)
+        problems = len(self.problems)
+        options = {key: row.default for key, row in LAMBDA_KEYS.items()}
+        options |= defaults | self.options(entries, where)
+        if options["handler"] is None and "handler" not in entries:
+            self.problem(
+                entry.key, f"{where}: missing key 'handler', such as 'handler: app.handler'"
+            )
+        if options["install"] == "docker":
+            node = entries["install"].value if "install" in entries else entry.key
+            self.problem(node, f"{where}: 'install: docker' is not available yet; use 'wheels'")
+        if len(self.problems) > problems:
+            return None
+        return self.located(name, entries, entry.key, options)
+
+    def located(
+        self, name: str, entries: dict[str, _Entry], key: yaml.Node, options: dict[str, Any]
+    ) -> Function | None:
+        """Check the paths of a function, and make it."""
+        where = f"lambda '{name}'"
+        problems = len(self.problems)
+        node = entries["source"].value if "source" in entries else key
+        source = self.path(node, options["source"] or f"lambdas/{name}", f"{where}: source")
+        if source is None:
+            return None
+        if not (self.root / source).is_dir():
+            hint = "" if "source" in entries else "; create it or say 'source:'"
+            self.problem(node, f"{where}: the source folder '{source}' does not exist{hint}")
+        requirements = None
+        if options["requirements"] is not None:
+            node = entries["requirements"].value
+            written = f"{source}/{options['requirements']}"
+            requirements = self.path(node, written, f"{where}: requirements")
+            if requirements and not (self.root / requirements).is_file():
+                self.problem(
+                    node, f"{where}: the requirements file '{requirements}' does not exist"
+                )
+        elif (self.root / source / "requirements.txt").is_file():
+            requirements = f"{source}/requirements.txt"
+        include = []
+        nodes = getattr(entries["include"].value, "value", []) if "include" in entries else []
+        for node, text in zip(nodes, options["include"], strict=False):
+            path = self.path(node, text, f"{where}: include")
+            if path and not (self.root / path).exists():
+                self.problem(node, f"{where}: include '{path}' does not exist")
+            include.append(path or "")
+        if len(self.problems) > problems:
+            return None
+        return Function(
+            name=name,
+            handler=options["handler"],
+            source=source,
+            requirements=requirements,
+            pythons=options["python"],
+            architectures=options["architecture"],
+            install=options["install"],
+            include=tuple(include),
+            exclude=options["exclude"],
+            compression=options["compression"],
+            allow_sdist=options["allow_sdist"],
+        )
+
+    def path(self, node: yaml.Node, text: str, what: str) -> str | None:
+        try:
+            return files.inside(self.root, text, what)
+        except BuildError as error:
+            self.problem(node, str(error))
+            return None
+
+
+def read(root: Path) -> Manifest:
+    """Read and check the manifest in the folder `root`.
+
+    Raises:
+        ManifestError: with a line `lambdas.yaml:<line>:<column>: <problem>` for each problem.
+
+    """
+    name = layout.MANIFEST
+    try:
+        text = (root / name).read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        msg = f"{name}: there is none in {root}; the README shows how to start one"
+        raise ManifestError(msg) from None
+    except UnicodeDecodeError as error:
+        msg = f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8"
+        raise ManifestError(msg) from None
+    reader = _Reader(root)
+    manifest = Manifest((), frozen=False)
+    try:
+        node = yaml.compose(text, Loader=_LOADER)
+        if node is None:
+            msg = f"{name}: the file is empty; it needs 'version: 1' and 'lambdas:'"
+            raise ManifestError(msg)
+        manifest = reader.manifest(node)
+        _check_unique(reader, node, manifest)
+    except yaml.MarkedYAMLError as error:
+        raise ManifestError(_syntax(name, error, text)) from None
+    except yaml.YAMLError as error:
+        msg = f"{name}: not valid YAML: {error}"
+        raise ManifestError(msg) from None
+    except RecursionError:
+        msg = f"{name}: not valid: nested too deeply"
+        raise ManifestError(msg) from None
+    if reader.problems:
+        lines = [
+            f"{name}:{line}:{column}: {text}" for line, column, text in sorted(reader.problems)
+        ]
+        raise ManifestError("\n".join(lines))
+    return manifest
+
+
+def _check_unique(reader: _Reader, node: yaml.Node, manifest: Manifest) -> None:
+    """Two functions must not write one file: an artifact's name, or a lock."""
+    keys = _lambda_nodes(node)
+    ids: dict[str, str] = {}
+    locks: dict[str, Function] = {}
+    for function in manifest.functions:
+        for name in {function.name, *(variant.id for variant in variants.of(function))}:
+            other = ids.setdefault(name, function.name)
+            if other != function.name:
+                reader.problem(
+                    keys[function.name],
+                    f"lambda '{function.name}': '{name}' is also what lambda '{other}' makes; "
+                    "rename one",
+                )
+        if function.lock:
+            first = locks.setdefault(function.lock, function)
+            if first.requirements != function.requirements:
+                reader.problem(
+                    keys[function.name],
+                    f"lambda '{function.name}': its lock {function.lock} is also that of lambda "
+                    f"'{first.name}', with other requirements; give it a source folder of its own",
+                )
+
+
+def _lambda_nodes(node: yaml.Node) -> dict[str, yaml.Node]:
+    """Return where each lambda is declared; empty if the manifest has another shape."""
+    entries = node.value if isinstance(node, yaml.MappingNode) else []
+    lambdas = next((value for key, value in entries if key.value == "lambdas"), None)
+    if not isinstance(lambdas, yaml.MappingNode):
+        return {}
+    return {key.value: key for key, _ in lambdas.value}
+
+
+def _is_float(node: yaml.ScalarNode) -> bool:
+    return node.tag == "tag:yaml.org,2002:float"
+
+
+def _kind(node: yaml.Node) -> str:
+    if isinstance(node, yaml.MappingNode):
+        return "keys and values"
+    if isinstance(node, yaml.SequenceNode):
+        return "a list"
+    names = {"int": "the number", "float": "the number", "bool": "the boolean", "null": "nothing"}
+    name = names.get(node.tag.rpartition(":")[2], "")
+    return name if name == "nothing" else f"{name} {node.value}".strip()
+
+
+def _suggest(text: str, known: tuple[str, ...]) -> str:
+    close = difflib.get_close_matches(text, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else f"allowed: {', '.join(known)}"
+
+
+def _syntax(name: str, error: yaml.MarkedYAMLError, text: str) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+    problem = error.problem or error.context
+    lines = text.splitlines()
+    if mark and mark.line < len(lines) and "\t" in lines[mark.line]:
+        problem = f"{problem}; YAML does not allow tabs here, indent with spaces"
+    return f"{where}: not valid YAML: {problem}"

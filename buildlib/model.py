@@ -1,0 +1,91 @@
+"""The values that the steps hand to each other. No I/O, no behaviour beyond their own fields."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One entry of `lambdas:` in the manifest, with the defaults filled in.
+
+    Paths are POSIX and relative to the repository's root, except `include` and `exclude`, which
+    are as written.
+    """
+
+    name: str
+    handler: str
+    source: str
+    requirements: str | None
+    pythons: tuple[str, ...]
+    architectures: tuple[str, ...]
+    install: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    compression: str
+    allow_sdist: tuple[str, ...]
+
+    @property
+    def lock(self) -> str | None:
+        """The committed lock of `requirements`, shared by all variants; None without any."""
+        return f"{self.source}/requirements.lock" if self.requirements else None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A valid `lambdas.yaml`."""
+
+    functions: tuple[Function, ...]
+    frozen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One ZIP to build: a function for one Python and one architecture."""
+
+    id: str
+    function: Function
+    python: str
+    architecture: str
+
+
+class Pin(NamedTuple):
+    """A locked distribution: `hashes` are sorted, each as `sha256:<hex>`."""
+
+    name: str
+    version: str
+    hashes: tuple[str, ...]
+
+
+class File(NamedTuple):
+    """A regular file of a tree: POSIX path relative to the tree, hex sha256, size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+class Origin(NamedTuple):
+    """Where a staged file comes from.
+
+    `path` is relative to the repository's root for the function's own files, and to the
+    environment's tree for the files of dependencies.
+    """
+
+    file: File
+    path: str
+    dependency: bool
+
+
+class Packed(NamedTuple):
+    """A member's data as it stands in the archive: raw deflate, or the content itself if stored.
+
+    `pack` is the file that holds it from `offset` on for `compressed_size` bytes; `method` is the
+    APPNOTE's compression method, 0 or 8; `crc` the CRC-32 of the content.
+    """
+
+    pack: str
+    offset: int
+    compressed_size: int
+    size: int
+    crc: int
+    method: int

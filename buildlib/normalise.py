@@ -1,0 +1,134 @@
+"""Make trees canonical: what an installer left behind goes, one mtime and one mode for all.
+
+The rules are those of the byte contract (docs/byte-contract.md): the same lock gives the same tree,
+whichever installer put it there.
+"""
+
+import base64
+import csv
+import hashlib
+import io
+import os
+from collections.abc import Container, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from buildlib import digest, files
+from buildlib.errors import InstallError
+from buildlib.model import File
+
+# 2012-12-12 12:12:00 UTC, the one mtime.
+MTIME = 1_355_314_320
+# The one mode: readable by any user, and executable where it must be.
+MODE = 0o755
+
+# PEP 376 and PEP 610 records of how something was installed, and those of uv.
+_INSTALLER_FILES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+# Scripts start with the host's interpreter; Lambda runs none of them.
+_SCRIPTS = ("bin", "Scripts")
+
+
+def environment(tree: Path) -> list[File]:
+    """Make a freshly installed tree canonical, and return its files in the order of their names.
+
+    Raises:
+        InstallError: two distributions wrote different files of one name, so that the result
+            would depend on which came last.
+
+    """
+    owners = _owners(tree)
+    for name in (*_SCRIPTS, ".lock"):
+        files.remove(tree / name)
+    for folder in owners:
+        for name in _INSTALLER_FILES:
+            (tree / folder / name).unlink(missing_ok=True)
+    _remove_junk(tree)
+    paths = [path for path, _ in files.walk(tree, where=tree.name)]
+    files.check_names(paths, "the installed dependencies")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        hashes = pool.map(digest.sha256, [tree / path for path in paths])
+        listing = {
+            path: File(path, value, (tree / path).stat().st_size)
+            for path, value in zip(paths, hashes, strict=True)
+        }
+    for folder, owned in owners.items():
+        name = f"{folder}/RECORD"
+        content = record(name, [listing[path] for path in owned if path in listing])
+        (tree / name).write_bytes(content)
+        listing[name] = File(name, hashlib.sha256(content).hexdigest(), len(content))
+    touch(tree, listing)
+    return [listing[path] for path in sorted(listing)]
+
+
+def _owners(tree: Path) -> dict[str, list[str]]:
+    """Return the paths in the RECORD of each distribution, by the name of its `.dist-info`."""
+    owners: dict[str, list[str]] = {}
+    seen: dict[str, tuple[str, str]] = {}
+    problems = []
+    for path in sorted(tree.glob("*.dist-info/RECORD")):
+        folder = path.parent.name
+        owners[folder] = []
+        with path.open(encoding="utf-8", newline="") as stream:
+            for row in csv.reader(stream):
+                name, value = os.path.normpath(row[0]).replace(os.sep, "/"), row[1]
+                owners[folder].append(name)
+                other, earlier = seen.setdefault(name, (folder, value))
+                shipped = not name.startswith(("../", "bin/"))
+                if value != earlier and shipped and not files.is_junk(name):
+                    problems.append(
+                        f"{_label(other)} and {_label(folder)} both install '{name}', with "
+                        "different contents; which one wins would be chance: replace one of them"
+                    )
+    if problems:
+        raise InstallError("\n".join(problems))
+    return owners
+
+
+def _label(folder: str) -> str:
+    return folder.removesuffix(".dist-info").replace("-", " ")
+
+
+def _remove_junk(tree: Path) -> None:
+    """Remove bytecode and the like; some wheels ship their own."""
+    for folder, names, leaves in os.walk(tree, topdown=True):
+        for name in [name for name in names if name in files.JUNK_FOLDERS]:
+            names.remove(name)
+            files.remove(Path(folder, name))
+        for name in filter(files.is_junk, leaves):
+            os.unlink(os.path.join(folder, name))
+
+
+def record(name: str, owned: Iterable[File]) -> bytes:
+    """Return a RECORD (PEP 376, PEP 627) of the files `owned`, sorted; `name` is its own path."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    rows = {file.path: (f"sha256={_base64(file.sha256)}", file.size) for file in owned}
+    rows[name] = ("", "")
+    for path in sorted(rows):
+        writer.writerow((path, *rows[path]))
+    return text.getvalue().encode()
+
+
+def shortened_record(content: bytes, kept: Container[str]) -> bytes:
+    """Return a RECORD without the files that are not `kept`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    rows = csv.reader(io.StringIO(content.decode(), newline=""))
+    writer.writerows(row for row in rows if row[0] in kept)
+    return text.getvalue().encode()
+
+
+def _base64(hexadecimal: str) -> str:
+    return base64.urlsafe_b64encode(bytes.fromhex(hexadecimal)).rstrip(b"=").decode()
+
+
+def touch(tree: Path, paths: Iterable[str]) -> None:
+    """Give the files the one mtime and mode, where they do not have them yet."""
+    top = f"{tree}{os.sep}"
+    for path in paths:
+        name = top + path
+        status = os.stat(name)
+        if status.st_mode & 0o7777 != MODE:
+            os.chmod(name, MODE)
+        if status.st_mtime_ns != MTIME * 1_000_000_000:
+            os.utime(name, (MTIME, MTIME))

@@ -1,0 +1,1 @@
+"""What is made of finished artifacts for others to read."""

@@ -1,0 +1,98 @@
+"""`dist/`: the ZIPs, their checksums and the index, which never disagree.
+
+A ZIP changes together with its checksum and its entry in the index, under one lock: first what
+described the old one goes, then the new one comes, then its description. Whoever is killed between
+two of these steps leaves a ZIP without a description, never one with a wrong one.
+"""
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from buildlib import files
+from buildlib.archive import Written
+from buildlib.layout import Layout
+from buildlib.model import Variant
+from buildlib.runtimes import RUNTIMES
+
+Entry = dict[str, Any]
+
+
+def read(layout: Layout) -> dict[str, Entry]:
+    """Return the index; it is empty if there is none."""
+    index = files.read_json(layout.index)
+    return index if isinstance(index, dict) else {}
+
+
+def entry(layout: Layout, variant: Variant, written: Written) -> Entry:
+    """Return a variant's entry in the index."""
+    digest = bytes.fromhex(written.sha256)
+    return {
+        "lambda": variant.function.name,
+        "handler": variant.function.handler,
+        "runtime": RUNTIMES[variant.python].identifier,
+        "architecture": variant.architecture,
+        "path": layout.relative(layout.zip(variant.id)),
+        "sha256": written.sha256,
+        "source_code_hash": base64.b64encode(digest).decode(),
+        "size": written.size,
+        "unzipped_size": written.unzipped_size,
+    }
+
+
+def publish(layout: Layout, variant: Variant, written: Written, new: Path | None = None) -> None:
+    """Put the file `new` in the place of a variant's ZIP, and describe it.
+
+    Without `new`, only the description of the ZIP that is there is made again.
+    """
+    with files.locked(layout.lock("dist")):
+        index = read(layout)
+        changed = entry(layout, variant, written)
+        if index.get(variant.id) != changed:
+            if index.pop(variant.id, None) is not None:
+                _write(layout, index)
+            layout.checksum(variant.id).unlink(missing_ok=True)
+        if new is not None:
+            os.replace(new, layout.zip(variant.id))
+        files.write(layout.checksum(variant.id), _checksum(layout, variant, written))
+        if index.get(variant.id) != changed:
+            index[variant.id] = changed
+            _write(layout, index)
+
+
+def is_described(
+    layout: Layout, variant: Variant, written: Written, index: dict[str, Entry]
+) -> bool:
+    """Tell whether the checksum and the index say of a ZIP what it is."""
+    if index.get(variant.id) != entry(layout, variant, written):
+        return False
+    try:
+        checksum = layout.checksum(variant.id).read_bytes()
+    except OSError:
+        return False
+    return checksum == _checksum(layout, variant, written)
+
+
+def withdraw(layout: Layout, variant_id: str) -> None:
+    """Remove a variant's entry, checksum and ZIP."""
+    with files.locked(layout.lock("dist")):
+        index = read(layout)
+        if index.pop(variant_id, None) is not None:
+            _write(layout, index)
+        layout.checksum(variant_id).unlink(missing_ok=True)
+        layout.zip(variant_id).unlink(missing_ok=True)
+
+
+def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
+    """Return the line that `sha256sum -c` reads from the repository's root."""
+    return f"{written.sha256}  {layout.relative(layout.zip(variant.id))}\n".encode()
+
+
+def _write(layout: Layout, index: dict[str, Entry]) -> None:
+    if not index:
+        layout.index.unlink(missing_ok=True)
+        return
+    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+    files.write(layout.index, text.encode())

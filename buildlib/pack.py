@@ -1,0 +1,190 @@
+"""Compressed members, kept by content: what was compressed once is copied from then on.
+
+A pack is a file of members' data, one after the other, and an index beside it that says by the
+sha256 of the content where each is. Deflate here is a function of the content alone - one pinned
+encoder, one level - so a member from a pack has the very bytes that compressing it again would
+give. The index holds the sha256 of the data; a pack that does not fit is made anew.
+"""
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import NamedTuple
+
+import deflate
+
+from buildlib import files, recipe
+from buildlib.digest import Digests
+from buildlib.errors import ArchiveError
+from buildlib.model import Packed
+from buildlib.runtimes import UNZIPPED_LIMIT
+
+STORED = 0
+DEFLATED = 8
+
+# Contents in memory at a time, in bytes; a single larger one is compressed alone.
+_IN_FLIGHT = 48 << 20
+_CHUNK = 1 << 20
+
+
+class Content(NamedTuple):
+    """A file to compress: where it is, and the sha256 and size that it must have."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+def stored(content: Content) -> Packed:
+    """Return a member that is stored as it is, straight from its file.
+
+    Raises:
+        ArchiveError: the file is not what was staged.
+
+    """
+    digest, crc = hashlib.sha256(), 0
+    with open(content.path, "rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+            crc = deflate.crc32(chunk, crc)
+    _check(content, digest.hexdigest())
+    return Packed(content.path, 0, content.size, content.size, crc, STORED)
+
+
+def compressed(  # noqa: PLR0913 - each is one independent input
+    path: Path,
+    contents: Sequence[Content],
+    *,
+    reuse: Iterable[Path],
+    keep: bool,
+    digests: Digests,
+    threads: int,
+) -> dict[str, Packed]:
+    """Return the members of `contents` by their sha256, after making sure that `path` has them.
+
+    What is missing comes from the packs `reuse` or is compressed, the largest first. With `keep`,
+    members that are not in `contents` stay in the pack for others.
+    """
+    small = [content for content in contents if content.size <= UNZIPPED_LIMIT]
+    large = {c.sha256: stored(c) for c in contents if c.size > UNZIPPED_LIMIT}
+    present = load(path, digests)
+    wanted = {content.sha256: content for content in small}
+    missing = [content for digest, content in wanted.items() if digest not in present]
+    surplus = not keep and present.keys() - wanted.keys()
+    if missing or surplus:
+        kept = {d: m for d, m in present.items() if keep or d in wanted}
+        if missing:
+            lent: dict[str, Packed] = {}
+            for other in reuse:
+                lent |= load(other, digests)
+            kept |= {c.sha256: lent[c.sha256] for c in missing if c.sha256 in lent}
+        rest = [content for content in missing if content.sha256 not in kept]
+        present = _write(path, kept, rest, threads)
+    return {digest: present[digest] for digest in wanted} | large
+
+
+def load(path: Path, digests: Digests) -> dict[str, Packed]:
+    """Return the members of a pack; none if it is not there, damaged or of another encoder."""
+    index = files.read_json(_index(path))
+    if not isinstance(index, dict) or index.get("encoder") != recipe.encoder():
+        return {}
+    try:
+        intact = digests.of(str(path), path.stat()) == index["sha256"]
+    except OSError:
+        return {}
+    if not intact:
+        return {}
+    name = str(path)
+    return {digest: Packed(name, *place) for digest, place in index["members"].items()}
+
+
+def discard(path: Path) -> None:
+    """Remove a pack."""
+    files.remove(path)
+    files.remove(_index(path))
+
+
+def _index(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _write(
+    path: Path, kept: Mapping[str, Packed], contents: Sequence[Content], threads: int
+) -> dict[str, Packed]:
+    """Write a pack of members that are copied and contents that are compressed."""
+    members: dict[str, Packed] = {}
+    whole = hashlib.sha256()
+    offset = 0
+    with files.replacing(path) as temporary, temporary.open("wb") as output:
+
+        def add(digest: str, member: Packed, data: bytes | memoryview) -> None:
+            nonlocal offset
+            output.write(data)
+            whole.update(data)
+            members[digest] = member._replace(pack=str(path), offset=offset)
+            offset += len(data)
+
+        with _Reader() as reader:
+            for digest, member in kept.items():
+                add(digest, member, reader.data(member))
+        for content, member, data in _compress_all(contents, threads):
+            add(content.sha256, member, data)
+    places = {digest: list(member[1:]) for digest, member in members.items()}
+    value = {"encoder": recipe.encoder(), "sha256": whole.hexdigest(), "members": places}
+    files.write_json(_index(path), value)
+    return members
+
+
+class _Reader(contextlib.ExitStack):
+    """Reads members out of packs, each opened once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._streams: dict[str, int] = {}
+
+    def data(self, member: Packed) -> bytes:
+        if member.pack not in self._streams:
+            stream = self.enter_context(open(member.pack, "rb"))
+            self._streams[member.pack] = stream.fileno()
+        descriptor = self._streams[member.pack]
+        os.lseek(descriptor, member.offset, os.SEEK_SET)
+        return os.read(descriptor, member.compressed_size)
+
+
+def _compress_all(
+    contents: Sequence[Content], threads: int
+) -> Iterator[tuple[Content, Packed, bytes]]:
+    """Yield the contents compressed, the largest first, a bounded number of bytes at a time."""
+    queue = sorted(contents, key=lambda content: (content.size, content.sha256))
+    running: dict[Future[tuple[Packed, bytes]], Content] = {}
+    size = 0
+    with ThreadPoolExecutor(threads) as pool:
+        while queue or running:
+            while queue and (not running or size + queue[-1].size <= _IN_FLIGHT):
+                content = queue.pop()
+                running[pool.submit(_compress, content)] = content
+                size += content.size
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                content = running.pop(future)
+                size -= content.size
+                yield content, *future.result()
+
+
+def _compress(content: Content) -> tuple[Packed, bytes]:
+    data = Path(content.path).read_bytes()
+    _check(content, hashlib.sha256(data).hexdigest())
+    crc = deflate.crc32(data)
+    small = bytes(deflate.deflate_compress(data, recipe.DEFLATE_LEVEL))
+    if len(small) < len(data):
+        return Packed("", 0, len(small), len(data), crc, DEFLATED), small
+    return Packed("", 0, len(data), len(data), crc, STORED), data
+
+
+def _check(content: Content, found: str) -> None:
+    if found != content.sha256:
+        msg = f"{content.path}: not what was staged there; run doit again to stage it anew"
+        raise ArchiveError(msg)

@@ -1,0 +1,123 @@
+"""A repository as it is now: its manifest, and the inputs of each variant."""
+
+import os
+from collections.abc import Callable, Hashable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from buildlib import archive, digest, files, lock, manifest, recipe, stage, variants
+from buildlib.digest import Digests
+from buildlib.layout import Layout
+from buildlib.model import Function, Origin, Pin, Variant
+from buildlib.outputs import index
+from buildlib.recipe import Recipe
+
+T = TypeVar("T")
+
+
+class Project:
+    """What is declared in a repository, and what its inputs and outputs are at present.
+
+    Answers are remembered while the files that they were read from are the same. Sources are
+    looked at once: a run of doit sees one state of them, and the step that copies them checks.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.layout = Layout(root)
+        self.manifest = manifest.read(root)
+        self.digests = Digests(root, self.layout.digests)
+        self.variants = {
+            variant.id: variant
+            for function in self.manifest.functions
+            for variant in variants.of(function)
+        }
+        self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
+
+    def _remembered(self, name: Hashable, state: Hashable, make: Callable[[], T]) -> T:
+        known = self._memory.get(name)
+        if known is None or known[0] != state:
+            known = self._memory[name] = (state, make())
+        return cast(T, known[1])
+
+    # -- inputs ----------------------------------------------------------------------------------
+
+    def requirements(self, function: Function) -> lock.Requirements | None:
+        """Return the requirements of a function; None if it has none."""
+        path = function.requirements
+        if path is None:
+            return None
+        make = lambda: lock.read_requirements(self.layout.root, path)  # noqa: E731
+        return self._remembered(("requirements", path), None, make)
+
+    def lowest_python(self, function: Function) -> str:
+        """Return the lowest Python that the lock of a function must hold for."""
+        return lock.lowest(
+            python
+            for other in self.manifest.functions
+            if other.lock == function.lock
+            for python in other.pythons
+        )
+
+    def pins(self, variant: Variant) -> tuple[Pin, ...]:
+        """Return the locked distributions of a variant."""
+        shown = variant.function.lock
+        if shown is None:
+            return ()
+        path = self.layout.root / shown
+        name = ("pins", shown, variant.python, variant.architecture)
+        return self._remembered(name, _state(path), lambda: lock.pins(path, shown, variant))
+
+    def sources(self, function: Function) -> list[Origin]:
+        """Return the own files of a function."""
+        make = lambda: stage.sources(self.layout.root, function, self.digests)  # noqa: E731
+        return self._remembered(("sources", function.name), None, make)
+
+    def environment(self, variant: Variant) -> Recipe:
+        """Return the recipe of a variant's dependencies."""
+        return recipe.environment(variant, self.pins(variant))
+
+    def artifact(self, variant: Variant) -> Recipe:
+        """Return the recipe of a variant's ZIP."""
+        own = [origin.file for origin in self.sources(variant.function)]
+        return recipe.artifact(variant, self.environment(variant), own)
+
+    def key(self, variant: Variant) -> str:
+        """Return the key of a variant's ZIP."""
+        shown = variant.function.lock
+        state = _state(self.layout.root / shown) if shown else None
+        return self._remembered(
+            ("key", variant.id), state, lambda: recipe.key(self.artifact(variant))
+        )
+
+    # -- outputs ---------------------------------------------------------------------------------
+
+    def built(self, variant: Variant) -> archive.Written | None:
+        """Return what the ZIP of a variant is, if it is there, whole, and of the present inputs."""
+        stamp, path = self.layout.stamp("zip", variant.id), self.layout.zip(variant.id)
+        state = (self.key(variant), _state(stamp), _state(path))
+
+        def look() -> archive.Written | None:
+            record = files.read_json(stamp)
+            if not isinstance(record, dict) or record.get("key") != state[0] or not state[2]:
+                return None
+            written = archive.Written(*record["written"])
+            found = self.digests.of(str(path), path.stat())
+            return written if found == written.sha256 else None
+
+        return self._remembered(("built", variant.id), state, look)
+
+    def index(self) -> dict[str, index.Entry]:
+        """Return the index of the artifacts."""
+        state = _state(self.layout.index)
+        return self._remembered("index", state, lambda: index.read(self.layout))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave behind what another process had better read again."""
+        return self.__dict__ | {"_memory": {}}
+
+
+def _state(path: Path) -> digest.Signature | None:
+    try:
+        return digest.signature(os.stat(path))
+    except OSError:
+        return None

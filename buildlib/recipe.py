@@ -1,0 +1,63 @@
+"""What an output is made from, as plain data; its sha256 is the key, its difference the reason.
+
+Everything that can reach the bytes is in the recipe, and the decision to build and the explanation
+both come from it, so they cannot disagree.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from buildlib import __version__
+from buildlib.model import File, Pin, Variant
+from buildlib.runtimes import platform_tag
+
+# The version of the byte contract; see docs/byte-contract.md before changing it.
+CONTRACT = 1
+
+# The encoder of deflated members, pinned exactly in pyproject.toml.
+DEFLATE_LEVEL = 6
+
+Recipe = dict[str, Any]
+
+
+def environment(variant: Variant, pins: Iterable[Pin]) -> Recipe:
+    """Return the recipe of a variant's dependencies: variants with an equal one share them."""
+    function = variant.function
+    names = {pin.name for pin in pins}
+    return {
+        "contract": CONTRACT,
+        "version": __version__,
+        "python": variant.python,
+        "architecture": variant.architecture,
+        "platform": platform_tag(variant.python, variant.architecture),
+        "install": function.install,
+        "allow_sdist": [name for name in sorted(function.allow_sdist) if name in names],
+        "packages": {pin.name: [pin.version, *pin.hashes] for pin in pins},
+    }
+
+
+def artifact(variant: Variant, dependencies: Recipe, sources: Sequence[File]) -> Recipe:
+    """Return the recipe of a variant's ZIP; `sources` are its own files by their name in it."""
+    function = variant.function
+    return {
+        "environment": dependencies,
+        "handler": function.handler,
+        "compression": function.compression,
+        "encoder": encoder() if function.compression == "deflate" else "",
+        "exclude": list(function.exclude),
+        "files": {file.path: file.sha256 for file in sources},
+    }
+
+
+def encoder() -> str:
+    """Return the name, version and level of the compressor."""
+    return f"deflate {version('deflate')} level {DEFLATE_LEVEL}"
+
+
+def key(recipe: Recipe) -> str:
+    """Return the hex sha256 of a recipe."""
+    text = json.dumps(recipe, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

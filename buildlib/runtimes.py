@@ -1,0 +1,65 @@
+"""The Python runtimes of AWS Lambda, and the wheels that run on them.
+
+Source: "Lambda runtimes" and "Building Lambda functions with Python" in the AWS Lambda developer
+guide; the glibc versions are those of Amazon Linux 2 and Amazon Linux 2023.
+"""
+
+from dataclasses import dataclass
+
+ARCHITECTURES = ("x86_64", "arm64")
+
+# Lambda's limit for the unzipped code together with its layers, in bytes.
+UNZIPPED_LIMIT = 262_144_000
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One Python runtime: its operating system and that system's glibc, as (major, minor)."""
+
+    python: str
+    system: str
+    glibc: tuple[int, int]
+
+    @property
+    def identifier(self) -> str:
+        """The name that Lambda's API and Terraform know, such as `python3.13`."""
+        return f"python{self.python}"
+
+    @property
+    def image(self) -> str:
+        """AWS's base image of this runtime."""
+        return f"public.ecr.aws/lambda/python:{self.python}"
+
+
+RUNTIMES = {
+    runtime.python: runtime
+    for runtime in (
+        Runtime("3.10", "Amazon Linux 2", (2, 26)),
+        Runtime("3.11", "Amazon Linux 2", (2, 26)),
+        Runtime("3.12", "Amazon Linux 2023", (2, 34)),
+        Runtime("3.13", "Amazon Linux 2023", (2, 34)),
+        Runtime("3.14", "Amazon Linux 2023", (2, 34)),
+    )
+}
+
+# PEP 600 lets a wheel name any glibc; these are the ones that uv can be asked for. A runtime gets
+# the highest that its glibc allows, whichever installer does the work, so that both choose alike.
+_MANYLINUX = ((2, 17), (2, 28), (2, 31), (2, 32), (2, 33), (2, 34))
+
+_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+
+
+def machine(architecture: str) -> str:
+    """Return the `uname -m` of one of Lambda's architectures, as used in wheel tags."""
+    return _MACHINES[architecture]
+
+
+def manylinux(python: str) -> tuple[int, int]:
+    """Return the newest manylinux (PEP 600) whose wheels run on the runtime, as a glibc version."""
+    return max(version for version in _MANYLINUX if version <= RUNTIMES[python].glibc)
+
+
+def platform_tag(python: str, architecture: str) -> str:
+    """Return the best platform tag of the runtime, such as `manylinux_2_34_x86_64`."""
+    major, minor = manylinux(python)
+    return f"manylinux_{major}_{minor}_{machine(architecture)}"

@@ -1,0 +1,301 @@
+"""Dependencies, the function's own code and shared code become the tree that will be in the ZIP."""
+
+import ast
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from buildlib import files, normalise
+from buildlib.digest import Digests
+from buildlib.errors import StageError
+from buildlib.model import File, Function, Origin, Variant
+
+Keep = Callable[[str], bool]
+
+
+def sources(root: Path, function: Function, digests: Digests) -> list[Origin]:
+    """Return a function's own files and the shared ones, sorted by their names in the ZIP.
+
+    Raises:
+        StageError: two of them have one name, or one cannot be in a ZIP; all are named.
+
+    """
+    keep = excluder(function.exclude)
+    not_code = {function.requirements, function.lock}
+    found: dict[str, Origin] = {}
+    problems = []
+    trees = [(function.source, ""), *((path, Path(path).name) for path in function.include)]
+    for top, prefix in trees:
+        for name, path, status in _files(root, top, prefix, keep):
+            if not prefix and f"{top}/{name}" in not_code:
+                continue
+            file = File(name, digests.of(path, status), status.st_size)
+            origin = Origin(file, path[len(str(root)) + 1 :].replace(os.sep, "/"), dependency=False)
+            other = found.setdefault(name, origin)
+            if other is not origin and not _same_init(other, origin):
+                problems.append(_both(function, other, origin))
+    if problems:
+        raise StageError("\n".join(problems))
+    files.check_names(found, f"lambda '{function.name}'")
+    return [found[name] for name in sorted(found)]
+
+
+def _files(
+    root: Path, top: str, prefix: str, keep: Keep | None
+) -> Iterable[tuple[str, str, os.stat_result]]:
+    """Yield the name in the ZIP, the absolute path and the status of the files of one source."""
+    path = root / top
+    if path.is_file():
+        if keep is None or keep(prefix):
+            yield prefix, str(path), path.stat()
+        return
+    inner = keep
+    if prefix:
+        prefix += "/"
+        if keep is not None:
+            if not keep(prefix):
+                return
+            outer = keep
+
+            def inner(name: str) -> bool:
+                return outer(prefix + name)
+
+    for name, entry in files.walk(path, keep=inner, where=top):
+        yield prefix + name, entry.path, entry.stat()
+
+
+def excluder(patterns: Sequence[str]) -> Keep | None:
+    """Return what tells whether a name is kept under gitignore patterns; None keeps all."""
+    if not patterns:
+        return None
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 40 ms, and many manifests exclude nothing
+
+    spec = GitIgnoreSpec.from_lines(patterns)
+    return lambda name: not spec.match_file(name)
+
+
+def merge(
+    function: Function, own: Sequence[Origin], dependencies: Sequence[File], environment: Path
+) -> tuple[list[Origin], dict[str, bytes]]:
+    """Return all files of the tree, sorted, and the contents of those that had to be rewritten.
+
+    `dependencies` are the files of the tree `environment`. The patterns of `exclude` hold for
+    them too; a distribution's RECORD then lists only what is left of it.
+
+    Raises:
+        StageError: the function and a dependency have a file of the same name.
+
+    """
+    keep = excluder(function.exclude)
+    kept = {file.path: file for file in dependencies if keep is None or keep(file.path)}
+    rewritten: dict[str, bytes] = {}
+    if len(kept) < len(dependencies):
+        for path in [path for path in kept if path.endswith(".dist-info/RECORD")]:
+            before = (environment / path).read_bytes()
+            after = normalise.shortened_record(before, kept)
+            if after != before:
+                rewritten[path] = after
+                kept[path] = File(path, hashlib.sha256(after).hexdigest(), len(after))
+    found = {path: Origin(file, path, dependency=True) for path, file in kept.items()}
+    problems = []
+    for origin in own:
+        other = found.setdefault(origin.file.path, origin)
+        if other is not origin and not _same_init(other, origin):
+            problems.append(_both(function, other, origin))
+    if problems:
+        raise StageError("\n".join(problems))
+    files.check_names(found, f"lambda '{function.name}'")
+    return [found[name] for name in sorted(found, key=str.encode)], rewritten
+
+
+def _same_init(one: Origin, other: Origin) -> bool:
+    """Tell whether both are one `__init__.py` that several parts of a package bring along."""
+    name = one.file.path.rpartition("/")[2]
+    return name == "__init__.py" and one.file.sha256 == other.file.sha256
+
+
+def _both(function: Function, one: Origin, other: Origin) -> str:
+    def shown(origin: Origin) -> str:
+        return f"the dependency's {origin.path}" if origin.dependency else origin.path
+
+    return (
+        f"lambda '{function.name}': {shown(one)} and {shown(other)} both become "
+        f"'{other.file.path}' in the ZIP; rename or exclude one"
+    )
+
+
+def sync(  # noqa: PLR0913 - each is one independent input of the tree
+    origins: Sequence[Origin],
+    rewritten: Mapping[str, bytes],
+    tree: Path,
+    *,
+    previous: Mapping[str, str],
+    root: Path,
+    environment: Path,
+) -> None:
+    """Make the folder `tree` hold exactly `origins`, by replacing only what differs.
+
+    `previous` gives the sha256 of the files that an earlier sync left there; one whose size or
+    mtime is no longer as `touch` left it is made again. The files of dependencies are hard links
+    into the environment where the system allows it.
+
+    Raises:
+        StageError: a source changed after it was hashed.
+
+    """
+    there = dict(_present(tree))
+    wanted = {origin.file.path: origin for origin in origins}
+    for path in there.keys() - wanted.keys():
+        os.unlink(tree / path)
+    made: set[str] = set()
+    for path, origin in wanted.items():
+        file = origin.file
+        size, canonical = there.get(path, (-1, False))
+        if canonical and size == file.size and previous.get(path) == file.sha256:
+            continue
+        target = f"{tree}{os.sep}{path}"
+        folder = os.path.dirname(target)
+        if folder not in made:
+            os.makedirs(folder, exist_ok=True)
+            made.add(folder)
+        if path in there:
+            os.unlink(target)
+        if path in rewritten:
+            Path(target).write_bytes(rewritten[path])
+        elif origin.dependency:
+            _link(environment / origin.path, target)
+        else:
+            _copy(root / origin.path, target, origin)
+    _remove_empty_folders(tree)
+
+
+def intact(tree: Path, listing: Iterable[File]) -> bool:
+    """Tell whether a staged tree still is what was staged and touched there."""
+    return dict(_present(tree)) == {file.path: (file.size, True) for file in listing}
+
+
+def _present(tree: Path) -> Iterable[tuple[str, tuple[int, bool]]]:
+    """Yield each file's name with its size and whether it has the canonical mtime."""
+    stack = [(str(tree), "")]
+    while stack:
+        folder, prefix = stack.pop()
+        try:
+            entries = list(os.scandir(folder))
+        except FileNotFoundError:
+            return
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                stack.append((entry.path, f"{prefix}{entry.name}/"))
+            else:
+                status = entry.stat(follow_symlinks=False)
+                canonical = status.st_mtime_ns == normalise.MTIME * 1_000_000_000
+                yield prefix + entry.name, (status.st_size, canonical)
+
+
+def _link(source: Path, target: str) -> None:
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or too many links: NTFS allows 1,023
+        shutil.copyfile(source, target)
+
+
+def _copy(source: Path, target: str, origin: Origin) -> None:
+    digest = hashlib.sha256()
+    with source.open("rb") as reader, open(target, "wb") as writer:
+        while chunk := reader.read(1 << 20):
+            digest.update(chunk)
+            writer.write(chunk)
+    if digest.hexdigest() != origin.file.sha256:
+        os.unlink(target)
+        msg = f"{origin.path}: changed while it was read; run doit again"
+        raise StageError(msg)
+
+
+def _remove_empty_folders(tree: Path) -> None:
+    for folder, names, leaves in os.walk(tree, topdown=False):
+        if not names and not leaves and folder != str(tree):
+            os.rmdir(folder)
+        elif names and not leaves and folder != str(tree) and not os.listdir(folder):
+            os.rmdir(folder)
+
+
+def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> None:
+    """Check that the handler's module is in the tree and defines the function, without running it.
+
+    Raises:
+        StageError: with the functions that the module does define.
+
+    """
+    function = variant.function
+    module, _, name = function.handler.rpartition(".")
+    stem = module.replace(".", "/")
+    paths = {origin.file.path for origin in origins}
+    path = next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if path in paths), None)
+    where = f"lambda '{function.name}': handler '{function.handler}'"
+    if path is None:
+        if any(path.startswith(f"{stem}.") and path.endswith(".so") for path in paths):
+            return
+        msg = f"{where}: there is no {stem}.py in the ZIP; its top has {_modules(paths)}"
+        raise StageError(msg)
+    text = (tree / path).read_bytes()
+    try:
+        body = ast.parse(text, path).body
+    except SyntaxError as error:
+        if sys.version_info[:2] < tuple(map(int, variant.python.split("."))):
+            return  # syntax newer than the Python that runs doit
+        msg = f"{where}: {path}:{error.lineno}: {error.msg}"
+        raise StageError(msg) from None
+    names, complete = _defined(body)
+    if complete and name not in names:
+        functions = [n.name for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+        msg = (
+            f"{where}: {path} does not define '{name}'; it defines {', '.join(functions) or 'none'}"
+        )
+        raise StageError(msg)
+
+
+def _modules(paths: Iterable[str]) -> str:
+    names = sorted(p for p in paths if p.endswith(".py") and "/" not in p)
+    return ", ".join(names[:8]) or "no module"
+
+
+def _defined(body: Iterable[ast.stmt]) -> tuple[set[str], bool]:
+    """Return the names that statements bind at the top of a module, and whether these are all."""
+    names: set[str] = set()
+    complete = True
+    for statement in body:
+        match statement:
+            case (
+                ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+                | ast.ClassDef(name=name)
+            ):
+                names.add(name)
+            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
+                for alias in aliases:
+                    names.add(alias.asname or alias.name.partition(".")[0])
+                    complete = complete and alias.name != "*"
+            case _:
+                for node in ast.walk(statement):
+                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                        names.add(node.id)
+                inner, whole = _defined(
+                    child
+                    for child in ast.walk(statement)
+                    if isinstance(
+                        child,
+                        ast.FunctionDef
+                        | ast.AsyncFunctionDef
+                        | ast.ClassDef
+                        | ast.Import
+                        | ast.ImportFrom,
+                    )
+                )
+                names |= inner
+                complete = complete and whole
+    return names, complete

@@ -1,0 +1,277 @@
+"""The steps, from the lock to the published ZIP; each can tell whether it has anything to do.
+
+They are plain functions of a project and a variant and know nothing of doit. Each leaves a record
+of its own when it has finished, so that a run that was killed is taken up where it ended. No step
+before `zip` has anything to do while the ZIP of the present inputs is there.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from buildlib import archive, files, lock, normalise, pack, recipe, stage
+from buildlib.errors import InstallError, LockError, StageError
+from buildlib.install import wheels
+from buildlib.model import File, Function, Origin, Packed, Variant
+from buildlib.outputs import index
+from buildlib.project import Project
+
+# -- lock ------------------------------------------------------------------------------------------
+
+
+def lock_is_done(project: Project, function: Function) -> bool:
+    """Tell whether the lock was made from the present requirements."""
+    requirements = project.requirements(function)
+    if requirements is None or function.lock is None:
+        return True
+    python = project.lowest_python(function)
+    return lock.is_current(project.layout.root / function.lock, requirements, python)
+
+
+def make_lock(project: Project, function: Function, *, renew: bool) -> None:
+    """Make the lock; with `renew`, newer versions are taken if it was current already."""
+    requirements = project.requirements(function)
+    if requirements is None or function.lock is None:
+        return
+    root, python = project.layout.root, project.lowest_python(function)
+    path = root / function.lock
+    problem = lock.state(path, requirements, python)
+    if not renew and lock.is_frozen(project.manifest.frozen, os.environ):
+        why = "the manifest says 'frozen'" if project.manifest.frozen else "CI is set"
+        msg = (
+            f"{function.lock}: the lock {problem}, and {why}, so it is not made here; "
+            f"run 'doit lock:{function.name}' and commit the file"
+        )
+        raise LockError(msg)
+    log = project.layout.log("lock", function.name)
+    log.unlink(missing_ok=True)
+    lock.make(root, path, requirements, python, upgrade=problem is None, log=log)
+
+
+# -- venv ------------------------------------------------------------------------------------------
+
+
+def venv_is_done(project: Project, variant: Variant) -> bool:
+    """Tell whether the dependencies are installed, or not needed."""
+    if project.built(variant):
+        return True
+    return _environment_files(project, recipe.key(project.environment(variant))) is not None
+
+
+def make_venv(project: Project, variant: Variant) -> None:
+    """Install the dependencies of a variant, once for all variants that have the same."""
+    layout = project.layout
+    dependencies = project.environment(variant)
+    key = recipe.key(dependencies)
+    folder = layout.environment(key)
+    with files.locked(layout.lock(f"env-{folder.name}")):
+        if _environment_files(project, key) is not None:
+            return
+        files.remove(folder)
+        for leftover in folder.parent.glob(f"{folder.name}.*"):
+            files.remove(leftover)
+        temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
+        tree = temporary / "tree"
+        tree.mkdir(parents=True)
+        requirements = project.requirements(variant.function)
+        wheels.install(
+            variant,
+            project.pins(variant),
+            tree,
+            root=layout.root,
+            indexes=requirements.indexes if requirements else (),
+            cache=layout.build / "sdist-cache",
+            log=layout.log("venv", variant.id),
+        )
+        record = {"key": key, "recipe": dependencies, "files": normalise.environment(tree)}
+        files.write_json(temporary / "record.json", record)
+        temporary.rename(folder)
+
+
+def _environment_files(project: Project, key: str) -> list[File] | None:
+    record = files.read_json(project.layout.environment(key) / "record.json")
+    if not isinstance(record, dict) or record.get("key") != key:
+        return None
+    return [File(*row) for row in record["files"]]
+
+
+# -- stage and touch -------------------------------------------------------------------------------
+
+
+def stage_is_done(project: Project, variant: Variant) -> bool:
+    """Tell whether the tree of the present inputs is there, whole and touched, or not needed."""
+    return project.built(variant) is not None or _ready(project, variant) is not None
+
+
+def make_stage(project: Project, variant: Variant) -> None:
+    """Put the tree together, with the list of what is in it and where each file is from."""
+    layout = project.layout
+    key, environment_key = project.key(variant), recipe.key(project.environment(variant))
+    environment = layout.environment(environment_key)
+    dependencies = _environment_files(project, environment_key)
+    if dependencies is None:
+        make_venv(project, variant)
+        dependencies = _environment_files(project, environment_key) or []
+    own = project.sources(variant.function)
+    origins, rewritten = stage.merge(variant.function, own, dependencies, environment / "tree")
+    stamp, tree = layout.stamp("stage", variant.id), layout.staged(variant.id)
+    earlier = _staged(project, variant, None) or []
+    # Until the tree is whole again, nothing says that it is.
+    stamp.unlink(missing_ok=True)
+    layout.stamp("touch", variant.id).unlink(missing_ok=True)
+    try:
+        stage.sync(
+            origins,
+            rewritten,
+            tree,
+            previous={origin.file.path: origin.file.sha256 for origin in earlier},
+            root=layout.root,
+            environment=environment / "tree",
+        )
+    except FileNotFoundError as error:
+        if Path(error.filename).is_relative_to(environment):
+            files.remove(environment)
+            msg = f"{layout.relative(environment)} was damaged and is removed; run doit again"
+            raise InstallError(msg) from error
+        raise
+    stage.check_handler(variant, origins, tree)
+    rows = [(*origin.file, origin.path, origin.dependency) for origin in origins]
+    files.write_json(stamp, {"key": key, "environment": environment_key, "files": rows})
+
+
+def touch_is_done(project: Project, variant: Variant) -> bool:
+    """Tell whether the staged tree has the canonical metadata, or is not needed."""
+    return project.built(variant) is not None or _touched(project, variant)
+
+
+def make_touch(project: Project, variant: Variant) -> None:
+    """Give every staged file the one mtime and mode."""
+    listing = _staged(project, variant, project.key(variant))
+    if listing is None:
+        make_stage(project, variant)
+        listing = _staged(project, variant, project.key(variant)) or []
+    normalise.touch(project.layout.staged(variant.id), [o.file.path for o in listing])
+    stamp = project.layout.stamp("touch", variant.id)
+    files.write_json(stamp, {"key": project.key(variant)})
+
+
+def _staged(project: Project, variant: Variant, key: str | None) -> list[Origin] | None:
+    """Return what is staged, if it is of the inputs with this key; None stands for any."""
+    record = files.read_json(project.layout.stamp("stage", variant.id))
+    if not isinstance(record, dict) or (key and record.get("key") != key):
+        return None
+    return [
+        Origin(File(path, digest, size), origin, dependency)
+        for path, digest, size, origin, dependency in record["files"]
+    ]
+
+
+def _touched(project: Project, variant: Variant) -> bool:
+    stamp = files.read_json(project.layout.stamp("touch", variant.id))
+    return isinstance(stamp, dict) and stamp.get("key") == project.key(variant)
+
+
+def _ready(project: Project, variant: Variant) -> list[Origin] | None:
+    """Return what is in the tree of the present inputs, if it is whole and touched."""
+    listing = _staged(project, variant, project.key(variant))
+    if listing is None or not _touched(project, variant):
+        return None
+    tree = project.layout.staged(variant.id)
+    return listing if stage.intact(tree, [origin.file for origin in listing]) else None
+
+
+# -- zip and hash ----------------------------------------------------------------------------------
+
+
+def zip_is_done(project: Project, variant: Variant) -> bool:
+    """Tell whether the ZIP of the present inputs is there and whole."""
+    return project.built(variant) is not None
+
+
+def make_zip(project: Project, variant: Variant) -> None:
+    """Write the ZIP and publish it, together with its checksum and its entry in the index."""
+    layout = project.layout
+    listing = _ready(project, variant)
+    if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
+        make_stage(project, variant)
+        make_touch(project, variant)
+        listing = _ready(project, variant) or []
+    members = _members(project, variant, listing)
+    temporary = layout.dist / f".{variant.id}.zip.tmp"
+    layout.dist.mkdir(exist_ok=True)
+    try:
+        written = archive.write(temporary, members)
+        index.publish(layout, variant, written, new=temporary)
+    finally:
+        temporary.unlink(missing_ok=True)
+    record = {"key": project.key(variant), "recipe": project.artifact(variant), "written": written}
+    files.write_json(layout.stamp("zip", variant.id), record)
+
+
+def _members(
+    project: Project, variant: Variant, listing: Sequence[Origin]
+) -> list[tuple[str, Packed]]:
+    """Return the members of the ZIP; those of dependencies are shared by their environment."""
+    tree = f"{project.layout.staged(variant.id)}{os.sep}"
+    contents = [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in listing]
+    if variant.function.compression == "stored":
+        return [(o.file.path, pack.stored(c)) for o, c in zip(listing, contents, strict=True)]
+    threads = os.cpu_count() or 1
+    environment = recipe.key(project.environment(variant))
+    earlier = files.read_json(project.layout.stamp("zip", variant.id)) or {}
+    before = recipe.key(earlier["recipe"]["environment"]) if "recipe" in earlier else environment
+    shared, own = [], []
+    for origin, content in zip(listing, contents, strict=True):
+        (shared if origin.dependency else own).append(content)
+    name = f"env-{environment[:24]}"
+    packed: dict[str, Packed] = {}
+    if shared:
+        with files.locked(project.layout.lock(name)):
+            packed |= pack.compressed(
+                project.layout.pack(name),
+                shared,
+                reuse=[project.layout.pack(f"env-{before[:24]}")] if before != environment else [],
+                keep=True,
+                digests=project.digests,
+                threads=threads,
+            )
+    packed |= pack.compressed(
+        project.layout.pack(variant.id),
+        own,
+        reuse=[],
+        keep=False,
+        digests=project.digests,
+        threads=threads,
+    )
+    return [(origin.file.path, packed[origin.file.sha256]) for origin in listing]
+
+
+def hash_is_done(project: Project, variant: Variant) -> bool:
+    """Tell whether the checksum and the index describe the ZIP."""
+    written = project.built(variant)
+    return written is not None and index.is_described(
+        project.layout, variant, written, project.index()
+    )
+
+
+def make_hash(project: Project, variant: Variant) -> None:
+    """Describe the ZIP again: its checksum or its entry in the index was lost or changed."""
+    written = project.built(variant)
+    if written is None:
+        msg = f"dist/{variant.id}.zip is not of the present inputs; run 'doit zip:{variant.id}'"
+        raise StageError(msg)
+    index.publish(project.layout, variant, written)
+
+
+# -- index -----------------------------------------------------------------------------------------
+
+
+def removed(project: Project) -> list[str]:
+    """Return the ids of artifacts that the manifest no longer declares."""
+    return [variant_id for variant_id in project.index() if variant_id not in project.variants]
+
+
+def prune(project: Project) -> None:
+    """Remove the artifacts that the manifest no longer declares."""
+    for variant_id in removed(project):
+        index.withdraw(project.layout, variant_id)

@@ -1,0 +1,180 @@
+"""The tasks. In a repository's dodo.py: `from buildlib.tasks import *`.
+
+Nothing else than the loading of the tasks happens here: each task calls a function of
+`buildlib.steps`, and asks another whether it has to.
+"""
+
+import atexit
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from doit.cmd_base import NamespaceTaskLoader
+from doit.exceptions import InvalidDodoFile, TaskFailed
+
+from buildlib import files, steps
+from buildlib.errors import BuildError
+from buildlib.layout import MANIFEST
+from buildlib.model import Function, Variant
+from buildlib.project import Project
+from buildlib.uptodate import Ask, AskLock
+
+__all__ = ["DOIT_CONFIG", "task_lambdas"]
+
+DOIT_CONFIG = {
+    "backend": "lambdas",
+    "dep_file": os.path.join("build", ".doit.json"),
+    "default_tasks": ["index"],
+    "verbosity": 2,
+}
+
+Task = dict[str, Any]
+
+_GROUPS = {
+    "lock": "pin the dependencies with their hashes, in requirements.lock",
+    "venv": "install the dependencies for the runtime and architecture",
+    "stage": "put dependencies, code and shared code together",
+    "touch": "give every staged file the one mtime and mode",
+    "zip": "write dist/<id>.zip",
+    "hash": "write dist/<id>.zip.sha256 and the entry in dist/lambdas.json",
+}
+
+
+def task_lambdas() -> Iterator[Task]:
+    """Build the functions that lambdas.yaml declares."""
+    try:
+        project = Project(Path.cwd())
+    except (BuildError, OSError) as error:
+        message = files.explain(error) if isinstance(error, OSError) else str(error)
+        raise InvalidDodoFile(message) from None
+    atexit.register(project.digests.save)
+    yield from tasks(project)
+
+
+def tasks(project: Project) -> Iterator[Task]:
+    """Yield every task of a project, in the order in which the data flows."""
+    for step, doc in _GROUPS.items():
+        yield {"basename": step, "name": None, "doc": doc}
+    locks: dict[str, str] = {}
+    for function in project.manifest.functions:
+        if function.lock:
+            yield _lock(project, function, locks)
+    for variant in project.variants.values():
+        yield from _variant(project, variant)
+    for function in project.manifest.functions:
+        ids = [v.id for v in project.variants.values() if v.function is function]
+        if ids != [function.name]:
+            for step in ("venv", "stage", "touch", "zip", "hash"):
+                leaves = [f"{step}:{variant_id}" for variant_id in ids]
+                yield {"basename": step, "name": function.name, "actions": None,
+                       "task_dep": leaves, "doc": f"all variants of {function.name}"}  # fmt: skip
+    yield {
+        "basename": "index",
+        "actions": [(_act, [steps.prune, project])],
+        "uptodate": [Ask(_nothing_removed, project)],
+        "task_dep": ["hash"],
+        "clean": [(_clean, [[project.layout.index, project.layout.dist]])],
+        "doc": "build everything; dist/lambdas.json lists just what lambdas.yaml declares",
+    }
+
+
+def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
+    """Return the task that makes a lock; functions with one source folder share it."""
+    path = str(function.lock)
+    first = locks.setdefault(path, function.name)
+    shared = first != function.name
+    return {
+        "basename": "lock",
+        "name": function.name,
+        "actions": [(_make_lock, [project, function])],
+        "params": [
+            {
+                "name": "renew",
+                "default": False,
+                "type": bool,
+                "long": "renew",
+                "help": "take newer versions, as naming the task does",
+            }
+        ],  # fmt: skip
+        "uptodate": [AskLock(steps.lock_is_done, project, function)],
+        "targets": [] if shared else [path],
+        "task_dep": [f"lock:{first}"] if shared else [],
+        "doc": f"pin {function.requirements}",
+    }
+
+
+def _variant(project: Project, variant: Variant) -> Iterator[Task]:
+    """Yield the tasks of one variant."""
+    layout, name = project.layout, variant.id
+    target = f"{variant.function.name}, Python {variant.python}, {variant.architecture}"
+    before = [f"lock:{variant.function.name}"] if variant.function.lock else []
+    chain: list[tuple[str, Callable[..., bool], list[object], list[Path], list[Path]]] = [
+        ("venv", steps.venv_is_done, [steps.make_venv], [], []),
+        ("stage", steps.stage_is_done, [steps.make_stage], [],
+         [layout.staged(name), layout.stamp("stage", name)]),
+        ("touch", steps.touch_is_done, [steps.make_touch], [], [layout.stamp("touch", name)]),
+        ("zip", steps.zip_is_done, [steps.make_zip], [layout.zip(name)],
+         [layout.zip(name), layout.stamp("zip", name), layout.pack(name)]),
+        ("hash", steps.hash_is_done, [steps.make_hash], [layout.checksum(name)],
+         [layout.checksum(name)]),
+    ]  # fmt: skip
+    for step, is_done, action, targets, rubbish in chain:
+        yield {
+            "basename": step,
+            "name": name,
+            "actions": [(_act, [*action, project, variant])],
+            "uptodate": [Ask(is_done, project, variant)],
+            "targets": [layout.relative(path) for path in targets],
+            "task_dep": before,
+            "clean": [(_clean, [rubbish])],
+            "doc": f"{step} of {target}",
+        }
+        before = [f"{step}:{name}"]
+
+
+def _nothing_removed(project: Project) -> bool:
+    return not steps.removed(project)
+
+
+def _make_lock(project: Project, function: Function, renew: bool) -> TaskFailed | None:  # noqa: FBT001
+    return _act(steps.make_lock, project, function, renew=renew)
+
+
+def _act(step: Callable[..., None], *arguments: object, **options: object) -> TaskFailed | None:
+    """Run a step; what the user can mend becomes a failed task, without a traceback."""
+    try:
+        step(*arguments, **options)
+    except BuildError as error:
+        return TaskFailed(str(error))
+    except OSError as error:
+        return TaskFailed(files.explain(error))
+    return None
+
+
+def _clean(paths: list[Path], dryrun: bool) -> None:  # noqa: FBT001 - doit's name
+    """Remove what a task made; a folder of artifacts only once it is empty."""
+    if dryrun:
+        return
+    for path in paths:
+        if path.name == "dist":
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+        elif path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hints
+    """The loader `lambdas` of doit: a repository with a manifest needs no dodo.py."""
+
+    def setup(self, opt_values: dict[str, Any]) -> None:  # noqa: ARG002 - doit's interface
+        """Go to the repository's root and offer the tasks."""
+        here = Path.cwd()
+        for folder in (here, *here.parents):
+            if (folder / MANIFEST).exists():
+                os.chdir(folder)
+                break
+        self.namespace = {"DOIT_CONFIG": DOIT_CONFIG, "task_lambdas": task_lambdas}
