@@ -55,7 +55,7 @@ def write_json(path: Path, value: object) -> None:
     write(path, json.dumps(value, separators=(",", ":")).encode())
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
     """Return the JSON value in `path`; None if it is not there or damaged, as after a crash."""
     try:
         return json.loads(path.read_bytes())

@@ -4,18 +4,16 @@ The lock is committed. Its header names the input that it was made from, and tha
 whether it is current: a fresh clone resolves nothing.
 """
 
-import hashlib
-import os
 import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from buildlib import files, uv
 from buildlib.errors import LockError
 from buildlib.model import Pin, Variant
+from buildlib.requirements import Requirements
 from buildlib.runtimes import machine
 
 _HEADER = """\
@@ -31,88 +29,6 @@ _PIN = re.compile(
     r"(==\s*(?P<version>[^\s;\\]+)|@\s*(?P<url>\S+))\s*(;\s*(?P<marker>.*))?"
 )
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
-_NESTED = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]+(\S+)")
-_INDEX = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links)[\s=]+(\S+)")
-_HASHED = re.compile(r"#(.*&)?sha256=[0-9a-f]{64}|--hash=sha256:[0-9a-f]{64}")
-
-
-class Requirements(NamedTuple):
-    """A requirements file with all that it includes.
-
-    `sha256` is that of the contents with LF line ends; `indexes` are the options in it that say
-    where packages come from, as arguments of uv.
-    """
-
-    path: str
-    sha256: str
-    indexes: tuple[str, ...]
-
-
-def read_requirements(root: Path, path: str) -> Requirements:
-    """Read a requirements file, and the files that it names with -r and -c.
-
-    Raises:
-        LockError: a requirement without a version that an index could give and a hash could pin:
-            a local path, an editable, a VCS link, a URL without a hash. Every one is named.
-
-    """
-    digest = hashlib.sha256()
-    indexes: list[str] = []
-    problems: list[str] = []
-    _read_into(root, path, digest.update, indexes, problems, seen=set())
-    if problems:
-        raise LockError("\n".join(problems))
-    return Requirements(path, digest.hexdigest(), tuple(indexes))
-
-
-def _read_into(root, path, update, indexes, problems, seen) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001, PLR0913
-    if path in seen:
-        return
-    seen.add(path)
-    try:
-        text = (root / path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        problems.append(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8")
-        return
-    except OSError as error:
-        problems.append(f"{path}: cannot be read: {(error.strerror or '').lower()}")
-        return
-    text = text.replace("\r\n", "\n")
-    update(text.encode() + b"\0")
-    for number, line in enumerate(text.replace("\\\n", " ").split("\n"), start=1):
-        content = re.sub(r"(^|\s)#(?![A-Za-z]+=).*", "", line).strip()
-        where = f"{path}:{number}"
-        if match := _NESTED.fullmatch(content):
-            other = os.path.normpath(f"{os.path.dirname(path)}/{match[1]}").replace(os.sep, "/")
-            if other.startswith("../") or os.path.isabs(match[1]):
-                problems.append(f"{where}: '{match[1]}' is outside the repository; move it inside")
-            else:
-                _read_into(root, other, update, indexes, problems, seen)
-        elif match := _INDEX.fullmatch(content):
-            indexes += match.groups()
-        elif problem := _unpinnable(content):
-            problems.append(f"{where}: '{content}' {problem}")
-
-
-def _unpinnable(requirement: str) -> str | None:
-    """Return why a requirement cannot be pinned and what to do, or None."""
-    if re.match(r"(-e|--editable)\b", requirement):
-        return "is an editable install; name the folder in the lambda's 'include' instead"
-    if re.search(r"(^|[\s@])(git|hg|svn|bzr)\+", requirement):
-        return (
-            "is a VCS link, which has no hash; publish a release to an index, "
-            "or name a wheel's URL with '#sha256=<hex>'"
-        )
-    if "://" in requirement and not requirement.startswith("-"):
-        if re.search(r"(^|[\s@])file:", requirement):
-            return "is a local path; publish it to an index, or name its folder in 'include'"
-        if not _HASHED.search(requirement):
-            return "is a URL without a hash; append '#sha256=<hex>' to it"
-    name = requirement.split(";")[0]
-    if re.match(r"\.{0,2}/|[A-Za-z]:\\|~|\.\.?$", name) or re.search(r"\.(whl|zip|tar\.gz)$", name):
-        if "://" not in name:
-            return "is a local path; publish it to an index, or name its folder in 'include'"
-    return None
 
 
 def is_current(lock: Path, requirements: Requirements, python: str) -> bool:

@@ -102,7 +102,7 @@ def record(name: str, owned: Iterable[File]) -> bytes:
     """Return a RECORD (PEP 376, PEP 627) of the files `owned`, sorted; `name` is its own path."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    rows = {file.path: (f"sha256={_base64(file.sha256)}", file.size) for file in owned}
+    rows = {file.path: (f"sha256={_base64(file.sha256)}", str(file.size)) for file in owned}
     rows[name] = ("", "")
     for path in sorted(rows):
         writer.writerow((path, *rows[path]))

@@ -8,11 +8,10 @@ give. The index holds the sha256 of the data; a pack that does not fit is made a
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import deflate
 
@@ -143,15 +142,14 @@ class _Reader(contextlib.ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._streams: dict[str, int] = {}
+        self._streams: dict[str, BinaryIO] = {}
 
     def data(self, member: Packed) -> bytes:
         if member.pack not in self._streams:
-            stream = self.enter_context(open(member.pack, "rb"))
-            self._streams[member.pack] = stream.fileno()
-        descriptor = self._streams[member.pack]
-        os.lseek(descriptor, member.offset, os.SEEK_SET)
-        return os.read(descriptor, member.compressed_size)
+            self._streams[member.pack] = self.enter_context(Path(member.pack).open("rb"))  # noqa: SIM115
+        stream = self._streams[member.pack]
+        stream.seek(member.offset)
+        return stream.read(member.compressed_size)
 
 
 def _compress_all(

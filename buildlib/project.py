@@ -5,12 +5,13 @@ from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from buildlib import archive, digest, files, lock, manifest, recipe, stage, variants
+from buildlib import archive, digest, files, lock, manifest, recipe, requirements, stage, variants
 from buildlib.digest import Digests
 from buildlib.layout import Layout
 from buildlib.model import Function, Origin, Pin, Variant
 from buildlib.outputs import index
 from buildlib.recipe import Recipe
+from buildlib.requirements import Requirements
 
 T = TypeVar("T")
 
@@ -41,12 +42,12 @@ class Project:
 
     # -- inputs ----------------------------------------------------------------------------------
 
-    def requirements(self, function: Function) -> lock.Requirements | None:
+    def requirements(self, function: Function) -> Requirements | None:
         """Return the requirements of a function; None if it has none."""
         path = function.requirements
         if path is None:
             return None
-        make = lambda: lock.read_requirements(self.layout.root, path)  # noqa: E731
+        make = lambda: requirements.read(self.layout.root, path)  # noqa: E731
         return self._remembered(("requirements", path), None, make)
 
     def lowest_python(self, function: Function) -> str:

@@ -217,10 +217,8 @@ def _copy(source: Path, target: str, origin: Origin) -> None:
 
 
 def _remove_empty_folders(tree: Path) -> None:
-    for folder, names, leaves in os.walk(tree, topdown=False):
-        if not names and not leaves and folder != str(tree):
-            os.rmdir(folder)
-        elif names and not leaves and folder != str(tree) and not os.listdir(folder):
+    for folder, _, leaves in os.walk(tree, topdown=False):
+        if not leaves and folder != str(tree) and not os.listdir(folder):
             os.rmdir(folder)
 
 

@@ -8,7 +8,7 @@ for it.
 from pathlib import Path
 from typing import Any
 
-from doit.dependency import JsonDB
+from doit.dependency import JSONCodec, JsonDB
 
 from buildlib import files
 
@@ -18,7 +18,7 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
 
     desc = "JSON, replaced in one step"
 
-    def __init__(self, name: str, codec: Any, *, module_name: str | None = None) -> None:
+    def __init__(self, name: str, codec: JSONCodec, *, module_name: str | None = None) -> None:
         self.known = False  # whether there was a state: what is missing in one was forgotten
         super().__init__(name, codec, module_name=module_name)
 

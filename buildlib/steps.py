@@ -5,8 +5,10 @@ of its own when it has finished, so that a run that was killed is taken up where
 before `zip` has anything to do while the ZIP of the present inputs is there.
 """
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from buildlib import archive, files, lock, normalise, pack, recipe, stage
@@ -88,6 +90,15 @@ def make_venv(project: Project, variant: Variant) -> None:
         temporary.rename(folder)
 
 
+def clean_venv(project: Project, variant: Variant) -> None:
+    """Remove the environment of a variant, and what was compressed of it."""
+    with contextlib.suppress(LockError):
+        key = recipe.key(project.environment(variant))
+        files.remove(project.layout.environment(key))
+        pack.discard(project.layout.pack(f"env-{key[:24]}"))
+    files.remove(project.layout.log("venv", variant.id))
+
+
 def _environment_files(project: Project, key: str) -> list[File] | None:
     record = files.read_json(project.layout.environment(key) / "record.json")
     if not isinstance(record, dict) or record.get("key") != key:
@@ -139,6 +150,12 @@ def make_stage(project: Project, variant: Variant) -> None:
     files.write_json(stamp, {"key": key, "environment": environment_key, "files": rows})
 
 
+def clean_stage(project: Project, variant: Variant) -> None:
+    """Remove the staged tree of a variant."""
+    files.remove(project.layout.stamp("stage", variant.id))
+    files.remove(project.layout.staged(variant.id))
+
+
 def touch_is_done(project: Project, variant: Variant) -> bool:
     """Tell whether the staged tree has the canonical metadata, or is not needed."""
     return project.built(variant) is not None or _touched(project, variant)
@@ -153,6 +170,11 @@ def make_touch(project: Project, variant: Variant) -> None:
     normalise.touch(project.layout.staged(variant.id), [o.file.path for o in listing])
     stamp = project.layout.stamp("touch", variant.id)
     files.write_json(stamp, {"key": project.key(variant)})
+
+
+def clean_touch(project: Project, variant: Variant) -> None:
+    """Forget that the staged tree is canonical."""
+    files.remove(project.layout.stamp("touch", variant.id))
 
 
 def _staged(project: Project, variant: Variant, key: str | None) -> list[Origin] | None:
@@ -220,7 +242,8 @@ def _members(
     environment = recipe.key(project.environment(variant))
     earlier = files.read_json(project.layout.stamp("zip", variant.id)) or {}
     before = recipe.key(earlier["recipe"]["environment"]) if "recipe" in earlier else environment
-    shared, own = [], []
+    shared: list[pack.Content] = []
+    own: list[pack.Content] = []
     for origin, content in zip(listing, contents, strict=True):
         (shared if origin.dependency else own).append(content)
     name = f"env-{environment[:24]}"
@@ -246,6 +269,13 @@ def _members(
     return [(origin.file.path, packed[origin.file.sha256]) for origin in listing]
 
 
+def clean_zip(project: Project, variant: Variant) -> None:
+    """Remove the ZIP of a variant, with all that describes it."""
+    index.withdraw(project.layout, variant.id)
+    files.remove(project.layout.stamp("zip", variant.id))
+    pack.discard(project.layout.pack(variant.id))
+
+
 def hash_is_done(project: Project, variant: Variant) -> bool:
     """Tell whether the checksum and the index describe the ZIP."""
     written = project.built(variant)
@@ -263,6 +293,11 @@ def make_hash(project: Project, variant: Variant) -> None:
     index.publish(project.layout, variant, written)
 
 
+def clean_hash(project: Project, variant: Variant) -> None:
+    """Remove what describes the ZIP of a variant."""
+    index.withdraw(project.layout, variant.id, zip_too=False)
+
+
 # -- index -----------------------------------------------------------------------------------------
 
 
@@ -275,3 +310,50 @@ def prune(project: Project) -> None:
     """Remove the artifacts that the manifest no longer declares."""
     for variant_id in removed(project):
         index.withdraw(project.layout, variant_id)
+
+
+# -- all -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of every variant: whether it is done, how it is done, how it is undone."""
+
+    name: str
+    doc: str
+    is_done: Callable[[Project, Variant], bool]
+    make: Callable[[Project, Variant], None]
+    clean: Callable[[Project, Variant], None]
+
+
+STEPS = (
+    Step(
+        "venv",
+        "install the dependencies for the runtime and architecture",
+        venv_is_done,
+        make_venv,
+        clean_venv,
+    ),
+    Step(
+        "stage",
+        "put dependencies, code and shared code together",
+        stage_is_done,
+        make_stage,
+        clean_stage,
+    ),
+    Step(
+        "touch",
+        "give every staged file the one mtime and mode",
+        touch_is_done,
+        make_touch,
+        clean_touch,
+    ),
+    Step("zip", "write dist/<id>.zip", zip_is_done, make_zip, clean_zip),
+    Step(
+        "hash",
+        "describe it in dist/<id>.zip.sha256 and dist/lambdas.json",
+        hash_is_done,
+        make_hash,
+        clean_hash,
+    ),
+)

@@ -6,7 +6,6 @@ Nothing else than the loading of the tasks happens here: each task calls a funct
 
 import atexit
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,13 +31,15 @@ DOIT_CONFIG = {
 
 Task = dict[str, Any]
 
-_GROUPS = {
-    "lock": "pin the dependencies with their hashes, in requirements.lock",
-    "venv": "install the dependencies for the runtime and architecture",
-    "stage": "put dependencies, code and shared code together",
-    "touch": "give every staged file the one mtime and mode",
-    "zip": "write dist/<id>.zip",
-    "hash": "write dist/<id>.zip.sha256 and the entry in dist/lambdas.json",
+_LOCK = "pin the dependencies with their hashes, in requirements.lock"
+_INDEX = "build everything; dist/lambdas.json lists just what lambdas.yaml declares"
+
+_RENEW = {
+    "name": "renew",
+    "long": "renew",
+    "type": bool,
+    "default": False,
+    "help": "take newer versions, as naming the task does",
 }
 
 
@@ -55,8 +56,9 @@ def task_lambdas() -> Iterator[Task]:
 
 def tasks(project: Project) -> Iterator[Task]:
     """Yield every task of a project, in the order in which the data flows."""
-    for step, doc in _GROUPS.items():
-        yield {"basename": step, "name": None, "doc": doc}
+    yield {"basename": "lock", "name": None, "doc": _LOCK}
+    for step in steps.STEPS:
+        yield {"basename": step.name, "name": None, "doc": step.doc}
     locks: dict[str, str] = {}
     for function in project.manifest.functions:
         if function.lock:
@@ -66,17 +68,21 @@ def tasks(project: Project) -> Iterator[Task]:
     for function in project.manifest.functions:
         ids = [v.id for v in project.variants.values() if v.function is function]
         if ids != [function.name]:
-            for step in ("venv", "stage", "touch", "zip", "hash"):
-                leaves = [f"{step}:{variant_id}" for variant_id in ids]
-                yield {"basename": step, "name": function.name, "actions": None,
-                       "task_dep": leaves, "doc": f"all variants of {function.name}"}  # fmt: skip
+            for step in steps.STEPS:
+                leaves = [f"{step.name}:{variant_id}" for variant_id in ids]
+                yield {
+                    "basename": step.name,
+                    "name": function.name,
+                    "actions": None,
+                    "task_dep": leaves,
+                    "doc": f"all variants of {function.name}",
+                }
     yield {
         "basename": "index",
         "actions": [(_act, [steps.prune, project])],
         "uptodate": [Ask(_nothing_removed, project)],
         "task_dep": ["hash"],
-        "clean": [(_clean, [[project.layout.index, project.layout.dist]])],
-        "doc": "build everything; dist/lambdas.json lists just what lambdas.yaml declares",
+        "doc": _INDEX,
     }
 
 
@@ -89,15 +95,7 @@ def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
         "basename": "lock",
         "name": function.name,
         "actions": [(_make_lock, [project, function])],
-        "params": [
-            {
-                "name": "renew",
-                "default": False,
-                "type": bool,
-                "long": "renew",
-                "help": "take newer versions, as naming the task does",
-            }
-        ],  # fmt: skip
+        "params": [_RENEW],
         "uptodate": [AskLock(steps.lock_is_done, project, function)],
         "targets": [] if shared else [path],
         "task_dep": [f"lock:{first}"] if shared else [],
@@ -110,28 +108,19 @@ def _variant(project: Project, variant: Variant) -> Iterator[Task]:
     layout, name = project.layout, variant.id
     target = f"{variant.function.name}, Python {variant.python}, {variant.architecture}"
     before = [f"lock:{variant.function.name}"] if variant.function.lock else []
-    chain: list[tuple[str, Callable[..., bool], list[object], list[Path], list[Path]]] = [
-        ("venv", steps.venv_is_done, [steps.make_venv], [], []),
-        ("stage", steps.stage_is_done, [steps.make_stage], [],
-         [layout.staged(name), layout.stamp("stage", name)]),
-        ("touch", steps.touch_is_done, [steps.make_touch], [], [layout.stamp("touch", name)]),
-        ("zip", steps.zip_is_done, [steps.make_zip], [layout.zip(name)],
-         [layout.zip(name), layout.stamp("zip", name), layout.pack(name)]),
-        ("hash", steps.hash_is_done, [steps.make_hash], [layout.checksum(name)],
-         [layout.checksum(name)]),
-    ]  # fmt: skip
-    for step, is_done, action, targets, rubbish in chain:
+    targets = {"zip": layout.zip(name), "hash": layout.checksum(name)}
+    for step in steps.STEPS:
         yield {
-            "basename": step,
+            "basename": step.name,
             "name": name,
-            "actions": [(_act, [*action, project, variant])],
-            "uptodate": [Ask(is_done, project, variant)],
-            "targets": [layout.relative(path) for path in targets],
+            "actions": [(_act, [step.make, project, variant])],
+            "uptodate": [Ask(step.is_done, project, variant)],
+            "targets": [layout.relative(targets[step.name])] if step.name in targets else [],
             "task_dep": before,
-            "clean": [(_clean, [rubbish])],
-            "doc": f"{step} of {target}",
+            "clean": [(step.clean, [project, variant])],
+            "doc": f"{step.name} of {target}",
         }
-        before = [f"{step}:{name}"]
+        before = [f"{step.name}:{name}"]
 
 
 def _nothing_removed(project: Project) -> bool:
@@ -151,20 +140,6 @@ def _act(step: Callable[..., None], *arguments: object, **options: object) -> Ta
     except OSError as error:
         return TaskFailed(files.explain(error))
     return None
-
-
-def _clean(paths: list[Path], dryrun: bool) -> None:  # noqa: FBT001 - doit's name
-    """Remove what a task made; a folder of artifacts only once it is empty."""
-    if dryrun:
-        return
-    for path in paths:
-        if path.name == "dist":
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
-        elif path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
 
 
 class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hints

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from doit.dependency import UptodateCalculator
+from doit.dependency import Dependency, UptodateCalculator
 from doit.task import Task
 
 from buildlib.errors import BuildError
@@ -23,9 +23,9 @@ class Ask(UptodateCalculator):  # type: ignore[misc] # doit has no type hints
         super().__init__()
         self._check = check
         self._arguments = arguments
-        self._state: Any = None
+        self._state: Dependency | None = None
 
-    def setup(self, dep_manager: Any, tasks_dict: dict[str, Task]) -> None:
+    def setup(self, dep_manager: Dependency, tasks_dict: dict[str, Task]) -> None:
         """Take what doit knows; called before each check."""
         super().setup(dep_manager, tasks_dict)
         self._state = dep_manager
@@ -38,6 +38,8 @@ class Ask(UptodateCalculator):  # type: ignore[misc] # doit has no type hints
             return False  # the step will say the same, in a way that doit shows well
         if not done:
             return False
+        if self._state is None:
+            return True
         backend = self._state.backend
         if not backend.in_(task.name):
             if getattr(backend, "known", True):

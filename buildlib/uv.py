@@ -111,12 +111,7 @@ def _uv_settings(variables: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return the index settings of the user's and the repository's uv configuration."""
     merged: dict[str, Any] = {}
     for path in _uv_files(variables, root):
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        table = content.get("tool", {}).get("uv", {}) if path.name == "pyproject.toml" else content
-        merged |= {**table.get("pip", {}), **table}
+        merged |= _uv_table(path)
     found: dict[str, str] = {}
     for key, name in _CONFIG_VALUES.items():
         if isinstance(merged.get(key), str):
@@ -134,6 +129,16 @@ def _uv_settings(variables: Mapping[str, str], root: Path) -> dict[str, str]:
         elif not index.get("explicit"):
             found["UV_INDEX"] = f"{found['UV_INDEX']} {named}" if "UV_INDEX" in found else named
     return found
+
+
+def _uv_table(path: Path) -> dict[str, Any]:
+    """Return what a configuration file of uv says; nothing if it cannot be read."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    table = content.get("tool", {}).get("uv", {}) if path.name == "pyproject.toml" else content
+    return {**table.get("pip", {}), **table}
 
 
 def _uv_files(variables: Mapping[str, str], root: Path) -> list[Path]:

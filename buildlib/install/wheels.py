@@ -100,7 +100,7 @@ def _message(variant: Variant, output: str, root: Path, log: Path) -> str:
             f"Tried: cp{version}, abi3 and py3 wheels for {tag} and older, and for any platform.\n"
             f"Either say 'install: docker' for this lambda, to build it inside the AWS image, or "
             f"ask for a version that has such a wheel in {variant.function.requirements}. "
-            f"If it is pure Python, 'allow_sdist: [{match['name']}]' builds it here.\n"
+            f"(If it is pure Python, 'allow_sdist: [{match['name']}]' builds it here.)\n"
             f"{uv.tail(output)}\nThe whole log is in {shown}."
         )
     if "Hash mismatch" in output or "hash mismatch" in output:
@@ -118,17 +118,15 @@ def _message(variant: Variant, output: str, root: Path, log: Path) -> str:
 
 def _check_pure(variant: Variant, pins: Sequence[Pin], target: Path) -> None:
     """Refuse what was compiled here: it would be for the host, and never the same twice."""
-    for pin in pins:
-        pattern = re.sub(r"-", "[-_.]", pin.name)
-        for metadata in target.glob("*.dist-info/WHEEL"):
-            folder = metadata.parent.name
-            if not re.match(rf"{pattern}-[^-]+\.dist-info$", folder, re.IGNORECASE):
-                continue
-            tags = re.findall(r"^Tag: (\S+)$", metadata.read_text(encoding="utf-8"), re.MULTILINE)
-            if not all(tag.endswith("-none-any") for tag in tags):
-                msg = (
-                    f"lambda '{variant.function.name}': {pin.name} {pin.version} is not pure Python "
-                    f"(its wheel is {', '.join(tags)}), so it cannot be built here; remove it from "
-                    "'allow_sdist' and say 'install: docker'"
-                )
-                raise InstallError(msg)
+    built = {pin.name: pin for pin in pins}
+    for metadata in sorted(target.glob("*.dist-info/WHEEL")):
+        name, _, _ = metadata.parent.name.partition("-")
+        pin = built.get(re.sub(r"[-_.]+", "-", name).lower())
+        tags = re.findall(r"^Tag: (\S+)$", metadata.read_text(encoding="utf-8"), re.MULTILINE)
+        if pin and not all(tag.endswith("-none-any") for tag in tags):
+            msg = (
+                f"lambda '{variant.function.name}': {pin.name} {pin.version} is not pure Python "
+                f"(its wheel is {', '.join(tags)}), so it cannot be built here; remove it from "
+                "'allow_sdist' and say 'install: docker'"
+            )
+            raise InstallError(msg)

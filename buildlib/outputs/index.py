@@ -6,6 +6,7 @@ two of these steps leaves a ZIP without a description, never one with a wrong on
 """
 
 import base64
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -75,14 +76,17 @@ def is_described(
     return checksum == _checksum(layout, variant, written)
 
 
-def withdraw(layout: Layout, variant_id: str) -> None:
-    """Remove a variant's entry, checksum and ZIP."""
+def withdraw(layout: Layout, variant_id: str, *, zip_too: bool = True) -> None:
+    """Remove a variant's entry in the index, its checksum and its ZIP."""
     with files.locked(layout.lock("dist")):
         index = read(layout)
         if index.pop(variant_id, None) is not None:
             _write(layout, index)
-        layout.checksum(variant_id).unlink(missing_ok=True)
-        layout.zip(variant_id).unlink(missing_ok=True)
+        files.remove(layout.checksum(variant_id))
+        if zip_too:
+            files.remove(layout.zip(variant_id))
+    with contextlib.suppress(OSError):
+        layout.dist.rmdir()  # only once it is empty
 
 
 def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
