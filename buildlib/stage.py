@@ -148,8 +148,10 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
     """
     there = dict(_present(tree))
     wanted = {origin.file.path: origin for origin in origins}
-    for path in there.keys() - wanted.keys():
-        os.unlink(tree / path)
+    if surplus := there.keys() - wanted.keys():
+        for path in surplus:
+            os.unlink(tree / path)
+        _remove_empty_folders(tree)  # a folder may have to become a file
     made: set[str] = set()
     for path, origin in wanted.items():
         file = origin.file
@@ -169,7 +171,6 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
             _link(environment / origin.path, target)
         else:
             _copy(root / origin.path, target, origin)
-    _remove_empty_folders(tree)
 
 
 def intact(tree: Path, listing: Iterable[File]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buildlib import archive, files, lock, normalise, pack, recipe, stage
-from buildlib.errors import InstallError, LockError, StageError
+from buildlib.errors import ArchiveError, InstallError, LockError, StageError
 from buildlib.install import wheels
 from buildlib.model import File, Function, Origin, Packed, Variant
 from buildlib.outputs import index
@@ -218,7 +218,14 @@ def make_zip(project: Project, variant: Variant) -> None:
         make_stage(project, variant)
         make_touch(project, variant)
         listing = _ready(project, variant) or []
-    members = _members(project, variant, listing)
+    try:
+        members = _members(project, variant, listing)
+    except ArchiveError:  # someone changed a file in build/: nothing there can be trusted
+        clean_venv(project, variant)
+        clean_stage(project, variant)
+        make_stage(project, variant)
+        make_touch(project, variant)
+        members = _members(project, variant, _ready(project, variant) or [])
     temporary = layout.dist / f".{variant.id}.zip.tmp"
     layout.dist.mkdir(exist_ok=True)
     try:

@@ -1,0 +1,403 @@
+"""What is rebuilt, and what is not: the real doit in a real repository."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HANDLER, Index, Repository
+
+APP = "lambdas/api/app.py"
+STEPS = ("venv", "stage", "touch", "zip")
+
+
+def same_stat_edit(path: Path, old: bytes, new: bytes) -> None:
+    """Change a file's content without changing its size or mtime."""
+    assert len(old) == len(new)
+    status = path.stat()
+    path.write_bytes(path.read_bytes().replace(old, new))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_nothing_changed_nothing_runs(dependent: Repository) -> None:
+    """A second run executes no task, says so, and leaves every byte of dist/ as it is."""
+    first = dependent.doit()
+    assert {"lock:api", "venv:api", "stage:api", "touch:api", "zip:api"} <= set(first.ran)
+    before = {path: path.stat().st_mtime_ns for path in (dependent.root / "dist").iterdir()}
+    second = dependent.doit()
+    assert second.ran == []
+    assert "-- zip:api" in second.output
+    assert before == {path: path.stat().st_mtime_ns for path in (dependent.root / "dist").iterdir()}
+
+
+def test_same_size_edit_under_the_same_mtime_rebuilds(repository: Repository) -> None:
+    """An edit that keeps size and mtime is seen, also long after the file was hashed."""
+    long_ago = 1_500_000_000
+    os.utime(repository.root / APP, (long_ago, long_ago))
+    repository.doit()
+    repository.doit()
+    same_stat_edit(repository.root / APP, b"return event", b"return 12345")
+    assert "zip:api" in repository.doit().ran
+    assert b"return 12345" in repository.members("api")["app.py"]
+
+
+def test_touch_rebuilds_nothing(dependent: Repository) -> None:
+    """New mtimes on every input, as after a checkout, execute no task."""
+    dependent.doit()
+    for path in (*dependent.root.glob("lambdas/**/*"), *dependent.root.glob("*.*")):
+        os.utime(path)
+    assert dependent.doit().ran == []
+
+
+def test_chmod_rebuilds_nothing(repository: Repository) -> None:
+    """A mode is not an input: there is one mode for all."""
+    repository.doit()
+    (repository.root / APP).chmod(0o700)
+    assert repository.doit().ran == []
+
+
+def test_edit_installs_nothing(dependent: Repository) -> None:
+    """An edit of the code runs stage, touch and zip of that function, and nothing else."""
+    dependent.doit()
+    dependent.write({APP: HANDLER + "\n# edited\n"})
+    assert dependent.doit().ran == ["stage:api", "touch:api", "zip:api"]
+
+
+def test_edit_copies_no_dependency(dependent: Repository) -> None:
+    """An edit of the code leaves the staged files and the compressed members of dependencies."""
+    dependent.doit()
+    staged = dependent.root / "build/stage/api/alpha/data.txt"
+    packs = sorted(dependent.root.glob("build/pack/env-*"))
+    before = [(path.stat().st_ino, path.stat().st_ctime_ns) for path in (staged, *packs)]
+    dependent.write({APP: HANDLER + "\n# edited\n"})
+    dependent.doit()
+    assert before == [(path.stat().st_ino, path.stat().st_ctime_ns) for path in (staged, *packs)]
+
+
+def test_added_removed_and_renamed_files(repository: Repository) -> None:
+    """A file that comes, goes or gets another name is followed, also within the staged tree."""
+    repository.doit()
+    repository.write({"lambdas/api/pkg/new.py": "N = 1\n"})
+    assert "zip:api" in repository.doit().ran
+    assert set(repository.members("api")) == {"app.py", "pkg/new.py"}
+    (repository.root / "lambdas/api/pkg/new.py").rename(repository.root / "lambdas/api/pkg/two.py")
+    assert "zip:api" in repository.doit().ran
+    assert set(repository.members("api")) == {"app.py", "pkg/two.py"}
+    shutil.rmtree(repository.root / "lambdas/api/pkg")
+    assert "zip:api" in repository.doit().ran
+    assert set(repository.members("api")) == {"app.py"}
+    assert not (repository.root / "build/stage/api/pkg").exists()
+
+
+def test_a_file_that_becomes_a_folder(repository: Repository) -> None:
+    """A name that was a file may become a folder, and a file again."""
+    repository.write({"lambdas/api/thing": "a file"})
+    repository.doit()
+    (repository.root / "lambdas/api/thing").unlink()
+    repository.write({"lambdas/api/thing/inner": "in a folder"})
+    repository.doit()
+    assert set(repository.members("api")) == {"app.py", "thing/inner"}
+    shutil.rmtree(repository.root / "lambdas/api/thing")
+    repository.write({"lambdas/api/thing": "a file again"})
+    repository.doit()
+    assert repository.members("api")["thing"] == b"a file again"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("python", "'3.12'"),
+        ("architecture", "arm64"),
+        ("compression", "stored"),
+        ("exclude", "['*.txt']"),
+        ("handler", "app.other"),
+    ],
+)
+def test_a_changed_option_rebuilds(repository: Repository, key: str, value: str) -> None:
+    """Every option that can reach the artifact or its entry in the index is an input."""
+    repository.write({APP: HANDLER + "other = handler\n", "lambdas/api/a.txt": "text " * 99})
+    repository.doit()
+    manifest = f"version: 1\nlambdas:\n  api:\n    {key}: {value}\n"
+    if key != "handler":
+        manifest += "    handler: app.handler\n"
+    repository.write({"lambdas.yaml": manifest})
+    assert "zip:api" in repository.doit().ran
+    repository.sha256()
+
+
+def test_a_comment_in_the_manifest_rebuilds_nothing(dependent: Repository) -> None:
+    """Only what the manifest says is an input, not how it is written."""
+    dependent.doit()
+    text = (dependent.root / "lambdas.yaml").read_text()
+    dependent.write({"lambdas.yaml": "# a comment\n" + text.replace("['*.md']", '\n    - "*.md"')})
+    assert dependent.doit().ran == []
+
+
+def test_a_changed_requirement_relocks_and_keeps_other_pins(
+    dependent: Repository, index: Index
+) -> None:
+    """An edit of requirements.txt makes the lock anew; pins that still fit stay."""
+    dependent.doit()
+    index.add("alpha", "2.0", files={"alpha/__init__.py": "A = 2\n"})
+    index.add("gamma", "3.0")
+    dependent.write({"lambdas/api/requirements.txt": "beta\ngamma\n"})
+    ran = dependent.doit().ran
+    assert ran == ["lock:api", "venv:api", "stage:api", "touch:api", "zip:api"]
+    lock = (dependent.root / "lambdas/api/requirements.lock").read_text()
+    assert "alpha==1.0" in lock
+    assert "gamma==3.0" in lock
+    assert "gamma.py" in dependent.members("api")
+
+
+def test_naming_a_lock_takes_newer_versions(dependent: Repository, index: Index) -> None:
+    """`doit lock:<name>` resolves anew on purpose, although the lock is current."""
+    dependent.doit()
+    index.add("alpha", "2.0", files={"alpha/__init__.py": "A = 2\n"})
+    assert dependent.doit("lock:api").ran == ["lock:api"]
+    assert "alpha==2.0" in (dependent.root / "lambdas/api/requirements.lock").read_text()
+    assert dependent.doit("zip:api").ran == ["venv:api", "stage:api", "touch:api", "zip:api"]
+    assert dependent.members("api")["alpha/__init__.py"] == b"A = 2\n"
+
+
+def test_a_fresh_clone_resolves_nothing(dependent: Repository, index: Index) -> None:
+    """With the committed lock, a checkout without build/ makes no lock and gives the same ZIPs."""
+    dependent.doit()
+    before = dependent.sha256()
+    index.add("alpha", "2.0", files={"alpha/__init__.py": "A = 2\n"})
+    clone = Repository(dependent.root.parent / "clone", dependent.environment)
+    shutil.copytree(
+        dependent.root, clone.root, ignore=shutil.ignore_patterns("build", "dist", "__pycache__")
+    )
+    assert not any(task.startswith("lock:") for task in clone.doit().ran)
+    assert clone.sha256() == before
+
+
+def test_reverting_gives_the_earlier_bytes(repository: Repository) -> None:
+    """An edit that is taken back gives the same sha256 as before."""
+    repository.doit()
+    before = repository.sha256()
+    repository.write({APP: HANDLER + "# edited\n"})
+    repository.doit()
+    assert repository.sha256() != before
+    repository.write({APP: HANDLER})
+    repository.doit()
+    assert repository.sha256() == before
+
+
+def test_a_deleted_or_damaged_zip_comes_back(repository: Repository) -> None:
+    """The ZIP is checked by its content: what is lost or damaged is made again."""
+    repository.doit()
+    before = repository.sha256()
+    path = repository.root / "dist/api.zip"
+    path.unlink()
+    repository.doit()
+    assert repository.sha256() == before
+    content = bytearray(path.read_bytes())
+    content[40] ^= 1
+    status = path.stat()
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    repository.doit()
+    assert repository.sha256() == before
+
+
+@pytest.mark.parametrize("lost", ["dist/api.zip.sha256", "dist/lambdas.json"])
+def test_a_lost_description_comes_back(repository: Repository, lost: str) -> None:
+    """A checksum or an index that is lost is made again, without building."""
+    repository.doit()
+    before = repository.sha256()
+    (repository.root / lost).unlink()
+    assert repository.doit().ran == ["hash:api"]
+    assert repository.sha256() == before
+
+
+@pytest.mark.parametrize("name", ["app.py", "helper.py"])
+def test_a_deleted_staged_file_is_never_shipped_without(repository: Repository, name: str) -> None:
+    """Whoever tidies the staged tree gets it repaired before the next ZIP."""
+    repository.write({"lambdas/api/helper.py": "H = 1\n"})
+    repository.doit()
+    (repository.root / "build/stage/api" / name).unlink()
+    repository.write({APP: HANDLER + "# edited\n"})
+    repository.doit()
+    assert set(repository.members("api")) == {"app.py", "helper.py"}
+
+
+def test_a_changed_staged_file_is_never_shipped(repository: Repository) -> None:
+    """A staged file of the right size and mtime but other content does not reach the ZIP."""
+    repository.write({"lambdas/api/helper.py": "H = 1\n"})
+    repository.doit()
+    staged = repository.root / "build/stage/api/helper.py"
+    same_stat_edit(staged, b"H = 1", b"H = 2")
+    shutil.rmtree(repository.root / "build/pack")
+    repository.write({APP: HANDLER + "# edited\n"})
+    repository.doit()
+    assert repository.members("api")["helper.py"] == b"H = 1\n"
+
+
+def test_a_changed_environment_is_never_shipped(dependent: Repository) -> None:
+    """An installed file that someone changed, which the staged tree links to, is installed anew."""
+    dependent.doit()
+    installed = next(dependent.root.glob("build/env/*/tree/alpha/__init__.py"))
+    same_stat_edit(installed, b"A = 1", b"A = 9")
+    shutil.rmtree(dependent.root / "build/pack")
+    dependent.write({APP: HANDLER + "# edited\n"})
+    dependent.doit()
+    assert dependent.members("api")["alpha/__init__.py"] == b"A = 1\n"
+
+
+@pytest.mark.parametrize("gone", ["stage", "env", "pack", "touch", "zip", "digests.json"])
+def test_any_part_of_build_may_be_deleted(dependent: Repository, gone: str) -> None:
+    """Every part of build/ can be lost at any time; the next change still gives right bytes."""
+    dependent.doit()
+    dependent.write({APP: HANDLER + "# edited\n"})
+    path = dependent.root / "build" / gone
+    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    dependent.doit()
+    after = dependent.sha256()
+    shutil.rmtree(dependent.root / "build")
+    shutil.rmtree(dependent.root / "dist")
+    dependent.doit()
+    assert dependent.sha256() == after
+
+
+def test_a_removed_function_leaves_nothing_stale(dependent: Repository) -> None:
+    """What the manifest no longer declares is neither in the index nor in dist/."""
+    dependent.doit()
+    manifest = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
+    dependent.write({"lambdas.yaml": manifest})
+    dependent.doit()
+    assert set(dependent.sha256()) == {"api"}
+    assert {path.name for path in (dependent.root / "dist").iterdir()} == {
+        "api.zip", "api.zip.sha256", "lambdas.json",
+    }  # fmt: skip
+
+
+def test_zip_alone_keeps_dist_true(repository: Repository) -> None:
+    """`doit zip:<id>` changes the checksum and the index together with the ZIP."""
+    repository.doit("zip:api")
+    repository.sha256()
+    repository.write({APP: HANDLER + "# edited\n"})
+    repository.doit("zip:api")
+    repository.sha256()
+
+
+def test_functions_with_equal_dependencies_share_an_environment(
+    dependent: Repository, index: Index
+) -> None:
+    """Equal pins for an equal target are installed once, also in parallel."""
+    dependent.write({
+        "lambdas.yaml": (
+            "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
+            "  jobs:\n    handler: app.handler\n"
+        ),
+        "lambdas/jobs/requirements.txt": "beta\n",
+    })  # fmt: skip
+    dependent.doit("-n", "2")
+    assert len(list(dependent.root.glob("build/env/*/record.json"))) == 1
+    logs = "".join(path.read_text() for path in dependent.root.glob("build/logs/venv-*.log"))
+    assert logs.count("pip install") <= 2  # offline first, then online: of one installation
+
+
+def test_forget_makes_a_task_run_again(repository: Repository) -> None:
+    """`doit forget` does what doit users expect, for one task and for all."""
+    repository.doit()
+    before = repository.sha256()
+    repository.doit("forget", "zip:api")
+    assert repository.doit().ran == ["zip:api"]
+    repository.doit("forget", "--all")
+    assert "zip:api" in repository.doit().ran
+    assert repository.sha256() == before
+
+
+def test_always_execute(dependent: Repository) -> None:
+    """`doit -a` runs every task and gives the same bytes."""
+    dependent.doit()
+    before = dependent.sha256()
+    ran = dependent.doit("-a").ran
+    assert {"lock:api", "venv:api", "stage:api", "touch:api", "zip:api", "hash:api"} <= set(ran)
+    assert dependent.sha256() == before
+
+
+def test_clean_leaves_the_locks(dependent: Repository) -> None:
+    """`doit clean` removes artifacts, trees and environments, and never a committed lock."""
+    dependent.doit()
+    before = dependent.sha256()
+    dependent.doit("clean", "-n")
+    assert dependent.sha256() == before
+    dependent.doit("clean")
+    assert not (dependent.root / "dist").exists()
+    assert list(dependent.root.glob("build/env/*")) == []
+    assert list(dependent.root.glob("build/stage/*")) == []
+    assert (dependent.root / "lambdas/api/requirements.lock").exists()
+    dependent.doit()
+    assert dependent.sha256() == before
+
+
+def test_clean_of_one_task_keeps_dist_true(dependent: Repository) -> None:
+    """`doit clean zip:<id>` takes the checksum and the entry in the index along."""
+    dependent.doit()
+    dependent.doit("clean", "zip:api")
+    assert "api" not in dependent.sha256()
+
+
+def test_info_and_list(dependent: Repository) -> None:
+    """`doit info` tells the state; `doit list` shows the steps, `--all` every leaf and group."""
+    dependent.doit()
+    assert "up-to-date" in dependent.doit("info", "zip:api").output
+    dependent.write({APP: HANDLER + "# edited\n"})
+    info = dependent.doit("info", "zip:api", code=1).output
+    assert "zip is done" in info
+    listed = [line.split()[0] for line in dependent.doit("list").output.splitlines()]
+    assert listed == ["hash", "index", "lock", "stage", "touch", "venv", "zip"]
+    everything = dependent.doit("list", "--all").output
+    for task in ("zip:jobs ", "zip:jobs-py3.12-x86_64", "zip:jobs-py3.13-x86_64", "lock:jobs"):
+        assert task in everything
+
+
+def test_a_group_builds_all_variants(dependent: Repository) -> None:
+    """`doit zip:<name>` builds each variant of a function and nothing of another."""
+    ran = dependent.doit("zip:jobs").ran
+    assert {"zip:jobs-py3.12-x86_64", "zip:jobs-py3.13-x86_64"} <= set(ran)
+    assert not any(task.endswith(":api") for task in ran)
+
+
+def test_the_loader_needs_no_dodo(repository: Repository) -> None:
+    """With `loader = "lambdas"` in pyproject.toml there is no dodo.py; subfolders work too."""
+    (repository.root / "dodo.py").unlink()
+    repository.write({"pyproject.toml": '[tool.doit]\nloader = "lambdas"\n'})
+    repository.doit()
+    assert set(repository.sha256()) == {"api"}
+
+
+def test_next_to_other_tasks(repository: Repository) -> None:
+    """The tasks live in a dodo.py with others, and with settings of its own."""
+    repository.write({
+        "dodo.py": (
+            "from buildlib.tasks import *\n"
+            "DOIT_CONFIG = DOIT_CONFIG | {'backend': 'dbm', 'dep_file': '.db',\n"
+            "    'default_tasks': ['mine', 'zip']}\n"
+            "def task_mine():\n    return {'actions': ['echo mine'], 'verbosity': 2}\n"
+        ),
+    })  # fmt: skip
+    first = repository.doit()
+    assert {"mine", "zip:api"} <= set(first.ran)
+    assert "zip:api" not in repository.doit().ran
+
+
+def test_workers_that_start_afresh(dependent: Repository) -> None:
+    """Tasks can be sent to processes that share nothing with the first, as on Windows and macOS."""
+    dependent.doit("-n", "2")
+    before = dependent.sha256()
+    dependent.doit("clean")
+    dependent.write({
+        "dodo.py": (
+            "import multiprocessing\nmultiprocessing.set_start_method('spawn')\n"
+            "from buildlib.tasks import *\n"
+        ),
+    })  # fmt: skip
+    dependent.doit("-n", "2")
+    assert dependent.sha256() == before
+    dependent.doit("clean")
+    dependent.doit("-n", "2", "-P", "thread")
+    assert dependent.sha256() == before
