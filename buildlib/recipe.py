@@ -12,7 +12,7 @@ from typing import Any
 
 from buildlib import __version__
 from buildlib.model import File, Pin, Variant
-from buildlib.runtimes import platform_tag
+from buildlib.runtimes import image_platform, platform_tag
 
 # The version of the byte contract; see docs/byte-contract.md before changing it.
 CONTRACT = 1
@@ -23,11 +23,26 @@ DEFLATE_LEVEL = 6
 Recipe = dict[str, Any]
 
 
-def environment(variant: Variant, pins: Iterable[Pin]) -> Recipe:
-    """Return the recipe of a variant's dependencies: variants with an equal one share them."""
+def environment(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recipe:
+    """Return the recipe of a variant's dependencies: variants with an equal one share them.
+
+    `image` is the pinned reference of the image in which they are installed. What only says how
+    to get at packages - indexes, credentials, proxies, certificates, the engine - is not in it:
+    every distribution is checked against its hash.
+    """
     function = variant.function
     names = {pin.name for pin in pins}
-    return {
+    docker = function.docker
+    container: Recipe = {}
+    if docker:
+        # Which repository an image came from does not matter, only its content does.
+        container["docker"] = {
+            "image": image.rpartition("@")[2],
+            "platform": image_platform(variant.architecture),
+            "setup": list(docker.setup),
+            "libraries": list(docker.libraries),
+        }
+    return container | {
         "contract": CONTRACT,
         "version": __version__,
         "python": variant.python,

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from buildlib import archive, files, lock, normalise, pack, recipe, stage
 from buildlib.errors import ArchiveError, InstallError, LockError, StageError
-from buildlib.install import wheels
-from buildlib.model import File, Function, Origin, Packed, Variant
+from buildlib.install import docker, wheels
+from buildlib.model import File, Function, Image, Origin, Packed, Variant
 from buildlib.outputs import index
 from buildlib.project import Project
 
@@ -27,7 +27,8 @@ def lock_is_done(project: Project, function: Function) -> bool:
     if requirements is None or function.lock is None:
         return True
     python = project.lowest_python(function)
-    return lock.is_current(project.layout.root / function.lock, requirements, python)
+    path = project.layout.root / function.lock
+    return lock.is_current(path, requirements, python) and not project.unpinned_images(function)
 
 
 def make_lock(project: Project, function: Function, *, renew: bool) -> None:
@@ -38,6 +39,9 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
     root, python = project.layout.root, project.lowest_python(function)
     path = root / function.lock
     problem = lock.state(path, requirements, python)
+    unpinned = project.unpinned_images(function)
+    if problem is None and unpinned:
+        problem = f"has no digest of the image {unpinned[0].name}"
     if not renew and lock.is_frozen(project.manifest.frozen, os.environ):
         why = "the manifest says 'frozen'" if project.manifest.frozen else "CI is set"
         msg = (
@@ -47,7 +51,22 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
         raise LockError(msg)
     log = project.layout.log("lock", function.name)
     log.unlink(missing_ok=True)
-    lock.make(root, path, requirements, python, upgrade=problem is None, log=log)
+    upgrade = problem is None
+    images = _pin_images(project, function, keep=not upgrade)
+    lock.make(root, path, requirements, python, upgrade=upgrade, images=images, log=log)
+
+
+def _pin_images(project: Project, function: Function, *, keep: bool) -> list[Image]:
+    """Return the images of a lock with their digests, as the engine or the registry gives them."""
+    pinned = {image[:3]: image for image in project.pinned_images(function)} if keep else {}
+    found = []
+    for image in project.wanted_images(function):
+        if image[:3] in pinned:
+            found.append(pinned[image[:3]])
+        else:
+            reference = docker.resolve(function, image.architecture, image.name)
+            found.append(image._replace(reference=reference))
+    return found
 
 
 # -- venv ------------------------------------------------------------------------------------------
@@ -76,15 +95,22 @@ def make_venv(project: Project, variant: Variant) -> None:
         tree = temporary / "tree"
         tree.mkdir(parents=True)
         requirements = project.requirements(variant.function)
-        wheels.install(
-            variant,
-            project.pins(variant),
-            tree,
-            root=layout.root,
-            indexes=requirements.indexes if requirements else (),
-            cache=layout.build / "sdist-cache",
-            log=layout.log("venv", variant.id),
-        )
+        indexes = requirements.indexes if requirements else ()
+        log = layout.log("venv", variant.id)
+        pins = project.pins(variant)
+        if variant.function.docker:
+            image = project.image(variant)
+            docker.install(variant, pins, tree, image, layout=layout, indexes=indexes, log=log)
+        else:
+            wheels.install(
+                variant,
+                pins,
+                tree,
+                root=layout.root,
+                indexes=indexes,
+                cache=layout.build / "sdist-cache",
+                log=log,
+            )
         record = {"key": key, "recipe": dependencies, "files": normalise.environment(tree)}
         files.write_json(temporary / "record.json", record)
         temporary.rename(folder)

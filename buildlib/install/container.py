@@ -1,0 +1,132 @@
+"""One container: made for one installation, labelled, and gone afterwards whatever happens.
+
+A process that was killed leaves its container behind. Each container carries the name of a lock
+that its process holds, and the operating system lets go of a dead process's locks; so the next run
+knows which containers no one will remove any more. A container also ends by itself after a day.
+"""
+
+import contextlib
+import hashlib
+import os
+import platform
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib.install.engine import Engine, Log
+from buildlib.layout import Layout
+
+LABEL = "doit-lambda-zip"
+_CHECKOUT = f"{LABEL}.checkout"
+_SESSION = f"{LABEL}.session"
+_LIFETIME = 86_400  # seconds
+
+
+class Container(NamedTuple):
+    """A running container."""
+
+    engine: Engine
+    id: str
+
+    def put(self, archive: bytes) -> None:
+        """Unpack a tar archive at the container's root."""
+        self.engine.client.put_archive(self.id, "/", archive)
+
+    def get(self, path: str) -> Iterable[bytes]:
+        """Return a folder of the container as a tar stream, whose names start with its last part."""
+        chunks, _ = self.engine.client.get_archive(self.id, path, chunk_size=1 << 20)
+        return chunks
+
+    def run(
+        self, command: Sequence[str], user: str, variables: Mapping[str, str], log: Log, shown: str
+    ) -> int:
+        """Run a command, with its output in the log, and return its exit code.
+
+        `variables` live as long as the command: they are not in the container's configuration.
+        """
+        client = self.engine.client
+        log.start(shown)
+        process = client.exec_create(
+            self.id, list(command), user=user, environment=dict(variables), workdir="/"
+        )
+        for chunk in client.exec_start(process["Id"], stream=True):
+            log.feed(chunk)
+        code = client.exec_inspect(process["Id"])["ExitCode"]
+        code = -1 if code is None else int(code)
+        log.end(code)
+        return code
+
+
+@contextlib.contextmanager
+def running(
+    engine: Engine, image: str, architecture_platform: str, volume: tuple[str, str], layout: Layout
+) -> Iterator[Container]:
+    """Give a running container of the image with the id `image`, and remove it afterwards.
+
+    `volume` is the name of a volume that stays, and where it is in the container.
+    """
+    from filelock import FileLock  # noqa: PLC0415
+
+    sweep(engine, layout)
+    session = uuid.uuid4().hex
+    lock = layout.lock(f"{LABEL}-{session}")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    client = engine.client
+    with FileLock(lock, thread_local=False):
+        try:
+            client.create_volume(volume[0], labels={LABEL: "pip's cache"})
+            host = client.create_host_config(
+                auto_remove=True,
+                binds=[f"{volume[0]}:{volume[1]}:rw"],
+                security_opt=["no-new-privileges"],
+            )
+            created = client.create_container(
+                image,
+                entrypoint=["/bin/sh", "-c", f"exec sleep {_LIFETIME}"],
+                command=[],
+                user="0:0",
+                working_dir="/",
+                name=f"{LABEL}-{session}",
+                labels={_CHECKOUT: _checkout(layout), _SESSION: session},
+                volumes=[volume[1]],
+                host_config=host,
+                platform=architecture_platform,
+            )
+            client.start(created["Id"])
+            yield Container(engine, created["Id"])
+        finally:
+            _remove(engine, f"{LABEL}-{session}")
+    lock.unlink(missing_ok=True)
+
+
+def sweep(engine: Engine, layout: Layout) -> None:
+    """Remove the containers that dead processes left, of this checkout on this machine."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    mine = {"label": [f"{_CHECKOUT}={_checkout(layout)}"]}
+    for found in engine.client.containers(all=True, filters=mine):
+        session = found["Labels"].get(_SESSION, "")
+        path = layout.lock(f"{LABEL}-{session}")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path, timeout=0, thread_local=False):
+                _remove(engine, found["Id"])
+        except Timeout:
+            continue
+        path.unlink(missing_ok=True)
+
+
+def _remove(engine: Engine, container: str) -> None:
+    """Remove a container with its anonymous volumes; being gone already is fine."""
+    import docker  # noqa: PLC0415
+    import requests  # noqa: PLC0415
+
+    with contextlib.suppress(docker.errors.APIError, requests.RequestException, OSError):
+        engine.client.remove_container(container, force=True, v=True)
+
+
+def _checkout(layout: Layout) -> str:
+    """Return what tells this checkout on this machine from others, and says nothing about it."""
+    text = f"{platform.node()}\0{uuid.getnode()}\0{Path(os.path.realpath(layout.root))}"
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

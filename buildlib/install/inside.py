@@ -1,0 +1,146 @@
+"""What runs in the container, by the image's own Python (3.10 or newer) and nothing else.
+
+`inside.py prepare`, as root: check the image, hand the work folder to the unprivileged user.
+`inside.py install`, as that user: run pip, then copy the libraries.
+`config.json` beside this file has what the manifest and the lock say.
+"""
+
+import itertools
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import tempfile
+import types
+import uuid
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE / "build"
+TREE = HERE / "tree"
+CACHE = HERE / "cache"
+
+
+def fail(message: str) -> int:
+    """Say what is wrong; the exit code 3 tells it from a failure of pip."""
+    sys.stderr.write(f"error: {message}\n")
+    return 3
+
+
+def prepare(config: dict[str, Any]) -> int:
+    """Check that the image has the right Python; make the folders."""
+    found = "{}.{}".format(*sys.version_info[:2])
+    if found != config["python"]:
+        return fail(f"the image has Python {found}, and {config['python']} is needed")
+    owner = config["user"]
+    CACHE.mkdir(exist_ok=True)
+    for name in ("http", "http-v2"):  # before pip 23.3, and since
+        (CACHE / name).mkdir(exist_ok=True)
+        os.chown(CACHE / name, owner, owner)
+        os.chmod(CACHE / name, 0o700)
+    return 0
+
+
+def install(config: dict[str, Any]) -> int:
+    """Install the pins and copy the libraries into the tree."""
+    os.umask(0o022)
+    if config["pins"]:
+        code = pip(config)
+        if code:
+            return code
+    for path in config["libraries"]:
+        target = TREE / "lib" / os.path.basename(path)
+        if not os.path.isfile(path):
+            return fail(f"libraries: the image has no file {path} after 'setup'")
+        if target.exists():
+            return fail(f"libraries: {path} and another file are both lib/{target.name}")
+        target.parent.mkdir(exist_ok=True)
+        shutil.copyfile(path, target)
+    return 0
+
+
+def pip(config: dict[str, Any]) -> int:
+    """Run pip in this process, so that what it does by chance can be made certain."""
+    cache = BUILD / "pip-cache"
+    cache.mkdir(parents=True)
+    # Downloads are kept for the next container. The wheels that pip builds are not: they were
+    # built by whatever was in that image.
+    for name in ("http", "http-v2"):
+        (cache / name).symlink_to(CACHE / name)
+    os.environ["PIP_CACHE_DIR"] = str(cache)
+    os.environ["TMPDIR"] = str(BUILD)
+    flags()
+    limit_manylinux(*config["manylinux"])
+    fix_build_paths()
+    sys.argv = ["pip", *config["arguments"]]
+    try:
+        runpy.run_module("pip", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except ImportError as error:
+        return fail(f"the image's Python has no pip ({error}); install one in 'setup'")
+    return 0
+
+
+def limit_manylinux(major: int, minor: int) -> None:
+    """Let pip take the wheels of the runtime's glibc, not those of the image's (PEP 600).
+
+    A module `_manylinux` decides where there is one; wheels for other tags and builds from source
+    are as ever.
+    """
+    module = types.ModuleType("_manylinux")
+    module.manylinux_compatible = (  # type: ignore[attr-defined]
+        lambda tag_major, tag_minor, _arch: (tag_major, tag_minor) <= (major, minor)
+    )
+    sys.modules["_manylinux"] = module
+
+
+def fix_build_paths() -> None:
+    """Give pip's build folders the same names each time: compilers write them into what they make.
+
+    pip names them by `tempfile.mkdtemp(prefix="pip-<kind>-")` and, in there, `<name>_<uuid4>`.
+    """
+    original = tempfile.mkdtemp
+    numbers: dict[str, itertools.count[int]] = {}
+
+    def mkdtemp(suffix: Any = None, prefix: Any = None, dir: Any = None) -> Any:  # noqa: A002
+        if dir is None and not suffix and str(prefix).startswith("pip-"):
+            number = numbers.setdefault(prefix, itertools.count())
+            path = BUILD / f"{prefix}{next(number)}"
+            path.mkdir(mode=0o700)
+            return str(path)
+        return original(suffix, prefix, dir)
+
+    tempfile.mkdtemp = mkdtemp
+    uuid.uuid4 = lambda: uuid.UUID(int=0)
+
+
+def flags() -> None:
+    """Set the compilers' flags for equal results; CPPFLAGS leaves optimisation to the package."""
+    if not shutil.which("cc") and not shutil.which("gcc"):
+        return
+    compiler = "cc" if shutil.which("cc") else "gcc"
+    maps = [f"-ffile-prefix-map={BUILD}=/build", f"-fdebug-prefix-map={BUILD}=/build"]
+    known = [flag for flag in maps if accepts(compiler, flag)]
+    add("CPPFLAGS", known)
+    add("LDFLAGS", ["-Wl,--build-id=none"])
+
+
+def accepts(compiler: str, flag: str) -> bool:
+    """Tell whether the compiler knows a flag: GCC has -ffile-prefix-map since version 8."""
+    command = [compiler, flag, "-E", "-x", "c", os.devnull]
+    done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+    return done.returncode == 0
+
+
+def add(name: str, words: list[str]) -> None:
+    """Append words to a variable of the environment."""
+    os.environ[name] = " ".join([*os.environ.get(name, "").split(), *words])
+
+
+if __name__ == "__main__":
+    step = {"prepare": prepare, "install": install}[sys.argv[1]]
+    raise SystemExit(step(json.loads((HERE / "config.json").read_text(encoding="utf-8"))))
