@@ -7,8 +7,8 @@ from typing import Any, TypeVar, cast
 
 from buildlib import archive, digest, files, lock, manifest, recipe, requirements, stage, variants
 from buildlib.digest import Digests
-from buildlib.layout import Layout
 from buildlib.errors import LockError
+from buildlib.layout import Layout
 from buildlib.model import Function, Image, Origin, Pin, Variant
 from buildlib.outputs import index
 from buildlib.recipe import Recipe

@@ -34,7 +34,8 @@ class Container(NamedTuple):
         self.engine.client.put_archive(self.id, "/", archive)
 
     def get(self, path: str) -> Iterable[bytes]:
-        """Return a folder of the container as a tar stream, whose names start with its last part."""
+        """Return a folder as a tar stream, whose names start with the last part of `path`."""
+        chunks: Iterable[bytes]
         chunks, _ = self.engine.client.get_archive(self.id, path, chunk_size=1 << 20)
         return chunks
 

@@ -119,7 +119,8 @@ class _Steps(NamedTuple):
 
     def prepare(self) -> None:
         if self._python("prepare", "0:0", {}):
-            raise self._failed("the image cannot be used", "Name another in 'docker: image:'.")
+            what = "the image cannot be used"
+            raise self._failed(what, "Name another in 'docker: image:'.")
 
     def setup(self, access: _Access) -> None:
         options = self.variant.function.docker or Docker()
@@ -295,7 +296,7 @@ def _secret_entries(files: Mapping[str, bytes]) -> dict[str, tar.Entry]:
 
 
 def _words(content: bytes) -> list[str]:
-    """Return what must not be readable in a log, of a secret file: its words, but not short ones."""
+    """Return what of a secret file must not be readable in a log: its words, but not short ones."""
     return [word for word in content.decode(errors="replace").split() if len(word) >= 6]  # noqa: PLR2004
 
 

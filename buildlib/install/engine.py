@@ -10,7 +10,7 @@ import os
 import re
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from buildlib.errors import InstallError
 from buildlib.model import Function
@@ -96,11 +96,11 @@ def _settings(function: Function, architecture: str) -> tuple[dict[str, Any], st
     if architecture in named:
         return {"base_url": named[architecture]}, f"'engine' for {architecture} in lambdas.yaml"
     if os.environ.get("DOCKER_HOST"):
-        return kwargs_from_env(), "DOCKER_HOST"
+        return {**kwargs_from_env()}, "DOCKER_HOST"
     name = os.environ.get("DOCKER_CONTEXT") or None
     context = ContextAPI.get_context(name)
     if context is None or not context.Host:
-        return kwargs_from_env(), "docker's default"
+        return {**kwargs_from_env()}, "docker's default"
     settings: dict[str, Any] = {"base_url": context.Host}
     if context.TLSConfig:
         settings["tls"] = context.TLSConfig
@@ -134,13 +134,13 @@ def pin(engine: Engine, name: str, architecture: str) -> str:
     import docker  # noqa: PLC0415
 
     try:
-        digest = engine.client.inspect_distribution(name)["Descriptor"]["digest"]
+        found = engine.client.inspect_distribution(name)  # type: ignore[no-untyped-call]
     except docker.errors.APIError as error:
         reason = _reason(error)
     else:
-        return f"{_repository(name)}@{digest}"
+        return f"{_repository(name)}@{found['Descriptor']['digest']}"
     try:
-        image = engine.client.inspect_image(name)
+        image = engine.client.inspect_image(name)  # type: ignore[no-untyped-call]
     except docker.errors.ImageNotFound:
         msg = _absent(name, image_platform(architecture), engine, reason)
         raise InstallError(msg) from None
@@ -166,7 +166,7 @@ def get(engine: Engine, reference: str, architecture: str, log: "Log") -> str:
     found = ""
     for _ in range(3):
         try:
-            image = engine.client.inspect_image(reference)
+            image = engine.client.inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
             found = ""
         else:
@@ -247,7 +247,7 @@ class Log:
         self._rest = b""
         self.output = ""
 
-    def __enter__(self) -> "Log":
+    def __enter__(self) -> Self:
         """Return itself."""
         return self
 

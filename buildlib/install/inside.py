@@ -106,15 +106,19 @@ def fix_build_paths() -> None:
     original = tempfile.mkdtemp
     numbers: dict[str, itertools.count[int]] = {}
 
-    def mkdtemp(suffix: Any = None, prefix: Any = None, dir: Any = None) -> Any:  # noqa: A002
-        if dir is None and not suffix and str(prefix).startswith("pip-"):
+    def mkdtemp(
+        suffix: str | None = None,
+        prefix: str | None = None,
+        dir: str | None = None,  # noqa: A002 - the name in the standard library
+    ) -> str:
+        if dir is None and not suffix and prefix and prefix.startswith("pip-"):
             number = numbers.setdefault(prefix, itertools.count())
             path = BUILD / f"{prefix}{next(number)}"
             path.mkdir(mode=0o700)
             return str(path)
         return original(suffix, prefix, dir)
 
-    tempfile.mkdtemp = mkdtemp
+    tempfile.mkdtemp = mkdtemp  # type: ignore[assignment]
     uuid.uuid4 = lambda: uuid.UUID(int=0)
 
 
