@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 from collections.abc import Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -70,10 +71,10 @@ def _owners(tree: Path) -> dict[str, list[str]]:
         owners[folder] = []
         with path.open(encoding="utf-8", newline="") as stream:
             for row in csv.reader(stream):
-                name, value = os.path.normpath(row[0]).replace(os.sep, "/"), row[1]
+                name, value = _installed(row[0]), row[1]
                 owners[folder].append(name)
                 other, earlier = seen.setdefault(name, (folder, value))
-                shipped = not name.startswith(("../", "bin/"))
+                shipped = name.partition("/")[0] not in _SCRIPTS
                 if value != earlier and shipped and not files.is_junk(name):
                     problems.append(
                         f"{_label(other)} and {_label(folder)} both install '{name}', with "
@@ -82,6 +83,15 @@ def _owners(tree: Path) -> dict[str, list[str]]:
     if problems:
         raise InstallError("\n".join(problems))
     return owners
+
+
+def _installed(path: str) -> str:
+    """Return where the file of a row of RECORD is.
+
+    pip installs elsewhere first, with the folders for data and scripts two levels above that for
+    modules, and moves all of them into the target without a change of RECORD.
+    """
+    return re.sub(r"^(\.\./)+", "", os.path.normpath(path).replace(os.sep, "/"))
 
 
 def _label(folder: str) -> str:

@@ -6,17 +6,20 @@ before `zip` has anything to do while the ZIP of the present inputs is there.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from buildlib import archive, files, lock, normalise, pack, recipe, stage
-from buildlib.errors import ArchiveError, InstallError, LockError, StageError
+from buildlib.errors import ArchiveError, BuildError, InstallError, LockError, StageError
 from buildlib.install import docker, wheels
-from buildlib.model import File, Function, Image, Origin, Packed, Variant
+from buildlib.model import Docker, File, Function, Image, Origin, Packed, Variant
 from buildlib.outputs import index
 from buildlib.project import Project
+
+_logger = logging.getLogger(__name__)
 
 # -- lock ------------------------------------------------------------------------------------------
 
@@ -42,6 +45,8 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
     unpinned = project.unpinned_images(function)
     if problem is None and unpinned:
         problem = f"has no digest of the image {unpinned[0].name}"
+    if problem is None and not renew:
+        return  # doit's state did not know the task: that is no reason to resolve anew
     if not renew and lock.is_frozen(project.manifest.frozen, os.environ):
         why = "the manifest says 'frozen'" if project.manifest.frozen else "CI is set"
         msg = (
@@ -114,6 +119,41 @@ def make_venv(project: Project, variant: Variant) -> None:
         record = {"key": key, "recipe": dependencies, "files": normalise.environment(tree)}
         files.write_json(temporary / "record.json", record)
         temporary.rename(folder)
+
+
+def buildable(project: Project) -> list[Variant]:
+    """Return the variants that are installed in a container and can be, or have no need to be.
+
+    An engine is asked only if there is something to do, and once; what is left out for want of
+    one is said once.
+    """
+    problems: dict[tuple[str, Docker | None], str | None] = {}
+    found, left_out = [], {}
+    for variant in project.variants.values():
+        function = variant.function
+        if function.docker is None:
+            continue
+        if not _needs_engine(project, variant):
+            found.append(variant)
+            continue
+        place = (variant.architecture, Docker(engine=function.docker.engine))
+        if place not in problems:
+            problems[place] = docker.answers(function, variant.architecture)
+        if problems[place] is None:
+            found.append(variant)
+        else:
+            left_out[variant.id] = problems[place]
+    if left_out:
+        _logger.warning("%s\nLeft out: %s.", next(iter(left_out.values())), ", ".join(left_out))
+    return found
+
+
+def _needs_engine(project: Project, variant: Variant) -> bool:
+    """Tell whether something has to be pinned or installed in a container."""
+    try:
+        return not (lock_is_done(project, variant.function) and venv_is_done(project, variant))
+    except BuildError:
+        return True
 
 
 def clean_venv(project: Project, variant: Variant) -> None:

@@ -24,6 +24,11 @@ _logger = logging.getLogger(__name__)
 # Seconds that an engine has to say that it is there, and then to answer a call.
 _HELLO = 10
 _PATIENCE = 600
+# What the operating system says, wrapped several times by the SDK; the innermost first.
+_REASONS = (
+    "No such file or directory", "Permission denied", "Connection refused",
+    "Name or service not known", "Connection reset by peer", "timed out", "Connection aborted",
+)  # fmt: skip
 # Seconds between two words about a pull.
 _PROGRESS = 5.0
 
@@ -111,10 +116,9 @@ def _reason(error: BaseException) -> str:
     """Return the innermost reason of an error of the SDK, in one line."""
     explanation = getattr(error, "explanation", None)
     text = str(explanation or error)
-    if match := re.search(r"\b(No such file or directory|Connection refused|Permission denied"
-                          r"|Name or service not known|timed out|Connection aborted"
-                          r"|Connection reset by peer)\b", text):  # fmt: skip
-        return match[1].lower()
+    for known in _REASONS:
+        if known in text:
+            return known.lower()
     return " ".join(text.split())[:300].rstrip(".")
 
 
