@@ -1,8 +1,10 @@
 """One container: made for one installation, labelled, and gone afterwards whatever happens.
 
-A process that was killed leaves its container behind. Each container carries the name of a lock
-that its process holds, and the operating system lets go of a dead process's locks; so the next run
-knows which containers no one will remove any more. A container also ends by itself after a day.
+Its main process reads from a connection that this process holds, and ends with it; the engine
+then removes the container. So even `kill -9` leaves nothing, as long as the engine sees that the
+connection is closed. Where it does not (a network that breaks, an engine that restarts), the next
+run removes what is left: each container carries the name of a lock that its process holds, and the
+operating system lets go of a dead process's locks.
 """
 
 import contextlib
@@ -20,7 +22,6 @@ from buildlib.layout import Layout
 LABEL = "doit-lambda-zip"
 _CHECKOUT = f"{LABEL}.checkout"
 _SESSION = f"{LABEL}.session"
-_LIFETIME = 86_400  # seconds
 
 
 class Container(NamedTuple):
@@ -84,8 +85,9 @@ def running(
             )
             created = client.create_container(
                 image,
-                entrypoint=["/bin/sh", "-c", f"exec sleep {_LIFETIME}"],
+                entrypoint=["/bin/sh", "-c", "read _"],
                 command=[],
+                stdin_open=True,  # and closed for good when the first reader of it goes
                 user="0:0",
                 working_dir="/",
                 name=f"{LABEL}-{session}",
@@ -94,8 +96,10 @@ def running(
                 host_config=host,
                 platform=architecture_platform,
             )
+            life = client.attach_socket(created["Id"], params={"stdin": 1, "stream": 1})
             client.start(created["Id"])
             yield Container(engine, created["Id"])
+            life.close()
         finally:
             _remove(engine, f"{LABEL}-{session}")
     lock.unlink(missing_ok=True)

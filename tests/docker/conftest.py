@@ -74,7 +74,10 @@ def nothing_left(engine: APIClient) -> Iterator[None]:
     """Fail a test that leaves a container or a volume behind, other than pip's cache."""
     before = {volume["Name"] for volume in engine.volumes()["Volumes"] or []}
     yield
-    assert containers(engine) == []
+    left = containers(engine)
+    for container in left:
+        engine.remove_container(container["Id"], force=True)
+    assert left == []
     after = {volume["Name"] for volume in engine.volumes()["Volumes"] or []}
     assert after - before <= {VOLUME}
 
@@ -82,6 +85,14 @@ def nothing_left(engine: APIClient) -> Iterator[None]:
 def containers(engine: APIClient) -> list[dict[str, Any]]:
     """Return our containers, running or not."""
     return list(engine.containers(all=True, filters={"label": LABEL}))
+
+
+def wait_until_gone(engine: APIClient, seconds: float = 20) -> None:
+    """Wait until the engine has removed our containers."""
+    end = time.monotonic() + seconds
+    while containers(engine):
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def forget_downloads(engine: APIClient) -> None:
