@@ -35,6 +35,16 @@ _VOLUME = "doit-lambda-zip-pip"
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "FTP_PROXY")
 # Whoever needs the CA bundle, and under which name; the first one set here is the bundle.
 _BUNDLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE")
+# The pip that prepares the environment of a build is a process of its own; it shares the cache.
+_SITE = f"""\
+import sys
+
+if any(argument.endswith("__pip-runner__.py") for argument in sys.orig_argv):
+    sys.path.append("{_HOME}")
+    import inside
+
+    inside.keep_downloads()
+"""
 _PYTHON = 'exec "$(command -v python{0} || command -v python3 || echo python{0})" {1} {2}'
 
 
@@ -138,6 +148,7 @@ class _Steps(NamedTuple):
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "PYTHONHASHSEED": "0",
+            "PYTHONPATH": f"{_HOME}/site",
             "PYTHONDONTWRITEBYTECODE": "1",
             "SOURCE_DATE_EPOCH": "1355314320",
             "PIP_NO_INPUT": "1",
@@ -228,12 +239,14 @@ def _inputs(
     texts = {
         "config.json": json.dumps(config),
         "inside.py": (package / "install" / "inside.py").read_text(encoding="utf-8"),
+        "site/sitecustomize.py": _SITE,
         "pins.txt": "".join(map(_line, pins)),
         "constraints.txt": _constraints(
             (package / "build-constraints.txt").read_text(encoding="utf-8"), pins
         ),
     }
     entries = {home: tar.Entry(None, 0o755, 0)}
+    entries[f"{home}/site"] = tar.Entry(None, 0o755, 0)
     for folder in ("home", "build", _TREE):
         entries[f"{home}/{folder}"] = tar.Entry(None, 0o755, _USER)
     for name, text in texts.items():

@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
 TREE = HERE / "tree"
 CACHE = HERE / "cache"
+FOR_GOOD = 10 * 365 * 86_400  # seconds
 
 
 def fail(message: str) -> int:
@@ -73,16 +74,38 @@ def pip(config: dict[str, Any]) -> int:
     os.environ["PIP_CACHE_DIR"] = str(cache)
     os.environ["TMPDIR"] = str(BUILD)
     flags()
-    limit_manylinux(*config["manylinux"])
-    fix_build_paths()
     sys.argv = ["pip", *config["arguments"]]
     try:
+        keep_downloads()
+        limit_manylinux(*config["manylinux"])
+        fix_build_paths()
         runpy.run_module("pip", run_name="__main__", alter_sys=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except ImportError as error:
         return fail(f"the image's Python has no pip ({error}); install one in 'setup'")
     return 0
+
+
+def keep_downloads() -> None:
+    """Let pip's cache keep distributions for good, whatever the index or a proxy says of caching.
+
+    Some say nothing, and then pip downloads everything each time. What is in the cache is checked
+    against the same hashes as what is downloaded.
+    """
+    from pip._vendor.cachecontrol.adapter import CacheControlAdapter  # noqa: PLC0415
+
+    original: Any = CacheControlAdapter.build_response
+
+    def build_response(adapter: Any, request: Any, response: Any, *rest: Any, **more: Any) -> Any:  # noqa: ANN401
+        path = request.url.partition("?")[0].partition("#")[0]
+        if request.method == "GET" and path.endswith((".whl", ".tar.gz", ".zip", ".metadata")):
+            for name in ("Cache-Control", "Pragma", "Expires", "Vary"):
+                response.headers.pop(name, None)
+            response.headers["Cache-Control"] = f"public, max-age={FOR_GOOD}"
+        return original(adapter, request, response, *rest, **more)
+
+    CacheControlAdapter.build_response = build_response  # type: ignore[method-assign]
 
 
 def limit_manylinux(major: int, minor: int) -> None:

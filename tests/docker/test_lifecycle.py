@@ -120,8 +120,8 @@ def test_unprivileged(contained: Repository, bridge_index: Index, pythons: list[
     assert "I am 10001 False" in contained.members("api")["beta.py"].decode()
 
 
-def sdist(name: str, code: str) -> bytes:
-    """Return an sdist that needs no build tool; `code` is run and its output becomes the module."""
+def sdist(name: str, code: str, requires: str = "[]") -> bytes:
+    """Return an sdist with a build backend of its own; `code` is run and its output becomes the module."""
     import io
     import tarfile
 
@@ -142,7 +142,7 @@ def build_wheel(folder, *_):
 """
     files = {
         "pyproject.toml": (
-            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+            f'[build-system]\nrequires = {requires}\nbuild-backend = "backend"\nbackend-path = ["."]\n'
             f'[project]\nname = "{name}"\nversion = "1.0"\n'
         ),
         "backend.py": backend,
