@@ -6,10 +6,11 @@ the package index - settings, credentials, proxies, certificates - goes in as it
 in no key, log or artifact.
 """
 
+import contextlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import NamedTuple
@@ -59,7 +60,7 @@ class _Access(NamedTuple):
 def answers(function: Function, architecture: str) -> str | None:
     """Return None if the engine for an architecture answers, else what was tried and what to do."""
     try:
-        with engine.connected(function, architecture):
+        with _named(function), engine.connected(function, architecture):
             return None
     except engine.EngineError as error:
         return str(error)
@@ -72,8 +73,20 @@ def resolve(function: Function, architecture: str, name: str) -> str:
         InstallError: no engine answers, or neither it nor the registry has the image.
 
     """
-    with engine.connected(function, architecture) as found:
+    with _named(function), engine.connected(function, architecture) as found:
         return engine.pin(found, name, architecture)
+
+
+@contextlib.contextmanager
+def _named(function: Function) -> Iterator[None]:
+    """Begin the message of every error with the name of the function."""
+    prefix = f"lambda '{function.name}': "
+    try:
+        yield
+    except InstallError as error:
+        if str(error).startswith(prefix):
+            raise
+        raise type(error)(prefix + str(error)) from error
 
 
 def install(  # noqa: PLR0913 - each is one independent input of the installation
@@ -99,24 +112,19 @@ def install(  # noqa: PLR0913 - each is one independent input of the installatio
     hidden = [*access.secrets, *(word for content in files.values() for word in _words(content))]
     with (
         Log(log, hidden) as output,
+        _named(variant.function),
         engine.connected(variant.function, variant.architecture) as found,
     ):
-        try:
-            image_id = engine.get(found, image, variant.architecture, output)
-            volume = (_VOLUME, f"{_HOME}/cache")
-            with container.running(found, image_id, platform, volume, layout) as running:
-                step = _Steps(variant, running, output, layout.relative(log))
-                running.put(tar.pack(_inputs(variant, pins, indexes, access)))
-                step.prepare()
-                step.setup(access)
-                running.put(tar.pack(_secret_entries(files)))
-                step.install(access, files)
-                tar.extract(running.get(f"{_HOME}/{_TREE}"), target, _TREE)
-        except InstallError as error:
-            if isinstance(error, engine.EngineError) or str(error).startswith("lambda '"):
-                raise
-            msg = f"lambda '{variant.function.name}': {error}"
-            raise InstallError(msg) from None
+        image_id = engine.get(found, image, variant.architecture, output)
+        volume = (_VOLUME, f"{_HOME}/cache")
+        with container.running(found, image_id, platform, volume, layout) as running:
+            step = _Steps(variant, running, output, layout.relative(log))
+            running.put(tar.pack(_inputs(variant, pins, indexes, access)))
+            step.prepare()
+            step.setup(access)
+            running.put(tar.pack(_secret_entries(files)))
+            step.install(access, files)
+            tar.extract(running.get(f"{_HOME}/{_TREE}"), target, _TREE)
 
 
 class _Steps(NamedTuple):

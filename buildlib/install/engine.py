@@ -26,8 +26,8 @@ _HELLO = 10
 _PATIENCE = 600
 # What the operating system says, wrapped several times by the SDK; the innermost first.
 _REASONS = (
-    "No such file or directory", "Permission denied", "Connection refused",
-    "Name or service not known", "Connection reset by peer", "timed out", "Connection aborted",
+    "no such file or directory", "permission denied", "connection refused", "no such host",
+    "name or service not known", "connection reset by peer", "timed out", "connection aborted",
 )  # fmt: skip
 # Seconds between two words about a pull.
 _PROGRESS = 5.0
@@ -67,7 +67,7 @@ def connected(function: Function, architecture: str) -> Iterator[Engine]:
         client.ping()
     except (docker.errors.DockerException, OSError, requests.RequestException) as error:
         msg = (
-            f"lambda '{function.name}': 'install: docker' needs an engine, and none answers at "
+            f"'install: docker' needs an engine, and none answers at "
             f"{address} ({origin}): {_reason(error)}. Start Docker there, point DOCKER_HOST to "
             "one that runs, or name one as 'docker: {engine: ...}'"
         )
@@ -84,7 +84,7 @@ def connected(function: Function, architecture: str) -> Iterator[Engine]:
         broken = not isinstance(error, docker.errors.APIError) or not error.is_client_error()
         what = "stopped answering" if broken else "refused"
         msg = (
-            f"lambda '{function.name}': the engine at {address} {what}: {_reason(error)}. Nothing "
+            f"the engine at {address} {what}: {_reason(error)}. Nothing "
             "was built from it; see that it runs, then run doit again"
         )
         raise EngineError(msg) from error
@@ -117,8 +117,8 @@ def _reason(error: BaseException) -> str:
     explanation = getattr(error, "explanation", None)
     text = str(explanation or error)
     for known in _REASONS:
-        if known in text:
-            return known.lower()
+        if known in text.lower():
+            return known
     return " ".join(text.split())[:300].rstrip(".")
 
 

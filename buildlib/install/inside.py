@@ -105,7 +105,7 @@ def keep_downloads() -> None:
             response.headers["Cache-Control"] = f"public, max-age={FOR_GOOD}"
         return original(adapter, request, response, *rest, **more)
 
-    CacheControlAdapter.build_response = build_response  # type: ignore[method-assign]
+    CacheControlAdapter.build_response = build_response  # type: ignore[assignment, method-assign]
 
 
 def limit_manylinux(major: int, minor: int) -> None:
