@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,7 +40,7 @@ def sources(root: Path, function: Function, digests: Digests) -> list[Origin]:
                 problems.append(_both(function, other, origin))
     if problems:
         raise StageError("\n".join(problems))
-    files.check_names(found, f"lambda '{function.name}'")
+    files.check_names(sorted(found), f"lambda '{function.name}'")
     return [found[name] for name in sorted(found)]
 
 
@@ -107,7 +108,7 @@ def merge(
             problems.append(_both(function, other, origin))
     if problems:
         raise StageError("\n".join(problems))
-    files.check_names(found, f"lambda '{function.name}'")
+    files.check_names(sorted(found), f"lambda '{function.name}'")
     return [found[name] for name in sorted(found, key=str.encode)], rewritten
 
 
@@ -245,8 +246,12 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
     try:
         body = ast.parse(text, path).body
     except SyntaxError as error:
-        if sys.version_info[:2] < tuple(map(int, variant.python.split("."))):
-            return  # syntax newer than the Python that runs doit
+        if sys.version_info[:2] < tuple(map(int, variant.python.split("."))) and re.search(
+            rf"^((async\s+)?def|class)\s+{name}\b|^{name}\s*=|import\b.*\b{name}\b",
+            text.decode(errors="replace"),
+            re.MULTILINE,
+        ):
+            return  # perhaps syntax newer than the Python that runs doit, and the name is there
         msg = f"{where}: {path}:{error.lineno}: {error.msg}"
         raise StageError(msg) from None
     names, complete = _defined(body)

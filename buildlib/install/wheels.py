@@ -106,7 +106,9 @@ def _message(variant: Variant, output: str, root: Path, log: Path) -> str:
     if "Hash mismatch" in output or "hash mismatch" in output:
         advice = (
             "What the index gave is not what was locked: do not build from it before you know why. "
-            f"If the release was replaced on purpose, run 'doit lock:{name}'."
+            f"If the release was replaced on purpose, run 'doit lock:{name}'. If the lock was made "
+            "while an index with only some of the files was asked first (an extra-index-url), "
+            f"delete {variant.function.lock} and make it again without that index."
         )
     else:
         advice = "Check the connection to the package index and its settings, then run doit again."
