@@ -289,18 +289,6 @@ def test_a_read_only_dist(repository: Repository) -> None:
         subprocess.run(["umount", str(dist)], check=True)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anyway")
-def test_a_dist_without_permission(repository: Repository) -> None:
-    """For a user without the right to write, the message says what to check."""
-    repository.doit()
-    before = repository.sha256()
-    (repository.root / "dist").chmod(0o555)
-    repository.write({APP: HANDLER + "# edited\n"})
-    assert "check its owner and permissions" in repository.doit(code=1).message
-    (repository.root / "dist").chmod(0o755)
-    assert repository.sha256() == before
-
-
 def test_one_failure_does_not_lose_the_others(dependent: Repository) -> None:
     """With `-c`, what can be built is built; the exit code still tells of the failure."""
     dependent.write({"lambdas/api/app.py": "no handler here\n"})
