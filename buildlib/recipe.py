@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from buildlib import __version__
@@ -27,6 +28,7 @@ def environment(variant: Variant, pins: Iterable[Pin]) -> Recipe:
     """Return the recipe of a variant's dependencies: variants with an equal one share them."""
     function = variant.function
     names = {pin.name for pin in pins}
+    built = [name for name in sorted(function.allow_sdist) if name in names]
     return {
         "contract": CONTRACT,
         "version": __version__,
@@ -34,7 +36,8 @@ def environment(variant: Variant, pins: Iterable[Pin]) -> Recipe:
         "architecture": variant.architecture,
         "platform": platform_tag(variant.python, variant.architecture),
         "install": function.install,
-        "allow_sdist": [name for name in sorted(function.allow_sdist) if name in names],
+        "allow_sdist": built,
+        "build_tools": build_tools() if built else "",
         "packages": {pin.name: [pin.version, *pin.hashes] for pin in pins},
     }
 
@@ -50,6 +53,16 @@ def artifact(variant: Variant, dependencies: Recipe, sources: Sequence[File]) ->
         "exclude": list(function.exclude),
         "files": {file.path: file.sha256 for file in sources},
     }
+
+
+def build_tools() -> str:
+    """Return the hex sha256 of the pins of the tools that build what `allow_sdist` names."""
+    return hashlib.sha256(build_constraints().read_bytes()).hexdigest()
+
+
+def build_constraints() -> Path:
+    """Return the file with the pins of the build tools."""
+    return Path(__file__).with_name("build-constraints.txt")
 
 
 def encoder() -> str:
