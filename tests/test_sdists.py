@@ -66,7 +66,7 @@ def test_only_what_is_named_is_built(dependent: Repository, index: Index) -> Non
 
 def test_what_is_compiled_here_is_refused(dependent: Repository, index: Index) -> None:
     """A source distribution that turns out not to be pure Python does not get into a ZIP."""
-    add_sdist(index, "cp311-cp311-linux_x86_64")
+    add_sdist(index, "cp313-cp313-manylinux_2_17_x86_64")
     dependent.write({
         "lambdas/api/requirements.txt": "sauce\n",
         "lambdas.yaml": MANIFEST + "    allow_sdist: [sauce]\n",
