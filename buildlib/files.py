@@ -141,8 +141,7 @@ def walk(
         StageError: a link that leaves `top`, dangles or loops; a FIFO, socket or device.
 
     """
-    boundary = os.path.realpath(top)
-    stack: list[tuple[str, str, tuple[str, ...]]] = [(str(top), "", (boundary,))]
+    stack: list[tuple[str, str, tuple[str, ...]]] = [(str(top), "", ())]
     while stack:
         folder, prefix, parents = stack.pop()
         with os.scandir(folder) as entries:
@@ -150,17 +149,18 @@ def walk(
                 name = prefix + entry.name
                 link = entry.is_symlink()
                 if link:
-                    _check_link(entry, boundary, f"{where}/{name}")
+                    _check_link(entry, os.path.realpath(top), f"{where}/{name}")
                 if entry.is_dir():
                     if entry.name in JUNK_FOLDERS or (keep and not keep(name + "/")):
                         continue
                     lineage = parents
                     if link:
                         real = os.path.realpath(entry.path)
-                        if any(_inside(parent, real) for parent in parents):
+                        above = (*parents, os.path.realpath(folder))
+                        if any(_inside(parent, real) for parent in above):
                             msg = f"{where}/{name}: this link leads back to a folder that holds it"
                             raise StageError(msg)
-                        lineage = (*parents, real)
+                        lineage = (*above, real)
                     stack.append((entry.path, name + "/", lineage))
                 elif is_junk(entry.name) or (keep and not keep(name)):
                     continue

@@ -4,6 +4,7 @@ Everything that can reach the bytes is in the recipe, and the decision to build 
 both come from it, so they cannot disagree.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -55,6 +56,7 @@ def artifact(variant: Variant, dependencies: Recipe, sources: Sequence[File]) ->
     }
 
 
+@functools.cache
 def build_tools() -> str:
     """Return the hex sha256 of the pins of the tools that build what `allow_sdist` names."""
     return hashlib.sha256(build_constraints().read_bytes()).hexdigest()
@@ -65,6 +67,7 @@ def build_constraints() -> Path:
     return Path(__file__).with_name("build-constraints.txt")
 
 
+@functools.cache
 def encoder() -> str:
     """Return the name, version and level of the compressor."""
     return f"deflate {version('deflate')} level {DEFLATE_LEVEL}"
