@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,10 +45,15 @@ def test_replacing_fails(tmp_path: Path, error: type[BaseException]) -> None:
     """The old content stays, and no temporary file, whatever ends the writing."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(error), files.replacing(path) as temporary:
-        temporary.write_bytes(b"half")
-        assert path.read_bytes() == b"old"
-        raise error
+
+    def fail() -> None:
+        with files.replacing(path) as temporary:
+            temporary.write_bytes(b"half")
+            assert path.read_bytes() == b"old"
+            raise error
+
+    with pytest.raises(error):
+        fail()
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -270,7 +276,7 @@ def test_backslash() -> None:
         files.check_names(["a\\b"], "here")
 
 
-@pytest.mark.skipif(os.sys.platform != "linux", reason="other systems refuse such a name")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
 def test_not_utf8(tmp_path: Path) -> None:
     """A name that is not UTF-8 is refused, shown by its bytes; all bad names are told at once."""
     for name in (b"\xff", b"a\\b"):
@@ -295,5 +301,5 @@ def test_inside(tmp_path: Path, text: str, normal: str) -> None:
 @pytest.mark.parametrize("text", ["..", "../a", "a/../../b", "/a", "C:\\a", "c:/a", "a\\b"])
 def test_outside(tmp_path: Path, text: str) -> None:
     """A path that leaves the repository, or means something else on Windows, is refused."""
-    with pytest.raises(BuildError, match="^x '"):
+    with pytest.raises(BuildError, match=r"^x '"):
         files.inside(tmp_path, text, "x")
