@@ -98,7 +98,7 @@ def test_lowest() -> None:
         ("False", False),
     ],
 )
-def test_frozen_in_ci(value: str, frozen: bool) -> None:  # noqa: FBT001 - a table's column
+def test_frozen_in_ci(value: str, frozen: bool) -> None:
     """CI counts as set unless its value says no; the manifest's `frozen` always counts."""
     assert lock.is_frozen(frozen=False, variables={"CI": value}) is frozen
     assert lock.is_frozen(frozen=True, variables={"CI": value})
@@ -173,7 +173,7 @@ def test_markers_by_target(path: Path, marker: str) -> None:
         ("extra == 'test'", False),
     ],
 )
-def test_markers_of_lambda(path: Path, marker: str, holds: bool) -> None:  # noqa: FBT001
+def test_markers_of_lambda(path: Path, marker: str, holds: bool) -> None:
     """Lambda is CPython on Linux, also when the host is something else."""
     text = f"alpha==1.0 ; {marker} \\\n    --hash={A}\n"
     assert pins(path, text) == ("alpha==1.0" if holds else "")

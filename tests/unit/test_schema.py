@@ -76,7 +76,7 @@ ALIKE = {
 
 
 @pytest.mark.parametrize(("text", "good"), ALIKE.values(), ids=ALIKE)
-def test_alike(tmp_path: Path, text: str, good: bool) -> None:  # noqa: FBT001 - a table's column
+def test_alike(tmp_path: Path, text: str, good: bool) -> None:
     """The schema and the reader accept the same manifests, and refuse the same."""
     write(tmp_path, {"lambdas.yaml": text})
     for name in ("api", "9_a-b"):
