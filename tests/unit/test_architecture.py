@@ -161,8 +161,9 @@ def test_manifest_needs_no_heavy_import(tmp_path: Path) -> None:
     manifest = "version: 1\nlambdas:\n  api: {handler: app.handler}\n"
     (tmp_path / "lambdas.yaml").write_text(manifest)
     code = (
-        "from pathlib import Path\nfrom buildlib.project import Project\nfrom buildlib import steps\n"
-        f"project = Project(Path({str(tmp_path)!r}))\n"
+        "from pathlib import Path\n"
+        "from buildlib import project, steps\n"
+        f"project = project.Project(Path({str(tmp_path)!r}))\n"
         "assert not steps.zip_is_done(project, project.variants['api'])\n"
     )
     assert loaded(code) & HEAVY == set()
