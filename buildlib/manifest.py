@@ -255,7 +255,7 @@ class _Reader:
         problems = len(self.problems)
         options = {key: row.default for key, row in LAMBDA_KEYS.items()}
         options |= defaults | self.options(entries, where)
-        if options["handler"] is None and "handler" not in entries:
+        if options["handler"] is None and "handler" not in entries.keys() | defaults.keys():
             self.problem(
                 entry.key, f"{where}: missing key 'handler', such as 'handler: app.handler'"
             )
@@ -288,6 +288,10 @@ class _Reader:
                 self.problem(
                     node, f"{where}: the requirements file '{requirements}' does not exist"
                 )
+            elif requirements == f"{source}/requirements.lock":
+                self.problem(
+                    node, f"{where}: requirements '{requirements}' is where the lock is written"
+                )
         elif (self.root / source / "requirements.txt").is_file():
             requirements = f"{source}/requirements.txt"
         include = []
@@ -317,10 +321,14 @@ class _Reader:
 
     def path(self, node: yaml.Node, text: str, what: str) -> str | None:
         try:
-            return files.inside(self.root, text, what)
+            path = files.inside(self.root, text, what)
         except BuildError as error:
             self.problem(node, str(error))
             return None
+        if problem := _holds_outputs(path):
+            self.problem(node, f"{what} '{text}' {problem}")
+            return None
+        return path
 
 
 def read(root: Path) -> Manifest:
@@ -406,6 +414,14 @@ def _lambda_nodes(node: yaml.Node) -> dict[str, yaml.Node]:
     if not isinstance(lambdas, yaml.MappingNode):
         return {}
     return {key.value: key for key, _ in lambdas.value}
+
+
+def _holds_outputs(path: str) -> str | None:
+    """Return why a source cannot be there: what is built must not be an input of it."""
+    top = path.partition("/")[0]
+    if top == ".":
+        return "is the whole repository, with what is built; name a folder in it"
+    return f"is in {top}/, which is for what is built" if top in {"build", "dist"} else None
 
 
 def _quoted(node: yaml.Node) -> str | None:

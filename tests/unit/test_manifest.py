@@ -29,6 +29,7 @@ def root(tmp_path: Path) -> Path:
             "lambdas/jobs/requirements.txt": "requests\n",
             "lambdas/jobs/other.txt": "requests\n",
             "shared/common/__init__.py": "",
+            "locked/requirements.lock": "",
         },
     )
 
@@ -454,6 +455,46 @@ BAD = {
             )
         ],
     ),
+    "source is the repository": (
+        PLAIN + "    source: .\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': source '.' is the whole repository, with what is "
+                "built; name a folder in it"
+            )
+        ],
+    ),
+    "include of the repository": (
+        PLAIN + "    include: [shared/..]\n",
+        [
+            (
+                "lambdas.yaml:5:15: lambda 'api': include 'shared/..' is the whole repository, "
+                "with what is built; name a folder in it"
+            )
+        ],
+    ),
+    "source is an output": (
+        PLAIN + "    source: build/api\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': source 'build/api' is in build/, which is for "
+                "what is built"
+            )
+        ],
+    ),
+    "include is an output": (
+        PLAIN + "    include: [dist]\n",
+        ["lambdas.yaml:5:15: lambda 'api': include 'dist' is in dist/, which is for what is built"],
+    ),
+    "requirements are the lock": (
+        PLAIN + "    source: locked\n    requirements: requirements.lock\n",
+        [
+            (
+                "lambdas.yaml:6:19: lambda 'api': requirements 'locked/requirements.lock' is where "
+                "the lock is written"
+            )
+        ],
+    ),
     "missing requirements": (
         PLAIN + "    requirements: reqs.txt\n",
         [
@@ -557,10 +598,12 @@ def test_all_at_once(root: Path) -> None:
     ]
 
 
-def test_one_problem_is_told_once(root: Path) -> None:
+@pytest.mark.parametrize("default", ["python: 3.12", "handler: nothing", "exclude: x"])
+def test_one_problem_is_told_once(root: Path, default: str) -> None:
     """A problem in `defaults` is not repeated for each function."""
-    text = "version: 1\ndefaults: {python: 3.12}\nlambdas:\n"
-    text += "  api: {handler: app.handler}\n  jobs: {handler: app.handler}\n"
+    handler = "" if "handler" in default else "handler: app.handler"
+    text = f"version: 1\ndefaults: {{{default}}}\nlambdas:\n"
+    text += f"  api: {{{handler}}}\n  jobs: {{{handler}}}\n"
     assert len(problems(root, text)) == 1
 
 
