@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import stat
 import unicodedata
@@ -20,11 +21,17 @@ JUNK_FOLDERS = frozenset({
 })  # fmt: skip
 JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 BYTECODE = (".pyc", ".pyo")
+# What `replacing` leaves behind when it is killed, such as that of a lock in a source folder.
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 
 
 def is_junk(name: str) -> bool:
     """Tell whether a file of this name never belongs into an artifact."""
-    return name in JUNK_FILES or name.endswith(BYTECODE)
+    return (
+        name in JUNK_FILES
+        or name.endswith(BYTECODE)
+        or (name.endswith(".tmp") and _TEMPORARY.fullmatch(name) is not None)
+    )
 
 
 @contextlib.contextmanager

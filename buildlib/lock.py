@@ -81,7 +81,7 @@ def make(  # noqa: PLR0913 - each is one independent input of the resolution
     """
     name = Path(requirements.path).name
     with files.replacing(lock) as temporary:
-        resolved = temporary.with_suffix(".resolved")
+        resolved = temporary.with_name(f".resolved{temporary.name}")
         try:
             if lock.exists():
                 shutil.copyfile(lock, resolved)

@@ -155,6 +155,14 @@ def test_walk_keeps(tmp_path: Path) -> None:
     assert sorted(seen) == ["a/", "a/b/", "a/d", "e"]
 
 
+def test_walk_after_a_kill(tmp_path: Path) -> None:
+    """What an interrupted `replacing` left in a source folder is not part of the function."""
+    write(tmp_path, {"a.tmp": "", ".a.tmp": ""})
+    with files.replacing(tmp_path / "requirements.lock") as temporary:
+        temporary.write_bytes(b"")
+        assert names(tmp_path) == [".a.tmp", "a.tmp"]
+
+
 @needs_links
 def test_links_inside(tmp_path: Path) -> None:
     """A link to a file or a folder below the top is walked as its content."""
