@@ -165,6 +165,8 @@ def _uv_table(path: Path) -> dict[str, Any]:
 
 def _uv_files(variables: Mapping[str, str], root: Path) -> list[Path]:
     """Return uv's configuration files, the least important first (uv: Configuration files)."""
+    if variables.get("UV_NO_CONFIG", "").lower() in {"1", "true", "yes", "on"}:
+        return []
     if variables.get("UV_CONFIG_FILE"):
         return [Path(variables["UV_CONFIG_FILE"])]
     home = Path(variables.get("HOME") or Path.home())
@@ -216,22 +218,19 @@ def _pip_files(variables: Mapping[str, str]) -> list[Path]:
     if named == os.devnull:
         return []
     if os.name == "nt":
-        found = [
-            Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip/pip.ini",
-            Path(variables.get("APPDATA", home)) / "pip/pip.ini",
-            Path(sys.prefix) / "pip.ini",
-        ]
+        system = [Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip/pip.ini"]
+        user = [Path(variables.get("APPDATA", home)) / "pip/pip.ini"]
+        site = Path(sys.prefix) / "pip.ini"
     else:
         config = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
         folders = (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
-        found = [
-            *(Path(folder) / "pip/pip.conf" for folder in reversed(folders)),
-            Path("/etc/pip.conf"),
-            home / ".pip/pip.conf",
-            config / "pip/pip.conf",
-            Path(sys.prefix) / "pip.conf",
-        ]
-    return [*found, Path(named)] if named else found
+        system = [Path(folder) / "pip/pip.conf" for folder in reversed(folders)]
+        system.append(Path("/etc/pip.conf"))
+        user = [home / ".pip/pip.conf", config / "pip/pip.conf"]
+        site = Path(sys.prefix) / "pip.conf"
+    if named and os.path.exists(named):
+        return [*system, site, Path(named)]
+    return [*system, *user, site]
 
 
 def tail(output: str, lines: int = 15) -> str:

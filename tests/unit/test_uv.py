@@ -202,6 +202,7 @@ def test_named_uv_file(home: Path) -> None:
     write(home, {".config/uv/uv.toml": UV_TOML, "mine.toml": 'index-url = "https://mine"\n'})
     named = {"UV_CONFIG_FILE": str(home / "mine.toml")}
     assert environment(home, named) == {"UV_INDEX_URL": "https://mine"}
+    assert environment(home, {"UV_NO_CONFIG": "1"}) == {}
 
 
 @pytest.mark.parametrize("text", ["[", "index = 'x'", "index = [1]", "find-links = 'x'", "pip = 1"])
@@ -284,16 +285,25 @@ def test_precedence_of_pip_files(home: Path) -> None:
         home.parent,
         {
             "xdg/pip/pip.conf": "[global]\nindex-url = https://site\ncert = /site.pem\n",
-            "home/.pip/pip.conf": "[global]\nindex-url = https://old\n",
+            "home/.pip/pip.conf": "[global]\nindex-url = https://old\ntrusted-host = h\n",
             "home/.config/pip/pip.conf": (
                 "[install]\nindex-url = https://install\n[global]\nindex-url = https://user\n"
             ),
             "named.conf": "[global]\nindex-url = https://named\n",
         },
     )
-    assert environment(home) == {"UV_INDEX_URL": "https://install", "SSL_CERT_FILE": "/site.pem"}
+    assert environment(home) == {
+        "UV_INDEX_URL": "https://install",
+        "SSL_CERT_FILE": "/site.pem",
+        "UV_INSECURE_HOST": "h",
+    }
     named = {"PIP_CONFIG_FILE": str(home.parent / "named.conf")}
-    assert environment(home, named)["UV_INDEX_URL"] == "https://named"
+    assert environment(home, named) == {
+        "UV_INDEX_URL": "https://named",
+        "SSL_CERT_FILE": "/site.pem",
+    }
+    missing = {"PIP_CONFIG_FILE": str(home.parent / "missing.conf")}
+    assert environment(home, missing)["UV_INDEX_URL"] == "https://install"
     assert environment(home, {"PIP_CONFIG_FILE": os.devnull}) == {}
     variable = named | {"PIP_INDEX_URL": "https://variable"}
     assert environment(home, variable)["UV_INDEX_URL"] == "https://variable"
