@@ -69,8 +69,9 @@ def _owners(tree: Path) -> dict[str, list[str]]:
         folder = path.parent.name
         owners[folder] = []
         with path.open(encoding="utf-8", newline="") as stream:
-            for row in csv.reader(stream):
-                name, value = os.path.normpath(row[0]).replace(os.sep, "/"), row[1]
+            for row in filter(None, csv.reader(stream)):
+                name = os.path.normpath(row[0]).replace(os.sep, "/")
+                value = "".join(row[1:2])
                 owners[folder].append(name)
                 other, earlier = seen.setdefault(name, (folder, value))
                 shipped = not name.startswith(("../", "bin/"))

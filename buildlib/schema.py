@@ -51,8 +51,8 @@ def _property(key: Key) -> dict[str, Any]:
     item: dict[str, Any] = {"type": "string"}
     if key.choices:
         item = {"enum": list(key.choices)}
-    elif key.pattern:
-        item["pattern"] = f"^({key.pattern})$"
+    else:
+        item["pattern"] = f"^({key.pattern})$" if key.pattern else r"\S"
     if not key.many:
         return {**item, "description": key.doc}
     several = {"type": "array", "items": item, "uniqueItems": True}

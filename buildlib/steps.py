@@ -243,7 +243,15 @@ def make_zip(project: Project, variant: Variant) -> None:
 def _stage_and_touch(project: Project, variant: Variant) -> list[Origin]:
     _stage(project, variant)
     _touch(project, variant)
-    return _ready(project, variant) or []
+    listing = _ready(project, variant)
+    if listing is None:
+        shown = project.layout.relative(project.layout.staged(variant.id))
+        msg = (
+            f"{shown} is not what was just staged there: something else writes to it, or its file "
+            "system does not keep times; run doit again, or build on another file system"
+        )
+        raise StageError(msg)
+    return listing
 
 
 def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]) -> None:
