@@ -67,10 +67,14 @@ def build_constraints() -> Path:
     return Path(__file__).with_name("build-constraints.txt")
 
 
-@functools.cache
 def encoder() -> str:
     """Return the name, version and level of the compressor."""
-    return f"deflate {version('deflate')} level {DEFLATE_LEVEL}"
+    return f"deflate {_encoder_version()} level {DEFLATE_LEVEL}"
+
+
+@functools.cache
+def _encoder_version() -> str:
+    return version("deflate")  # parses a file each time
 
 
 def key(recipe: Recipe) -> str:
