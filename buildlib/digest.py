@@ -48,14 +48,14 @@ class Digests:
         value = files.read_json(record)
         known = value.get("files") if isinstance(value, dict) else None
         valid = isinstance(known, dict) and value.get("format") == _FORMAT
-        self._known: dict[str, list[object]] = known if valid and known else {}
+        self._known: dict[str, object] = known if valid and known else {}
 
     def of(self, path: str, status: os.stat_result) -> str:
         """Return the hex sha256 of the file `path` (absolute), whose status was just read."""
         name = path[self._prefix :].replace(os.sep, "/")
         known = self._known.get(name)
         now = signature(status)
-        if known and tuple(known[1:]) == now and _CTIME_IS_CHANGE:
+        if isinstance(known, list) and tuple(known[1:]) == now and _CTIME_IS_CHANGE:
             return str(known[0])
         before = time.time_ns()
         value = sha256(path)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import stat
 import unicodedata
@@ -20,11 +21,17 @@ JUNK_FOLDERS = frozenset({
 })  # fmt: skip
 JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 BYTECODE = (".pyc", ".pyo")
+# What `replacing` leaves behind when it is killed, such as that of a lock in a source folder.
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 
 
 def is_junk(name: str) -> bool:
     """Tell whether a file of this name never belongs into an artifact."""
-    return name in JUNK_FILES or name.endswith(BYTECODE)
+    return (
+        name in JUNK_FILES
+        or name.endswith(BYTECODE)
+        or (name.endswith(".tmp") and _TEMPORARY.fullmatch(name) is not None)
+    )
 
 
 @contextlib.contextmanager
@@ -105,6 +112,7 @@ def check_names(paths: Iterable[str], where: str) -> None:
     """
     problems = []
     seen: dict[str, str] = {}
+    folders: dict[str, str] = {}
     for path in paths:
         if not path.isascii():
             try:
@@ -122,6 +130,15 @@ def check_names(paths: Iterable[str], where: str) -> None:
             problems.append(
                 f"{where}: '{other}' and '{path}' are one file on macOS and Windows; rename one"
             )
+        folder = folded.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders[folder] = path
+            folder = folder.rpartition("/")[0]
+    problems += [
+        f"{where}: '{seen[folder]}' is a file, and also the folder of '{path}'; rename one"
+        for folder, path in folders.items()
+        if folder in seen
+    ]
     if problems:
         raise StageError("\n".join(problems))
 
@@ -135,35 +152,37 @@ def walk(
     """Yield the POSIX name and the directory entry of every regular file below `top`.
 
     A link counts as what it points to, as long as that is below `top`. `keep(name)` says whether
-    a file, or with a trailing slash a folder, is wanted.
+    a file, or with a trailing slash a folder, is wanted; what is not may be anything.
 
     Raises:
         StageError: a link that leaves `top`, dangles or loops; a FIFO, socket or device.
 
     """
-    boundary = os.path.realpath(top)
-    stack: list[tuple[str, str, tuple[str, ...]]] = [(str(top), "", (boundary,))]
+    stack: list[tuple[str, str, tuple[str, ...]]] = [(str(top), "", ())]
     while stack:
         folder, prefix, parents = stack.pop()
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = prefix + entry.name
                 link = entry.is_symlink()
+                is_folder = os.path.isdir(entry.path) if link else entry.is_dir()
+                # By name alone: `.git` is a file in a submodule, `.venv` may be a link.
+                if entry.name in JUNK_FOLDERS or (not is_folder and is_junk(entry.name)):
+                    continue
+                if keep and not keep(name + "/" if is_folder else name):
+                    continue
                 if link:
-                    _check_link(entry, boundary, f"{where}/{name}")
-                if entry.is_dir():
-                    if entry.name in JUNK_FOLDERS or (keep and not keep(name + "/")):
-                        continue
+                    _check_link(entry, os.path.realpath(top), f"{where}/{name}")
+                if is_folder:
                     lineage = parents
                     if link:
                         real = os.path.realpath(entry.path)
-                        if any(_inside(parent, real) for parent in parents):
+                        above = (*parents, os.path.realpath(folder))
+                        if any(_inside(parent, real) for parent in above):
                             msg = f"{where}/{name}: this link leads back to a folder that holds it"
                             raise StageError(msg)
-                        lineage = (*parents, real)
+                        lineage = (*above, real)
                     stack.append((entry.path, name + "/", lineage))
-                elif is_junk(entry.name) or (keep and not keep(name)):
-                    continue
                 elif entry.is_file():
                     yield name, entry
                 else:

@@ -84,7 +84,7 @@ def make(  # noqa: PLR0913 - each is one independent input of the resolution
     """
     name = Path(requirements.path).name
     with files.replacing(lock) as temporary:
-        resolved = temporary.with_suffix(".resolved")
+        resolved = temporary.with_name(f".resolved{temporary.name}")
         try:
             if lock.exists():
                 shutil.copyfile(lock, resolved)
@@ -136,7 +136,7 @@ def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
 
     """
     try:
-        text = lock.read_text(encoding="utf-8").replace("\r\n", "\n")
+        text = lock.read_text(encoding="utf-8-sig", errors="replace").replace("\r\n", "\n")
     except FileNotFoundError:
         msg = f"{shown}: there is none; run 'doit lock:{variant.function.name}' and commit it"
         raise LockError(msg) from None
@@ -148,24 +148,32 @@ def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
         requirement, *_ = content.partition(" --hash=")
         match = _PIN.fullmatch(requirement.strip())
         hashes = tuple(sorted(_HASH.findall(content)))
-        if not match or not hashes:
+        holds = match and _holds(match["marker"], variant)
+        if not match or not hashes or holds is None:
             msg = (
                 f"{shown}: '{requirement.strip()}' is not a pin with hashes; "
                 f"run 'doit lock:{variant.function.name}' to make the lock anew"
             )
             raise LockError(msg)
-        if match["marker"] and not _holds(match["marker"], variant):
+        if not holds:
             continue
         name = re.sub(r"[-_.]+", "-", match["name"]).lower()
         found[name] = Pin(name, match["version"] or f"@ {match['url']}", hashes)
     return tuple(found[name] for name in sorted(found))
 
 
-def _holds(marker: str, variant: Variant) -> bool:
-    """Evaluate an environment marker (PEP 508) for a variant's runtime."""
-    from packaging.markers import Marker  # noqa: PLC0415 - 40 ms, and few locks have markers
+def _holds(marker: str | None, variant: Variant) -> bool | None:
+    """Evaluate an environment marker (PEP 508) for a variant's runtime; None if it is not one."""
+    if not marker:
+        return True
+    # 40 ms, and few locks have markers
+    from packaging.markers import InvalidMarker, Marker  # noqa: PLC0415
 
-    return Marker(marker).evaluate({
+    try:
+        parsed = Marker(marker)
+    except InvalidMarker:
+        return None
+    return parsed.evaluate({
         "implementation_name": "cpython",
         "implementation_version": f"{variant.python}.0",
         "os_name": "posix",

@@ -154,6 +154,12 @@ DEFAULT_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if key.shared} | 
     "frozen": Key("A missing or stale lock is an error, as it is with CI set.", boolean=True),
 }
 TOP_KEYS = ("version", "defaults", "lambdas")
+_VERSION = ("tag:yaml.org,2002:int", "1")
+
+# Of lists in lists and the like; a valid manifest has four.
+_DEPTH = 100
+# Fewer levels than this cannot overflow the stack.
+_DEEP = 2000
 
 
 class _Entry(NamedTuple):
@@ -225,13 +231,9 @@ class _Reader:
         """Return a scalar's text if it is what the key takes."""
         expected = f"expected {' or '.join(key.choices)}" if key.choices else "expected text"
         if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:str":
-            found = _kind(node)
-            if isinstance(node, yaml.ScalarNode) and key.choices == tuple(RUNTIMES):
-                number = (
-                    f" (YAML reads the number {float(node.value)!r})" if _is_float(node) else ""
-                )
-                expected = f'write the version in quotes: "{node.value}"{number}'
-            self.problem(node, f"{what}: {expected}, found {found}")
+            if key.choices == tuple(RUNTIMES):
+                expected = _quoted(node) or f"{expected}, in quotes"
+            self.problem(node, f"{what}: {expected}, found {_kind(node)}")
             return None
         value = str(node.value)
         if key.choices and value not in key.choices:
@@ -250,9 +252,11 @@ class _Reader:
 
     def manifest(self, node: yaml.Node) -> Manifest:
         top = self.mapping(node, "", TOP_KEYS)
+        if not isinstance(node, yaml.MappingNode):
+            return Manifest((), frozen=False)
         if "version" not in top:
             self.problem(node, "missing key 'version'; write 'version: 1'")
-        elif getattr(top["version"].value, "value", None) != "1":
+        elif (top["version"].value.tag, top["version"].value.value) != _VERSION:
             self.problem(top["version"].value, "version: expected 1, the only one there is so far")
         defaults: dict[str, Any] = {}
         frozen = False
@@ -313,11 +317,13 @@ class _Reader:
             self.problem(entry.key, f"{where}: the name is not allowed; it must match {NAME}")
             return None
         entries = self.mapping(entry.value, where, LAMBDA_KEYS)
+        if not isinstance(entry.value, yaml.MappingNode):
+            return None
         problems = len(self.problems)
         options = {key: row.default for key, row in LAMBDA_KEYS.items()}
         own = self.options(entries, where)
         options |= defaults | own
-        if options["handler"] is None and "handler" not in entries:
+        if options["handler"] is None and "handler" not in entries.keys() | defaults.keys():
             self.problem(
                 entry.key, f"{where}: missing key 'handler', such as 'handler: app.handler'"
             )
@@ -358,6 +364,10 @@ class _Reader:
                 self.problem(
                     node, f"{where}: the requirements file '{requirements}' does not exist"
                 )
+            elif requirements == f"{source}/requirements.lock":
+                self.problem(
+                    node, f"{where}: requirements '{requirements}' is where the lock is written"
+                )
         elif (self.root / source / "requirements.txt").is_file():
             requirements = f"{source}/requirements.txt"
         include = []
@@ -380,16 +390,22 @@ class _Reader:
             include=tuple(include),
             exclude=options["exclude"],
             compression=options["compression"],
-            allow_sdist=options["allow_sdist"],
+            allow_sdist=tuple(
+                re.sub(r"[-_.]+", "-", name).lower() for name in options["allow_sdist"]
+            ),
             docker=options["docker"],
         )
 
     def path(self, node: yaml.Node, text: str, what: str) -> str | None:
         try:
-            return files.inside(self.root, text, what)
+            path = files.inside(self.root, text, what)
         except BuildError as error:
             self.problem(node, str(error))
             return None
+        if problem := _holds_outputs(path):
+            self.problem(node, f"{what} '{text}' {problem}")
+            return None
+        return path
 
 
 def read(root: Path) -> Manifest:
@@ -411,6 +427,7 @@ def read(root: Path) -> Manifest:
     reader = _Reader(root)
     manifest = Manifest((), frozen=False)
     try:
+        _check_depth(text)
         node = yaml.compose(text, Loader=_LOADER)
         if node is None:
             msg = f"{name}: the file is empty; it needs 'version: 1' and 'lambdas:'"
@@ -422,15 +439,25 @@ def read(root: Path) -> Manifest:
     except yaml.YAMLError as error:
         msg = f"{name}: not valid YAML: {error}"
         raise ManifestError(msg) from None
-    except RecursionError:
-        msg = f"{name}: not valid: nested too deeply"
-        raise ManifestError(msg) from None
     if reader.problems:
         lines = [
             f"{name}:{line}:{column}: {text}" for line, column, text in sorted(reader.problems)
         ]
         raise ManifestError("\n".join(lines))
     return manifest
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what is nested so deeply that composing it would overflow the stack (of C)."""
+    # Each level costs a bracket, or a column of indentation at least for every two.
+    if text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0) < _DEEP:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)  # type: ignore[arg-type] # libyaml's
 
 
 def _check_unique(reader: _Reader, node: yaml.Node, manifest: Manifest) -> None:
@@ -466,8 +493,21 @@ def _lambda_nodes(node: yaml.Node) -> dict[str, yaml.Node]:
     return {key.value: key for key, _ in lambdas.value}
 
 
-def _is_float(node: yaml.ScalarNode) -> bool:
-    return node.tag == "tag:yaml.org,2002:float"
+def _holds_outputs(path: str) -> str | None:
+    """Return why a source cannot be there: what is built must not be an input of it."""
+    top = path.partition("/")[0]
+    if top == ".":
+        return "is the whole repository, with what is built; name a folder in it"
+    return f"is in {top}/, which is for what is built" if top in {"build", "dist"} else None
+
+
+def _quoted(node: yaml.Node) -> str | None:
+    """Return how to write a Python version that YAML took for a number, or None."""
+    number = node.tag == "tag:yaml.org,2002:float" and re.fullmatch(r"\d+\.\d+", node.value)
+    if not number:
+        return None
+    value = float(node.value)
+    return f'write the version in quotes: "{node.value}" (YAML reads the number {value!r})'
 
 
 def _kind(node: yaml.Node) -> str:

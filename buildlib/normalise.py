@@ -70,8 +70,8 @@ def _owners(tree: Path) -> dict[str, list[str]]:
         folder = path.parent.name
         owners[folder] = []
         with path.open(encoding="utf-8", newline="") as stream:
-            for row in csv.reader(stream):
-                name, value = _installed(row[0]), row[1]
+            for row in filter(None, csv.reader(stream)):
+                name, value = _installed(row[0]), "".join(row[1:2])
                 owners[folder].append(name)
                 other, earlier = seen.setdefault(name, (folder, value))
                 shipped = name.partition("/")[0] not in _SCRIPTS

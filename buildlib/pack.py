@@ -91,7 +91,7 @@ def load(path: Path, digests: Digests) -> dict[str, Packed]:
     if not isinstance(index, dict) or index.get("encoder") != recipe.encoder():
         return {}
     try:
-        intact = digests.of(str(path), path.stat()) == index["sha256"]
+        intact = digests.of(str(path), path.stat()) == index.get("sha256")
     except OSError:
         return {}
     if not intact:

@@ -34,6 +34,10 @@ class Project:
             for function in self.manifest.functions
             for variant in variants.of(function)
         }
+        # Every task asks for these: as texts, they are made ten times faster than as paths.
+        self._root, self._build, self._dist = (
+            f"{path}{os.sep}" for path in (root, self.layout.build, self.layout.dist)
+        )
         self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
 
     def _remembered(self, name: Hashable, state: Hashable, make: Callable[[], T]) -> T:
@@ -139,7 +143,7 @@ class Project:
     def key(self, variant: Variant) -> str:
         """Return the key of a variant's ZIP."""
         shown = variant.function.lock
-        state = _state(self.layout.root / shown) if shown else None
+        state = _state(f"{self._root}{shown}") if shown else None
         return self._remembered(
             ("key", variant.id), state, lambda: recipe.key(self.artifact(variant))
         )
@@ -148,15 +152,16 @@ class Project:
 
     def built(self, variant: Variant) -> archive.Written | None:
         """Return what the ZIP of a variant is, if it is there, whole, and of the present inputs."""
-        stamp, path = self.layout.stamp("zip", variant.id), self.layout.zip(variant.id)
+        stamp = f"{self._build}zip{os.sep}{variant.id}.json"
+        path = f"{self._dist}{variant.id}.zip"
         state = (self.key(variant), _state(stamp), _state(path))
 
         def look() -> archive.Written | None:
-            record = files.read_json(stamp)
+            record = files.read_json(Path(stamp))
             if not isinstance(record, dict) or record.get("key") != state[0] or not state[2]:
                 return None
             written = archive.Written(*record["written"])
-            found = self.digests.of(str(path), path.stat())
+            found = self.digests.of(path, os.stat(path))
             return written if found == written.sha256 else None
 
         return self._remembered(("built", variant.id), state, look)
@@ -177,7 +182,7 @@ def image_name(variant: Variant) -> str:
     return (docker.image if docker else None) or RUNTIMES[variant.python].image
 
 
-def _state(path: Path) -> digest.Signature | None:
+def _state(path: str | Path) -> digest.Signature | None:
     try:
         return digest.signature(os.stat(path))
     except OSError:

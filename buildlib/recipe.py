@@ -4,10 +4,12 @@ Everything that can reach the bytes is in the recipe, and the decision to build 
 both come from it, so they cannot disagree.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from buildlib import __version__
@@ -32,6 +34,7 @@ def environment(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recip
     """
     function = variant.function
     names = {pin.name for pin in pins}
+    built = [name for name in sorted(function.allow_sdist) if name in names]
     docker = function.docker
     container: Recipe = {}
     if docker:
@@ -49,7 +52,8 @@ def environment(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recip
         "architecture": variant.architecture,
         "platform": platform_tag(variant.python, variant.architecture),
         "install": function.install,
-        "allow_sdist": [name for name in sorted(function.allow_sdist) if name in names],
+        "allow_sdist": built,
+        "build_tools": build_tools() if built or docker else "",
         "packages": {pin.name: [pin.version, *pin.hashes] for pin in pins},
     }
 
@@ -67,9 +71,25 @@ def artifact(variant: Variant, dependencies: Recipe, sources: Sequence[File]) ->
     }
 
 
+@functools.cache
+def build_tools() -> str:
+    """Return the hex sha256 of the pins of the tools that build what `allow_sdist` names."""
+    return hashlib.sha256(build_constraints().read_bytes()).hexdigest()
+
+
+def build_constraints() -> Path:
+    """Return the file with the pins of the build tools."""
+    return Path(__file__).with_name("build-constraints.txt")
+
+
 def encoder() -> str:
     """Return the name, version and level of the compressor."""
-    return f"deflate {version('deflate')} level {DEFLATE_LEVEL}"
+    return f"deflate {_encoder_version()} level {DEFLATE_LEVEL}"
+
+
+@functools.cache
+def _encoder_version() -> str:
+    return version("deflate")  # parses a file each time
 
 
 def key(recipe: Recipe) -> str:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from buildlib.errors import LockError
 
-_NESTED = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]+(\S+)")
+_NESTED = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]+([\"']?)(.+)\1")
 _INDEX = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links)[\s=]+(\S+)")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _HASHED = re.compile(r"#(.*&)?sha256=[0-9a-f]{64}|--hash=sha256:[0-9a-f]{64}")
 
 
@@ -64,24 +65,33 @@ class _Reading:
             return
         text = text.replace("\r\n", "\n")
         self.digest.update(text.encode() + b"\0")
-        for number, line in enumerate(text.replace("\\\n", " ").split("\n"), start=1):
-            content = re.sub(r"(^|\s)#.*", "", line).strip()
+        number = 1
+        for line in re.split(r"(?<!\\)\n", text):
+            content = re.sub(r"(^|\s)#.*", "", line.replace("\\\n", " ")).strip()
             self.line(content, path, f"{path}:{number}")
+            number += 1 + line.count("\n")
 
     def line(self, content: str, path: str, where: str) -> None:
         if match := _NESTED.fullmatch(content):
             folder = os.path.dirname(path)
-            other = os.path.normpath(f"{folder}/{match[1]}").replace(os.sep, "/")
-            if other.startswith("../") or os.path.isabs(match[1]):
+            other = os.path.normpath(os.path.join(folder, match[2])).replace(os.sep, "/")
+            if other == ".." or other.startswith("../") or os.path.isabs(other):
                 self.problems.append(
-                    f"{where}: '{match[1]}' is outside the repository; move it inside"
+                    f"{where}: '{match[2]}' is outside the repository; move it inside"
                 )
             else:
                 self.read(other)
         elif match := _INDEX.fullmatch(content):
-            self.indexes += match.groups()
+            self.indexes += match[1], self.address(match[2], os.path.dirname(path))
         elif problem := _unpinnable(content):
             self.problems.append(f"{where}: '{content}' {problem}")
+
+    def address(self, text: str, folder: str) -> str:
+        """Return where an option points to: variables are replaced, folders are absolute."""
+        text = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), text)
+        if "://" in text or text.startswith("file:"):
+            return text
+        return os.path.normpath(self.root / folder / text).replace(os.sep, "/")
 
 
 def _unpinnable(requirement: str) -> str | None:
@@ -96,8 +106,10 @@ def _unpinnable(requirement: str) -> str | None:
     remote = re.search(r"(^|[\s@])https?://", requirement)
     if remote and not requirement.startswith("-") and not _HASHED.search(requirement):
         return "is a URL without a hash; append '#sha256=<hex>' to it"
-    name = requirement.split(";", maxsplit=1)[0].strip()
-    local = r"(^|[\s@])file:|^\.{0,2}/|^[A-Za-z]:\\|^~|^\.\.?$|\.(whl|zip|tar\.gz)$"
-    if not remote and re.search(local, name):
+    if remote or requirement.startswith("-"):
+        return None
+    # What is left of a version in an index has neither folders nor an address.
+    name = re.split(r";|\s--", requirement, maxsplit=1)[0].strip()
+    if re.search(r"[/\\@]|^file:|^\.\.?$|\.(whl|zip|tar\.gz)$", name):
         return "is a local path; publish it to an index, or name its folder in 'include'"
     return None

@@ -53,8 +53,8 @@ def _property(key: Key) -> dict[str, Any]:
     item: dict[str, Any] = {"type": "string"}
     if key.choices:
         item = {"enum": list(key.choices)}
-    elif key.pattern:
-        item["pattern"] = f"^({key.pattern})$"
+    else:
+        item["pattern"] = f"^({key.pattern})$" if key.pattern else r"\S"
     if key.named:
         return {
             "type": "object",

@@ -1,10 +1,13 @@
 """Dependencies, the function's own code and shared code become the tree that will be in the ZIP."""
 
 import ast
+import functools
 import hashlib
 import os
+import re
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,7 +26,7 @@ def sources(root: Path, function: Function, digests: Digests) -> list[Origin]:
         StageError: two of them have one name, or one cannot be in a ZIP; all are named.
 
     """
-    keep = excluder(function.exclude)
+    keep = excluder(function)
     not_code = {function.requirements, function.lock}
     found: dict[str, Origin] = {}
     problems = []
@@ -39,7 +42,7 @@ def sources(root: Path, function: Function, digests: Digests) -> list[Origin]:
                 problems.append(_both(function, other, origin))
     if problems:
         raise StageError("\n".join(problems))
-    files.check_names(found, f"lambda '{function.name}'")
+    files.check_names(sorted(found), f"lambda '{function.name}'")
     return [found[name] for name in sorted(found)]
 
 
@@ -67,14 +70,39 @@ def _files(
         yield prefix + name, entry.path, entry.stat()
 
 
-def excluder(patterns: Sequence[str]) -> Keep | None:
-    """Return what tells whether a name is kept under gitignore patterns; None keeps all."""
-    if not patterns:
+def excluder(function: Function) -> Keep | None:
+    """Return what tells whether a name is kept under a function's `exclude`; None keeps all.
+
+    As in a .gitignore, nothing below a folder that is excluded can be kept.
+
+    Raises:
+        StageError: one of them is no pattern.
+
+    """
+    if not function.exclude:
         return None
     from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 40 ms, and many manifests exclude nothing
 
-    spec = GitIgnoreSpec.from_lines(patterns)
-    return lambda name: not spec.match_file(name)
+    for pattern in function.exclude:
+        try:
+            GitIgnoreSpec.from_lines([pattern])
+        except (ValueError, re.error):
+            msg = (
+                f"lambda '{function.name}': exclude '{pattern}' is not a pattern of a .gitignore; "
+                "see 'git help gitignore'"
+            )
+            raise StageError(msg) from None
+    spec = GitIgnoreSpec.from_lines(function.exclude)
+
+    @functools.cache
+    def is_kept_folder(name: str) -> bool:
+        return is_kept(name + "/")
+
+    def is_kept(name: str) -> bool:
+        folder = name.rstrip("/").rpartition("/")[0]
+        return (not folder or is_kept_folder(folder)) and not spec.match_file(name)
+
+    return is_kept
 
 
 def merge(
@@ -89,7 +117,7 @@ def merge(
         StageError: the function and a dependency have a file of the same name.
 
     """
-    keep = excluder(function.exclude)
+    keep = excluder(function)
     kept = {file.path: file for file in dependencies if keep is None or keep(file.path)}
     rewritten: dict[str, bytes] = {}
     if len(kept) < len(dependencies):
@@ -107,7 +135,7 @@ def merge(
             problems.append(_both(function, other, origin))
     if problems:
         raise StageError("\n".join(problems))
-    files.check_names(found, f"lambda '{function.name}'")
+    files.check_names(sorted(found), f"lambda '{function.name}'")
     return [found[name] for name in sorted(found, key=str.encode)], rewritten
 
 
@@ -165,6 +193,8 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
             made.add(folder)
         if path in there:
             os.unlink(target)
+        elif os.path.isdir(target):  # left empty by a run that was killed
+            files.remove(Path(target))
         if path in rewritten:
             Path(target).write_bytes(rewritten[path])
         elif origin.dependency:
@@ -234,7 +264,8 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
     module, _, name = function.handler.rpartition(".")
     stem = module.replace(".", "/")
     paths = {origin.file.path for origin in origins}
-    path = next((path for path in (f"{stem}.py", f"{stem}/__init__.py") if path in paths), None)
+    # As Python looks for it: a package comes before a module of the same name.
+    path = next((path for path in (f"{stem}/__init__.py", f"{stem}.py") if path in paths), None)
     where = f"lambda '{function.name}': handler '{function.handler}'"
     if path is None:
         if any(path.startswith(f"{stem}.") and path.endswith(".so") for path in paths):
@@ -243,11 +274,17 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
         raise StageError(msg)
     text = (tree / path).read_bytes()
     try:
-        body = ast.parse(text, path).body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those about the code are its author's business
+            body = ast.parse(text, path).body
     except SyntaxError as error:
-        if sys.version_info[:2] < tuple(map(int, variant.python.split("."))):
-            return  # syntax newer than the Python that runs doit
-        msg = f"{where}: {path}:{error.lineno}: {error.msg}"
+        if sys.version_info[:2] < tuple(map(int, variant.python.split("."))) and re.search(
+            rf"^((async\s+)?def|class)\s+{name}\b|^{name}\s*=|import\b.*\b{name}\b",
+            text.decode(errors="replace"),
+            re.MULTILINE,
+        ):
+            return  # perhaps syntax newer than the Python that runs doit, and the name is there
+        msg = f"{where}: {path}:{error.lineno or 1}: {error.msg}"
         raise StageError(msg) from None
     names, complete = _defined(body)
     if complete and name not in names:

@@ -8,25 +8,48 @@ for it.
 from pathlib import Path
 from typing import Any
 
-from doit.dependency import JSONCodec, JsonDB
+from doit.dependency import JsonDB
 
 from buildlib import files
 
+_FORGOTTEN = "forgotten:"
+_ALL = "*"
+
 
 class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
-    """The backend `lambdas` of doit: as `json`, but safe."""
+    """The backend `lambdas` of doit: as `json`, but safe, and it knows what was forgotten.
+
+    doit removes a task's entry when the user says `doit forget` and when the task fails. A mark
+    stays in its place: an entry that is missing without one, as after a kill, means nothing.
+    """
 
     desc = "JSON, replaced in one step"
 
-    def __init__(self, name: str, codec: JSONCodec, *, module_name: str | None = None) -> None:
-        self.known = False  # whether there was a state: what is missing in one was forgotten
-        super().__init__(name, codec, module_name=module_name)
-
     def _load(self) -> dict[str, Any]:
         value = files.read_json(Path(self.name))
-        self.known = isinstance(value, dict)
         return value if isinstance(value, dict) else {}
 
     def dump(self) -> None:
         """Save the state."""
         files.write(Path(self.name), self.codec.encode(self._db).encode())
+
+    def set(self, task_id: str, dependency: str, value: object) -> None:
+        """Record something of a task; it is no longer forgotten."""
+        super().set(task_id, dependency, value)
+        self._db[task_id].pop(_FORGOTTEN, None)
+
+    def in_(self, task_id: str) -> bool:
+        """Tell whether anything is known of a task."""
+        return task_id in self._db and _FORGOTTEN not in self._db[task_id]
+
+    def remove(self, task_id: str) -> None:
+        """Forget a task."""
+        self._db[task_id] = {_FORGOTTEN: True}
+
+    def remove_all(self) -> None:
+        """Forget every task."""
+        self._db = {_ALL: {_FORGOTTEN: True}}
+
+    def is_forgotten(self, task_id: str) -> bool:
+        """Tell whether a task must run because it was forgotten, or failed."""
+        return not self.in_(task_id) and (task_id in self._db or _ALL in self._db)

@@ -182,6 +182,16 @@ def stage_is_done(project: Project, variant: Variant) -> bool:
 
 def make_stage(project: Project, variant: Variant) -> None:
     """Put the tree together, with the list of what is in it and where each file is from."""
+    with _tree_locked(project, variant):
+        if _ready(project, variant) is None:  # another run may have been faster
+            _stage(project, variant)
+
+
+def _tree_locked(project: Project, variant: Variant) -> contextlib.AbstractContextManager[None]:
+    return files.locked(project.layout.lock(f"stage-{variant.id}"))
+
+
+def _stage(project: Project, variant: Variant) -> None:
     layout = project.layout
     key, environment_key = project.key(variant), recipe.key(project.environment(variant))
     environment = layout.environment(environment_key)
@@ -229,9 +239,14 @@ def touch_is_done(project: Project, variant: Variant) -> bool:
 
 def make_touch(project: Project, variant: Variant) -> None:
     """Give every staged file the one mtime and mode."""
+    with _tree_locked(project, variant):
+        _touch(project, variant)
+
+
+def _touch(project: Project, variant: Variant) -> None:
     listing = _staged(project, variant, project.key(variant))
     if listing is None:
-        make_stage(project, variant)
+        _stage(project, variant)
         listing = _staged(project, variant, project.key(variant)) or []
     normalise.touch(project.layout.staged(variant.id), [o.file.path for o in listing])
     stamp = project.layout.stamp("touch", variant.id)
@@ -278,20 +293,35 @@ def zip_is_done(project: Project, variant: Variant) -> bool:
 
 def make_zip(project: Project, variant: Variant) -> None:
     """Write the ZIP and publish it, together with its checksum and its entry in the index."""
-    layout = project.layout
+    with _tree_locked(project, variant):
+        listing = _ready(project, variant)
+        if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
+            listing = _stage_and_touch(project, variant)
+        try:
+            members = _members(project, variant, listing)
+        except ArchiveError:  # someone changed a file in build/: nothing there can be trusted
+            clean_venv(project, variant)
+            clean_stage(project, variant)
+            members = _members(project, variant, _stage_and_touch(project, variant))
+        _write(project, variant, members)
+
+
+def _stage_and_touch(project: Project, variant: Variant) -> list[Origin]:
+    _stage(project, variant)
+    _touch(project, variant)
     listing = _ready(project, variant)
-    if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
-        make_stage(project, variant)
-        make_touch(project, variant)
-        listing = _ready(project, variant) or []
-    try:
-        members = _members(project, variant, listing)
-    except ArchiveError:  # someone changed a file in build/: nothing there can be trusted
-        clean_venv(project, variant)
-        clean_stage(project, variant)
-        make_stage(project, variant)
-        make_touch(project, variant)
-        members = _members(project, variant, _ready(project, variant) or [])
+    if listing is None:
+        shown = project.layout.relative(project.layout.staged(variant.id))
+        msg = (
+            f"{shown} is not what was just staged there: something else writes to it, or its file "
+            "system does not keep times; run doit again, or build on another file system"
+        )
+        raise StageError(msg)
+    return listing
+
+
+def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]) -> None:
+    layout = project.layout
     temporary = layout.dist / f".{variant.id}.zip.tmp"
     layout.dist.mkdir(exist_ok=True)
     try:

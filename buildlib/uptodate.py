@@ -1,5 +1,6 @@
 """How doit learns whether a step has anything to do: it asks the step."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +15,12 @@ Check = Callable[..., bool]
 class Ask(UptodateCalculator):  # type: ignore[misc] # doit has no type hints
     """An `uptodate` that asks `check(*arguments)`, and honours `doit forget`.
 
-    doit's state is only asked whether a task was forgotten: then it is missing from a state that
-    exists. A state that does not exist, as after a fresh checkout or a kill, means nothing: the
-    steps' own records decide.
+    doit's state is only asked whether a task was forgotten. A state that is missing, as after a
+    fresh checkout or a kill, means nothing: the steps' own records decide.
     """
+
+    # doit asks for the signature before each check; this saves it from finding it out.
+    __signature__ = inspect.signature(lambda task, values: None)  # noqa: ARG005
 
     def __init__(self, check: Check, *arguments: object) -> None:
         super().__init__()
@@ -38,14 +41,17 @@ class Ask(UptodateCalculator):  # type: ignore[misc] # doit has no type hints
             return False  # the step will say the same, in a way that doit shows well
         if not done:
             return False
-        if self._state is None:
+        if self._state is None or self._state.backend.in_(task.name):
             return True
-        backend = self._state.backend
-        if not backend.in_(task.name):
-            if getattr(backend, "known", True):
-                return False
-            self._state.save_success(task)
+        if self._is_forgotten(task.name):
+            return False
+        self._state.save_success(task)
         return True
+
+    def _is_forgotten(self, name: str) -> bool:
+        ask = getattr(self._state.backend, "is_forgotten", None) if self._state else None
+        # To another backend than ours, a task that is missing was forgotten.
+        return bool(ask(name)) if ask else True
 
     def __repr__(self) -> str:
         """Return what `doit info` shows of a task that is not up to date."""

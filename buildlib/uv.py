@@ -40,7 +40,8 @@ _CONFIG_LISTS = {
     "allow-insecure-host": ("UV_INSECURE_HOST", " "),
 }
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@\"']+(?=@)")
+# Up to the last @ before the path: a password may have one, too.
+_CREDENTIALS = re.compile(r"(?<=://)[^/\s\"']+(?=@)")
 
 
 class Result(NamedTuple):
@@ -96,36 +97,57 @@ def environment(variables: Mapping[str, str], root: Path) -> dict[str, str]:
         for name, value in variables.items()
         if not name.startswith(_OURS) or _ACCESS.fullmatch(name)
     }
-    settings = _uv_settings(variables, root)
-    if not any(name in clean for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX")):
-        clean |= settings or _pip_settings(variables)
-    else:
-        # Who sets an index for one call replaces the configured ones, but not the cache or TLS.
-        clean = {k: v for k, v in settings.items() if "INDEX" not in k and "LINKS" not in k} | clean
+    settings, pips = _uv_settings(variables, root), _pip_settings(variables)
+    # Who sets an index for one call replaces the configured ones, but not the cache or TLS.
+    if any(name in clean for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX")):
+        settings = _without_sources(settings)
+        pips = _without_sources(pips)
+    elif any(map(_is_source, settings.keys() - {"UV_INDEX_STRATEGY"})):
+        pips = _without_sources(pips)
+    clean = pips | settings | clean
     # Builds of the allowed sdists must not see the clock or a random order of sets.
     fixed = {"SOURCE_DATE_EPOCH": "1355314320", "PYTHONHASHSEED": "0"}
     return clean | fixed | {"UV_PYTHON_DOWNLOADS": "never"}
+
+
+def _is_source(name: str) -> bool:
+    return "INDEX" in name or "LINKS" in name
+
+
+def _without_sources(settings: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in settings.items() if not _is_source(name)}
 
 
 def _uv_settings(variables: Mapping[str, str], root: Path) -> dict[str, str]:
     """Return the index settings of the user's and the repository's uv configuration."""
     merged: dict[str, Any] = {}
     for path in _uv_files(variables, root):
-        merged |= _uv_table(path)
+        for key, value in _uv_table(path).items():
+            # Lists add up, the more important first.
+            both = isinstance(value, list) and isinstance(merged.get(key), list)
+            merged[key] = value + merged[key] if both else value
     found: dict[str, str] = {}
     for key, name in _CONFIG_VALUES.items():
         if isinstance(merged.get(key), str):
             found[name] = merged[key]
     for key, (name, separator) in _CONFIG_LISTS.items():
-        if merged.get(key):
+        if isinstance(merged.get(key), list) and merged[key]:
             found[name] = separator.join(map(str, merged[key]))
     if merged.get("native-tls") is True or merged.get("system-certs") is True:
         found["UV_NATIVE_TLS"] = "true"
-    for index in merged.get("index", []):
+    return found | _uv_indexes(merged.get("index"))
+
+
+def _uv_indexes(indexes: object) -> dict[str, str]:
+    """Return the variables for the `[[index]]` tables of uv's configuration."""
+    found: dict[str, str] = {}
+    for index in indexes if isinstance(indexes, list) else []:
+        if not isinstance(index, dict):
+            continue
         url, label = str(index.get("url", "")), index.get("name")
         named = f"{label}={url}" if label else url
         if index.get("default"):
-            found["UV_DEFAULT_INDEX"] = named
+            found.setdefault("UV_DEFAULT_INDEX", named)
         elif not index.get("explicit"):
             found["UV_INDEX"] = f"{found['UV_INDEX']} {named}" if "UV_INDEX" in found else named
     return found
@@ -134,15 +156,19 @@ def _uv_settings(variables: Mapping[str, str], root: Path) -> dict[str, str]:
 def _uv_table(path: Path) -> dict[str, Any]:
     """Return what a configuration file of uv says; nothing if it cannot be read."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content: Any = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = content.get("tool", {}).get("uv", {}) if path.name == "pyproject.toml" else content
+        return {**table, **table.get("pip", {})}  # we run `uv pip`
+    except (OSError, ValueError, AttributeError, TypeError):
         return {}
-    table = content.get("tool", {}).get("uv", {}) if path.name == "pyproject.toml" else content
-    return {**table.get("pip", {}), **table}
 
 
 def _uv_files(variables: Mapping[str, str], root: Path) -> list[Path]:
     """Return uv's configuration files, the least important first (uv: Configuration files)."""
+    if variables.get("UV_NO_CONFIG", "").lower() in {"1", "true", "yes", "on"}:
+        return []
+    if variables.get("UV_CONFIG_FILE"):
+        return [Path(variables["UV_CONFIG_FILE"])]
     home = Path(variables.get("HOME") or Path.home())
     if os.name == "nt":
         system = Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "uv/uv.toml"
@@ -151,8 +177,7 @@ def _uv_files(variables: Mapping[str, str], root: Path) -> list[Path]:
         system = Path("/etc/uv/uv.toml")
         user = Path(variables.get("XDG_CONFIG_HOME") or home / ".config") / "uv/uv.toml"
     own = root / "uv.toml" if (root / "uv.toml").exists() else root / "pyproject.toml"
-    named = [Path(variables["UV_CONFIG_FILE"])] if variables.get("UV_CONFIG_FILE") else []
-    return [system, user, own, *named]
+    return [system, user, own]
 
 
 def _pip_settings(variables: Mapping[str, str]) -> dict[str, str]:
@@ -193,22 +218,19 @@ def _pip_files(variables: Mapping[str, str]) -> list[Path]:
     if named == os.devnull:
         return []
     if os.name == "nt":
-        found = [
-            Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip/pip.ini",
-            Path(variables.get("APPDATA", home)) / "pip/pip.ini",
-            Path(sys.prefix) / "pip.ini",
-        ]
+        system = [Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip/pip.ini"]
+        user = [Path(variables.get("APPDATA", home)) / "pip/pip.ini"]
+        site = Path(sys.prefix) / "pip.ini"
     else:
         config = Path(variables.get("XDG_CONFIG_HOME") or home / ".config")
         folders = (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
-        found = [
-            *(Path(folder) / "pip/pip.conf" for folder in reversed(folders)),
-            Path("/etc/pip.conf"),
-            home / ".pip/pip.conf",
-            config / "pip/pip.conf",
-            Path(sys.prefix) / "pip.conf",
-        ]
-    return [*found, Path(named)] if named else found
+        system = [Path(folder) / "pip/pip.conf" for folder in reversed(folders)]
+        system.append(Path("/etc/pip.conf"))
+        user = [home / ".pip/pip.conf", config / "pip/pip.conf"]
+        site = Path(sys.prefix) / "pip.conf"
+    if named and os.path.exists(named):
+        return [*system, site, Path(named)]
+    return [*system, *user, site]
 
 
 def tail(output: str, lines: int = 15) -> str:

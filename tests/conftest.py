@@ -1,6 +1,7 @@
 """A repository to build in, and an index to install from: real ones, made for a test."""
 
 import base64
+import contextlib
 import csv
 import hashlib
 import io
@@ -80,9 +81,17 @@ class Index:
         self.url = f"http://{host}:{self.port}/simple"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def add(self, name: str, version: str = "1.0", *arguments: Any, **options: Any) -> None:
+    def add(
+        self,
+        name: str,
+        version: str = "1.0",
+        files: Mapping[str, str | bytes] | None = None,
+        *,
+        tag: str = "py3-none-any",
+        requires: tuple[str, ...] = (),
+    ) -> None:
         """Publish a wheel."""
-        file, content = wheel(name, version, *arguments, **options)
+        file, content = wheel(name, version, files, tag=tag, requires=requires)
         self.files[file] = content
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -107,9 +116,12 @@ class Index:
             }
             if found:
                 status = 200
+                digests = {
+                    name: hashlib.sha256(content).hexdigest() for name, content in found.items()
+                }
                 links = [
-                    f'<a href="/files/{name}#sha256={hashlib.sha256(content).hexdigest()}">{name}</a>'
-                    for name, content in found.items()
+                    f'<a href="/files/{name}#sha256={digest}">{name}</a>'
+                    for name, digest in digests.items()
                 ]
                 body = "\n".join(links).encode()
         elif parts[0] == "files" and parts[1] in self.files:
@@ -121,7 +133,8 @@ class Index:
             request.send_header("WWW-Authenticate", "Basic")
         request.end_headers()
         if request.command == "GET":
-            request.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # whoever asked was killed
+                request.wfile.write(body)
 
 
 @dataclass

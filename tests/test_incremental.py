@@ -282,9 +282,7 @@ def test_zip_alone_keeps_dist_true(repository: Repository) -> None:
     repository.sha256()
 
 
-def test_functions_with_equal_dependencies_share_an_environment(
-    dependent: Repository, index: Index
-) -> None:
+def test_functions_with_equal_dependencies_share_an_environment(dependent: Repository) -> None:
     """Equal pins for an equal target are installed once, also in parallel."""
     dependent.write({
         "lambdas.yaml": (

@@ -3,10 +3,9 @@
 import re
 import sys
 from collections.abc import Sequence
-from importlib.resources import files as resources
 from pathlib import Path
 
-from buildlib import uv
+from buildlib import recipe, uv
 from buildlib.errors import InstallError
 from buildlib.model import Pin, Variant
 from buildlib.runtimes import RUNTIMES, machine, manylinux, platform_tag
@@ -42,8 +41,8 @@ def install(  # noqa: PLR0913 - each is one independent input of the installatio
         no_build = [word for pin in wheels for word in ("--only-binary", pin.name)]
         _run(variant, wheels, target, [*indexes, *no_build], root=root, log=log)
     if sdists:
-        constraints = str(resources("buildlib") / "build-constraints.txt")
-        options = [*indexes, "--build-constraints", constraints, "--cache-dir", str(cache)]
+        options = [*indexes, "--build-constraints", str(recipe.build_constraints())]
+        options += ["--cache-dir", str(cache / recipe.build_tools()[:24])]
         _run(variant, sdists, target, options, root=root, log=log)
         _check_pure(variant, sdists, target)
 
@@ -106,7 +105,9 @@ def _message(variant: Variant, output: str, root: Path, log: Path) -> str:
     if "Hash mismatch" in output or "hash mismatch" in output:
         advice = (
             "What the index gave is not what was locked: do not build from it before you know why. "
-            f"If the release was replaced on purpose, run 'doit lock:{name}'."
+            f"If the release was replaced on purpose, run 'doit lock:{name}'. If the lock was made "
+            "while an index with only some of the files was asked first (an extra-index-url), "
+            f"delete {variant.function.lock} and make it again without that index."
         )
     else:
         advice = "Check the connection to the package index and its settings, then run doit again."

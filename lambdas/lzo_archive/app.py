@@ -17,6 +17,7 @@ from typing import Any
 import lzo
 
 MARK = 0xF0
+HEADER = 5
 MAX_CONTENT = 16 << 20
 """The length is in the header, so a few bytes could ask for four gigabytes of memory."""
 
@@ -44,10 +45,10 @@ def unpack(block: bytes) -> bytes:
         ValueError: it is not a block, too large, or damaged.
 
     """
-    if len(block) < 5 or block[0] != MARK:
+    if len(block) < HEADER or block[0] != MARK:
         msg = "not an LZO block"
         raise ValueError(msg)
-    size = int.from_bytes(block[1:5], "big")
+    size = int.from_bytes(block[1:HEADER], "big")
     if size > MAX_CONTENT:
         msg = f"{size} bytes of content, more than {MAX_CONTENT}"
         raise ValueError(msg)

@@ -3,10 +3,14 @@
 A missing engine is a failure here: whoever runs these tests wants to know that it works.
 """
 
+import contextlib
+import io
+import json
 import os
 import re
 import signal
 import subprocess
+import tarfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -97,10 +101,8 @@ def wait_until_gone(engine: APIClient, seconds: float = 20) -> None:
 
 def forget_downloads(engine: APIClient) -> None:
     """Remove pip's cache."""
-    try:
+    with contextlib.suppress(docker.errors.NotFound):
         engine.remove_volume(VOLUME)
-    except docker.errors.NotFound:
-        pass
 
 
 @pytest.fixture(scope="session")
@@ -116,10 +118,8 @@ def public_environment(plain_environment: dict[str, str]) -> dict[str, str]:
         words = [w for w in settings.get(name, "").split() if "://" in w and "file:" not in w]
         if words:
             environment[name] = " ".join(words)
-    for name, value in os.environ.items():
-        if name.upper().endswith("_PROXY") or name in {"SSL_CERT_FILE", "PIP_CERT"}:
-            environment[name] = value
-    return environment
+    names = (n for n in os.environ if n.upper().endswith("_PROXY") or n == "PIP_CERT")
+    return environment | {name: os.environ[name] for name in names}
 
 
 @pytest.fixture
@@ -158,8 +158,6 @@ def manifest(python: str, docker: Mapping[str, object] | None = None, **options:
     lines = ["version: 1", "lambdas:", "  api:", "    handler: app.handler"]
     options = {"python": python, "install": "docker", **options}
     # JSON is YAML.
-    import json
-
     lines += [f"    {name}: {json.dumps(value)}" for name, value in options.items()]
     lines.append(f"    docker: {json.dumps(mapping)}")
     return "\n".join(lines) + "\n"
@@ -195,3 +193,41 @@ def stop(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
     os.killpg(process.pid, number)
     output, _ = process.communicate(timeout=60)
     return output
+
+
+def sdist(name: str, code: str, requires: str = "[]") -> bytes:
+    """Return an sdist with a build backend of its own.
+
+    `code` is run by it, and its output becomes the module's TEXT.
+    """
+    backend = f"""
+import contextlib, io, zipfile
+def build_wheel(folder, *_):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        exec({code!r})
+    name = "{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(folder + "/" + name, "w") as wheel:
+        info = "{name}-1.0.dist-info/"
+        wheel.writestr("{name}.py", "TEXT = " + repr(out.getvalue()) + chr(10))
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "RECORD", "{name}.py,,\\n" + info + "RECORD,,\\n")
+    return name
+"""
+    files = {
+        "pyproject.toml": (
+            f"[build-system]\nrequires = {requires}\n"
+            'build-backend = "backend"\nbackend-path = ["."]\n'
+            f'[project]\nname = "{name}"\nversion = "1.0"\n'
+        ),
+        "backend.py": backend,
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+    }
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for path, text in files.items():
+            info = tarfile.TarInfo(f"{name}-1.0/{path}")
+            info.size = len(text.encode())
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return stream.getvalue()

@@ -3,6 +3,7 @@
 import http.server
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -12,18 +13,23 @@ import pytest
 from docker import APIClient
 
 from tests.conftest import Index, Repository
-from tests.docker.conftest import VOLUME, forget_downloads, manifest
-from tests.docker.test_lifecycle import sdist
+from tests.docker.conftest import (
+    VOLUME,
+    forget_downloads,
+    manifest,
+    sdist,
+    start,
+    stop,
+    wait_for_log,
+)
 
-SECRET = "s3cret-Passw0rd"
+SECRET = "s3cret-Passw0rd"  # noqa: S105 - nobody's
 
 
 def found(repository: Repository, text: str) -> list[str]:
     """Return the files of a repository that hold a text, compressed or not."""
-    names = []
-    for path in repository.root.rglob("*"):
-        if path.is_file() and text.encode() in path.read_bytes():
-            names.append(str(path.relative_to(repository.root)))
+    paths = [path for path in repository.root.rglob("*") if path.is_file()]
+    names = [str(path) for path in paths if text.encode() in path.read_bytes()]
     for name in (p.stem for p in (repository.root / "dist").glob("*.zip")):
         names += [n for n, data in repository.members(name).items() if text.encode() in data]
     return names
@@ -63,9 +69,7 @@ def test_index_credentials(
     assert in_volume(engine, SECRET, f"doit-lambda-zip/debian:py{pythons[0]}") == ""
 
 
-def test_env_names(
-    contained: Repository, bridge_index: Index, pythons: list[str]
-) -> None:
+def test_env_names(contained: Repository, bridge_index: Index, pythons: list[str]) -> None:
     """A variable named in `env` reaches setup and pip; its value is in no file, even if printed."""
     bridge_index.credentials = f"builder:{SECRET}"
     url = with_user(bridge_index.url)
@@ -121,16 +125,16 @@ def test_missing_secret(contained: Repository, pythons: list[str]) -> None:
 
 
 def test_access_is_not_in_the_key(
-    contained: Repository, bridge_index: Index, tmp_path: Path, pythons: list[str]
+    contained: Repository, tmp_path: Path, pythons: list[str]
 ) -> None:
     """Other credentials, secrets, proxies and certificates rebuild nothing."""
     (tmp_path / "netrc").write_text("machine example.org login a password bbbbbbbb\n")
     mapping = {"secrets": {"netrc": str(tmp_path / "netrc")}, "env": ["TOKEN"]}
-    contained.environment["TOKEN"] = "first"
+    contained.environment["TOKEN"] = "first"  # noqa: S105
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     contained.doit()
     (tmp_path / "netrc").write_text("machine example.org login a password cccccccc\n")
-    contained.environment["TOKEN"] = "second"
+    contained.environment["TOKEN"] = "second"  # noqa: S105
     contained.environment["HTTPS_PROXY"] = "http://192.0.2.1:3128"
     contained.environment["PIP_CERT"] = str(tmp_path / "none.pem")
     contained.environment["DOCKER_HOST"] = "tcp://192.0.2.1:2375"
@@ -161,7 +165,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         self.path = "/" + self.path.split("/", 3)[3]
         self.index.answer(self)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815 - the standard library's name
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -181,7 +185,7 @@ def proxy(bridge_index: Index) -> Iterator[type[Proxy]]:
 
 
 def test_proxy(contained: Repository, engine: APIClient, proxy: type[Proxy]) -> None:
-    """pip in the container goes through the proxy that is set here."""
+    """In the container pip goes through the proxy that is set here."""
     contained.environment["UV_INDEX_URL"] = "http://packages.invalid/simple"
     contained.environment["UV_INSECURE_HOST"] = "packages.invalid"
     contained.environment["HTTP_PROXY"] = proxy.address  # type: ignore[attr-defined]
@@ -234,9 +238,6 @@ def test_build_tools_are_pinned(
 
 def test_hidden_from_other_programs(contained: Repository, pythons: list[str]) -> None:
     """No value is an argument of a process, or in the container's configuration."""
-    from tests.docker.conftest import start, stop, wait_for_log
-    import signal
-
     contained.environment["TOKEN"] = SECRET
     mapping = {"setup": ["sleep 31"], "env": ["TOKEN"]}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
@@ -250,7 +251,9 @@ def test_hidden_from_other_programs(contained: Repository, pythons: list[str]) -
         seen = subprocess.run(
             ["docker", "inspect", *names], capture_output=True, text=True, check=True
         ).stdout
-        arguments = subprocess.run(["ps", "axww"], capture_output=True, text=True, check=True).stdout
+        arguments = subprocess.run(
+            ["ps", "axww"], capture_output=True, text=True, check=True
+        ).stdout
         assert SECRET not in seen + arguments
     finally:
         stop(process, signal.SIGINT)

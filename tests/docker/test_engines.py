@@ -1,5 +1,6 @@
 """Several engines and architectures, and none."""
 
+import hashlib
 import io
 import json
 import shutil
@@ -19,9 +20,13 @@ PLAIN = "  plain:\n    handler: app.handler\n    source: lambdas/plain\n"
 
 
 def test_no_engine_leaves_out_what_needs_one(contained: Repository, pythons: list[str]) -> None:
-    """Without an engine the rest is built, one message says what is left out, the exit code is 0."""
-    text = manifest(pythons[0]) + PLAIN + manifest(pythons[0]).split("lambdas:\n")[1].replace(
-        "  api:", "  jobs:\n    source: lambdas/api"
+    """Without an engine the rest is built, and one message says what is left out; exit code 0."""
+    text = (
+        manifest(pythons[0])
+        + PLAIN
+        + manifest(pythons[0])
+        .split("lambdas:\n")[1]
+        .replace("  api:", "  jobs:\n    source: lambdas/api")
     )
     contained.write({
         "lambdas.yaml": text,
@@ -57,13 +62,12 @@ def test_up_to_date_asks_no_engine(contained: Repository) -> None:
 def test_context(contained: Repository, tmp_path: Path) -> None:
     """Without DOCKER_HOST, the current context of docker says where the engine is."""
     folder = Path(contained.environment["HOME"]) / ".docker"
-    import hashlib
-
     name = hashlib.sha256(b"elsewhere").hexdigest()
     meta = folder / "contexts/meta" / name / "meta.json"
     meta.parent.mkdir(parents=True, exist_ok=True)
     endpoint = {"Host": f"unix://{tmp_path}/x.sock", "SkipTLSVerify": False}
-    meta.write_text(json.dumps({"Name": "elsewhere", "Metadata": {}, "Endpoints": {"docker": endpoint}}))
+    text = {"Name": "elsewhere", "Metadata": {}, "Endpoints": {"docker": endpoint}}
+    meta.write_text(json.dumps(text))
     (folder / "config.json").write_text(json.dumps({"currentContext": "elsewhere"}))
     try:
         contained.environment.pop("DOCKER_HOST", None)
@@ -153,10 +157,11 @@ def test_golden_bytes_on_arm64(
     })  # fmt: skip
     public.doit("zip:api")
     package = Path(buildlib.__file__).parent
+    modules = {f"buildlib/{p.relative_to(package)}": p for p in package.rglob("*.py")}
     files = {
         "golden/run.py": GOLDEN.encode(),
         "golden/tree.json": json.dumps({n: d.hex() for n, d in TREE.items()}).encode(),
-        **{f"golden/buildlib/{p.relative_to(package)}": p.read_bytes() for p in package.rglob("*.py")},
+        **{f"golden/{name}": path.read_bytes() for name, path in modules.items()},
         **{f"golden/{name}": data for name, data in public.members("api").items()},
     }
     stream = io.BytesIO()

@@ -14,8 +14,8 @@ import pytest
 from docker import APIClient
 
 from buildlib.install import tar
-from tests.conftest import Repository
-from tests.docker.conftest import IMAGES, manifest
+from tests.conftest import Index, Repository
+from tests.docker.conftest import IMAGES, manifest, sdist
 
 
 class Registry:
@@ -66,7 +66,7 @@ class Registry:
                 if self.command == "GET":
                     self.wfile.write(body)
 
-            do_HEAD = do_GET
+            do_HEAD = do_GET  # noqa: N815 - the standard library's name
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -82,7 +82,8 @@ def registry(engine: APIClient, pythons: list[str]) -> Iterator[Registry]:
     """Give a registry that has the image of Debian's Python."""
     saved: dict[str, bytes] = {}
     # A layer that the engine does not have: there is something to pull.
-    image = commit(engine, f"{IMAGES}:py{pythons[0]}", f"{IMAGES}-pulled", random.randbytes(5 << 20))
+    content = random.randbytes(5 << 20)  # noqa: S311
+    image = commit(engine, f"{IMAGES}:py{pythons[0]}", f"{IMAGES}-pulled", content)
     stream = io.BytesIO(b"".join(engine.get_image(image)))
     engine.remove_image(image, force=True)
     with tarfile.open(fileobj=stream) as archive:
@@ -186,7 +187,9 @@ def test_absent_image(contained: Repository, pythons: list[str]) -> None:
     mapping = {"image": "127.0.0.1:9/no/such:image"}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     result = contained.doit("zip:api", code=1)
-    assert "the image 127.0.0.1:9/no/such:image (linux/amd64) is not on the engine" in result.message
+    assert (
+        "the image 127.0.0.1:9/no/such:image (linux/amd64) is not on the engine" in result.message
+    )
     assert "cannot be pulled: connection refused" in result.message
 
 
@@ -208,11 +211,9 @@ def test_wrong_python(contained: Repository, pythons: list[str]) -> None:
 
 
 def test_the_images_python_decides(
-    contained: Repository, bridge_index: Any, pythons: list[str]
+    contained: Repository, bridge_index: Index, pythons: list[str]
 ) -> None:
     """What is built in the image of a Python is for that Python, whatever runs doit."""
-    from tests.docker.test_lifecycle import sdist
-
     code = "import sys, sysconfig\nprint(sysconfig.get_config_var('EXT_SUFFIX'))\n"
     bridge_index.files["beta-1.0.tar.gz"] = sdist("beta", code)
     for python in pythons[:2]:

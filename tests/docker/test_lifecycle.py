@@ -15,6 +15,7 @@ from tests.docker.conftest import (
     SECOND,
     containers,
     manifest,
+    sdist,
     start,
     stop,
     wait_for_log,
@@ -120,43 +121,6 @@ def test_unprivileged(contained: Repository, bridge_index: Index, pythons: list[
     assert "I am 10001 False" in contained.members("api")["beta.py"].decode()
 
 
-def sdist(name: str, code: str, requires: str = "[]") -> bytes:
-    """Return an sdist with a build backend of its own; `code` is run and its output becomes the module."""
-    import io
-    import tarfile
-
-    backend = f"""
-import contextlib, io, zipfile
-def build_wheel(folder, *_):
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        exec({code!r})
-    name = "{name}-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(folder + "/" + name, "w") as wheel:
-        info = "{name}-1.0.dist-info/"
-        wheel.writestr("{name}.py", "TEXT = " + repr(out.getvalue()) + chr(10))
-        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
-        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
-        wheel.writestr(info + "RECORD", "{name}.py,,\\n" + info + "RECORD,,\\n")
-    return name
-"""
-    files = {
-        "pyproject.toml": (
-            f'[build-system]\nrequires = {requires}\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-            f'[project]\nname = "{name}"\nversion = "1.0"\n'
-        ),
-        "backend.py": backend,
-        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-    }
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-        for path, text in files.items():
-            info = tarfile.TarInfo(f"{name}-1.0/{path}")
-            info.size = len(text.encode())
-            archive.addfile(info, io.BytesIO(text.encode()))
-    return stream.getvalue()
-
-
 def test_failed_setup_says_why(contained: Repository, pythons: list[str]) -> None:
     """The end of a failed command's output is shown, with its exit code; the rest is in the log."""
     setup = ["seq 1 100", "echo about to fail; echo because of this >&2; exit 42"]
@@ -185,7 +149,9 @@ def test_one_container_for_equal_environments_and_several_at_once(
     """Under -n, distinct environments are installed at the same time, equal ones once."""
     bridge_index.add("beta", files={"beta.py": "B = 1\n"})
     docker = f"    python: '{pythons[0]}'\n    install: docker\n"
-    docker += f"    docker: {{image: 'doit-lambda-zip/debian:py{pythons[0]}', setup: ['sleep 4']}}\n"
+    docker += (
+        f"    docker: {{image: 'doit-lambda-zip/debian:py{pythons[0]}', setup: ['sleep 4']}}\n"
+    )
     names = {"api": "alpha", "jobs": "beta", "more": "alpha"}
     contained.write({
         "lambdas.yaml": "version: 1\nlambdas:\n"

@@ -1,13 +1,15 @@
 """Builds from source: compiled in a container, and the same each time."""
 
+import io
 import re
 import shutil
+import tarfile
 from pathlib import Path
 
 from docker import APIClient
 
 from tests.conftest import Repository
-from tests.docker.conftest import forget_downloads, manifest
+from tests.docker.conftest import IMAGES, forget_downloads, manifest
 
 EXAMPLE = Path(__file__).parents[2] / "lambdas" / "lzo_archive"
 
@@ -70,7 +72,9 @@ def test_no_path_in_extensions(public: Repository, pythons: list[str]) -> None:
             assert b"/doit-lambda-zip" not in content, name
 
 
-def test_example_from_nothing_twice(public: Repository, engine: APIClient, pythons: list[str]) -> None:
+def test_example_from_nothing_twice(
+    public: Repository, engine: APIClient, pythons: list[str]
+) -> None:
     """The example with a system library is the same from two fresh containers, and works."""
     setup = [
         "apt-get update -qq",
@@ -93,11 +97,6 @@ def test_example_from_nothing_twice(public: Repository, engine: APIClient, pytho
 
 def run_handler(repository: Repository, engine: APIClient, python: str) -> str:
     """Unpack the ZIP to /var/task in a fresh container, and call the handler there."""
-    import io
-    import tarfile
-
-    from tests.docker.conftest import IMAGES
-
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, content in repository.members("api").items():

@@ -1,0 +1,91 @@
+"""The functions of this repository, built from their committed locks with the real index."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Repository
+from tests.test_reproducible import interpreters
+
+ROOT = Path(__file__).parent.parent
+GOLDEN = Path(__file__).parent / "golden.json"
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    """Build a clone of the examples, as a CI runner would."""
+    root = tmp_path_factory.mktemp("examples") / "clone"
+    root.mkdir()
+    for name in ("lambdas.yaml", "dodo.py"):
+        shutil.copy(ROOT / name, root)
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "lambdas", root / "lambdas", ignore=ignored)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV"))}
+    repository = Repository(root, environment | {"CI": "true"})
+    repository.doit("-n", "2")
+    return repository
+
+
+def test_golden_bytes_of_the_examples(examples: Repository) -> None:
+    """A fresh clone gives the committed sha256 for every example, Python and architecture."""
+    assert examples.sha256() == json.loads(GOLDEN.read_text())
+
+
+def test_sha256sum_accepts_the_checksums(examples: Repository) -> None:
+    """`sha256sum -c dist/*.sha256` passes from the repository's root."""
+    names = [str(path.relative_to(examples.root)) for path in examples.root.glob("dist/*.sha256")]
+    subprocess.run(["sha256sum", "-c", "--quiet", *names], cwd=examples.root, check=True)
+
+
+def test_no_address_in_the_locks(examples: Repository) -> None:
+    """The committed locks name neither an index nor a path of any machine."""
+    for lock in examples.root.glob("lambdas/*/requirements.lock"):
+        text = lock.read_text()
+        assert "http" not in text
+        assert "/" not in text.replace("://", "")
+
+
+def test_the_handlers_import_on_lambdas_python(examples: Repository, tmp_path: Path) -> None:
+    """Each x86_64 ZIP for Python 3.13, unpacked on its own, imports under a real CPython 3.13."""
+    found = [python for python in interpreters() if _version(python) == (3, 13)]
+    if not found:
+        assert "CI" not in os.environ, "CI must have a Python 3.13"
+        pytest.skip("there is no Python 3.13 on this machine")
+    imported = 0
+    for variant_id, entry in examples.index().items():
+        if (entry["runtime"], entry["architecture"]) != ("python3.13", "x86_64"):
+            continue
+        folder = tmp_path / variant_id
+        with zipfile.ZipFile(examples.root / entry["path"]) as archive:
+            archive.extractall(folder)
+        module, _, function = entry["handler"].rpartition(".")
+        program = f"import {module}; assert callable({module}.{function})"
+        # As Lambda does: the folder first, no other packages, nothing can be written.
+        done = subprocess.run(
+            [found[0], "-I", "-S", "-B", "-c", f"import sys; sys.path.insert(0, '.'); {program}"],
+            cwd=folder,
+            env={"PATH": os.defpath, "AWS_REGION": "eu-central-1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{variant_id}: {done.stderr}"
+        imported += 1
+    assert imported == 4
+
+
+def _version(python: str) -> tuple[int, int]:
+    if python == sys.executable:
+        return sys.version_info[:2]
+    program = "import sys; print(*sys.version_info[:2])"
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True)
+    major, minor = map(int, done.stdout.split())
+    return (major, minor)

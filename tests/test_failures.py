@@ -1,0 +1,296 @@
+"""Bad input and bad luck: one clear message, exit code 1 to 3, earlier artifacts untouched."""
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HANDLER, Index, Repository
+
+APP = "lambdas/api/app.py"
+
+
+@pytest.fixture
+def built(repository: Repository) -> Iterator[Repository]:
+    """Give a repository with a ZIP, and check afterwards that it is still there and described."""
+    repository.doit()
+    before = repository.sha256()
+    yield repository
+    assert repository.sha256() == before
+
+
+@pytest.mark.parametrize(
+    ("manifest", "message"),
+    [
+        ("", "lambdas.yaml: the file is empty"),
+        ("a: [", "lambdas.yaml:2:1: not valid YAML"),
+        ("version: 1\nlambdas:\n\tapi: {}\n", "lambdas.yaml:3:1: not valid YAML"),
+        (
+            "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    architectures: arm64\n",
+            "lambdas.yaml:5:5: lambda 'api': unknown key 'architectures'; did you mean",
+        ),
+        (
+            "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    python: 3.10\n",
+            "lambdas.yaml:5:13: lambda 'api': python: write the version in quotes: \"3.10\" (YAML",
+        ),
+        (
+            "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    source: ../other\n",
+            "lambdas.yaml:5:13: lambda 'api': source '../other' leaves the repository",
+        ),
+    ],
+)
+def test_a_bad_manifest(built: Repository, manifest: str, message: str) -> None:
+    """A manifest that cannot be used is one line for each problem, before anything runs."""
+    built.write({"lambdas.yaml": manifest})
+    result = built.doit(code=3)
+    assert result.output.startswith(f"ERROR: {message}")
+    assert result.ran == []
+
+
+def test_all_problems_at_once(built: Repository) -> None:
+    """Whoever made three mistakes reads of three, in the order of the file."""
+    built.write({
+        "lambdas.yaml": (
+            "version: 1\nlambdas:\n  api:\n    handler: app\n  Bad:\n    handler: app.handler\n"
+            "  gone:\n    handler: app.handler\n    python: '2.7'\n"
+        )
+    })  # fmt: skip
+    lines = built.doit(code=3).output.removeprefix("ERROR: ").strip().splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "lambdas.yaml:4:14", "lambdas.yaml:5:3", "lambdas.yaml:9:13",
+    ]  # fmt: skip
+
+
+def test_no_manifest(repository: Repository) -> None:
+    """Without lambdas.yaml the message says where it was looked for."""
+    (repository.root / "lambdas.yaml").unlink()
+    assert "lambdas.yaml: there is none in" in repository.doit(code=3).output
+
+
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        ("app.missing", "app.py does not define 'missing'; it defines handler"),
+        ("main.handler", "there is no main.py in the ZIP; its top has app.py"),
+    ],
+)
+def test_a_missing_handler(repository: Repository, handler: str, message: str) -> None:
+    """A handler that Lambda could not call is found before it is deployed."""
+    text = f"version: 1\nlambdas:\n  api:\n    handler: {handler}\n"
+    repository.write({"lambdas.yaml": text})
+    assert message in repository.doit(code=1).message
+
+
+@pytest.mark.parametrize(
+    ("requirement", "message"),
+    [
+        ("not a requirement!!", "no lock could be made"),
+        ("./local", "is a local path"),
+        ("-e .", "is an editable install"),
+        ("thing @ git+https://example.com/thing", "is a VCS link, which has no hash"),
+        ("thing @ https://example.com/thing-1-py3-none-any.whl", "is a URL without a hash"),
+    ],
+)
+def test_bad_requirements(built: Repository, requirement: str, message: str) -> None:
+    """What cannot be pinned with a hash is refused, with what to do instead."""
+    built.write({"lambdas/api/requirements.txt": requirement + "\n"})
+    result = built.doit(code=1)
+    assert message in result.message
+    assert "lambdas/api/requirements.txt" in result.message
+    (built.root / "lambdas/api/requirements.txt").unlink()
+
+
+def test_no_network(built: Repository) -> None:
+    """Without a connection the message has what uv says, and what to check."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    built.write({"lambdas/api/requirements.txt": "alpha\n"})
+    result = built.doit(code=1, UV_INDEX_URL=f"http://127.0.0.1:{port}/simple")
+    assert "check the connection to the package index" in result.message
+    (built.root / "lambdas/api/requirements.txt").unlink()
+    assert not (built.root / "lambdas/api/requirements.lock").exists()
+
+
+@pytest.mark.parametrize("status", [404, 403, 500])
+def test_an_index_that_refuses(built: Repository, index: Index, status: int) -> None:
+    """An index that answers with an error is named as the cause."""
+    index.status = status
+    built.write({"lambdas/api/requirements.txt": "alpha\n"})
+    result = built.doit(code=1, UV_INDEX_URL=index.url)
+    assert "alpha" in result.message
+    assert "no lock could be made" in result.message
+    (built.root / "lambdas/api/requirements.txt").unlink()
+
+
+def test_a_hash_mismatch(dependent: Repository, index: Index) -> None:
+    """A distribution that is not what was locked is not installed, whatever the index says."""
+    dependent.doit("lock")
+    index.files.clear()
+    index.add("alpha", files={"alpha/__init__.py": "import evil\n"})
+    index.add("beta", files={"beta.py": "B = 1\n"}, requires=("alpha",))
+    result = dependent.doit("zip:jobs", code=1, UV_CACHE_DIR=str(dependent.root / "build/fresh"))
+    assert "not what was locked" in result.message
+    assert "doit lock:jobs" in result.message
+    assert not (dependent.root / "dist").exists()
+
+
+def test_no_suitable_wheel(dependent: Repository, index: Index) -> None:
+    """A package without a wheel for the target: its name, the target, the tags, the remedies."""
+    index.add("native", "2.5", tag="cp313-cp313-manylinux_2_39_x86_64")
+    dependent.write({"lambdas/api/requirements.txt": "native\n"})
+    message = dependent.doit("zip:api", code=1).message
+    assert "native 2.5 has no wheel for Python 3.13 on x86_64 (Amazon Linux 2023, glibc 2.34)" in (
+        message
+    )
+    assert "manylinux_2_34_x86_64" in message
+    assert "install: docker" in message
+    assert "build/logs/venv-api.log" in message
+
+
+@pytest.mark.parametrize("where", ["manifest", "CI"])
+def test_a_frozen_lock(dependent: Repository, where: str) -> None:
+    """In CI, or when the manifest says so, a missing or stale lock is an error with the command."""
+    environment = {"CI": "true"} if where == "CI" else {}
+    if where == "manifest":
+        text = (dependent.root / "lambdas.yaml").read_text()
+        dependent.write(
+            {"lambdas.yaml": text.replace("lambdas:", "defaults:\n  frozen: true\nlambdas:", 1)}
+        )
+    message = dependent.doit("zip:api", code=1, **environment).message
+    assert "lambdas/api/requirements.lock: the lock is missing" in message
+    assert "'doit lock:api'" in message
+    assert dependent.doit("lock:api", **environment).ran == ["lock:api"]
+    assert "lock:api" not in dependent.doit("zip:api", **environment).ran
+    dependent.write({"lambdas/api/requirements.txt": "beta>=1\n"})
+    message = dependent.doit("zip:api", code=1, **environment).message
+    assert "the lock was made from another requirements.txt" in message
+
+
+def test_credentials_stay_secret(dependent: Repository, index: Index) -> None:
+    """A password in the index settings is used, and is in no file and no message."""
+    index.credentials = "user:s3cr3t-pa55"
+    url = index.url.replace("http://", "http://user:s3cr3t-pa55@")
+    environment = {"UV_INDEX_URL": url, "UV_CACHE_DIR": str(dependent.root.parent / "cache")}
+    result = dependent.doit(**environment)
+    assert "s3cr3t" not in result.output
+    wrong = url.replace("pa55", "wrong")
+    dependent.write({"lambdas/api/requirements.txt": "beta\nunknown\n"})
+    assert "s3cr3t" not in dependent.doit(code=1, UV_INDEX_URL=wrong).output
+    for path in dependent.root.rglob("*"):
+        assert not path.is_file() or b"s3cr3t" not in path.read_bytes(), path
+
+
+def test_pip_settings_are_used(dependent: Repository, index: Index) -> None:
+    """An index that is only in pip's configuration is found there."""
+    configuration = dependent.root.parent / "pip.conf"
+    configuration.write_text(f"[global]\nindex-url = {index.url}\n")
+    del dependent.environment["UV_INDEX_URL"]
+    dependent.doit(PIP_CONFIG_FILE=str(configuration))
+    dependent.sha256()
+
+
+def test_a_fifo_and_a_socket(repository: Repository) -> None:
+    """What is no file cannot be in a ZIP; it is named, and does not hang the build."""
+    os.mkfifo(repository.root / "lambdas/api/pipe")
+    message = repository.doit(code=1).message
+    assert "lambdas/api/pipe: a FIFO cannot be part of a function" in message
+    (repository.root / "lambdas/api/pipe").unlink()
+    short = Path(os.path.relpath(repository.root / "lambdas/api/sock"))
+    with socket.socket(socket.AF_UNIX) as server:
+        previous = Path.cwd()
+        os.chdir(repository.root / "lambdas/api")
+        try:
+            server.bind("sock")
+        finally:
+            os.chdir(previous)
+        assert "lambdas/api/sock: a socket" in repository.doit(code=1).message
+    assert short.name == "sock"
+
+
+def test_names_that_are_not_utf8(repository: Repository) -> None:
+    """A name without a Unicode text is shown with its bytes, and refused."""
+    folder = os.fsencode(repository.root / "lambdas/api")
+    with open(folder + b"/caf\xe9.txt", "wb"):
+        pass
+    assert r"caf\xe9.txt' is not UTF-8" in repository.doit(code=1).message
+
+
+def test_names_that_collide_elsewhere(repository: Repository) -> None:
+    """Two names that are one on macOS and Windows are refused on every system."""
+    repository.write({"lambdas/api/Data.txt": "1", "lambdas/api/data.txt": "2"})
+    message = repository.doit(code=1).message
+    assert "'Data.txt' and 'data.txt' are one file on macOS and Windows" in message
+
+
+def test_a_link_that_leaves(repository: Repository) -> None:
+    """A link to outside would make the ZIP depend on the machine."""
+    (repository.root / "lambdas/api/hosts").symlink_to("/etc/hosts")
+    assert "lambdas/api/hosts: this link leaves the folder" in repository.doit(code=1).message
+
+
+def test_a_function_and_a_dependency_with_one_name(dependent: Repository) -> None:
+    """A file that would hide a dependency is an error that names both."""
+    dependent.write({"lambdas/api/beta.py": "mine\n"})
+    message = dependent.doit("zip:api", code=1).message
+    assert "the dependency's beta.py and lambdas/api/beta.py both become 'beta.py'" in message
+
+
+def test_two_distributions_with_one_file(dependent: Repository, index: Index) -> None:
+    """Two wheels that install different files of one name would race: an error names both."""
+    index.add("delta", files={"tests/__init__.py": "delta\n"})
+    index.add("epsilon", files={"tests/__init__.py": "epsilon\n"})
+    dependent.write({"lambdas/api/requirements.txt": "delta\nepsilon\n"})
+    message = dependent.doit("zip:api", code=1).message
+    assert "delta 1.0 and epsilon 1.0 both install 'tests/__init__.py'" in message
+
+
+@pytest.mark.root
+def test_a_full_disk(repository: Repository) -> None:
+    """With no space left the message says so; the earlier ZIP stays; the next run recovers."""
+    repository.doit()
+    before = repository.sha256()
+    dist = repository.root / "dist"
+    shutil.move(dist, repository.root / "kept")
+    dist.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(dist)], check=True)
+    try:
+        for path in (repository.root / "kept").iterdir():
+            shutil.copy2(path, dist)
+        repository.write({"lambdas/api/big.bin": os.urandom(1 << 20)})
+        assert "no space left on device; free some space" in repository.doit(code=1).message
+        assert repository.sha256() == before
+        assert not list(dist.glob(".*"))
+        (repository.root / "lambdas/api/big.bin").unlink()
+        repository.write({APP: HANDLER + "# edited\n"})
+        repository.doit()
+        assert repository.sha256() != before
+    finally:
+        subprocess.run(["umount", str(dist)], check=True)
+
+
+@pytest.mark.root
+def test_a_read_only_dist(repository: Repository) -> None:
+    """A dist/ that cannot be written is named with the remedy, and stays as it is."""
+    repository.doit()
+    before = repository.sha256()
+    dist = repository.root / "dist"
+    subprocess.run(["mount", "--bind", str(dist), str(dist)], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", str(dist)], check=True)
+    try:
+        repository.write({APP: HANDLER + "# edited\n"})
+        message = repository.doit(code=1).message
+        assert "read-only file system; make it writable" in message
+        assert repository.sha256() == before
+    finally:
+        subprocess.run(["umount", str(dist)], check=True)
+
+
+def test_one_failure_does_not_lose_the_others(dependent: Repository) -> None:
+    """With `-c`, what can be built is built; the exit code still tells of the failure."""
+    dependent.write({"lambdas/api/app.py": "no handler here\n"})
+    dependent.doit("-c", code=None)
+    assert {"jobs-py3.12-x86_64", "jobs-py3.13-x86_64"} == set(dependent.sha256())

@@ -1,0 +1,162 @@
+"""Kills and races: whatever was finished is found again, and dist/ never lies."""
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import HANDLER, Index, Repository
+
+_NOISE = random.Random(4).randbytes(1 << 20)  # noqa: S311 - the same in every run
+
+
+@pytest.fixture
+def heavy(dependent: Repository, index: Index) -> Repository:
+    """Give a repository whose every step takes long enough to be killed in it."""
+    files = {f"heavy/m{n:04}.py": _NOISE[n : n + 9000] * 4 for n in range(1200)}
+    index.add("heavy", files=files)
+    dependent.write({"lambdas/api/requirements.txt": "heavy\n"})
+    dependent.doit("lock")
+    return dependent
+
+
+# A step is under way, or was just finished, when these exist.
+MARKS = {
+    "venv": "build/env/*.[0-9]*",
+    "venv, normalising": "build/env/*/tree/heavy/m1199.py",
+    "venv, done": "build/env/*/record.json",
+    "stage": "build/stage/api/heavy",
+    "stage, done": "build/stage/api.json",
+    "touch, done": "build/touch/api.json",
+    "compression": "build/pack/.env-*",
+    "compression, done": "build/pack/env-*.json",
+    "zip": "dist/.api.zip.tmp",
+    "zip, done": "dist/api.zip",
+    "hash": "dist/api.zip.sha256",
+    "index": "dist/lambdas.json",
+}
+
+
+def kill_at(repository: Repository, pattern: str, sign: signal.Signals) -> bool:
+    """Run `doit`, and kill it with all its children as soon as `pattern` exists."""
+    process = subprocess.Popen(
+        repository.command("zip:api", "hash:api"),
+        cwd=repository.root,
+        env=repository.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if next(repository.root.glob(pattern), None):
+            os.killpg(process.pid, sign)
+            process.wait()
+            return True
+    process.wait()
+    return False
+
+
+def truthful(repository: Repository) -> None:
+    """Check that whatever describes a ZIP describes the one that is there."""
+    path = repository.root / "dist/lambdas.json"
+    index = json.loads(path.read_text()) if path.exists() else {}
+    for checksum in repository.root.glob("dist/*.sha256"):
+        expected, name = checksum.read_text().split()
+        content = (repository.root / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == expected
+    for entry in index.values():
+        content = (repository.root / entry["path"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == entry["sha256"]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_kill_and_run_again(heavy: Repository, mark: str) -> None:
+    """After `kill -9` at any step, dist/ is true and the next run gives the right bytes."""
+    kill_at(heavy, MARKS[mark], signal.SIGKILL)
+    truthful(heavy)
+    heavy.doit()
+    after = heavy.sha256()["api"]
+    assert heavy.doit().ran == []
+    heavy.doit("clean")
+    heavy.doit()
+    assert heavy.sha256()["api"] == after
+
+
+@pytest.mark.parametrize("mark", ["compression", "zip", "zip, done"])
+def test_kill_during_a_rebuild(heavy: Repository, mark: str) -> None:
+    """A rebuild that is killed leaves the earlier ZIP or the new one, described or not."""
+    heavy.doit("zip:api")
+    for path in heavy.root.glob("build/pack/*"):
+        path.unlink()
+    heavy.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
+    if mark == "zip, done":
+        (heavy.root / "dist/api.zip").unlink()
+    kill_at(heavy, MARKS[mark], signal.SIGKILL)
+    truthful(heavy)
+    heavy.doit()
+    assert b"edited" in heavy.members("api")["app.py"]
+    heavy.sha256()
+
+
+def test_what_was_finished_is_not_done_again(heavy: Repository) -> None:
+    """A run that is killed after the installation does not install again."""
+    assert kill_at(heavy, MARKS["stage"], signal.SIGKILL)
+    assert "venv:api" not in heavy.doit("zip:api").ran
+
+
+def test_interrupt_from_the_keyboard(heavy: Repository) -> None:
+    """Ctrl-C leaves nothing that the next run stumbles over."""
+    kill_at(heavy, MARKS["compression"], signal.SIGINT)
+    truthful(heavy)
+    heavy.doit()
+    heavy.sha256()
+
+
+def test_two_at_once(heavy: Repository) -> None:
+    """Two runs in one checkout at the same time both succeed and end with the right bytes."""
+    runs = [
+        subprocess.Popen(
+            heavy.command(),
+            cwd=heavy.root,
+            env=heavy.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for run in runs:
+        output, _ = run.communicate(timeout=120)
+        assert run.returncode == 0, output
+        assert "Traceback" not in output
+    after = heavy.sha256()
+    assert heavy.doit().ran == []
+    heavy.doit("clean")
+    heavy.doit()
+    assert heavy.sha256() == after
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\x80\x03"])
+def test_a_damaged_state_of_doit(repository: Repository, content: bytes) -> None:
+    """A state that a crash cut off counts as lost: no message, and nothing is rebuilt."""
+    repository.doit()
+    (repository.root / "build/.doit.json").write_bytes(content)
+    assert repository.doit().ran == []
+
+
+@pytest.mark.parametrize("record", ["zip/api.json", "stage/api.json", "digests.json"])
+def test_a_damaged_record(repository: Repository, record: str) -> None:
+    """A record of ours that a crash cut off is made again."""
+    repository.doit()
+    before = repository.sha256()
+    path: Path = repository.root / "build" / record
+    path.write_bytes(b"{")
+    repository.doit()
+    assert repository.sha256() == before

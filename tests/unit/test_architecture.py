@@ -1,0 +1,175 @@
+"""The shape of the package: who may import whom, and what a start of doit costs."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import buildlib
+
+PACKAGE = Path(buildlib.__file__).parent
+
+# A module imports from the rows above its own. `x.*` stands for a folder, whose modules may
+# import each other.
+ROWS = (
+    ("", "errors"),
+    ("model",),
+    ("runtimes", "layout", "files"),
+    ("digest", "variants"),
+    ("manifest",),
+    ("schema", "recipe", "requirements", "uv"),
+    ("lock", "install.*"),
+    ("normalise",),
+    ("stage", "pack"),
+    ("archive",),
+    ("outputs.*",),
+    ("project",),
+    ("steps",),
+    ("state", "uptodate"),
+    ("tasks",),
+)
+
+# Who alone may import a package of others.
+OWNERS = {
+    "doit": {"state", "uptodate", "tasks"},
+    "yaml": {"manifest"},
+    "docker": {"install.docker"},
+    "uv": {"uv"},
+    "deflate": {"archive", "pack"},
+    "filelock": {"files"},
+    "pathspec": {"stage"},
+    "packaging": {"lock"},
+}
+
+# What takes long to import, or has no business where nothing is built.
+HEAVY = {
+    *("docker", "rich", "filelock", "pathspec", "packaging", "uv", "jsonschema"),
+    *("requests", "urllib3", "http.client", "http.server", "urllib.request", "ssl", "asyncio"),
+}
+
+
+def modules() -> dict[str, Path]:
+    """Return the modules of the package, by their names in it."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        found[name.removesuffix("__init__").removesuffix(".")] = path
+    return found
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full names of what a module imports, at its top and inside functions."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        match node:
+            case ast.Import(names=aliases):
+                yield from (alias.name for alias in aliases)
+            case ast.ImportFrom(module=str(module), names=aliases, level=0):
+                yield from (f"{module}.{alias.name}" for alias in aliases)
+            case ast.ImportFrom():
+                pytest.fail(f"{path}:{node.lineno}: relative imports are not used here")
+
+
+def own(name: str) -> str | None:
+    """Return the module of ours that an imported name is or is in; None if it is not ours."""
+    head, _, rest = name.partition(".")
+    if head != "buildlib":
+        return None
+    known = modules()
+    while rest not in known:
+        rest = rest.rpartition(".")[0]
+    return rest
+
+
+def row(module: str) -> int:
+    """Return the row of a module."""
+    for number, names in enumerate(ROWS):
+        folders = [name.removesuffix(".*") for name in names if name.endswith(".*")]
+        if module in names or module in folders or module.rpartition(".")[0] in folders:
+            return number
+    pytest.fail(f"buildlib.{module} has no row in {__file__}: say where it belongs")
+
+
+MODULES = modules()
+
+
+def test_rows_exist() -> None:
+    """Every row names modules that there are."""
+    for name in (name for names in ROWS for name in names):
+        assert name.removesuffix(".*") in MODULES
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_arrows(module: str) -> None:
+    """A module imports from rows above its own only, or from its own folder."""
+    for name in imports(MODULES[module]):
+        other = own(name)
+        if other is None or other == module:
+            continue
+        beside = "." in module and other.rpartition(".")[0] == module.rpartition(".")[0]
+        assert row(other) < row(module) or beside, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_owners(module: str) -> None:
+    """What others wrote is behind one module, or a few, of ours."""
+    for name in imports(MODULES[module]):
+        owners = OWNERS.get(name.partition(".")[0])
+        assert owners is None or module in owners, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_dependencies_are_known(module: str) -> None:
+    """Nothing is imported that neither Python has nor an owner is named for."""
+    heads = {name.partition(".")[0] for name in imports(MODULES[module])}
+    assert heads <= sys.stdlib_module_names | OWNERS.keys() | {"buildlib"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_house_style(module: str) -> None:
+    """No `print`, no `sys.exit`, no asserts: errors are exceptions, output is doit's."""
+    for node in ast.walk(ast.parse(MODULES[module].read_bytes())):
+        assert not isinstance(node, ast.Assert | ast.Global)
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in {"print", "sys.exit", "exit", "os._exit"}
+
+
+def loaded(code: str) -> set[str]:
+    """Return the modules that a fresh interpreter has loaded after `code`."""
+    code = f"import json, sys\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
+    return set(json.loads(done.stdout))
+
+
+def test_start_loads_nothing_heavy() -> None:
+    """Loading the tasks imports what every run needs.
+
+    doit itself loads `socket`, `email`, `multiprocessing`, `pdb` and `dbm`; of those none is ours.
+    """
+    assert loaded("import buildlib.tasks") & HEAVY == set()
+
+
+def test_manifest_needs_no_heavy_import(tmp_path: Path) -> None:
+    """A manifest without `exclude`, and sources without dependencies, import nothing heavy."""
+    (tmp_path / "lambdas/api").mkdir(parents=True)
+    (tmp_path / "lambdas/api/app.py").write_text("def handler(event, context): ...\n")
+    manifest = "version: 1\nlambdas:\n  api: {handler: app.handler}\n"
+    (tmp_path / "lambdas.yaml").write_text(manifest)
+    code = (
+        "from pathlib import Path\n"
+        "from buildlib import project, steps\n"
+        f"project = project.Project(Path({str(tmp_path)!r}))\n"
+        "assert not steps.zip_is_done(project, project.variants['api'])\n"
+    )
+    assert loaded(code) & HEAVY == set()
+
+
+def test_core_knows_nothing_of_doit() -> None:
+    """Everything up to the steps works without doit."""
+    found = loaded("import buildlib.steps, buildlib.schema")
+    assert not [name for name in found if name.partition(".")[0] == "doit"]

@@ -1,0 +1,296 @@
+"""dist/ never lies: a ZIP, its checksum and its entry change together or are gone."""
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from buildlib.archive import Written
+from buildlib.layout import Layout
+from buildlib.model import Variant
+from buildlib.outputs import index
+from tests.unit.conftest import function
+
+API = Variant("api", function("api"), "3.13", "x86_64")
+JOBS = Variant("jobs-py3.12-arm64", function("jobs", handler="m.run"), "3.12", "arm64")
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """Give the layout of an empty repository."""
+    return Layout(tmp_path)
+
+
+def described(content: bytes) -> Written:
+    """Return what the archive writer says of a ZIP with this content."""
+    return Written(hashlib.sha256(content).hexdigest(), len(content), 10 * len(content))
+
+
+def publish(layout: Layout, variant: Variant, content: bytes) -> Written:
+    """Publish a new ZIP with this content."""
+    new = layout.dist / ".new.tmp"
+    layout.dist.mkdir(exist_ok=True)
+    new.write_bytes(content)
+    written = described(content)
+    index.publish(layout, variant, written, new=new)
+    return written
+
+
+def is_described(layout: Layout, variant: Variant, written: Written) -> bool:
+    """Tell what the index module says of a ZIP."""
+    return index.is_described(layout, variant, written, index.read(layout))
+
+
+def check(layout: Layout) -> None:
+    """Check that nothing in dist/ contradicts anything else there."""
+    entries = index.read(layout)
+    if layout.index.exists():
+        assert json.loads(layout.index.read_text()) == entries
+    for name, entry in entries.items():
+        data = layout.zip(name).read_bytes()
+        assert entry["sha256"] == hashlib.sha256(data).hexdigest()
+        assert entry["source_code_hash"] == base64.b64encode(hashlib.sha256(data).digest()).decode()
+        assert (entry["size"], entry["path"]) == (len(data), f"dist/{name}.zip")
+    for checksum in layout.dist.glob("*.sha256"):
+        value, name = checksum.read_text().split()
+        assert value == hashlib.sha256((layout.root / name).read_bytes()).hexdigest()
+
+
+def test_publish(layout: Layout) -> None:
+    """A published ZIP is there, with its checksum and its entry."""
+    written = publish(layout, API, b"one")
+    assert layout.zip("api").read_bytes() == b"one"
+    assert layout.checksum("api").read_text() == f"{written.sha256}  dist/api.zip\n"
+    digest = hashlib.sha256(b"one").digest()
+    assert index.read(layout) == {
+        "api": {
+            "lambda": "api",
+            "handler": "app.handler",
+            "runtime": "python3.13",
+            "architecture": "x86_64",
+            "path": "dist/api.zip",
+            "sha256": digest.hex(),
+            "source_code_hash": base64.b64encode(digest).decode(),
+            "size": 3,
+            "unzipped_size": 30,
+        }
+    }
+    assert is_described(layout, API, written)
+    assert sorted(os.listdir(layout.dist)) == ["api.zip", "api.zip.sha256", "lambdas.json"]
+
+
+def test_two_variants(layout: Layout) -> None:
+    """Another ZIP's entry stays as it is."""
+    one, other = publish(layout, JOBS, b"jobs"), publish(layout, API, b"api")
+    assert is_described(layout, API, other)
+    assert is_described(layout, JOBS, one)
+    publish(layout, API, b"new")
+    assert is_described(layout, JOBS, one)
+    check(layout)
+
+
+def test_form_of_the_index(layout: Layout) -> None:
+    """The index is sorted, ends in a newline, and does not depend on the order of building."""
+    publish(layout, JOBS, b"jobs")
+    publish(layout, API, b"api")
+    text = layout.index.read_bytes()
+    assert text == (json.dumps(index.read(layout), indent=2, sort_keys=True) + "\n").encode()
+    index.withdraw(layout, "jobs-py3.12-arm64")
+    publish(layout, JOBS, b"jobs")
+    assert layout.index.read_bytes() == text
+
+
+@pytest.mark.skipif(not shutil.which("sha256sum"), reason="sha256sum is not here")
+def test_sha256sum(layout: Layout) -> None:
+    """`sha256sum -c` accepts the checksums from the repository's root, and sees a damage."""
+    publish(layout, API, b"api")
+    publish(layout, JOBS, b"jobs")
+    names = [layout.relative(path) for path in layout.dist.glob("*.sha256")]
+
+    def run() -> int:
+        command = ["sha256sum", "--strict", "-c", *names]
+        return subprocess.run(command, cwd=layout.root, capture_output=True, check=False).returncode
+
+    assert run() == 0
+    layout.zip("api").write_bytes(b"apx")
+    assert run() != 0
+
+
+def test_publish_the_same(layout: Layout) -> None:
+    """A ZIP that comes out as it was leaves its description alone."""
+    publish(layout, API, b"one")
+    before = layout.index.stat()
+    publish(layout, API, b"one")
+    after = layout.index.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("what", ["checksum", "index", "entry", "wrong checksum", "wrong entry"])
+def test_lost_descriptions(layout: Layout, what: str) -> None:
+    """A lost or changed description is seen, and made again from what the ZIP is."""
+    written = publish(layout, API, b"one")
+    entries = index.read(layout)
+    match what:
+        case "checksum":
+            layout.checksum("api").unlink()
+        case "index":
+            layout.index.unlink()
+        case "entry":
+            layout.index.write_text("{}")
+        case "wrong checksum":
+            layout.checksum("api").write_text("0" * 64 + "  dist/api.zip\n")
+        case _:
+            entries["api"]["handler"] = "other.handler"
+            layout.index.write_text(json.dumps(entries))
+    assert not is_described(layout, API, written)
+    index.publish(layout, API, written)
+    assert is_described(layout, API, written)
+    check(layout)
+
+
+def test_other_variant_is_other_entry(layout: Layout) -> None:
+    """A ZIP that is declared otherwise now is no longer described, though it is the same."""
+    written = publish(layout, API, b"one")
+    assert not is_described(layout, Variant("api", API.function, "3.12", "x86_64"), written)
+    assert not is_described(layout, API, written._replace(sha256="0" * 64))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff"])
+def test_damaged_index(layout: Layout, content: bytes) -> None:
+    """An index that cannot be read is empty, and comes back."""
+    written = publish(layout, API, b"one")
+    layout.index.write_bytes(content)
+    assert index.read(layout) == {}
+    assert not is_described(layout, API, written)
+    index.publish(layout, API, written)
+    check(layout)
+    assert is_described(layout, API, written)
+
+
+def test_withdraw(layout: Layout) -> None:
+    """A withdrawn ZIP leaves nothing behind; the last one takes the folder with it."""
+    publish(layout, API, b"api")
+    written = publish(layout, JOBS, b"jobs")
+    index.withdraw(layout, "api")
+    assert sorted(index.read(layout)) == ["jobs-py3.12-arm64"]
+    assert not [name for name in os.listdir(layout.dist) if name.startswith("api")]
+    assert is_described(layout, JOBS, written)
+    index.withdraw(layout, "jobs-py3.12-arm64")
+    assert not layout.dist.exists()
+    index.withdraw(layout, "never-there")
+
+
+def test_withdraw_the_description(layout: Layout) -> None:
+    """The description can go alone: then nothing is said of the ZIP."""
+    written = publish(layout, API, b"api")
+    index.withdraw(layout, "api", zip_too=False)
+    assert os.listdir(layout.dist) == ["api.zip"]
+    assert not is_described(layout, API, written)
+
+
+def test_foreign_files(layout: Layout) -> None:
+    """What someone else put into dist/ stays."""
+    publish(layout, API, b"api")
+    (layout.dist / "mine").write_bytes(b"")
+    index.withdraw(layout, "api")
+    assert os.listdir(layout.dist) == ["mine"]
+
+
+class Crash(BaseException):
+    """The end of the process."""
+
+
+def crashing(monkeypatch: pytest.MonkeyPatch, count: int, *, after: bool) -> None:
+    """End the process at the count-th change of a file, before or `after` it."""
+    left = [count]
+
+    def wrapped(change: Callable[..., Any]) -> Callable[..., Any]:
+        def changed(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401
+            left[0] -= 1
+            if left[0] == 0 and not after:
+                raise Crash
+            result = change(*arguments, **options)
+            if left[0] == 0:
+                raise Crash
+            return result
+
+        return changed
+
+    monkeypatch.setattr(os, "replace", wrapped(os.replace))
+    monkeypatch.setattr(Path, "unlink", wrapped(Path.unlink))
+    monkeypatch.setattr(Path, "write_bytes", wrapped(Path.write_bytes))
+
+
+ACTIONS: dict[str, Callable[[Layout], object]] = {
+    "first": lambda layout: index.publish(
+        layout, JOBS, described(b"jobs"), new=layout.root / "jobs"
+    ),
+    "new content": lambda layout: index.publish(
+        layout, API, described(b"two"), new=layout.root / "two"
+    ),
+    "same content": lambda layout: index.publish(
+        layout, API, described(b"one"), new=layout.root / "one"
+    ),
+    "other handler": lambda layout: index.publish(
+        layout,
+        Variant("api", function("api", handler="m.other"), "3.13", "x86_64"),
+        described(b"one"),
+    ),
+    "withdraw": lambda layout: index.withdraw(layout, "api"),
+    "withdraw description": lambda layout: index.withdraw(layout, "api", zip_too=False),
+}
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_crash_at_every_step(
+    layout: Layout,
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
+    after: bool,
+) -> None:
+    """Whoever is killed between any two changes leaves ZIPs undescribed, never wrongly so."""
+    for count in range(1, 30):
+        shutil.rmtree(layout.dist, ignore_errors=True)
+        publish(layout, API, b"one")
+        for content in (b"one", b"two", b"jobs"):
+            (layout.root / content.decode()).write_bytes(content)
+        with monkeypatch.context() as patch:
+            crashing(patch, count, after=after)
+            try:
+                ACTIONS[action](layout)
+            except Crash:
+                ended = False
+            else:
+                ended = True
+        check(layout)
+        if ended:
+            assert count > 2
+            return
+        # The next run takes it up from there.
+        if (layout.root / "two").exists():
+            ACTIONS["new content"](layout)
+        check(layout)
+    pytest.fail("it never came to an end")
+
+
+def test_interrupted_by_full_disk(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the description cannot be written, the ZIP is there without one."""
+    publish(layout, API, b"one")
+
+    def write_bytes(self: Path, data: bytes) -> int:
+        raise OSError(28, "No space left on device", str(self), data)
+
+    (layout.root / "two").write_bytes(b"two")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write_bytes)
+        with pytest.raises(OSError, match="No space left"):
+            index.publish(layout, API, described(b"two"), new=layout.root / "two")
+    check(layout)

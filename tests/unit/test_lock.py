@@ -1,0 +1,236 @@
+"""The lock: when it is current, and which of its pins hold for which target."""
+
+from pathlib import Path
+
+import pytest
+
+from buildlib import lock
+from buildlib.errors import LockError
+from buildlib.model import Pin
+from buildlib.requirements import Requirements
+from tests.unit.conftest import variant
+
+A, B, C = ("sha256:" + letter * 64 for letter in "abc")
+REQUIREMENTS = Requirements("lambdas/api/requirements.txt", "0" * 64, ())
+HEADER = (
+    "# Made by doit-lambda-zip from requirements.txt; commit it, do not edit it.\n"
+    f"# requirements-sha256: {'0' * 64}\n# python: 3.12\n"
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Give the path of a lock."""
+    return tmp_path / "requirements.lock"
+
+
+def pins(path: Path, text: str | bytes, python: str = "3.13", architecture: str = "x86_64") -> str:
+    """Return the pins of a lock with this text, as `name==version` each."""
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    found = lock.pins(path, "api/requirements.lock", variant(python, architecture))
+    return " ".join(f"{pin.name}=={pin.version}" for pin in found)
+
+
+# -- current or not --------------------------------------------------------------------------------
+
+
+def test_current(path: Path) -> None:
+    """A lock is current if its header has the digest of the input and the lowest Python."""
+    path.write_text(HEADER + "alpha==1\n")
+    assert lock.state(path, REQUIREMENTS, "3.12") is None
+    assert lock.is_current(path, REQUIREMENTS, "3.12")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_line_ends(path: Path, ends: str) -> None:
+    """A checkout with CRLF makes no lock stale."""
+    path.write_bytes(HEADER.replace("\n", ends).encode())
+    assert lock.is_current(path, REQUIREMENTS, "3.12")
+
+
+def test_missing(path: Path) -> None:
+    """A lock that is not there is missing."""
+    assert lock.state(path, REQUIREMENTS, "3.12") == "is missing"
+    assert not lock.is_current(path, REQUIREMENTS, "3.12")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"alpha==1\n",
+        b"\xff\xfe",
+        HEADER.replace("000", "", 1).encode(),
+        HEADER.replace("# python", "# snake").encode(),
+        b"\n" * 1000 + HEADER.encode(),
+    ],
+)
+def test_foreign(path: Path, text: bytes) -> None:
+    """A file that someone else made is no lock of ours."""
+    path.write_bytes(text)
+    assert lock.state(path, REQUIREMENTS, "3.12") == "was not made by this tool"
+
+
+def test_stale(path: Path) -> None:
+    """A lock says what it was made from; other requirements or another lowest Python show."""
+    path.write_text(HEADER)
+    other = REQUIREMENTS._replace(sha256="1" * 64)
+    assert lock.state(path, other, "3.12") == "was made from another requirements.txt"
+    expected = "was made for Python 3.12 and up, the lambda now starts at 3.11"
+    assert lock.state(path, REQUIREMENTS, "3.11") == expected
+    assert lock.state(path, REQUIREMENTS, "3.13") is not None
+
+
+def test_lowest() -> None:
+    """Versions are compared as numbers: 3.9 comes before 3.10."""
+    assert lock.lowest(["3.13", "3.10", "3.12"]) == "3.10"
+    assert lock.lowest(["3.10", "3.9"]) == "3.9"
+
+
+@pytest.mark.parametrize(
+    ("value", "frozen"),
+    [
+        ("true", True),
+        ("1", True),
+        ("drone", True),
+        ("", False),
+        ("0", False),
+        ("False", False),
+    ],
+)
+def test_frozen_in_ci(value: str, frozen: bool) -> None:
+    """CI counts as set unless its value says no; the manifest's `frozen` always counts."""
+    assert lock.is_frozen(frozen=False, variables={"CI": value}) is frozen
+    assert lock.is_frozen(frozen=True, variables={"CI": value})
+
+
+def test_not_frozen() -> None:
+    """On a laptop, locks are made on the way."""
+    assert not lock.is_frozen(frozen=False, variables={})
+
+
+# -- pins ------------------------------------------------------------------------------------------
+
+
+def test_pins(path: Path) -> None:
+    """A pin has a name in its normal form, a version and sorted hashes; pins are sorted by name."""
+    path.write_text(
+        f"{HEADER}Zope.Interface_x==5.0 \\\n    --hash={B} \\\n    --hash={A}\n"
+        f"    # via -r requirements.txt\nalpha[socks,b]==1.0+local.1 \\\n    --hash={C}\n\n"
+    )
+    assert lock.pins(path, "x", variant()) == (
+        Pin("alpha", "1.0+local.1", (C,)),
+        Pin("zope-interface-x", "5.0", (A, B)),
+    )
+
+
+def test_pins_by_address(path: Path) -> None:
+    """A pinned address keeps its form, so that it can be installed from."""
+    url = "https://example.com/alpha-1.0-py3-none-any.whl"
+    assert pins(path, f"alpha @ {url} \\\n    --hash={A}\n") == f"alpha==@ {url}"
+
+
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbf# x\n", b"# x\r\n"], ids=["bom", "crlf"])
+def test_pins_in_other_bytes(path: Path, text: bytes) -> None:
+    """A BOM and CRLF line ends change no pin."""
+    ends = b"\r\n" if b"\r" in text else b"\n"
+    lines = [b"alpha==1.0 \\", b"    --hash=" + A.encode(), b"    # via x", b""]
+    assert pins(path, text + ends.join(lines)) == "alpha==1.0"
+
+
+MARKERS = {
+    "python_full_version < '3.13'": ("3.12", "x86_64"),
+    "python_version >= '3.13'": ("3.13", "arm64"),
+    "python_version == '3.10' and platform_machine == 'aarch64'": ("3.10", "arm64"),
+    "platform_machine == 'x86_64'": ("3.13", "x86_64"),
+    "python_full_version == '3.14.*'": ("3.14", "x86_64"),
+}
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+def test_markers_by_target(path: Path, marker: str) -> None:
+    """A pin holds for the targets that its marker names, whatever the host is."""
+    text = f"alpha==1.0 ; {marker} \\\n    --hash={A}\n"
+    assert pins(path, text, *MARKERS[marker]) == "alpha==1.0"
+    python, architecture = MARKERS[marker]
+    elsewhere = ("3.14" if "<" in marker else "3.11") if "python" in marker else python
+    other = (elsewhere, "arm64" if architecture == "x86_64" else "x86_64")
+    assert pins(path, text, *other) == ""
+
+
+@pytest.mark.parametrize(
+    ("marker", "holds"),
+    [
+        ("sys_platform == 'linux'", True),
+        ("sys_platform == 'win32'", False),
+        ("sys_platform != 'darwin'", True),
+        ("platform_system == 'Linux'", True),
+        ("os_name == 'nt'", False),
+        ("platform_python_implementation == 'CPython'", True),
+        ("platform_python_implementation != 'PyPy'", True),
+        ("implementation_name == 'pypy'", False),
+        ("platform_python_implementation == 'PyPy' or sys_platform == 'linux'", True),
+        ("extra == 'test'", False),
+    ],
+)
+def test_markers_of_lambda(path: Path, marker: str, holds: bool) -> None:
+    """Lambda is CPython on Linux, also when the host is something else."""
+    text = f"alpha==1.0 ; {marker} \\\n    --hash={A}\n"
+    assert pins(path, text) == ("alpha==1.0" if holds else "")
+
+
+def test_two_versions(path: Path) -> None:
+    """A distribution may be pinned twice, each time for other targets."""
+    text = (
+        f"numpy==2.2 ; python_full_version < '3.11' \\\n    --hash={A}\n"
+        f"numpy==2.4 ; python_full_version >= '3.11' \\\n    --hash={B}\n"
+    )
+    assert pins(path, text, "3.10") == "numpy==2.2"
+    assert pins(path, text, "3.13") == "numpy==2.4"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "alpha==1.0",
+        "alpha>=1.0 --hash=" + A,
+        "alpha --hash=" + A,
+        "alpha==1.0 --hash=md5:0123",
+        "alpha==1.0 --hash=sha256:0123",
+        "alpha==1.0 ; sys_platform == 'win32'",
+        "-r other.txt",
+        "--index-url https://example.com",
+        "<<<<<<< HEAD",
+    ],
+)
+def test_not_a_pin(path: Path, line: str) -> None:
+    """A line without a version or a hash is an error that says how to mend it."""
+    shown = line.partition(" --hash=")[0]
+    with pytest.raises(LockError) as error:
+        pins(path, f"{HEADER}{line}\n")
+    assert str(error.value) == (
+        f"api/requirements.lock: '{shown}' is not a pin with hashes; "
+        "run 'doit lock:api' to make the lock anew"
+    )
+
+
+@pytest.mark.parametrize("marker", ["nonsense", "python_version >", "foo == '1'"])
+def test_bad_marker(path: Path, marker: str) -> None:
+    """A marker that cannot be read is an error like any other."""
+    with pytest.raises(LockError, match=r"is not a pin with hashes; run 'doit lock:api'"):
+        pins(path, f"alpha==1 ; {marker} --hash={A}\n")
+
+
+def test_not_utf8(path: Path) -> None:
+    """A lock in another encoding is an error like any other."""
+    with pytest.raises(LockError, match=r"is not a pin with hashes; run 'doit lock:api'"):
+        pins(path, b"alph\xe9==1\n")
+
+
+def test_no_lock(path: Path) -> None:
+    """Without a lock, the message says how to make one."""
+    with pytest.raises(LockError) as error:
+        lock.pins(path, "api/requirements.lock", variant())
+    assert str(error.value) == (
+        "api/requirements.lock: there is none; run 'doit lock:api' and commit it"
+    )

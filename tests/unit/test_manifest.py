@@ -1,0 +1,649 @@
+"""lambdas.yaml: what is accepted, and exactly what is said about the rest."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from buildlib import manifest
+from buildlib.errors import ManifestError
+from buildlib.manifest import DEFAULT_KEYS, LAMBDA_KEYS
+from buildlib.model import Function
+from tests.unit.conftest import write
+
+HEAD = "version: 1\nlambdas:\n  api:\n"
+PLAIN = HEAD + "    handler: app.handler\n"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Give a repository with the sources of the functions `api` and `jobs`."""
+    return write(
+        tmp_path / "repository",
+        {
+            "lambdas/api/app.py": "",
+            "lambdas/jobs/app.py": "",
+            "lambdas/jobs/requirements.txt": "requests\n",
+            "lambdas/jobs/other.txt": "requests\n",
+            "shared/common/__init__.py": "",
+            "locked/requirements.lock": "",
+        },
+    )
+
+
+def read(root: Path, text: str | bytes) -> tuple[Function, ...]:
+    """Return the functions of a manifest."""
+    write(root, {"lambdas.yaml": text})
+    return manifest.read(root).functions
+
+
+def problems(root: Path, text: str | bytes) -> list[str]:
+    """Return the lines of the error that a manifest gives."""
+    write(root, {"lambdas.yaml": text})
+    with pytest.raises(ManifestError) as error:
+        manifest.read(root)
+    return str(error.value).split("\n")
+
+
+def test_least(root: Path) -> None:
+    """A handler is all that a function needs; the rest has the documented defaults."""
+    assert read(root, PLAIN) == (
+        Function(
+            name="api",
+            handler="app.handler",
+            source="lambdas/api",
+            requirements=None,
+            pythons=("3.13",),
+            architectures=("x86_64",),
+            install="wheels",
+            include=(),
+            exclude=(),
+            compression="deflate",
+            allow_sdist=(),
+        ),
+    )
+
+
+def test_every_key(root: Path) -> None:
+    """Every key that the table has is read into the function."""
+    text = (
+        PLAIN + "    source: lambdas/jobs\n    requirements: other.txt\n"
+        '    python: ["3.12", "3.13"]\n    architecture: [arm64, x86_64]\n    install: wheels\n'
+        "    allow_sdist: [docopt]\n    include: [shared/common/, shared/common/__init__.py]\n"
+        '    exclude: ["*.md", "/tests/"]\n    compression: stored\n'
+    )
+    assert all(f"    {key}:" in text for key in LAMBDA_KEYS)
+    (function,) = read(root, text)
+    assert function == Function(
+        name="api",
+        handler="app.handler",
+        source="lambdas/jobs",
+        requirements="lambdas/jobs/other.txt",
+        pythons=("3.12", "3.13"),
+        architectures=("arm64", "x86_64"),
+        install="wheels",
+        include=("shared/common", "shared/common/__init__.py"),
+        exclude=("*.md", "/tests/"),
+        compression="stored",
+        allow_sdist=("docopt",),
+    )
+    assert function.lock == "lambdas/jobs/requirements.lock"
+
+
+def test_defaults(root: Path) -> None:
+    """Every key of `defaults` holds for a function that does not say otherwise, and only there."""
+    text = (
+        "version: 1\ndefaults:\n  frozen: true\n  handler: main.run\n  python: '3.12'\n"
+        "  architecture: arm64\n  install: wheels\n  allow_sdist: [docopt]\n"
+        "  exclude: ['*.md']\n  compression: stored\n"
+        "lambdas:\n  api: {}\n  jobs: {handler: app.handler, python: '3.14', exclude: []}\n"
+    )
+    assert all(f"  {key}:" in text for key in DEFAULT_KEYS)
+    api, jobs = read(root, text)
+    assert manifest.read(root).frozen
+    assert (api.handler, api.pythons, api.architectures) == ("main.run", ("3.12",), ("arm64",))
+    assert (api.allow_sdist, api.exclude, api.compression) == (("docopt",), ("*.md",), "stored")
+    assert (jobs.handler, jobs.pythons, jobs.exclude) == ("app.handler", ("3.14",), ())
+    assert jobs.architectures == ("arm64",)
+
+
+def test_requirements_are_found(root: Path) -> None:
+    """A requirements.txt in the source folder counts without being named."""
+    (jobs,) = read(root, "version: 1\nlambdas:\n  jobs:\n    handler: app.handler\n")
+    assert jobs.requirements == "lambdas/jobs/requirements.txt"
+    assert not manifest.read(root).frozen
+
+
+def test_allowed_sdists_are_normalised(root: Path) -> None:
+    """`allow_sdist` means a distribution, however its name is spelt (PEP 503)."""
+    (api,) = read(root, PLAIN + "    allow_sdist: [Foo_Bar.baz]\n")
+    assert api.allow_sdist == ("foo-bar-baz",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"\xef\xbb\xbf" + PLAIN.encode(), PLAIN.replace("\n", "\r\n"), "---\n" + PLAIN + "...\n"],
+    ids=["bom", "crlf", "document"],
+)
+def test_same_text_in_other_bytes(root: Path, text: str | bytes) -> None:
+    """A BOM, CRLF line ends and document markers change nothing."""
+    assert read(root, text) == read(root, PLAIN)
+
+
+def test_positions_with_bom_and_crlf(root: Path) -> None:
+    """Positions are those that an editor shows, also after a BOM, CRLF and non-ASCII text."""
+    text = PLAIN.replace("\n", "\r\n") + "    exclude: ['\u00fc\u00fc', 1]\r\n"
+    assert problems(root, b"\xef\xbb\xbf" + text.encode()) == [
+        "lambdas.yaml:5:21: lambda 'api': exclude: expected text, found the number 1"
+    ]
+
+
+def test_aliases(root: Path) -> None:
+    """An anchor's value can be used again."""
+    api, jobs = read(
+        root,
+        "version: 1\nlambdas:\n  api: &api {handler: app.handler, python: '3.12'}\n  jobs: *api\n",
+    )
+    assert (api.pythons, jobs.pythons) == (("3.12",), ("3.12",))
+
+
+RUNTIMES = "3.10 or 3.11 or 3.12 or 3.13 or 3.14"
+NAME = manifest.NAME
+NO_HANDLER = "missing key 'handler', such as 'handler: app.handler'"
+
+BAD = {
+    "empty": ("", ["lambdas.yaml: the file is empty; it needs 'version: 1' and 'lambdas:'"]),
+    "comments": (
+        "# nothing yet\n",
+        ["lambdas.yaml: the file is empty; it needs 'version: 1' and 'lambdas:'"],
+    ),
+    "text": ("hello", ["lambdas.yaml:1:1: expected keys and values, found hello"]),
+    "list": ("- a\n", ["lambdas.yaml:1:1: expected keys and values, found a list"]),
+    "not UTF-8": (
+        b"version: 1\n# \xff\n",
+        ["lambdas.yaml: not UTF-8 at byte 13; save it as UTF-8"],
+    ),
+    "not YAML": (
+        "version: 1\nlambdas: [",
+        [
+            "lambdas.yaml:3:1: not valid YAML: did not find expected node content",
+        ],
+    ),
+    "tab": (
+        "version: 1\nlambdas:\n\tapi: {}\n",
+        [
+            (
+                "lambdas.yaml:3:1: not valid YAML: found character that cannot start any token; "
+                "YAML does not allow tabs here, indent with spaces"
+            )
+        ],
+    ),
+    "two documents": (
+        PLAIN + "---\n" + PLAIN,
+        ["lambdas.yaml:5:1: not valid YAML: but found another document"],
+    ),
+    "unknown alias": (
+        HEAD + "    handler: *nowhere\n",
+        ["lambdas.yaml:4:14: not valid YAML: found undefined alias"],
+    ),
+    "duplicate key": (
+        PLAIN + "    handler: other.handler\n",
+        ["lambdas.yaml:5:5: lambda 'api': key 'handler' is there twice, first in line 4"],
+    ),
+    "duplicate lambda": (
+        PLAIN + "  api:\n    handler: app.other\n",
+        ["lambdas.yaml:5:3: lambdas: key 'api' is there twice, first in line 3"],
+    ),
+    "duplicate top key": (
+        "version: 1\nversion: 1\n" + PLAIN.partition("\n")[2],
+        ["lambdas.yaml:2:1: key 'version' is there twice, first in line 1"],
+    ),
+    "merge key": (
+        (
+            "version: 1\nlambdas:\n  api: &x {handler: app.handler}\n  jobs:\n    <<: *x\n"
+            "    handler: app.handler\n"
+        ),
+        [
+            (
+                "lambdas.yaml:5:5: lambda 'jobs': a key must be plain text "
+                "(YAML's '<<' is not used here)"
+            )
+        ],
+    ),
+    "complex key": (
+        PLAIN + "    ? [a, b]\n    : c\n",
+        ["lambdas.yaml:5:7: lambda 'api': a key must be plain text (YAML's '<<' is not used here)"],
+    ),
+    "unknown key": (
+        PLAIN + "    architectures: arm64\n",
+        [
+            (
+                "lambdas.yaml:5:5: lambda 'api': unknown key 'architectures'; "
+                "did you mean 'architecture'?"
+            )
+        ],
+    ),
+    "unknown key, nothing near": (
+        PLAIN + "    xyzzy: 1\n",
+        ["lambdas.yaml:5:5: lambda 'api': unknown key 'xyzzy'; allowed: " + ", ".join(LAMBDA_KEYS)],
+    ),
+    "unknown top key": (
+        "lambda: {}\n" + PLAIN,
+        ["lambdas.yaml:1:1: unknown key 'lambda'; did you mean 'lambdas'?"],
+    ),
+    "key that is no default": (
+        "defaults: {source: x}\n" + PLAIN,
+        ["lambdas.yaml:1:12: defaults: unknown key 'source'; allowed: " + ", ".join(DEFAULT_KEYS)],
+    ),
+    "frozen in a lambda": (
+        PLAIN + "    frozen: true\n",
+        [
+            "lambdas.yaml:5:5: lambda 'api': unknown key 'frozen'; allowed: "
+            + ", ".join(LAMBDA_KEYS)
+        ],
+    ),
+    "frozen is text": (
+        "defaults: {frozen: 'yes'}\n" + PLAIN,
+        ["lambdas.yaml:1:20: defaults: frozen: expected true or false, found yes"],
+    ),
+    "no version": (
+        PLAIN.removeprefix("version: 1\n"),
+        ["lambdas.yaml:1:1: missing key 'version'; write 'version: 1'"],
+    ),
+    "version 2": (
+        PLAIN.replace("1", "2"),
+        ["lambdas.yaml:1:10: version: expected 1, the only one there is so far"],
+    ),
+    "version is text": (
+        PLAIN.replace("1", "'1'"),
+        ["lambdas.yaml:1:10: version: expected 1, the only one there is so far"],
+    ),
+    "version is a list": (
+        PLAIN.replace("1", "[1]"),
+        ["lambdas.yaml:1:10: version: expected 1, the only one there is so far"],
+    ),
+    "no lambdas": ("version: 1\n", ["lambdas.yaml:1:1: missing key 'lambdas'"]),
+    "lambdas is empty": (
+        "version: 1\nlambdas: {}\n",
+        ["lambdas.yaml:2:10: lambdas: declare at least one"],
+    ),
+    "lambdas is nothing": (
+        "version: 1\nlambdas:\n",
+        ["lambdas.yaml:2:9: lambdas: expected keys and values, found nothing"],
+    ),
+    "lambdas is a list": (
+        "version: 1\nlambdas:\n  - api\n",
+        ["lambdas.yaml:3:3: lambdas: expected keys and values, found a list"],
+    ),
+    "lambda is text": (
+        "version: 1\nlambdas:\n  api: app.handler\n",
+        ["lambdas.yaml:3:8: lambda 'api': expected keys and values, found app.handler"],
+    ),
+    "no handler": (
+        "version: 1\nlambdas:\n  api: {}\n",
+        [f"lambdas.yaml:3:3: lambda 'api': {NO_HANDLER}"],
+    ),
+    "handler is no function": (
+        HEAD + "    handler: app\n",
+        [
+            (
+                "lambdas.yaml:4:14: lambda 'api': handler: 'app' is not allowed; "
+                f"it must match {manifest.HANDLER}"
+            )
+        ],
+    ),
+    "handler is a list": (
+        HEAD + "    handler: [app.handler]\n",
+        ["lambdas.yaml:4:14: lambda 'api': handler: expected text, found a list"],
+    ),
+    "3.10 unquoted": (
+        PLAIN + "    python: 3.10\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': python: write the version in quotes: \"3.10\" "
+                "(YAML reads the number 3.1), found the number 3.10"
+            )
+        ],
+    ),
+    "3.12 unquoted": (
+        PLAIN + "    python: ['3.13', 3.12]\n",
+        [
+            (
+                "lambdas.yaml:5:22: lambda 'api': python: write the version in quotes: \"3.12\" "
+                "(YAML reads the number 3.12), found the number 3.12"
+            )
+        ],
+    ),
+    "python is infinite": (
+        PLAIN + "    python: .inf\n",
+        [
+            (
+                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, in quotes, "
+                "found the number .inf"
+            )
+        ],
+    ),
+    "python is base 60": (
+        PLAIN + "    python: 3:10.5\n",
+        [
+            (
+                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, in quotes, "
+                "found the number 3:10.5"
+            )
+        ],
+    ),
+    "python is nothing": (
+        PLAIN + "    python:\n",
+        [f"lambdas.yaml:5:12: lambda 'api': python: expected {RUNTIMES}, in quotes, found nothing"],
+    ),
+    "python is true": (
+        PLAIN + "    python: true\n",
+        [
+            (
+                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, in quotes, "
+                "found the boolean true"
+            )
+        ],
+    ),
+    "unknown runtime": (
+        PLAIN + "    python: '3.9'\n",
+        [
+            (
+                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, found '3.9'; "
+                "Lambda has no such Python runtime"
+            )
+        ],
+    ),
+    "python twice": (
+        PLAIN + "    python: ['3.12', '3.12']\n",
+        ["lambdas.yaml:5:22: lambda 'api': python: '3.12' is there twice"],
+    ),
+    "no python": (
+        PLAIN + "    python: []\n",
+        ["lambdas.yaml:5:13: lambda 'api': python: the list is empty"],
+    ),
+    "unknown architecture": (
+        PLAIN + "    architecture: [arm64, amd64]\n",
+        ["lambdas.yaml:5:27: lambda 'api': architecture: expected x86_64 or arm64, found 'amd64'"],
+    ),
+    "nested list": (
+        PLAIN + "    architecture: [[arm64]]\n",
+        ["lambdas.yaml:5:20: lambda 'api': architecture: expected x86_64 or arm64, found a list"],
+    ),
+    "install by docker": (
+        PLAIN + "    install: docker\n",
+        ["lambdas.yaml:5:14: lambda 'api': 'install: docker' is not available yet; use 'wheels'"],
+    ),
+    "unknown compression": (
+        PLAIN + "    compression: zstd\n",
+        ["lambdas.yaml:5:18: lambda 'api': compression: expected deflate or stored, found 'zstd'"],
+    ),
+    "include is text": (
+        PLAIN + "    include: shared\n",
+        ["lambdas.yaml:5:14: lambda 'api': include: expected a list, found shared"],
+    ),
+    "exclude is a mapping": (
+        PLAIN + "    exclude: {a: b}\n",
+        ["lambdas.yaml:5:14: lambda 'api': exclude: expected a list, found keys and values"],
+    ),
+    "allow_sdist is no name": (
+        PLAIN + "    allow_sdist: ['a b']\n",
+        [
+            (
+                "lambdas.yaml:5:19: lambda 'api': allow_sdist: 'a b' is not allowed; "
+                f"it must match {manifest.DISTRIBUTION}"
+            )
+        ],
+    ),
+    "empty text": (
+        PLAIN + "    source: ' '\n",
+        ["lambdas.yaml:5:13: lambda 'api': source: the text is empty"],
+    ),
+    "missing source": (
+        PLAIN.replace("api", "nix"),
+        [
+            (
+                "lambdas.yaml:3:3: lambda 'nix': the source folder 'lambdas/nix' does not exist; "
+                "create it or say 'source:'"
+            )
+        ],
+    ),
+    "missing named source": (
+        PLAIN + "    source: nowhere\n",
+        ["lambdas.yaml:5:13: lambda 'api': the source folder 'nowhere' does not exist"],
+    ),
+    "source is a file": (
+        PLAIN + "    source: lambdas/api/app.py\n",
+        ["lambdas.yaml:5:13: lambda 'api': the source folder 'lambdas/api/app.py' does not exist"],
+    ),
+    "source by ..": (
+        PLAIN + "    source: lambdas/../../api\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': source 'lambdas/../../api' leaves the "
+                "repository; only what is inside it can be built alike"
+            )
+        ],
+    ),
+    "absolute source": (
+        PLAIN + "    source: /srv/api\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': source '/srv/api' must be relative to the folder "
+                "of lambdas.yaml"
+            )
+        ],
+    ),
+    "absolute on Windows": (
+        PLAIN + "    source: C:/api\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': source 'C:/api' must be relative to the folder "
+                "of lambdas.yaml"
+            )
+        ],
+    ),
+    "backslash": (
+        PLAIN + "    source: lambdas\\api\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': source 'lambdas\\api': write '/' between "
+                "folders, also on Windows"
+            )
+        ],
+    ),
+    "source is the repository": (
+        PLAIN + "    source: .\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': source '.' is the whole repository, with what is "
+                "built; name a folder in it"
+            )
+        ],
+    ),
+    "include of the repository": (
+        PLAIN + "    include: [shared/..]\n",
+        [
+            (
+                "lambdas.yaml:5:15: lambda 'api': include 'shared/..' is the whole repository, "
+                "with what is built; name a folder in it"
+            )
+        ],
+    ),
+    "source is an output": (
+        PLAIN + "    source: build/api\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': source 'build/api' is in build/, which is for "
+                "what is built"
+            )
+        ],
+    ),
+    "include is an output": (
+        PLAIN + "    include: [dist]\n",
+        ["lambdas.yaml:5:15: lambda 'api': include 'dist' is in dist/, which is for what is built"],
+    ),
+    "requirements are the lock": (
+        PLAIN + "    source: locked\n    requirements: requirements.lock\n",
+        [
+            (
+                "lambdas.yaml:6:19: lambda 'api': requirements 'locked/requirements.lock' is where "
+                "the lock is written"
+            )
+        ],
+    ),
+    "missing requirements": (
+        PLAIN + "    requirements: reqs.txt\n",
+        [
+            (
+                "lambdas.yaml:5:19: lambda 'api': the requirements file 'lambdas/api/reqs.txt' "
+                "does not exist"
+            )
+        ],
+    ),
+    "missing include": (
+        PLAIN + "    include: [shared/common, shared/nix]\n",
+        ["lambdas.yaml:5:30: lambda 'api': include 'shared/nix' does not exist"],
+    ),
+    "include by ..": (
+        PLAIN + "    include: [../shared]\n",
+        [
+            (
+                "lambdas.yaml:5:15: lambda 'api': include '../shared' leaves the repository; "
+                "only what is inside it can be built alike"
+            )
+        ],
+    ),
+    "name with a dot": (
+        PLAIN.replace("api", "api-py3.12-arm64"),
+        [
+            (
+                "lambdas.yaml:3:3: lambda 'api-py3.12-arm64': the name is not allowed; "
+                f"it must match {NAME}"
+            )
+        ],
+    ),
+    "name in upper case": (
+        PLAIN.replace("api", "Api"),
+        [f"lambdas.yaml:3:3: lambda 'Api': the name is not allowed; it must match {NAME}"],
+    ),
+    "name with a slash": (
+        PLAIN.replace("api", "../api"),
+        [f"lambdas.yaml:3:3: lambda '../api': the name is not allowed; it must match {NAME}"],
+    ),
+    "empty name": (
+        PLAIN.replace("api", "''"),
+        [f"lambdas.yaml:3:3: lambda '': the name is not allowed; it must match {NAME}"],
+    ),
+    "one lock for two requirements": (
+        (
+            "version: 1\nlambdas:\n  jobs: {handler: app.handler}\n"
+            "  api: {handler: app.handler, source: lambdas/jobs, requirements: other.txt}\n"
+        ),
+        [
+            (
+                "lambdas.yaml:4:3: lambda 'api': its lock lambdas/jobs/requirements.lock is also "
+                "that of lambda 'jobs', with other requirements; give it a source folder of its own"
+            )
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD.values(), ids=BAD)
+def test_bad_input(root: Path, text: str | bytes, expected: list[str]) -> None:
+    """Bad input gives its one message: where, what, what is allowed."""
+    assert problems(root, text) == expected
+
+
+def test_no_manifest(tmp_path: Path) -> None:
+    """A folder without a manifest says so."""
+    with pytest.raises(ManifestError, match=r"^lambdas\.yaml: there is none in .*README"):
+        manifest.read(tmp_path)
+
+
+def test_control_characters(root: Path) -> None:
+    """Characters that YAML forbids are an error in the file, not in the program."""
+    (line, *_) = problems(root, PLAIN.encode() + b"# \x00\n")
+    assert line.startswith("lambdas.yaml: not valid YAML: ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
+def test_source_through_a_link(root: Path) -> None:
+    """A source folder that a link takes out of the repository is refused; one inside is not."""
+    write(root.parent, {"elsewhere/app.py": ""})
+    (root / "out").symlink_to("../elsewhere")
+    (root / "alias").symlink_to("lambdas/api")
+    assert problems(root, PLAIN + "    source: out\n") == [
+        (
+            "lambdas.yaml:5:13: lambda 'api': source 'out' leaves the repository through a link; "
+            "move or copy the content"
+        )
+    ]
+    assert read(root, PLAIN + "    source: alias\n")[0].source == "alias"
+
+
+def test_all_at_once(root: Path) -> None:
+    """All problems are reported, sorted by where they are."""
+    text = (
+        "version: 2\ndefaults:\n  pyton: x\n  python: 3.12\nlambdas:\n  b:\n    include: [nix]\n"
+        "  Api: {}\n  api:\n    handler: 1\n    compresion: stored\n    install: docker\n"
+    )
+    assert [line.split(": ")[0] for line in problems(root, text)] == [
+        f"lambdas.yaml:{place}"
+        for place in ("1:10", "3:3", "4:11", "6:3", "8:3", "10:14", "11:5", "12:14")
+    ]
+
+
+@pytest.mark.parametrize("default", ["python: 3.12", "handler: nothing", "exclude: x"])
+def test_one_problem_is_told_once(root: Path, default: str) -> None:
+    """A problem in `defaults` is not repeated for each function."""
+    handler = "" if "handler" in default else "handler: app.handler"
+    text = f"version: 1\ndefaults: {{{default}}}\nlambdas:\n"
+    text += f"  api: {{{handler}}}\n  jobs: {{{handler}}}\n"
+    assert len(problems(root, text)) == 1
+
+
+def test_alias_bomb(root: Path) -> None:
+    """Aliases that would make billions of values are looked at, not expanded."""
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
+    text = "\n".join(levels) + "\n" + PLAIN + "    exclude: *a11\n"
+    start = time.monotonic()
+    lines = problems(root, text)
+    assert time.monotonic() - start < 2
+    assert len(lines) == 12 + 10
+    found = "lambda 'api': exclude: expected text, found a list"
+    assert sum(line.endswith(found) for line in lines) == 10
+
+
+def test_recursive_alias(root: Path) -> None:
+    """A value that contains itself is an error like any other."""
+    (line,) = problems(root, PLAIN + "    exclude: &a [*a]\n")
+    assert line.endswith("lambda 'api': exclude: expected text, found a list")
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- "])
+def test_nested_too_deeply(root: Path, opening: str) -> None:
+    """A file of nothing but brackets does not end the interpreter."""
+    write(root, {"lambdas.yaml": "version: 1\nlambdas: \n  " + opening * 100_000})
+    code = "import sys, pathlib; from buildlib import manifest, errors\n"
+    code += "try: manifest.read(pathlib.Path(sys.argv[1]))\n"
+    code += "except errors.ManifestError as error: print(str(error)[:40])\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(root)], capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("lambdas.yaml:")
+
+
+def test_tags_build_nothing(root: Path) -> None:
+    """A tag of Python's own makes no object and runs nothing."""
+    text = PLAIN + "    exclude: !!python/object/apply:os.mkdir [made]\n"
+    text += "    source: !!python/object/apply:os.mkdir [made]\n"
+    os.chdir(root)
+    assert problems(root, text)
+    assert not (root / "made").exists()

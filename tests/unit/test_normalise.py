@@ -1,0 +1,225 @@
+"""Installed trees become canonical: nothing of the installer, of the host or of the clock."""
+
+import base64
+import csv
+import hashlib
+import io
+import os
+import stat
+from importlib.metadata import distributions
+from pathlib import Path
+
+import pytest
+
+from buildlib import normalise
+from buildlib.errors import InstallError, StageError
+from buildlib.model import File
+from tests.unit.conftest import file, write
+
+
+def row(name: str, content: str | bytes = b"") -> str:
+    """Return the row of a RECORD."""
+    hexadecimal = file(name, content).sha256
+    value = base64.urlsafe_b64encode(bytes.fromhex(hexadecimal)).rstrip(b"=").decode()
+    return f"{name},sha256={value},{len(content)}\n"
+
+
+def install(tree: Path, name: str, contents: dict[str, str], extra: str = "") -> None:
+    """Put a distribution into `tree`, with a RECORD that is not sorted; `extra` are rows of it."""
+    info = f"{name}-1.0.dist-info"
+    contents = contents | {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
+        f"{info}/licenses/LICENSE": "MIT",
+    }
+    rows = [row(path, content) for path, content in sorted(contents.items(), reverse=True)]
+    write(tree, dict(contents))
+    write(tree, {f"{info}/RECORD": "".join(rows) + extra + f"{info}/RECORD,,\n"})
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Give an installed tree as uv and pip leave them, with all that is unwanted."""
+    tree = tmp_path / "tree"
+    extra = "".join(
+        row(name)
+        for name in (
+            "../../bin/alpha",
+            "bin/alpha",
+            "alpha-1.0.dist-info/INSTALLER",
+            "alpha-1.0.dist-info/REQUESTED",
+            "alpha/__pycache__/x.cpython-313.pyc",
+            "alpha/gone.py",
+        )
+    )
+    install(tree, "alpha", {"alpha/__init__.py": "A = 1\n", "alpha/data/x.bin": "x" * 99}, extra)
+    unwanted = ["alpha/__pycache__/x.cpython-313.pyc", "alpha/stray.pyc", "bin/alpha", ".lock"]
+    unwanted += [f"alpha-1.0.dist-info/{name}" for name in normalise._INSTALLER_FILES]  # noqa: SLF001
+    unwanted += ["alpha/.DS_Store", "alpha/.git/config", "Scripts/alpha.exe"]
+    return write(tree, dict.fromkeys(unwanted, "#!/home/me/python\n"))
+
+
+WANTED = [
+    "alpha-1.0.dist-info/METADATA",
+    "alpha-1.0.dist-info/RECORD",
+    "alpha-1.0.dist-info/WHEEL",
+    "alpha-1.0.dist-info/entry_points.txt",
+    "alpha-1.0.dist-info/licenses/LICENSE",
+    "alpha/__init__.py",
+    "alpha/data/x.bin",
+]
+
+
+def present(tree: Path) -> list[str]:
+    """Return the names of all files in a tree, sorted."""
+    paths = [path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()]
+    return sorted(paths)
+
+
+def rows(content: bytes) -> list[list[str]]:
+    """Return the rows of a RECORD."""
+    return list(csv.reader(io.StringIO(content.decode(), newline="")))
+
+
+def test_what_is_left(tree: Path) -> None:
+    """Scripts, bytecode, and the records of the installer go; metadata and licences stay."""
+    listing = normalise.environment(tree)
+    assert present(tree) == WANTED
+    assert [found.path for found in listing] == WANTED
+
+
+def test_listing(tree: Path) -> None:
+    """The listing tells the digest and the size of each file as it is, RECORD included."""
+    for found in normalise.environment(tree):
+        assert found == file(found.path, (tree / found.path).read_bytes())
+
+
+def test_record(tree: Path) -> None:
+    """RECORD is sorted, lists just the files that are there, and each row of it is true."""
+    normalise.environment(tree)
+    content = (tree / "alpha-1.0.dist-info/RECORD").read_bytes()
+    assert b"\r" not in content
+    found = rows(content)
+    assert [name for name, _, _ in found] == WANTED
+    for name, value, size in found:
+        if name.endswith("RECORD"):
+            assert (value, size) == ("", "")
+            continue
+        data = (tree / name).read_bytes()
+        digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        assert (value, size) == (f"sha256={digest}", str(len(data)))
+
+
+def test_metadata_can_be_read(tree: Path) -> None:
+    """`importlib.metadata` finds the distribution, its version, entry points and files."""
+    normalise.environment(tree)
+    (found,) = distributions(path=[str(tree)])
+    assert (found.metadata["Name"], found.version) == ("alpha", "1.0")
+    assert [point.value for point in found.entry_points] == ["alpha:main"]
+    assert found.files
+    assert all(path.locate().is_file() for path in found.files)  # type: ignore[attr-defined]
+
+
+def test_same_from_either_installer(tree: Path, tmp_path: Path) -> None:
+    """The order of RECORD, the way it writes names, and leftovers do not reach the result."""
+    other = tmp_path / "other"
+    install(other, "alpha", {"alpha/data/x.bin": "x" * 99, "alpha/__init__.py": "A = 1\n"})
+    record = other / "alpha-1.0.dist-info/RECORD"
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_bytes("".join(sorted(lines)).replace("alpha/data", "./alpha/x/../data").encode())
+    assert normalise.environment(other) == normalise.environment(tree)
+
+
+def test_canonical_metadata(tree: Path) -> None:
+    """Every file has the one mode and mtime, whatever it had before."""
+    os.chmod(tree / "alpha/__init__.py", 0o600)
+    os.utime(tree / "alpha/data/x.bin", (1, 1))
+    normalise.environment(tree)
+    for name in WANTED:
+        status = (tree / name).stat()
+        assert status.st_mtime_ns == 1_355_314_320 * 10**9
+        assert stat.S_IMODE(status.st_mode) == 0o755
+
+
+def test_mtime() -> None:
+    """The one mtime is noon and a bit of 2012-12-12, UTC."""
+    from datetime import UTC, datetime  # noqa: PLC0415 - beside its only use
+
+    moment = datetime(2012, 12, 12, 12, 12, tzinfo=UTC)
+    assert moment.timestamp() == normalise.MTIME
+
+
+def test_touch_leaves_canonical_files_alone(tmp_path: Path) -> None:
+    """A file that is canonical is not touched again, so its ctime stays and it is not rehashed."""
+    write(tmp_path, {"a/b": ""})
+    normalise.touch(tmp_path, ["a/b"])
+    before = (tmp_path / "a/b").stat().st_ctime_ns
+    normalise.touch(tmp_path, ["a/b"])
+    assert (tmp_path / "a/b").stat().st_ctime_ns == before
+
+
+def test_two_owners(tree: Path) -> None:
+    """Two distributions with different files of one name are an error that names both."""
+    install(tree, "beta", {"alpha/__init__.py": "B = 2\n"})
+    with pytest.raises(InstallError) as error:
+        normalise.environment(tree)
+    assert str(error.value) == (
+        "alpha 1.0 and beta 1.0 both install 'alpha/__init__.py', with different contents; "
+        "which one wins would be chance: replace one of them"
+    )
+
+
+def test_two_owners_of_the_same(tree: Path) -> None:
+    """Two distributions may bring the same file; both then list it."""
+    install(tree, "beta", {"alpha/__init__.py": "A = 1\n"})
+    normalise.environment(tree)
+    for name in ("alpha", "beta"):
+        record = (tree / f"{name}-1.0.dist-info/RECORD").read_bytes()
+        assert "alpha/__init__.py" in [path for path, _, _ in rows(record)]
+
+
+def test_two_owners_of_what_goes(tree: Path) -> None:
+    """Scripts and bytecode go anyway: two distributions may differ about them."""
+    install(tree, "beta", {"bin/alpha": "other", "alpha/stray.pyc": "other"})
+    install(tree, "gamma", {"bin/alpha": "third", "alpha/stray.pyc": "third"})
+    normalise.environment(tree)
+
+
+def test_blank_lines_in_a_record(tree: Path) -> None:
+    """A RECORD with a blank line, or one of unusual columns, is read."""
+    path = tree / "alpha-1.0.dist-info/RECORD"
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n\r\nalpha/gone2.py\r\n")
+    normalise.environment(tree)
+    assert [name for name, _, _ in rows(path.read_bytes())] == WANTED
+
+
+def test_names_that_collide(tree: Path) -> None:
+    """Dependencies whose files differ only by case cannot be unpacked everywhere."""
+    write(tree, {"alpha/Readme": "", "alpha/README": ""})
+    if len(list((tree / "alpha").glob("[Rr]*"))) == 1:
+        pytest.skip("a file system that ignores case")
+    with pytest.raises(StageError, match=r"the installed dependencies: .* are one file on macOS"):
+        normalise.environment(tree)
+
+
+def test_nothing_installed(tmp_path: Path) -> None:
+    """An empty tree is canonical."""
+    assert normalise.environment(tmp_path) == []
+
+
+def test_shortened_record(tree: Path) -> None:
+    """A RECORD without some files keeps the rows of the others as they are."""
+    normalise.environment(tree)
+    content = (tree / "alpha-1.0.dist-info/RECORD").read_bytes()
+    kept = {name for name in WANTED if "data" not in name}
+    expected = [line for line in content.splitlines(keepends=True) if b"data" not in line]
+    assert normalise.shortened_record(content, kept) == b"".join(expected)
+
+
+def test_unusual_names() -> None:
+    """A name with a comma or a quote survives RECORD, as CSV (PEP 376)."""
+    owned = [File('a,"b".py', "00" * 32, 1)]
+    content = normalise.record("x.dist-info/RECORD", owned)
+    assert [name for name, _, _ in rows(content)] == ['a,"b".py', "x.dist-info/RECORD"]
+    assert normalise.shortened_record(content, {'a,"b".py'}) == content.partition(b"x.dist")[0]

@@ -1,0 +1,131 @@
+"""The key of an output changes with what can change its bytes, and with nothing else."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from buildlib import recipe
+from buildlib.model import Pin, Variant
+from tests.unit.conftest import file, variant
+
+PINS = (
+    Pin("alpha", "1.0", ("sha256:" + "a" * 64, "sha256:" + "b" * 64)),
+    Pin("beta", "2.0", ("sha256:" + "c" * 64,)),
+)
+FILES = (file("app.py", "1"), file("data/x", "2"))
+
+
+def environment_key(of: Variant | None = None, pins: tuple[Pin, ...] = PINS) -> str:
+    """Return the key of an environment."""
+    return recipe.key(recipe.environment(of or variant(), pins))
+
+
+def artifact_key(of: Variant | None = None, **options: Any) -> str:  # noqa: ANN401
+    """Return the key of an artifact."""
+    of = of or variant()
+    dependencies = recipe.environment(of, options.get("pins", PINS))
+    return recipe.key(recipe.artifact(of, dependencies, options.get("files", FILES)))
+
+
+ENVIRONMENTS = {
+    "python": environment_key(variant("3.12")),
+    "architecture": environment_key(variant(architecture="arm64")),
+    "install": environment_key(variant(install="docker")),
+    "sdist that is locked": environment_key(variant(allow_sdist=("beta",))),
+    "fewer": environment_key(pins=PINS[:1]),
+    "more": environment_key(pins=(*PINS, Pin("gamma", "1", ("sha256:" + "d" * 64,)))),
+    "version": environment_key(pins=(PINS[0], PINS[1]._replace(version="2.1"))),
+    "hash": environment_key(pins=(PINS[0], PINS[1]._replace(hashes=("sha256:" + "d" * 64,)))),
+    "name": environment_key(pins=(PINS[0], PINS[1]._replace(name="betas"))),
+}
+
+ARTIFACTS = {
+    "python": artifact_key(variant("3.12")),
+    "dependency": artifact_key(pins=PINS[:1]),
+    "handler": artifact_key(variant(handler="app.other")),
+    "compression": artifact_key(variant(compression="stored")),
+    "exclude": artifact_key(variant(exclude=("*.md",))),
+    "order of exclude": artifact_key(variant(exclude=("!a", "*.md"))),
+    "other order of exclude": artifact_key(variant(exclude=("*.md", "!a"))),
+    "content": artifact_key(files=(FILES[0], file("data/x", "3"))),
+    "name": artifact_key(files=(FILES[0], file("data/y", "2"))),
+    "added": artifact_key(files=(*FILES, file("z"))),
+    "removed": artifact_key(files=FILES[:1]),
+    "swapped": artifact_key(files=(file("app.py", "2"), file("data/x", "1"))),
+}
+
+
+def test_what_changes_an_environment() -> None:
+    """Each input of the installation gives another key."""
+    keys = [environment_key(), *ENVIRONMENTS.values()]
+    assert len(set(keys)) == len(keys)
+
+
+def test_what_changes_an_artifact() -> None:
+    """Each input of the ZIP, and what is checked and published with it, gives another key."""
+    keys = [artifact_key(), *ARTIFACTS.values()]
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "other"},
+        {"source": "elsewhere"},
+        {"requirements": "elsewhere/requirements.txt"},
+        {"include": ("shared/common",)},
+        {"pythons": ("3.12", "3.13")},
+        {"architectures": ("x86_64", "arm64")},
+        {"allow_sdist": ("not-locked",)},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_what_changes_nothing(fields: dict[str, Any]) -> None:
+    """Names of folders, of the function, and its other variants do not reach the bytes."""
+    other = Variant("other", variant(**fields).function, "3.13", "x86_64")
+    assert environment_key(other) == environment_key()
+    assert artifact_key(other) == artifact_key()
+
+
+def test_environments_are_shared() -> None:
+    """What concerns the function's own files only does not install its dependencies again."""
+    for fields in ({"handler": "a.b"}, {"compression": "stored"}, {"exclude": ("tests/",)}):
+        assert environment_key(variant(**fields)) == environment_key()
+
+
+def test_stored_needs_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another encoder is another ZIP where it is used, and only there."""
+    deflated, stored = artifact_key(), artifact_key(variant(compression="stored"))
+    monkeypatch.setattr(recipe, "DEFLATE_LEVEL", 9)
+    assert artifact_key() != deflated
+    assert artifact_key(variant(compression="stored")) == stored
+
+
+@pytest.mark.parametrize("constant", ["CONTRACT", "__version__"])
+def test_our_own_version(monkeypatch: pytest.MonkeyPatch, constant: str) -> None:
+    """Another version of the contract, or of this package, builds anew."""
+    before = environment_key()
+    monkeypatch.setattr(recipe, constant, 99)
+    assert environment_key() != before
+
+
+def test_order_of_keys() -> None:
+    """The key does not depend on the order in which a recipe was put together."""
+    one = recipe.artifact(variant(), recipe.environment(variant(), PINS), FILES)
+    other = recipe.artifact(variant(), recipe.environment(variant(), PINS[::-1]), FILES[::-1])
+    assert recipe.key(one) == recipe.key(other)
+    assert recipe.key(one) == recipe.key(dict(reversed(one.items())))
+
+
+def test_plain_data() -> None:
+    """A recipe survives JSON, so that the recorded one can be compared with the present one."""
+    made = recipe.artifact(variant(), recipe.environment(variant(), PINS), FILES)
+    assert json.loads(json.dumps(made)) == made
+
+
+def test_canonical() -> None:
+    """The key is the sha256 of sorted, compact, ASCII JSON: the same on every machine."""
+    text = rb'{"a":null,"b":[1,"\u00fc"]}'
+    assert recipe.key({"b": [1, "\u00fc"], "a": None}) == hashlib.sha256(text).hexdigest()
