@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from buildlib import files
 from buildlib.install.engine import Engine, Log
 from buildlib.layout import Layout
 
@@ -68,14 +69,11 @@ def running(
 
     `volume` is the name of a volume that stays, and where it is in the container.
     """
-    from filelock import FileLock  # noqa: PLC0415
-
     sweep(engine, layout)
     session = uuid.uuid4().hex
     lock = layout.lock(f"{LABEL}-{session}")
-    lock.parent.mkdir(parents=True, exist_ok=True)
     client = engine.client
-    with FileLock(lock, thread_local=False):
+    with files.locked(lock):
         try:
             client.create_volume(volume[0], labels={LABEL: "pip's cache"})
             host = client.create_host_config(
@@ -107,19 +105,13 @@ def running(
 
 def sweep(engine: Engine, layout: Layout) -> None:
     """Remove the containers that dead processes left, of this checkout on this machine."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
     mine = {"label": [f"{_CHECKOUT}={_checkout(layout)}"]}
     for found in engine.client.containers(all=True, filters=mine):
         session = found["Labels"].get(_SESSION, "")
         path = layout.lock(f"{LABEL}-{session}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path, timeout=0, thread_local=False):
-                _remove(engine, found["Id"])
-        except Timeout:
-            continue
-        path.unlink(missing_ok=True)
+        if not files.is_locked(path):
+            _remove(engine, found["Id"])
+            path.unlink(missing_ok=True)
 
 
 def _remove(engine: Engine, container: str) -> None:

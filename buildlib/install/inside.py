@@ -79,6 +79,7 @@ def pip(config: dict[str, Any]) -> int:
         keep_downloads()
         limit_manylinux(*config["manylinux"])
         fix_build_paths()
+        keep_libraries()
         runpy.run_module("pip", run_name="__main__", alter_sys=True)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -161,6 +162,25 @@ def accepts(compiler: str, flag: str) -> bool:
     command = [compiler, flag, "-E", "-x", "c", os.devnull]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     return done.returncode == 0
+
+
+def keep_libraries() -> None:
+    """Move a wheel's data below `lib/` into the target too: `pip install --target` loses it.
+
+    pip installs modules into `lib/python` of a temporary folder and takes that `lib` for its own.
+    """
+    from pip._internal.commands.install import InstallCommand  # noqa: PLC0415
+
+    original: Any = InstallCommand._handle_target_dir  # noqa: SLF001
+
+    def handle(command: Any, target: str, temporary: Any, upgrade: bool) -> Any:  # noqa: ANN401, FBT001
+        for path in sorted(Path(temporary.path, "lib").iterdir()):
+            if path.name != "python":
+                os.makedirs(os.path.join(target, "lib"), exist_ok=True)
+                shutil.move(path, os.path.join(target, "lib", path.name))
+        return original(command, target, temporary, upgrade)
+
+    InstallCommand._handle_target_dir = handle  # type: ignore[assignment, method-assign] # noqa: SLF001
 
 
 def add(name: str, words: list[str]) -> None:

@@ -19,6 +19,8 @@ EVERYTHING = {
     "alpha-1.0.data/platlib/alpha/plat.py": "P = 2\n",
     "alpha-1.0.data/data/share/alpha/data.txt": "data\n",
     "alpha-1.0.data/data/etc/alpha.conf": "conf\n",
+    "alpha-1.0.data/data/lib/libalpha.so.1": b"a library",
+    "alpha-1.0.data/data/lib/alpha/more.so": b"another library",
     "alpha-1.0.data/headers/alpha.h": "#define ALPHA 1\n",
     "alpha-1.0.data/scripts/alpha-run": "#!python\nprint('run')\n",
     "alpha-1.0.dist-info/entry_points.txt": "[console_scripts]\nalpha = alpha:main\n",
@@ -30,10 +32,11 @@ def both(repository: Repository, python: str, **options: object) -> tuple[str, s
     """Build `api` in a container, then from wheels; return the sha256 of the ZIPs."""
     repository.write({"lambdas.yaml": manifest(python, **options)})
     repository.doit("zip:api")
-    contained = repository.sha256()["api"]
+    contained, members = repository.sha256()["api"], repository.members("api")
     text = manifest(python, **{**options, "install": "wheels"}).splitlines()
     repository.write({"lambdas.yaml": "\n".join(text[:-1]) + "\n"})
     repository.doit("zip:api")
+    assert members == repository.members("api")
     return contained, repository.sha256()["api"]
 
 
@@ -46,6 +49,7 @@ def test_every_part_of_a_wheel(
     assert first == second
     members = contained.members("api")
     assert members["share/alpha/data.txt"] == b"data\n"
+    assert members["lib/libalpha.so.1"] == b"a library"
     record = members["alpha-1.0.dist-info/RECORD"].decode()
     assert "share/alpha/data.txt,sha256=" in record
     assert not any("bin/" in line or ".." in line for line in record.splitlines())
