@@ -6,9 +6,11 @@ import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import IO, NamedTuple, NoReturn, cast
+from typing import IO, Any, NamedTuple, NoReturn, cast
 
 from buildlib.errors import InstallError
+
+_BUFFER = 1 << 18  # bytes
 
 
 class Entry(NamedTuple):
@@ -48,9 +50,9 @@ def extract(chunks: Iterable[bytes], target: Path, top: str) -> None:
 
     """
     links: list[tuple[Path, str, str]] = []
-    stream = cast("IO[bytes]", _Stream(iter(chunks)))
+    stream = io.BufferedReader(_Stream(filter(None, chunks)), _BUFFER)
     try:
-        with tarfile.open(fileobj=stream, mode="r|", errorlevel=2) as archive:
+        with tarfile.open(fileobj=stream, mode="r|", bufsize=_BUFFER) as archive:
             for member in archive:
                 path = target / _inside(member.name, top)
                 if member.isdir():
@@ -59,7 +61,7 @@ def extract(chunks: Iterable[bytes], target: Path, top: str) -> None:
                     content = archive.extractfile(member)
                     path.parent.mkdir(parents=True, exist_ok=True)
                     with path.open("xb") as output:
-                        shutil.copyfileobj(cast("IO[bytes]", content), output, 1 << 20)
+                        shutil.copyfileobj(cast("IO[bytes]", content), output, _BUFFER)
                 elif member.islnk():
                     path.parent.mkdir(parents=True, exist_ok=True)
                     with path.open("xb") as output:
@@ -119,23 +121,18 @@ class _Stream(io.RawIOBase):
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._rest = b""
+        self._chunk = memoryview(b"")
 
     def readable(self) -> bool:
         """Tell that this is for reading."""
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        """Return `size` bytes, fewer only at the end."""
-        parts, missing = [self._rest], size - len(self._rest)
-        while size < 0 or missing > 0:
-            chunk = next(self._chunks, b"")
-            if not chunk:
-                break
-            parts.append(chunk)
-            missing -= len(chunk)
-        data = b"".join(parts)
-        if size < 0:
-            size = len(data)
-        self._rest = data[size:]
-        return data[:size]
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        """Fill the buffer with what there is of one chunk; 0 is the end."""
+        if not self._chunk:
+            self._chunk = memoryview(next(self._chunks, b""))
+        view = memoryview(buffer)
+        size = min(len(view), len(self._chunk))
+        view[:size] = self._chunk[:size]
+        self._chunk = self._chunk[size:]
+        return size
