@@ -99,26 +99,28 @@ def make_venv(project: Project, variant: Variant) -> None:
         temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
         tree = temporary / "tree"
         tree.mkdir(parents=True)
-        requirements = project.requirements(variant.function)
-        indexes = requirements.indexes if requirements else ()
-        log = layout.log("venv", variant.id)
-        pins = project.pins(variant)
-        if variant.function.docker:
-            image = project.image(variant)
-            docker.install(variant, pins, tree, image, layout=layout, indexes=indexes, log=log)
-        else:
-            wheels.install(
-                variant,
-                pins,
-                tree,
-                root=layout.root,
-                indexes=indexes,
-                cache=layout.build / "sdist-cache",
-                log=log,
-            )
-        record = {"key": key, "recipe": dependencies, "files": normalise.environment(tree)}
-        files.write_json(temporary / "record.json", record)
-        temporary.rename(folder)
+        try:
+            _install(project, variant, tree)
+            record = {"key": key, "recipe": dependencies, "files": normalise.environment(tree)}
+            files.write_json(temporary / "record.json", record)
+            temporary.rename(folder)
+        finally:
+            files.remove(temporary)
+
+
+def _install(project: Project, variant: Variant, tree: Path) -> None:
+    """Install the pins of a variant into an empty folder."""
+    layout = project.layout
+    requirements = project.requirements(variant.function)
+    indexes = requirements.indexes if requirements else ()
+    log = layout.log("venv", variant.id)
+    pins = project.pins(variant)
+    if variant.function.docker:
+        image = project.image(variant)
+        docker.install(variant, pins, tree, image, layout=layout, indexes=indexes, log=log)
+    else:
+        cache = layout.build / "sdist-cache"
+        wheels.install(variant, pins, tree, root=layout.root, indexes=indexes, cache=cache, log=log)
 
 
 def buildable(project: Project) -> list[Variant]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildlib import files
+from buildlib.errors import InstallError
 from buildlib.install.engine import Engine, Log
 from buildlib.layout import Layout
 
@@ -63,7 +64,7 @@ class Container(NamedTuple):
 
 @contextlib.contextmanager
 def running(
-    engine: Engine, image: str, architecture_platform: str, volume: tuple[str, str], layout: Layout
+    engine: Engine, image: str, target: str, volume: tuple[str, str], layout: Layout
 ) -> Iterator[Container]:
     """Give a running container of the image with the id `image`, and remove it afterwards.
 
@@ -92,15 +93,40 @@ def running(
                 labels={_CHECKOUT: _checkout(layout), _SESSION: session},
                 volumes=[volume[1]],
                 host_config=host,
-                platform=architecture_platform,
+                platform=target,
             )
             life = client.attach_socket(created["Id"], params={"stdin": 1, "stream": 1})
-            client.start(created["Id"])
+            _start(engine, created["Id"], target)
             yield Container(engine, created["Id"])
             life.close()
         finally:
             _remove(engine, f"{LABEL}-{session}")
     lock.unlink(missing_ok=True)
+
+
+def _start(engine: Engine, container: str, target: str) -> None:
+    """Start a container, and see whether it can run a program.
+
+    Raises:
+        InstallError: it ends at once, as for an architecture that the engine cannot run.
+
+    """
+    import docker  # noqa: PLC0415
+
+    try:
+        engine.client.start(container)
+        probe = engine.client.exec_create(container, ["/bin/sh", "-c", ":"])
+        engine.client.exec_start(probe["Id"])
+    except docker.errors.APIError as error:
+        if not error.is_client_error():
+            raise
+        msg = (
+            f"the engine at {engine.address} cannot run the image for {target}. If it is not the "
+            "engine's own architecture, register an emulator there (qemu-user-static with "
+            "binfmt_misc), or name another engine in 'docker: {engine: ...}'. If it is, the image "
+            "has no /bin/sh"
+        )
+        raise InstallError(msg) from error
 
 
 def sweep(engine: Engine, layout: Layout) -> None:

@@ -207,12 +207,6 @@ def _advice(output: str, variant: Variant) -> str:
             "What the index gave is not what was locked: do not build from it before you know why. "
             f"If the release was replaced on purpose, run 'doit lock:{name}'."
         )
-    if re.search(r"exec format error", output, re.IGNORECASE):
-        return (
-            f"The engine cannot run programs for {variant.architecture}: register an emulator "
-            "there (qemu-user-static, binfmt), or name an engine of that architecture as "
-            f"'docker: {{engine: {{{variant.architecture}: ...}}}}'."
-        )
     if re.search(r"\berror: command .*(gcc|g\+\+|cc)|No such file.*gcc|\.h: No such file", output):
         return (
             "A compiler, or the headers of a system library, are missing in the image: install "

@@ -117,6 +117,19 @@ def test_arm64(public: Repository, pythons: list[str]) -> None:
     assert public.sha256()["api"] == first
 
 
+def test_no_emulator(contained: Repository, pythons: list[str]) -> None:
+    """An engine that cannot run the architecture says so, and what to do."""
+    mapping = {"image": f"{IMAGES}:py{pythons[0]}-arm64"}
+    contained.write({"lambdas.yaml": manifest(pythons[0], mapping, architecture="arm64")})
+    switch = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
+    switch.write_text("0")
+    try:
+        result = contained.doit("zip:api", code=1)
+    finally:
+        switch.write_text("1")
+    assert "cannot run the image for linux/arm64" in result.message
+
+
 GOLDEN = """
 import hashlib, json, sys
 from pathlib import Path
