@@ -196,7 +196,7 @@ def clean_touch(project: Project, variant: Variant) -> None:
 def _staged(project: Project, variant: Variant, key: str | None) -> list[Origin] | None:
     """Return what is staged, if it is of the inputs with this key; None stands for any."""
     record = files.read_json(project.layout.stamp("stage", variant.id))
-    if not isinstance(record, dict) or (key and record.get("key") != key):
+    if not isinstance(record, dict) or "files" not in record or (key and record["key"] != key):
         return None
     return [
         Origin(File(path, digest, size), origin, dependency)
