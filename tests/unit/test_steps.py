@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import steps
+from buildlib import files, steps
 from buildlib.errors import StageError
 from buildlib.project import Project
 from tests.unit.conftest import write
@@ -43,6 +43,7 @@ def test_damaged_record(project: Project, step: str, content: str) -> None:
     before = project.index()
     project.layout.stamp(step, "api").write_text(content)
     project.layout.zip("api").unlink()
+    files.remove(project.store.folder)
     again = Project(project.layout.root)
     assert not steps.zip_is_done(again, api)
     steps.make_zip(again, api)
