@@ -236,9 +236,9 @@ def make_zip(project: Project, variant: Variant) -> None:
 
     If the store has it, it is taken from there; one that is in dist/ already is built all the same.
     """
-    if project.built(variant) is None and _take(project, variant):
-        return
     with _tree_locked(project, variant):
+        if project.built(variant) is None and _take(project, variant):
+            return
         listing = _ready(project, variant)
         if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
             listing = _stage_and_touch(project, variant)

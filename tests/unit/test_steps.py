@@ -4,10 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
 from buildlib import files, steps
+from buildlib.archive import Written
 from buildlib.errors import StageError
 from buildlib.project import Project
+from buildlib.store import Store
 from tests.unit.conftest import write
 
 
@@ -49,3 +52,22 @@ def test_damaged_record(project: Project, step: str, content: str) -> None:
     steps.make_zip(again, api)
     assert steps.zip_is_done(again, api)
     assert again.index() == before
+
+
+def test_two_runs_take_from_the_store(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ZIP is taken from the store under the lock of its tree: both runs use one temporary."""
+    api = project.variants["api"]
+    steps.make_zip(project, api)
+    project.layout.zip("api").unlink()
+    take, taken = Store.take, []
+
+    def watched(self: Store, key: str, target: Path) -> Written | None:
+        with pytest.raises(Timeout):
+            FileLock(project.layout.lock("stage-api")).acquire(timeout=0)
+        taken.append(key)
+        return take(self, key, target)
+
+    monkeypatch.setattr(Store, "take", watched)
+    steps.make_zip(Project(project.layout.root), api)
+    assert taken == [project.key(api)]
+    assert steps.zip_is_published(project, api)
