@@ -196,7 +196,7 @@ def clean_touch(project: Project, variant: Variant) -> None:
 def _staged(project: Project, variant: Variant, key: str | None) -> list[Origin] | None:
     """Return what is staged, if it is of the inputs with this key; None stands for any."""
     record = files.read_json(project.layout.stamp("stage", variant.id))
-    if not isinstance(record, dict) or (key and record.get("key") != key):
+    if not isinstance(record, dict) or "files" not in record or (key and record["key"] != key):
         return None
     return [
         Origin(File(path, digest, size), origin, dependency)
@@ -236,9 +236,9 @@ def make_zip(project: Project, variant: Variant) -> None:
 
     If the store has it, it is taken from there; one that is in dist/ already is built all the same.
     """
-    if project.built(variant) is None and _take(project, variant):
-        return
     with _tree_locked(project, variant):
+        if project.built(variant) is None and _take(project, variant):
+            return
         listing = _ready(project, variant)
         if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
             listing = _stage_and_touch(project, variant)

@@ -228,11 +228,11 @@ def test_other_encoder(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Members of another encoder, version or level are not used."""
     text = packs.content("text")
     packs.make([text])
-    monkeypatch.setattr(recipe, "DEFLATE_LEVEL", 1)
+    monkeypatch.setattr(recipe, "encoder", lambda: "deflate 0.9.0 level 1")
     packs.make([text])
     packs.make([text], "b", reuse=["a"])
     assert packs.compressed == []
-    monkeypatch.setattr(recipe, "DEFLATE_LEVEL", 9)
+    monkeypatch.setattr(recipe, "encoder", lambda: "deflate 1.0.0 level 1")
     packs.make([text], "b", reuse=["a"])
     assert packs.compressed == ["text"]
 
