@@ -101,6 +101,25 @@ def is_locked(path: Path) -> bool:
         return True
 
 
+@contextlib.contextmanager
+def cores(folder: Path) -> Iterator[int]:
+    """Hold the processors that no other process or thread holds, at least one; give their number.
+
+    So that `doit -n` does not run a thread for each processor in each of its processes, and a
+    process that is alone still uses all of them.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as held:
+        number = 0
+        for core in range(os.cpu_count() or 1):
+            with contextlib.suppress(Timeout):
+                held.enter_context(FileLock(folder / f"core-{core}.lock", 0, thread_local=False))
+                number += 1
+        yield max(number, 1)
+
+
 def explain(error: OSError) -> str:
     """Return what an operating-system error means, and what to do about it."""
     where = f"{error.filename}: " if error.filename else ""

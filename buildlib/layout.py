@@ -64,9 +64,14 @@ class Layout:
         """Return the record that a step leaves when it has finished for a variant."""
         return self.build / step / f"{variant_id}.json"
 
+    @property
+    def locks(self) -> Path:
+        """The folder of the files that processes lock."""
+        return self.build / "locks"
+
     def lock(self, name: str) -> Path:
         """Return the file that processes lock before they change something that they share."""
-        return self.build / "locks" / f"{name}.lock"
+        return self.locks / f"{name}.lock"
 
     def log(self, step: str, name: str) -> Path:
         """Return the log of an external program."""

@@ -60,12 +60,13 @@ def compressed(  # noqa: PLR0913 - each is one independent input
     reuse: Iterable[Path],
     keep: bool,
     digests: Digests,
-    threads: int,
+    cores: Path,
 ) -> dict[str, Packed]:
     """Return the members of `contents` by their sha256, after making sure that `path` has them.
 
     What is missing comes from the packs `reuse` or is compressed, the largest first. With `keep`,
-    members that are not in `contents` stay in the pack for others.
+    members that are not in `contents` stay in the pack for others. `cores` is the folder of locks
+    of the processors (see `files.cores`).
     """
     small = [content for content in contents if content.size <= UNZIPPED_LIMIT]
     large = {c.sha256: stored(c) for c in contents if c.size > UNZIPPED_LIMIT}
@@ -81,7 +82,8 @@ def compressed(  # noqa: PLR0913 - each is one independent input
                 lent |= load(other, digests)
             kept |= {c.sha256: lent[c.sha256] for c in missing if c.sha256 in lent}
         rest = [content for content in missing if content.sha256 not in kept]
-        present = _write(path, kept, rest, threads)
+        with files.cores(cores) if rest else contextlib.nullcontext(1) as threads:
+            present = _write(path, kept, rest, threads)
     return {digest: present[digest] for digest in wanted} | large
 
 

@@ -7,13 +7,14 @@ from typing import Any, TypeVar, cast
 
 from buildlib import archive, digest, files, lock, manifest, recipe, requirements, stage, variants
 from buildlib.digest import Digests
-from buildlib.errors import LockError
+from buildlib.errors import BuildError, LockError
 from buildlib.layout import Layout
 from buildlib.model import Function, Image, Origin, Pin, Variant
 from buildlib.outputs import index
 from buildlib.recipe import Recipe
 from buildlib.requirements import Requirements
 from buildlib.runtimes import RUNTIMES
+from buildlib.store import LIMIT, Store
 
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ class Project:
         self.layout = Layout(root)
         self.manifest = manifest.read(root)
         self.digests = Digests(root, self.layout.digests)
+        self.store = _store(self.layout)
         self.variants = {
             variant.id: variant
             for function in self.manifest.functions
@@ -166,6 +168,19 @@ class Project:
 
         return self._remembered(("built", variant.id), state, look)
 
+    def is_available(self, variant: Variant) -> bool:
+        """Tell whether the ZIP of the present inputs is there, or in the store."""
+        return self.built(variant) is not None or self.stored(variant)
+
+    def stored(self, variant: Variant) -> bool:
+        """Tell whether the store has the ZIP of the present inputs."""
+        key = self.key(variant)
+        state = _state(f"{self.store.folder}{os.sep}{key}.json")
+        if state is None:
+            return False
+        find = lambda: self.store.find(key) is not None  # noqa: E731
+        return self._remembered(("stored", variant.id), (key, state), find)
+
     def index(self) -> dict[str, index.Entry]:
         """Return the index of the artifacts."""
         state = _state(self.layout.index)
@@ -180,6 +195,19 @@ def image_name(variant: Variant) -> str:
     """Return the name of the image in which a variant's dependencies are installed."""
     docker = variant.function.docker
     return (docker.image if docker else None) or RUNTIMES[variant.python].image
+
+
+def _store(layout: Layout) -> Store:
+    """Return the store: in build/, or wherever LAMBDA_ZIP_STORE says that several share one."""
+    folder = os.environ.get("LAMBDA_ZIP_STORE")
+    limit = os.environ.get("LAMBDA_ZIP_STORE_LIMIT", "")
+    if limit and not limit.isdecimal():
+        msg = f"LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '{limit}'"
+        raise BuildError(msg)
+    return Store(
+        layout.root / Path(folder).expanduser() if folder else layout.build / "store",
+        int(limit) * 1_000_000 if limit else LIMIT,
+    )
 
 
 def _state(path: str | Path) -> digest.Signature | None:

@@ -71,6 +71,56 @@ def artifact(variant: Variant, dependencies: Recipe, sources: Sequence[File]) ->
     }
 
 
+def difference(before: Recipe, now: Recipe) -> list[str]:
+    """Return in words what changed from one artifact's recipe to another, one change a line."""
+    old, new = before.get("environment", {}), now["environment"]
+    changes = _packages(old.get("packages", {}), new["packages"])
+    for name in new:
+        if name != "packages" and old.get(name) != new[name]:
+            changes.append(_option(name, old.get(name), new[name]))
+    for name in now:
+        if name not in {"environment", "files"} and before.get(name) != now[name]:
+            changes.append(_option(name, before.get(name), now[name]))
+    return changes + _files(before.get("files", {}), now["files"])
+
+
+def _packages(old: dict[str, list[str]], new: dict[str, list[str]]) -> list[str]:
+    changes = []
+    for name in sorted(old.keys() | new.keys()):
+        if name not in new:
+            changes.append(f"requirements.lock: {name} {old[name][0]} removed")
+        elif name not in old:
+            changes.append(f"requirements.lock: {name} {new[name][0]} added")
+        elif old[name][0] != new[name][0]:
+            changes.append(f"requirements.lock: {name} {old[name][0]} -> {new[name][0]}")
+        elif old[name] != new[name]:
+            changes.append(f"requirements.lock: {name} {new[name][0]} has other hashes")
+    return changes
+
+
+def _files(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    changes = [f"{path} changed" for path in new if path in old and old[path] != new[path]]
+    changes += [f"{path} added" for path in new if path not in old]
+    changes += [f"{path} removed" for path in old if path not in new]
+    more = len(changes) - 10
+    return changes if more <= 1 else [*changes[:10], f"and {more} more files"]
+
+
+def _option(name: str, old: object, new: object) -> str:
+    def shown(value: object) -> str:
+        if isinstance(value, list):
+            return f"[{', '.join(map(str, value))}]"
+        text = str(value)
+        return f"{text[:12]}..." if len(text) == hashlib.sha256().digest_size * 2 else text
+
+    label = {
+        "contract": "byte contract",
+        "version": "doit-lambda-zip",
+        "build_tools": "pinned build tools",
+    }.get(name, name)
+    return f"{label} {shown(old)} -> {shown(new)}"
+
+
 @functools.cache
 def build_tools() -> str:
     """Return the hex sha256 of the pins of the tools that build what `allow_sdist` names."""

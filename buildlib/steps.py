@@ -8,11 +8,12 @@ before `zip` has anything to do while the ZIP of the present inputs is there.
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from buildlib import archive, files, lock, normalise, pack, recipe, stage
+from buildlib.archive import Written
 from buildlib.errors import ArchiveError, BuildError, InstallError, LockError, StageError
 from buildlib.install import docker, wheels
 from buildlib.model import Docker, File, Function, Image, Origin, Packed, Variant
@@ -79,7 +80,7 @@ def _pin_images(project: Project, function: Function, *, keep: bool) -> list[Ima
 
 def venv_is_done(project: Project, variant: Variant) -> bool:
     """Tell whether the dependencies are installed, or not needed."""
-    if project.built(variant):
+    if project.is_available(variant):
         return True
     return _environment_files(project, recipe.key(project.environment(variant))) is not None
 
@@ -179,7 +180,7 @@ def _environment_files(project: Project, key: str) -> list[File] | None:
 
 def stage_is_done(project: Project, variant: Variant) -> bool:
     """Tell whether the tree of the present inputs is there, whole and touched, or not needed."""
-    return project.built(variant) is not None or _ready(project, variant) is not None
+    return project.is_available(variant) or _ready(project, variant) is not None
 
 
 def make_stage(project: Project, variant: Variant) -> None:
@@ -236,7 +237,7 @@ def clean_stage(project: Project, variant: Variant) -> None:
 
 def touch_is_done(project: Project, variant: Variant) -> bool:
     """Tell whether the staged tree has the canonical metadata, or is not needed."""
-    return project.built(variant) is not None or _touched(project, variant)
+    return project.is_available(variant) or _touched(project, variant)
 
 
 def make_touch(project: Project, variant: Variant) -> None:
@@ -263,7 +264,7 @@ def clean_touch(project: Project, variant: Variant) -> None:
 def _staged(project: Project, variant: Variant, key: str | None) -> list[Origin] | None:
     """Return what is staged, if it is of the inputs with this key; None stands for any."""
     record = files.read_json(project.layout.stamp("stage", variant.id))
-    if not isinstance(record, dict) or (key and record.get("key") != key):
+    if not isinstance(record, dict) or "files" not in record or (key and record["key"] != key):
         return None
     return [
         Origin(File(path, digest, size), origin, dependency)
@@ -289,13 +290,23 @@ def _ready(project: Project, variant: Variant) -> list[Origin] | None:
 
 
 def zip_is_done(project: Project, variant: Variant) -> bool:
-    """Tell whether the ZIP of the present inputs is there and whole."""
+    """Tell whether the ZIP of the present inputs is there, or `hash` can take it from the store."""
+    return project.is_available(variant)
+
+
+def zip_is_published(project: Project, variant: Variant) -> bool:
+    """Tell whether the ZIP of the present inputs is in dist/, as one who names it expects."""
     return project.built(variant) is not None
 
 
 def make_zip(project: Project, variant: Variant) -> None:
-    """Write the ZIP and publish it, together with its checksum and its entry in the index."""
+    """Write the ZIP and publish it, together with its checksum and its entry in the index.
+
+    If the store has it, it is taken from there; one that is in dist/ already is built all the same.
+    """
     with _tree_locked(project, variant):
+        if project.built(variant) is None and _take(project, variant):
+            return
         listing = _ready(project, variant)
         if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
             listing = _stage_and_touch(project, variant)
@@ -322,17 +333,45 @@ def _stage_and_touch(project: Project, variant: Variant) -> list[Origin]:
     return listing
 
 
+def _take(project: Project, variant: Variant) -> bool:
+    """Publish the ZIP of the present inputs from the store, if it has a whole one."""
+    with _new_zip(project, variant) as temporary:
+        written = project.store.take(project.key(variant), temporary)
+        if written is None:
+            return False
+        _publish(project, variant, written, temporary)
+    return True
+
+
 def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]) -> None:
-    layout = project.layout
-    temporary = layout.dist / f".{variant.id}.zip.tmp"
-    layout.dist.mkdir(exist_ok=True)
-    try:
+    with _new_zip(project, variant) as temporary:
         written = archive.write(temporary, members)
-        index.publish(layout, variant, written, new=temporary)
+        _publish(project, variant, written, temporary)
+    project.store.put(project.key(variant), project.layout.zip(variant.id), written)
+
+
+@contextlib.contextmanager
+def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
+    temporary = project.layout.dist / f".{variant.id}.zip.tmp"
+    temporary.parent.mkdir(exist_ok=True)
+    try:
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-    record = {"key": project.key(variant), "recipe": project.artifact(variant), "written": written}
-    files.write_json(layout.stamp("zip", variant.id), record)
+
+
+def _publish(project: Project, variant: Variant, written: Written, new: Path) -> None:
+    """Publish a ZIP, and record what it was made from and why."""
+    now = project.artifact(variant)
+    before = files.read_json(project.layout.stamp("zip", variant.id))
+    known = isinstance(before, dict) and "recipe" in before
+    reasons = recipe.difference(before["recipe"], now) if known else ["never built here before"]
+    reasons = reasons or (
+        before.get("reasons", []) if project.built(variant) else ["lost or damaged"]
+    )
+    index.publish(project.layout, variant, written, new=new)
+    record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
+    files.write_json(project.layout.stamp("zip", variant.id), record)
 
 
 def _members(
@@ -343,7 +382,6 @@ def _members(
     contents = [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in listing]
     if variant.function.compression == "stored":
         return [(o.file.path, pack.stored(c)) for o, c in zip(listing, contents, strict=True)]
-    threads = os.cpu_count() or 1
     environment = recipe.key(project.environment(variant))
     earlier = files.read_json(project.layout.stamp("zip", variant.id)) or {}
     before = recipe.key(earlier["recipe"]["environment"]) if "recipe" in earlier else environment
@@ -361,7 +399,7 @@ def _members(
                 reuse=[project.layout.pack(f"env-{before[:24]}")] if before != environment else [],
                 keep=True,
                 digests=project.digests,
-                threads=threads,
+                cores=project.layout.locks,
             )
     packed |= pack.compressed(
         project.layout.pack(variant.id),
@@ -369,7 +407,7 @@ def _members(
         reuse=[],
         keep=False,
         digests=project.digests,
-        threads=threads,
+        cores=project.layout.locks,
     )
     return [(origin.file.path, packed[origin.file.sha256]) for origin in listing]
 
@@ -377,6 +415,9 @@ def _members(
 def clean_zip(project: Project, variant: Variant) -> None:
     """Remove the ZIP of a variant, with all that describes it."""
     index.withdraw(project.layout, variant.id)
+    if project.store.folder.is_relative_to(project.layout.build):
+        with contextlib.suppress(BuildError):
+            project.store.discard(project.key(variant))
     files.remove(project.layout.stamp("zip", variant.id))
     pack.discard(project.layout.pack(variant.id))
 
@@ -390,12 +431,12 @@ def hash_is_done(project: Project, variant: Variant) -> bool:
 
 
 def make_hash(project: Project, variant: Variant) -> None:
-    """Describe the ZIP again: its checksum or its entry in the index was lost or changed."""
+    """Describe the ZIP: take it from the store first, if it is not in dist/."""
     written = project.built(variant)
     if written is None:
-        msg = f"dist/{variant.id}.zip is not of the present inputs; run 'doit zip:{variant.id}'"
-        raise StageError(msg)
-    index.publish(project.layout, variant, written)
+        make_zip(project, variant)
+    else:
+        index.publish(project.layout, variant, written)
 
 
 def clean_hash(project: Project, variant: Variant) -> None:
@@ -411,8 +452,14 @@ def removed(project: Project) -> list[str]:
     return [variant_id for variant_id in project.index() if variant_id not in project.variants]
 
 
+def index_is_done(project: Project) -> bool:
+    """Tell whether dist/ has no more than is declared, and the store no more than it may."""
+    return not removed(project) and not project.store.is_full()
+
+
 def prune(project: Project) -> None:
-    """Remove the artifacts that the manifest no longer declares."""
+    """Remove the artifacts that are no longer declared, and what the store has too much."""
+    project.store.evict()
     for variant_id in removed(project):
         index.withdraw(project.layout, variant_id)
 

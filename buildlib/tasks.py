@@ -6,21 +6,23 @@ Nothing else than the loading of the tasks happens here: each task calls a funct
 
 import atexit
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from doit.cmd_base import NamespaceTaskLoader
 from doit.exceptions import InvalidDodoFile, TaskFailed
+from doit.loader import create_after
 
-from buildlib import files, steps
+from buildlib import explain, files, steps
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
 from buildlib.model import Function, Variant
 from buildlib.project import Project
-from buildlib.uptodate import Ask, AskLock
+from buildlib.uptodate import Ask, AskLock, AskZip
 
-__all__ = ["DOIT_CONFIG", "task_lambdas"]
+__all__ = ["DOIT_CONFIG", "task_lambdas", "task_why"]
 
 DOIT_CONFIG = {
     "backend": "lambdas",
@@ -48,13 +50,34 @@ _RENEW = {
 
 def task_lambdas() -> Iterator[Task]:
     """Build the functions that lambdas.yaml declares."""
+    yield from tasks(_project())
+
+
+@create_after()  # type: ignore[untyped-decorator] # these tasks exist only when asked for
+def task_why() -> Iterator[Task]:
+    """Say why each variant would be built, or why it was."""
+    project = _project()
+    for variant in project.variants.values():
+        yield {
+            "name": variant.id,
+            "actions": [(_say, [explain.variant, project, variant])],
+            "doc": f"say why {variant.id} would be built, or why it was",
+        }
+
+
+def _say(lines: Callable[..., Iterator[str]], *arguments: object) -> None:
+    for line in lines(*arguments):
+        sys.stdout.write(f"{line}\n")
+
+
+def _project() -> Project:
     try:
         project = Project(Path.cwd())
     except (BuildError, OSError) as error:
         message = files.explain(error) if isinstance(error, OSError) else str(error)
         raise InvalidDodoFile(message) from None
     atexit.register(project.digests.save)
-    yield from tasks(project)
+    return project
 
 
 def tasks(project: Project) -> Iterator[Task]:
@@ -84,7 +107,7 @@ def tasks(project: Project) -> Iterator[Task]:
     index: Task = {
         "basename": "index",
         "actions": [(_act, [steps.prune, project])],
-        "uptodate": [Ask(_nothing_removed, project)],
+        "uptodate": [Ask(steps.index_is_done, project)],
         "task_dep": [f"hash:{name}" for name in project.variants if name not in contained],
         "doc": _INDEX,
     }
@@ -117,14 +140,15 @@ def _variant(project: Project, variant: Variant) -> Iterator[Task]:
     layout, name = project.layout, variant.id
     target = f"{variant.function.name}, Python {variant.python}, {variant.architecture}"
     before = [f"lock:{variant.function.name}"] if variant.function.lock else []
-    targets = {"zip": layout.zip(name), "hash": layout.checksum(name)}
+    # Not of `zip`: doit runs a task whose target is missing, and `hash` may get it from the store.
+    targets = {"hash": [layout.relative(layout.zip(name)), layout.relative(layout.checksum(name))]}
     for step in steps.STEPS:
         yield {
             "basename": step.name,
             "name": name,
             "actions": [(_act, [step.make, project, variant])],
-            "uptodate": [Ask(step.is_done, project, variant)],
-            "targets": [layout.relative(targets[step.name])] if step.name in targets else [],
+            "uptodate": [_ask(step, project, variant)],
+            "targets": targets.get(step.name, []),
             "task_dep": before,
             "clean": [(step.clean, [project, variant])],
             "doc": f"{step.name} of {target}",
@@ -137,8 +161,11 @@ def _contained(project: Project) -> dict[str, list[str]]:
     return {"task_dep": [f"hash:{variant.id}" for variant in steps.buildable(project)]}
 
 
-def _nothing_removed(project: Project) -> bool:
-    return not steps.removed(project)
+def _ask(step: steps.Step, project: Project, variant: Variant) -> Ask:
+    if step.name != "zip":
+        return Ask(step.is_done, project, variant)
+    group = f"zip:{variant.function.name}"
+    return AskZip(step.is_done, steps.zip_is_published, group, project, variant)
 
 
 def _make_lock(project: Project, function: Function, renew: bool) -> TaskFailed | None:  # noqa: FBT001
@@ -166,4 +193,4 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
             if (folder / MANIFEST).exists():
                 os.chdir(folder)
                 break
-        self.namespace = {"DOIT_CONFIG": DOIT_CONFIG, "task_lambdas": task_lambdas}
+        self.namespace = {name: globals()[name] for name in __all__}

@@ -63,10 +63,36 @@ class AskLock(Ask):
 
     def __call__(self, task: Task, values: dict[str, Any]) -> bool:
         """Tell doit whether the lock is up to date."""
-        group = self.tasks_dict.get("lock")
-        # doit has parsed options only for the tasks that were selected by name.
-        if task.options is not None or (group is not None and group.options is not None):
+        if _is_named(task, self.tasks_dict, "lock"):
             task.init_options()
             task.options["renew"] = True
             return False
         return super().__call__(task, values)
+
+
+class AskZip(Ask):
+    """The same for a ZIP; one that was named on the command line must be in dist/ afterwards.
+
+    Otherwise it is enough that the store has it: `hash` puts it into dist/.
+    """
+
+    def __init__(self, check: Check, is_published: Check, group: str, *arguments: object) -> None:
+        super().__init__(check, *arguments)
+        self._all = check
+        self._is_published = is_published
+        self._group = group
+
+    def __call__(self, task: Task, values: dict[str, Any]) -> bool:
+        """Tell doit whether the ZIP is up to date."""
+        named = _is_named(task, self.tasks_dict, "zip", self._group)
+        self._check = self._is_published if named else self._all
+        return super().__call__(task, values)
+
+
+def _is_named(task: Task, tasks: dict[str, Task], *groups: str) -> bool:
+    """Tell whether a task, or a group that it is in, was selected by name.
+
+    doit has parsed the options only of those when it asks whether a task is up to date.
+    """
+    selected = [task, *(tasks[group] for group in groups if group in tasks)]
+    return any(one.options is not None for one in selected)

@@ -26,9 +26,11 @@ ROWS = (
     ("normalise",),
     ("stage", "pack"),
     ("archive",),
+    ("store",),
     ("outputs.*",),
     ("project",),
     ("steps",),
+    ("explain",),
     ("state", "uptodate"),
     ("tasks",),
 )

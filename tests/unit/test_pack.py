@@ -49,7 +49,6 @@ class Packs:
         *,
         reuse: Iterable[str] = (),
         keep: bool = False,
-        threads: int = 2,
     ) -> dict[str, bytes]:
         """Make a pack, and return the data of each member by its content, after checking it."""
         contents = list(contents)
@@ -60,7 +59,7 @@ class Packs:
             reuse=[self.root / other for other in reuse],
             keep=keep,
             digests=self.digests,
-            threads=threads,
+            cores=self.root.parent / "locks",
         )
         assert members.keys() == {content.sha256 for content in contents}
         return {digest: read(digest, member) for digest, member in members.items()}
@@ -229,11 +228,11 @@ def test_other_encoder(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Members of another encoder, version or level are not used."""
     text = packs.content("text")
     packs.make([text])
-    monkeypatch.setattr(recipe, "DEFLATE_LEVEL", 1)
+    monkeypatch.setattr(recipe, "encoder", lambda: "deflate 0.9.0 level 1")
     packs.make([text])
     packs.make([text], "b", reuse=["a"])
     assert packs.compressed == []
-    monkeypatch.setattr(recipe, "DEFLATE_LEVEL", 9)
+    monkeypatch.setattr(recipe, "encoder", lambda: "deflate 1.0.0 level 1")
     packs.make([text], "b", reuse=["a"])
     assert packs.compressed == ["text"]
 
@@ -250,12 +249,14 @@ def test_other_content(packs: Packs) -> None:
     assert sorted(os.listdir(packs.root)) == ["a", "a.json", "contents"]
 
 
-def test_threads_and_order(packs: Packs) -> None:
+def test_threads_and_order(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
     """The members do not depend on the number of threads, nor on the order of the files."""
     contents = [packs.content(f"{n}", CONTENTS["text"] * n + NOISE[:n]) for n in range(1, 40)]
-    expected = packs.make(contents, "one", threads=1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    expected = packs.make(contents, "one")
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
     for name, order in {"two": contents, "three": contents[::-1]}.items():
-        assert packs.make(order, name, threads=4) == expected
+        assert packs.make(order, name) == expected
 
 
 def test_bounded_memory(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,9 +98,17 @@ def test_environments_are_shared() -> None:
 def test_stored_needs_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another encoder is another ZIP where it is used, and only there."""
     deflated, stored = artifact_key(), artifact_key(variant(compression="stored"))
-    monkeypatch.setattr(recipe, "DEFLATE_LEVEL", 9)
+    monkeypatch.setattr(recipe, "encoder", lambda: "deflate 1.0.0 level 9")
     assert artifact_key() != deflated
     assert artifact_key(variant(compression="stored")) == stored
+
+
+def test_build_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other build tools are another environment where something is built, and only there."""
+    wheels, sdist = environment_key(), environment_key(variant(allow_sdist=("beta",)))
+    monkeypatch.setattr(recipe, "build_tools", lambda: "other")
+    assert environment_key() == wheels
+    assert environment_key(variant(allow_sdist=("beta",))) != sdist
 
 
 @pytest.mark.parametrize("constant", ["CONTRACT", "__version__"])

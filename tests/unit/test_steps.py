@@ -4,15 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock, Timeout
 
-from buildlib import steps
+from buildlib import files, steps
+from buildlib.archive import Written
 from buildlib.errors import StageError
 from buildlib.project import Project
+from buildlib.store import Store
 from tests.unit.conftest import write
 
 
-def test_file_system_without_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a tree never becomes canonical, there is an error; an empty ZIP is not published."""
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Give a repository with one function without dependencies, `api`."""
     write(
         tmp_path,
         {
@@ -20,8 +24,50 @@ def test_file_system_without_times(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             "lambdas/api/app.py": "def handler(event, context): ...\n",
         },
     )
+    return Project(tmp_path)
+
+
+def test_file_system_without_times(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a tree never becomes canonical, there is an error; an empty ZIP is not published."""
     monkeypatch.setattr(os, "utime", lambda *_, **__: None)
-    project = Project(tmp_path)
     with pytest.raises(StageError, match=r"^build/stage/api is not what was just staged there"):
         steps.make_zip(project, project.variants["api"])
     assert not (tmp_path / "dist").exists() or not list((tmp_path / "dist").iterdir())
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"key": "0"}'])
+@pytest.mark.parametrize("step", ["stage", "touch", "zip"])
+def test_damaged_record(project: Project, step: str, content: str) -> None:
+    """A step's record that cannot be used is as good as none: the same ZIP is made again."""
+    api = project.variants["api"]
+    steps.make_zip(project, api)
+    before = project.index()
+    project.layout.stamp(step, "api").write_text(content)
+    project.layout.zip("api").unlink()
+    files.remove(project.store.folder)
+    again = Project(project.layout.root)
+    assert not steps.zip_is_done(again, api)
+    steps.make_zip(again, api)
+    assert steps.zip_is_done(again, api)
+    assert again.index() == before
+
+
+def test_two_runs_take_from_the_store(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ZIP is taken from the store under the lock of its tree: both runs use one temporary."""
+    api = project.variants["api"]
+    steps.make_zip(project, api)
+    project.layout.zip("api").unlink()
+    take, taken = Store.take, []
+
+    def watched(self: Store, key: str, target: Path) -> Written | None:
+        with pytest.raises(Timeout):
+            FileLock(project.layout.lock("stage-api")).acquire(timeout=0)
+        taken.append(key)
+        return take(self, key, target)
+
+    monkeypatch.setattr(Store, "take", watched)
+    steps.make_zip(Project(project.layout.root), api)
+    assert taken == [project.key(api)]
+    assert steps.zip_is_published(project, api)

@@ -371,3 +371,12 @@ def test_tail() -> None:
     """The end of an output is shown, without empty lines."""
     assert uv.tail("a\n\nb  \n c\n", 2) == "  | b\n  |  c"
     assert uv.tail("") == ""
+
+
+def test_credentials_in_foreign_words(tmp_path: Path) -> None:
+    """What uv repeats as it was given is shown without its password, too."""
+    log = tmp_path / "uv.log"
+    url = "http://user:pa55word@a.example"
+    result = uv.run([url], root=tmp_path, cwd=tmp_path, log=log)
+    assert "http://****@a.example" in result.output
+    assert "pa55word" not in log.read_text(encoding="utf-8")

@@ -1,0 +1,452 @@
+"""Time what users wait for, as ratios to what they would run otherwise, in the same run.
+
+    python benchmarks/run.py            every row, as a table
+    python benchmarks/run.py --check    exit with 1 if a target is missed
+    python benchmarks/run.py edit pin   some rows
+    python benchmarks/run.py --sam      compare with `sam build`, too (installs aws-sam-cli)
+
+Needs `zip` (Debian: apt install zip) and access to the package index. Whole processes are timed,
+after a warm-up that fills uv's cache and compiles every module; ours and the other run in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+DOIT = [sys.executable, "-m", "doit"]
+HANDLER = "import pandas\n\ndef handler(event, context):\n    return str(pandas.DataFrame(event))\n"
+PLAIN = "def handler(event, context):\n    return event\n"
+
+
+@dataclass
+class Row:
+    """One line of the table: seconds of ours and of the other, in turn."""
+
+    name: str
+    other: str
+    target: float
+    ours: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        """The median of ours to the median of the other."""
+        return statistics.median(self.ours) / statistics.median(self.others)
+
+    @property
+    def missed(self) -> bool:
+        """Whether the target, or a condition of the row, is missed."""
+        return self.ratio > self.target or bool(self.failures)
+
+
+def environment() -> dict[str, str]:
+    """Return the user's environment without what would distort the figures."""
+    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "CI", "LAMBDA_ZIP_STORE")
+    return {name: value for name, value in os.environ.items() if name not in dropped}
+
+
+def run(command: list[str], cwd: Path) -> str:
+    """Run a command, and return what it wrote; stop the benchmark if it fails."""
+    done = subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        message = f"{command} failed:\n{done.stdout}{done.stderr}"
+        raise SystemExit(message)
+    return done.stdout
+
+
+def timed(command: list[str], cwd: Path) -> float:
+    """Return the seconds that a command takes, as a whole process."""
+    start = time.perf_counter()
+    run(command, cwd)
+    return time.perf_counter() - start
+
+
+def alternate(row: Row, times: int, ours: Callable[[], float], other: Callable[[], float]) -> Row:
+    """Time both in turn, so that a machine that drifts changes both."""
+    for _ in range(times):
+        row.ours.append(ours())
+        row.others.append(other())
+    return row
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    """Write files below a folder."""
+    for path, text in files.items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+
+def remove(*paths: Path) -> None:
+    """Remove folders."""
+    for path in paths:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def repository(root: Path, requirements: dict[str, str], code: str = PLAIN) -> Path:
+    """Make a repository with one function for each entry: its name and its requirements."""
+    manifest = "version: 1\ndefaults:\n  handler: app.handler\nlambdas:\n"
+    manifest += "".join(f"  {name}: {{}}\n" for name in requirements)
+    write(root, {"lambdas.yaml": manifest, "dodo.py": "from buildlib.tasks import *\n"})
+    for name, text in requirements.items():
+        write(root, {f"lambdas/{name}/app.py": code})
+        if text:
+            write(root, {f"lambdas/{name}/requirements.txt": text})
+    return root
+
+
+def recipe(root: Path, name: str) -> float:
+    """Do what a script would: `uv pip install --target` and `zip -X -r -q`, level 6."""
+    folder, source = root / "recipe", root / "lambdas" / name
+    remove(folder)
+    (root / "recipe.zip").unlink(missing_ok=True)
+    install = [
+        *("uv", "pip", "install", "-q", "--target", str(folder), "--no-deps"),
+        *("--require-hashes", "-r", str(source / "requirements.lock"), "--only-binary", ":all:"),
+        *("--python-version", "3.13", "--python-platform", "x86_64-manylinux_2_34"),
+    ]
+    install[0] = str(Path(sys.executable).with_name("uv"))
+    seconds = timed(install, root)
+    shutil.copy(source / "app.py", folder)
+    return seconds + timed(["zip", "-X", "-r", "-q", "-6", "../recipe.zip", "."], folder)
+
+
+# -- rows ------------------------------------------------------------------------------------------
+
+
+class Pandas:
+    """A function with pandas and six, locked; what is edited in it is timed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = repository(folder / "pandas", {"fn": "pandas\nsix==1.16.0\n"}, HANDLER)
+        run([*DOIT, "lock"], self.root)
+        self.locks = {"1.16.0": self.inputs()}
+        write(self.root, {"lambdas/fn/requirements.txt": "pandas\nsix==1.17.0\n"})
+        run([*DOIT], self.root)
+        self.locks["1.17.0"] = self.inputs()
+        recipe(self.root, "fn")
+        self.count = 0
+
+    def inputs(self) -> dict[str, str]:
+        names = ("requirements.txt", "requirements.lock")
+        return {f"lambdas/fn/{n}": (self.root / "lambdas/fn" / n).read_text() for n in names}
+
+    def cold(self) -> float:
+        remove(self.root / "build", self.root / "dist")
+        return timed(DOIT, self.root)
+
+    def edit(self) -> float:
+        self.count += 1
+        write(self.root, {"lambdas/fn/app.py": f"{HANDLER}# edit {self.count}\n"})
+        return timed(DOIT, self.root)
+
+    def pin(self) -> float:
+        """Take one lock and then the other, as after a pull; nothing of the new one is known."""
+        write(self.root, self.locks["1.16.0"])
+        remove(self.root / "build", self.root / "dist")
+        run(DOIT, self.root)
+        write(self.root, self.locks["1.17.0"])
+        return timed(DOIT, self.root)
+
+    def revert(self) -> float:
+        """Go back to what was built before the last edit."""
+        write(self.root, {"lambdas/fn/app.py": HANDLER + "# first\n"})
+        run(DOIT, self.root)
+        self.edit()
+        write(self.root, {"lambdas/fn/app.py": HANDLER + "# first\n"})
+        return timed(DOIT, self.root)
+
+    def unchanged(self) -> float:
+        return timed(DOIT, self.root)
+
+    def recipe(self) -> float:
+        return recipe(self.root, "fn")
+
+
+def cold(folder: Path) -> Row:
+    """Everything, with the wheels in uv's cache."""
+    pandas = Pandas(folder)
+    row = Row("pandas, cold outputs", "uv + zip", 0.30)
+    alternate(row, 5, pandas.cold, pandas.recipe)
+    ours = (pandas.root / "dist/fn.zip").stat().st_size
+    other = (pandas.root / "recipe.zip").stat().st_size
+    row.notes.append(f"ZIP {ours:,} bytes, the other {other:,}")
+    if ours > other:
+        row.failures.append("our ZIP is larger")
+    return row
+
+
+def edit(folder: Path) -> Row:
+    """One edited line in app.py."""
+    pandas = Pandas(folder)
+    pandas.edit()
+    row = Row("pandas, one edited line", "uv + zip", 0.05)
+    return alternate(row, 9, pandas.edit, pandas.recipe)
+
+
+def pin(folder: Path) -> Row:
+    """One small pin changed."""
+    pandas = Pandas(folder)
+    row = Row("pandas, six 1.16 -> 1.17", "uv + zip", 0.12)
+    return alternate(row, 5, pandas.pin, pandas.recipe)
+
+
+def revert(folder: Path) -> Row:
+    """Back to the previous commit."""
+    pandas = Pandas(folder)
+    pandas.unchanged()
+    time.sleep(2.1)  # what was just written is hashed again for a moment, see buildlib/digest.py
+    pandas.unchanged()
+    row = Row("pandas, revert", "ours, unchanged", 2.0)
+    return alternate(row, 7, pandas.revert, pandas.unchanged)
+
+
+def _many(folder: Path, count: int) -> Path:
+    """Make a repository of `count` functions of ten files each, built and settled."""
+    root = repository(folder / f"many{count}", {f"fn{n:04}": "" for n in range(count)})
+    steps = ("venv", "stage", "touch", "zip", "hash")
+    names = [f"fn{n:04}" for n in range(count)]
+    for number, name in enumerate(names):
+        files = {f"lambdas/{name}/m{k}.py": f"X = {number * 10 + k}\n" for k in range(9)}
+        write(root, files)
+    write(root, {"bare.py": BARE.format(names=names, steps=steps)})
+    run(DOIT, root)
+    run([*DOIT, "-f", "bare.py"], root)
+    time.sleep(2.1)
+    run(DOIT, root)
+    return root
+
+
+BARE = """
+DOIT_CONFIG = {{"dep_file": "build/bare.json", "backend": "json"}}
+
+def nothing():
+    pass
+
+def task_step():
+    for name in {names}:
+        before = []
+        for step in {steps}:
+            files = ["app.py", *(f"m{{k}}.py" for k in range(9))] if step == "venv" else []
+            yield {{"basename": step, "name": name, "actions": [nothing], "task_dep": before,
+                   "file_dep": [f"lambdas/{{name}}/{{file}}" for file in files],
+                   "uptodate": [True]}}
+            before = [f"{{step}}:{{name}}"]
+"""
+
+
+def _unchanged(folder: Path, count: int, times: int) -> Row:
+    root = _many(folder, count)
+    row = Row(f"nothing changed, {count} functions", "bare dodo.py", 1.5)
+    alternate(row, times, lambda: timed(DOIT, root), lambda: timed([*DOIT, "-f", "bare.py"], root))
+    row.notes.append(f"peak memory {_peak(DOIT, root):.0f} MB")
+    return row
+
+
+def _peak(command: list[str], cwd: Path) -> float:
+    program = (
+        "import resource, subprocess, sys;"
+        "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True);"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    return int(run([sys.executable, "-c", program, *command], cwd)) / 1024
+
+
+def ten(folder: Path) -> Row:
+    """Nothing changed in a small repository."""
+    return _unchanged(folder, 10, 15)
+
+
+def thousand(folder: Path) -> Row:
+    """Nothing changed in a large repository; and how the time grows."""
+    row = _unchanged(folder, 1000, 7)
+    if float(row.notes[0].split()[2]) > 120:
+        row.failures.append("over 120 MB")
+    hundred = _many(folder, 100)
+    small = statistics.median(timed(DOIT, hundred) for _ in range(7))
+    growth = statistics.median(row.ours) / small
+    row.notes.append(f"{growth:.1f} times 100 functions")
+    if growth > 12:
+        row.failures.append("not linear")
+    return row
+
+
+def one_of_thousand(folder: Path) -> Row:
+    """One named function in a large repository, compared with a small one."""
+    large, small = _many(folder, 1000), _many(folder, 10)
+    program = "from pathlib import Path; import buildlib.manifest as m; m.read(Path.cwd())"
+    reading = [sys.executable, "-c", program]
+    manifest = statistics.median(timed(reading, large) - timed(reading, small) for _ in range(5))
+    row = Row("zip:one of 1,000", "of 10, plus reading the manifest", 1.2)
+    one = [*DOIT, "zip:fn0005"]
+    alternate(row, 9, lambda: timed(one, large), lambda: timed(one, small) + manifest)
+    row.notes.append(f"reading 1,000 takes {manifest * 1000:.0f} ms longer than 10")
+    return row
+
+
+def restore(folder: Path) -> Row:
+    """A clean checkout elsewhere with build/ from the CI cache, all times new."""
+    pandas = Pandas(folder)
+    other = folder / "elsewhere"
+
+    def ours() -> float:
+        remove(other)
+        ignored = shutil.ignore_patterns("dist", "recipe*")
+        shutil.copytree(pandas.root, other, ignore=ignored, copy_function=shutil.copyfile)
+        start = time.perf_counter()
+        output = run(DOIT, other)
+        seconds = time.perf_counter() - start
+        ran = {line[3:].split(":")[0] for line in output.splitlines() if line.startswith(".  ")}
+        if not ran <= {"hash"}:
+            row.failures.append(f"{sorted(ran)} ran")
+        return seconds
+
+    row = Row("pandas, build/ restored elsewhere", "uv + zip", 0.12)
+    return alternate(row, 5, ours, pandas.recipe)
+
+
+def store(folder: Path) -> Row:
+    """A clean checkout with the store of finished ZIPs only."""
+    pandas = Pandas(folder)
+    kept = folder / "store"
+    shutil.copytree(pandas.root / "build/store", kept)
+
+    def ours() -> float:
+        remove(pandas.root / "build", pandas.root / "dist")
+        shutil.copytree(kept, pandas.root / "build/store")
+        return timed(DOIT, pandas.root)
+
+    row = Row("pandas, only the store restored", "uv + zip", 0.12)
+    return alternate(row, 5, ours, pandas.recipe)
+
+
+def fifty(folder: Path) -> Row:
+    """Fifty functions with five different sets of dependencies."""
+    sets = ["requests", "pyjwt[crypto]", "pyyaml\njinja2", "numpy", "pydantic"]
+    names = {f"fn{n:02}": sets[n % 5] + "\n" for n in range(50)}
+    root = repository(folder / "fifty", names)
+    run([*DOIT, "lock"], root)
+    run(DOIT, root)
+    for number in range(5):
+        recipe(root, f"fn{number:02}")
+
+    def ours() -> float:
+        remove(root / "build", root / "dist")
+        return timed(DOIT, root)
+
+    row = Row("50 functions, 5 environments, cold", "50 x uv + zip", 0.25)
+    alternate(row, 3, ours, lambda: 10 * sum(recipe(root, f"fn{n:02}") for n in range(5)))
+    installed = len(list(root.glob("build/env/*/record.json")))
+    row.notes.append(f"{installed} installations")
+    if installed != 5:
+        row.failures.append("an environment was installed twice")
+    return row
+
+
+def sam(folder: Path) -> Iterator[Row]:
+    """`sam build` of the same function, without and with its cache, for the Python of the host."""
+    tools = folder / "sam-tools"
+    run([sys.executable, "-m", "venv", str(tools)], folder)
+    run([str(tools / "bin/pip"), "install", "-q", "aws-sam-cli"], folder)
+    pandas = Pandas(folder)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    template = (
+        "AWSTemplateFormatVersion: '2010-09-09'\nTransform: AWS::Serverless-2016-10-31\n"
+        "Resources:\n  Fn:\n    Type: AWS::Serverless::Function\n    Properties:\n"
+        f"      CodeUri: sam/\n      Handler: app.handler\n      Runtime: python{version}\n"
+    )
+    requirements = "pandas\nsix==1.17.0\n"
+    write(pandas.root, {"template.yaml": template, "sam/requirements.txt": requirements,
+                        "sam/app.py": HANDLER})  # fmt: skip
+    build = [str(tools / "bin/sam"), "build"]
+    pack = ["zip", "-X", "-r", "-q", "-6", "../../../sam.zip", "."]
+
+    def full() -> float:
+        (pandas.root / "sam.zip").unlink(missing_ok=True)
+        seconds = timed(build, pandas.root)
+        return seconds + timed(pack, pandas.root / ".aws-sam/build/Fn")
+
+    def cached() -> float:
+        write(pandas.root, {"sam/app.py": f"{HANDLER}# edit {time.time_ns()}\n"})
+        return timed([*build, "--cached", "--parallel"], pandas.root)
+
+    full()
+    yield alternate(Row("pandas, cold outputs", "sam build + zip", 0.30), 3, pandas.cold, full)
+    cached()
+    name = "sam build --cached, no ZIP"
+    yield alternate(Row("pandas, one edited line", name, 0.10), 3, pandas.edit, cached)
+
+
+ROWS: dict[str, Callable[[Path], Row]] = {
+    "cold": cold,
+    "edit": edit,
+    "pin": pin,
+    "ten": ten,
+    "thousand": thousand,
+    "one": one_of_thousand,
+    "restore": restore,
+    "store": store,
+    "fifty": fifty,
+    "revert": revert,
+}
+
+
+def shown(row: Row) -> str:
+    """Return a row as a line of a Markdown table."""
+    ours, others = statistics.median(row.ours), statistics.median(row.others)
+    spread = f"{min(row.ours):.2f}-{max(row.ours):.2f}"
+    verdict = "missed" if row.missed else "met"
+    notes = "; ".join(row.notes + row.failures)
+    return (
+        f"| {row.name} | {ours:.3f} s ({spread}) | {row.other}: {others:.3f} s "
+        f"| {row.ratio:.3f} | <= {row.target} | {verdict} | {notes} |"
+    )
+
+
+def main() -> int:
+    """Run the rows that were asked for."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; default: all")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
+    parser.add_argument("--sam", action="store_true", help="compare with sam build, too")
+    options = parser.parse_args()
+    if unknown := set(options.rows) - ROWS.keys():
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    run([sys.executable, "-m", "compileall", "-q", str(ROOT / "buildlib")], ROOT)
+    out = sys.stdout
+    out.write("| work | ours | other | ratio | target | | notes |\n|---|---|---|---|---|---|---|\n")
+    missed = False
+    for name in options.rows or ROWS:
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            row = ROWS[name](Path(folder))
+            out.write(shown(row) + "\n")
+            out.flush()
+            missed = missed or row.missed
+    if options.sam:
+        with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+            for row in sam(Path(folder)):
+                out.write(shown(row) + "\n")
+                out.flush()
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    out.write(f"\nLargest process of all: {peak} MB.\n")
+    return int(missed and options.check)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Finished ZIPs by the key of what they were made from.
+
+Whoever goes back to earlier inputs, or starts from a clean checkout with the store of another,
+builds nothing: same key, same bytes. An entry is a ZIP and a record of its sha256, checked when it
+is taken; one that does not fit is dropped. Many processes and checkouts may share a store: entries
+come into place in one step, and an entry that vanishes meanwhile was never there.
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib import digest, files
+from buildlib.archive import Written
+
+# What a store may hold unless LAMBDA_ZIP_STORE_LIMIT says otherwise, in bytes.
+LIMIT = 2 << 30
+
+
+class Store(NamedTuple):
+    """A folder of entries, and the size in bytes that it may have."""
+
+    folder: Path
+    limit: int
+
+    def find(self, key: str) -> Written | None:
+        """Return what the ZIP for a key is, without reading it; None if there is none."""
+        record = files.read_json(self._record(key))
+        try:
+            written = Written(*record["written"])
+            whole = self._zip(key).stat().st_size == written.size
+        except (OSError, KeyError, TypeError):
+            return None
+        return written if whole else None
+
+    def take(self, key: str, target: Path) -> Written | None:
+        """Put the ZIP for a key at `target`, if it is there and whole, and mark it as used."""
+        written = self.find(key)
+        if written is None:
+            return None
+        try:
+            _link(self._zip(key), target)
+            if digest.sha256(target) != written.sha256:
+                files.remove(target)
+                self.discard(key)
+                return None
+            os.utime(self._record(key))
+        except FileNotFoundError:  # evicted by another process meanwhile
+            return written if target.exists() else None
+        return written
+
+    def put(self, key: str, path: Path, written: Written) -> None:
+        """Keep a ZIP. What cannot be kept, as on a full disk, is not: a store is only a help."""
+        with contextlib.suppress(OSError):
+            with files.replacing(self._zip(key)) as temporary:
+                _link(path, temporary)
+            files.write_json(self._record(key), {"written": written})
+
+    def discard(self, key: str) -> None:
+        """Remove the entry of a key."""
+        files.remove(self._record(key))
+        files.remove(self._zip(key))
+
+    def evict(self) -> None:
+        """Remove the entries that were not used for longest, until the limit is kept."""
+        entries = sorted(self._entries())
+        size = sum(entry[1] for entry in entries)
+        for _, length, key in entries:
+            if size <= self.limit:
+                break
+            self.discard(key)
+            size -= length
+
+    def is_full(self) -> bool:
+        """Tell whether the limit is exceeded."""
+        return sum(size for _, size, _ in self._entries()) > self.limit
+
+    def _entries(self) -> Iterator[tuple[int, int, str]]:
+        """Yield when each entry was last used (ns), its size and its key."""
+        with contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".zip") and not entry.name.startswith("."):
+                    key = entry.name.removesuffix(".zip")
+                    with contextlib.suppress(FileNotFoundError):
+                        used = self._record(key).stat().st_mtime_ns
+                        yield used, entry.stat().st_size, key
+
+    def _zip(self, key: str) -> Path:
+        return self.folder / f"{key}.zip"
+
+    def _record(self, key: str) -> Path:
+        return self.folder / f"{key}.json"
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`, or a copy of it on another file system."""
+    files.remove(target)
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)

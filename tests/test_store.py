@@ -1,0 +1,231 @@
+"""Finished ZIPs come back by the key of their inputs; `doit why` says why one does not."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from tests.conftest import HANDLER, Index, Repository
+
+APP = "lambdas/api/app.py"
+
+
+def clone(source: Repository, name: str) -> Repository:
+    """Check the repository out at another path, with new mtimes and without build/ and dist/."""
+    target = Repository(source.root.parent / name, dict(source.environment))
+    shutil.copytree(
+        source.root,
+        target.root,
+        ignore=shutil.ignore_patterns("build", "dist", "__pycache__"),
+        copy_function=shutil.copyfile,
+    )
+    return target
+
+
+def test_reverting_builds_nothing(dependent: Repository) -> None:
+    """Going back to earlier inputs takes the earlier ZIP from the store."""
+    dependent.doit()
+    before = dependent.sha256()
+    dependent.write({APP: HANDLER + "# edited\n"})
+    dependent.doit()
+    dependent.write({APP: HANDLER})
+    assert dependent.doit().ran == ["hash:api"]
+    assert dependent.sha256() == before
+
+
+def test_a_clean_checkout_with_the_store(dependent: Repository, index: Index) -> None:
+    """With only the store restored, every ZIP comes back without installing anything."""
+    dependent.doit()
+    before = dependent.sha256()
+    target = clone(dependent, "elsewhere")
+    shutil.copytree(dependent.root / "build/store", target.root / "build/store")
+    index.requests.clear()
+    ran = target.doit().ran
+    assert {task.split(":")[0] for task in ran} == {"hash"}
+    assert target.sha256() == before
+    assert index.requests == []
+    assert not (target.root / "build/env").exists()
+    assert target.doit().ran == []
+
+
+def test_the_ci_cache(dependent: Repository, index: Index) -> None:
+    """Build, save build/ as a CI cache does, check out elsewhere, restore: only contents are
+    hashed, no step before `hash` runs, and a later edit installs nothing.
+    """
+    dependent.doit()
+    before = dependent.sha256()
+    archive = dependent.root.parent / "cache.tar"
+    subprocess.run(["tar", "-cf", str(archive), "build"], cwd=dependent.root, check=True)
+    target = clone(dependent, "runner/with/another/path")
+    subprocess.run(["tar", "-xf", str(archive)], cwd=target.root, check=True)
+    index.requests.clear()
+    assert {task.split(":")[0] for task in target.doit(CI="true").ran} == {"hash"}
+    assert target.sha256() == before
+    target.write({APP: HANDLER + "# edited\n"})
+    assert target.doit(CI="true").ran == ["stage:api", "touch:api", "zip:api"]
+    target.sha256()
+    assert index.requests == []
+
+
+def test_nothing_in_build_names_the_machine(dependent: Repository) -> None:
+    """No record in build/ holds the path of the checkout, the home or the host; logs may."""
+    dependent.doit()
+    for path in dependent.root.glob("build/**/*"):
+        if path.is_file() and "logs" not in path.parts:
+            content = path.read_bytes()
+            assert str(dependent.root).encode() not in content, path
+            assert dependent.environment["HOME"].encode() not in content, path
+
+
+def test_two_checkouts_share_a_store(dependent: Repository) -> None:
+    """LAMBDA_ZIP_STORE names one store for several checkouts, also at the same time."""
+    store = str(dependent.root.parent / "shared store")
+    dependent.doit("lock")
+    others = [clone(dependent, f"checkout{number}") for number in range(2)]
+    runs = [
+        subprocess.Popen(
+            other.command(),
+            cwd=other.root,
+            env=other.environment | {"LAMBDA_ZIP_STORE": store},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for other in others
+    ]
+    for run in runs:
+        output, _ = run.communicate(timeout=120)
+        assert run.returncode == 0, output
+        assert "Traceback" not in output
+    assert others[0].sha256() == others[1].sha256()
+    ran = dependent.doit(LAMBDA_ZIP_STORE=store).ran
+    assert {task.split(":")[0] for task in ran} == {"hash"}
+    assert dependent.sha256() == others[0].sha256()
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "record"])
+def test_a_damaged_entry_is_dropped_and_built_anew(repository: Repository, damage: str) -> None:
+    """An entry that is not what it says never reaches dist/."""
+    repository.doit()
+    before = repository.sha256()
+    shutil.rmtree(repository.root / "dist")
+    entry = next(repository.root.glob("build/store/*.zip"))
+    content = bytearray(entry.read_bytes())
+    content[30] ^= 1
+    if damage == "flip":
+        entry.write_bytes(content)
+    elif damage == "cut":
+        entry.write_bytes(content[:50])
+    else:
+        entry.with_suffix(".json").write_text("{")
+    repository.doit()
+    assert repository.sha256() == before
+    shutil.rmtree(repository.root / "dist")
+    assert repository.doit().ran == ["hash:api"]
+    assert repository.sha256() == before
+
+
+def test_the_store_is_bounded(repository: Repository) -> None:
+    """What was not used for longest goes first; the ZIPs in dist/ are not touched."""
+    repository.write({"lambdas/api/noise.bin": os.urandom(400_000)})
+    for number in range(4):
+        repository.write({APP: HANDLER + f"# {number}\n"})
+        repository.doit(LAMBDA_ZIP_STORE_LIMIT="1")
+    assert len(list(repository.root.glob("build/store/*.zip"))) == 2
+    assert len(list(repository.root.glob("build/store/*.json"))) == 2
+    repository.write({APP: HANDLER + "# 2\n"})
+    assert repository.doit(LAMBDA_ZIP_STORE_LIMIT="1").ran == ["hash:api"]
+    repository.write({APP: HANDLER + "# 0\n"})
+    assert "zip:api" in repository.doit(LAMBDA_ZIP_STORE_LIMIT="1").ran
+    repository.sha256()
+
+
+def test_a_limit_that_is_no_number(repository: Repository) -> None:
+    """A mistake in the setting is one line."""
+    message = repository.doit(code=3, LAMBDA_ZIP_STORE_LIMIT="2GB").output
+    assert message == (
+        "ERROR: LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '2GB'\n"
+    )
+
+
+def test_the_lock_is_checked_on_a_hit(dependent: Repository) -> None:
+    """A ZIP in the store is no reason to build from a stale lock."""
+    dependent.doit()
+    shutil.rmtree(dependent.root / "dist")
+    dependent.write({"lambdas/api/requirements.txt": "beta>=1\n"})
+    assert "lock:api" in dependent.doit().ran
+
+
+def test_a_named_zip_is_put_into_dist(repository: Repository) -> None:
+    """`doit zip:<id>` puts the ZIP into dist/ also when the store has it."""
+    repository.doit()
+    shutil.rmtree(repository.root / "dist")
+    assert repository.doit("zip:api").ran == ["zip:api"]
+    repository.sha256()
+
+
+def test_a_changed_pin_recompresses_only_that(dependent: Repository, index: Index) -> None:
+    """After a new pin, what did not change is copied from the earlier environment's pack."""
+    dependent.doit("zip:api")
+    (pack,) = dependent.root.glob("build/pack/env-*.json")
+    index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
+    dependent.doit("lock:api")
+    # A member that is copied keeps what it was; one that is compressed again would not.
+    text = pack.read_text()
+    dependent.doit("zip:api")
+    packs = sorted(dependent.root.glob("build/pack/env-*.json"))
+    assert len(packs) == 2
+    assert pack.read_text() == text
+    assert dependent.members("api")["beta.py"] == b"B = 2\n"
+
+
+def test_why(dependent: Repository, index: Index) -> None:
+    """`doit why` names the change behind every rebuild, before and after it."""
+    assert "lock:api will run: lambdas/api/requirements.lock is missing" in (
+        dependent.doit("why:api").output
+    )
+    dependent.doit()
+    assert "api: nothing will run\n  last built: never built here before\n" in (
+        dependent.doit("why:api").output
+    )
+    dependent.write({APP: HANDLER + "# edited\n", "lambdas/api/new.py": ""})
+    expected = "api: stage, touch, zip, hash will run\n  app.py changed\n  new.py added\n"
+    assert expected in dependent.doit("why:api").output
+    dependent.doit()
+    assert "last built: app.py changed\n  last built: new.py added" in (
+        dependent.doit("why:api").output
+    )
+    index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
+    dependent.doit("lock:api")
+    output = dependent.doit("why:api").output
+    assert "api: venv, stage, touch, zip, hash will run\n" in output
+    assert "requirements.lock: beta 1.0 -> 2.0\n" in output
+    text = (dependent.root / "lambdas.yaml").read_text()
+    dependent.write(
+        {"lambdas.yaml": text.replace("app.handler\n", "app.handler\n    python: '3.12'\n", 1)}
+    )
+    assert "lambda now starts at 3.12" in dependent.doit("why:api").output
+    dependent.doit("lock:api")
+    assert "python 3.13 -> 3.12" in dependent.doit("why:api").output
+
+
+def test_why_of_everything(dependent: Repository) -> None:
+    """`doit why` goes through all variants and builds nothing."""
+    dependent.doit()
+    (dependent.root / "dist/api.zip").unlink()
+    output = dependent.doit("why").output
+    assert "api: hash will run, and take the ZIP from the store" in output
+    assert "jobs-py3.12-x86_64: nothing will run" in output
+    assert not (dependent.root / "dist/api.zip").exists()
+
+
+def test_offline(dependent: Repository, index: Index) -> None:
+    """With the wheels in uv's cache, an installation asks no index and works without one."""
+    dependent.doit()
+    shutil.rmtree(dependent.root / "build")
+    index.requests.clear()
+    index.status = 503
+    dependent.doit()
+    dependent.sha256()
+    assert index.requests == []
