@@ -9,7 +9,7 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,12 +45,7 @@ def environment(tree: Path) -> list[File]:
     _remove_junk(tree)
     paths = [path for path, _ in files.walk(tree, where=tree.name)]
     files.check_names(paths, "the installed dependencies")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        hashes = pool.map(digest.sha256, [tree / path for path in paths])
-        listing = {
-            path: File(path, value, (tree / path).stat().st_size)
-            for path, value in zip(paths, hashes, strict=True)
-        }
+    listing = {file.path: file for file in _hashed(tree, paths)}
     for folder, owned in owners.items():
         name = f"{folder}/RECORD"
         content = record(name, [listing[path] for path in owned if path in listing])
@@ -58,6 +53,21 @@ def environment(tree: Path) -> list[File]:
         listing[name] = File(name, hashlib.sha256(content).hexdigest(), len(content))
     touch(tree, listing)
     return [listing[path] for path in sorted(listing)]
+
+
+def _hashed(tree: Path, paths: list[str]) -> Iterator[File]:
+    """Yield the files at `paths` with their digests, found out on all processors."""
+    top, threads = f"{tree}{os.sep}", os.cpu_count() or 1
+
+    def some(start: int) -> list[File]:
+        return [
+            File(path, digest.sha256(top + path), os.stat(top + path).st_size)
+            for path in paths[start :: 4 * threads]
+        ]
+
+    with ThreadPoolExecutor(threads) as pool:
+        for found in pool.map(some, range(4 * threads)):
+            yield from found
 
 
 def _owners(tree: Path) -> dict[str, list[str]]:

@@ -163,8 +163,8 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
     previous: Mapping[str, str],
     root: Path,
     environment: Path,
-) -> None:
-    """Make the folder `tree` hold exactly `origins`, by replacing only what differs.
+) -> list[str]:
+    """Make the folder `tree` hold exactly `origins`, and return the names of what had to be made.
 
     `previous` gives the sha256 of the files that an earlier sync left there; one whose size or
     mtime is no longer as `touch` left it is made again. The files of dependencies are hard links
@@ -180,7 +180,8 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
         for path in surplus:
             os.unlink(tree / path)
         _remove_empty_folders(tree)  # a folder may have to become a file
-    made: set[str] = set()
+    made: list[str] = []
+    folders: set[str] = set()
     for path, origin in wanted.items():
         file = origin.file
         size, canonical = there.get(path, (-1, False))
@@ -188,9 +189,9 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
             continue
         target = f"{tree}{os.sep}{path}"
         folder = os.path.dirname(target)
-        if folder not in made:
+        if folder not in folders:
             os.makedirs(folder, exist_ok=True)
-            made.add(folder)
+            folders.add(folder)
         if path in there:
             os.unlink(target)
         elif os.path.isdir(target):  # left empty by a run that was killed
@@ -201,6 +202,8 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
             _link(environment / origin.path, target)
         else:
             _copy(root / origin.path, target, origin)
+        made.append(path)
+    return made
 
 
 def intact(tree: Path, listing: Iterable[File]) -> bool:

@@ -101,8 +101,8 @@ def clean_venv(project: Project, variant: Variant) -> None:
 
 
 def _environment_files(project: Project, key: str) -> list[File] | None:
-    record = files.read_json(project.layout.environment(key) / "record.json")
-    if not isinstance(record, dict) or record.get("key") != key:
+    record = project.record(project.layout.environment(key) / "record.json")
+    if record is None or record.get("key") != key:
         return None
     return [File(*row) for row in record["files"]]
 
@@ -142,7 +142,7 @@ def _stage(project: Project, variant: Variant) -> None:
     stamp.unlink(missing_ok=True)
     layout.stamp("touch", variant.id).unlink(missing_ok=True)
     try:
-        stage.sync(
+        made = stage.sync(
             origins,
             rewritten,
             tree,
@@ -158,7 +158,8 @@ def _stage(project: Project, variant: Variant) -> None:
         raise
     stage.check_handler(variant, origins, tree)
     rows = [(*origin.file, origin.path, origin.dependency) for origin in origins]
-    files.write_json(stamp, {"key": key, "environment": environment_key, "files": rows})
+    # `made` is what `touch` has to do; what was there before is canonical already.
+    files.write_json(stamp, {"key": key, "files": rows, "made": made})
 
 
 def clean_stage(project: Project, variant: Variant) -> None:
@@ -179,11 +180,12 @@ def make_touch(project: Project, variant: Variant) -> None:
 
 
 def _touch(project: Project, variant: Variant) -> None:
-    listing = _staged(project, variant, project.key(variant))
-    if listing is None:
+    path = project.layout.stamp("stage", variant.id)
+    record = project.record(path)
+    if record is None or record.get("key") != project.key(variant):
         _stage(project, variant)
-        listing = _staged(project, variant, project.key(variant)) or []
-    normalise.touch(project.layout.staged(variant.id), [o.file.path for o in listing])
+        record = project.record(path) or {}
+    normalise.touch(project.layout.staged(variant.id), record["made"])
     stamp = project.layout.stamp("touch", variant.id)
     files.write_json(stamp, {"key": project.key(variant)})
 
@@ -195,8 +197,8 @@ def clean_touch(project: Project, variant: Variant) -> None:
 
 def _staged(project: Project, variant: Variant, key: str | None) -> list[Origin] | None:
     """Return what is staged, if it is of the inputs with this key; None stands for any."""
-    record = files.read_json(project.layout.stamp("stage", variant.id))
-    if not isinstance(record, dict) or "files" not in record or (key and record["key"] != key):
+    record = project.record(project.layout.stamp("stage", variant.id))
+    if record is None or "made" not in record or (key and record["key"] != key):
         return None
     return [
         Origin(File(path, digest, size), origin, dependency)
@@ -239,7 +241,7 @@ def make_zip(project: Project, variant: Variant) -> None:
     with _tree_locked(project, variant):
         if project.built(variant) is None and _take(project, variant):
             return
-        listing = _ready(project, variant)
+        listing = _staged(project, variant, project.key(variant))
         if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
             listing = _stage_and_touch(project, variant)
         try:
@@ -254,13 +256,10 @@ def make_zip(project: Project, variant: Variant) -> None:
 def _stage_and_touch(project: Project, variant: Variant) -> list[Origin]:
     _stage(project, variant)
     _touch(project, variant)
-    listing = _ready(project, variant)
+    listing = _staged(project, variant, project.key(variant))
     if listing is None:
         shown = project.layout.relative(project.layout.staged(variant.id))
-        msg = (
-            f"{shown} is not what was just staged there: something else writes to it, or its file "
-            "system does not keep times; run doit again, or build on another file system"
-        )
+        msg = f"{shown}: something else writes there; run doit again"
         raise StageError(msg)
     return listing
 
@@ -304,6 +303,7 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path) ->
     index.publish(project.layout, variant, written, new=new)
     record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
     files.write_json(project.layout.stamp("zip", variant.id), record)
+    project.remember_built(variant, written)
 
 
 def _members(
