@@ -88,6 +88,19 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+def is_locked(path: Path) -> bool:
+    """Tell whether another process or thread holds the lock `path`."""
+    from filelock import FileLock, Timeout  # noqa: PLC0415
+
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0, thread_local=False):
+            return False
+    except Timeout:
+        return True
+
+
 @contextlib.contextmanager
 def cores(folder: Path) -> Iterator[int]:
     """Hold the processors that no other process or thread holds, at least one; give their number.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from buildlib import files, uv
 from buildlib.errors import LockError
-from buildlib.model import Pin, Variant
+from buildlib.model import Image, Pin, Variant
 from buildlib.requirements import Requirements
 from buildlib.runtimes import machine
 
@@ -22,6 +22,7 @@ _HEADER = """\
 # python: {python}
 """
 _SHA256 = re.compile(r"^# requirements-sha256: ([0-9a-f]{64})$", re.MULTILINE)
+_IMAGE = re.compile(r"^# image: (\S+) (\S+) (\S+) (\S+@sha256:[0-9a-f]{64}|sha256:[0-9a-f]{64})$")
 _PYTHON = re.compile(r"^# python: ([0-9.]+)$", re.MULTILINE)
 
 _PIN = re.compile(
@@ -69,11 +70,13 @@ def make(  # noqa: PLR0913 - each is one independent input of the resolution
     python: str,
     *,
     upgrade: bool = False,
+    images: Iterable[Image] = (),
     log: Path | None = None,
 ) -> None:
     """Resolve the requirements for `python` and up, on every platform, and write the lock.
 
-    Pins of an earlier lock that still fit are kept, unless `upgrade`.
+    Pins of an earlier lock that still fit are kept, unless `upgrade`. `images` are those in which
+    the pins will be installed; each is a line of the header.
 
     Raises:
         LockError: with the end of uv's output.
@@ -103,10 +106,26 @@ def make(  # noqa: PLR0913 - each is one independent input of the resolution
                 )
                 raise LockError(msg)
             header = _HEADER.format(name=name, sha256=requirements.sha256, python=python)
+            header += "".join(f"# image: {' '.join(image)}\n" for image in sorted(images))
             body = resolved.read_text(encoding="utf-8")
             temporary.write_bytes((header + body).encode())
         finally:
             resolved.unlink(missing_ok=True)
+
+
+def images(lock: Path) -> list[Image]:
+    """Return the images that a lock pins; none if there is no lock."""
+    found = []
+    try:
+        with lock.open(encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                if not line.startswith("#"):
+                    break
+                if match := _IMAGE.match(line.rstrip()):
+                    found.append(Image(*match.groups()))
+    except FileNotFoundError:
+        pass
+    return found
 
 
 def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:

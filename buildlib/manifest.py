@@ -15,13 +15,15 @@ import yaml
 
 from buildlib import files, layout, variants
 from buildlib.errors import BuildError, ManifestError
-from buildlib.model import Function, Manifest
+from buildlib.model import Docker, Function, Manifest
 from buildlib.runtimes import ARCHITECTURES, RUNTIMES
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 NAME = r"[a-z0-9][a-z0-9_-]*"
 HANDLER = r"[A-Za-z_][\w-]*([./][A-Za-z_][\w-]*)*\.[A-Za-z_]\w*"
+IMAGE = r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?"
+ENGINE = r"(unix|tcp|ssh|npipe|http|https)://\S+"
 DISTRIBUTION = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 
 
@@ -29,7 +31,8 @@ DISTRIBUTION = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 class Key:
     """A key of the manifest: how it is read, checked, documented and put into the JSON Schema.
 
-    `many` allows a list; with `one` false only a list is allowed.
+    `many` allows a list; with `one` false only a list is allowed. `keys` makes it a mapping with
+    these keys, `named` a mapping of names that match it to texts.
     """
 
     doc: str
@@ -40,8 +43,48 @@ class Key:
     boolean: bool = False
     default: Any = None
     shared: bool = False  # also allowed in `defaults`
+    keys: "dict[str, Key] | None" = None
+    named: str = ""
 
 
+DOCKER_KEYS = {
+    "image": Key(
+        "The image, in which the runtime's Python is on the PATH. Default: AWS's of the runtime. "
+        "'doit lock' pins its digest in the lock, unless it is written here.",
+        pattern=IMAGE,
+    ),
+    "setup": Key(
+        "Shell commands to run before the installation, as root, in the container only.",
+        many=True,
+        default=(),
+    ),
+    "libraries": Key(
+        "Files of the image, such as shared objects, to carry along in lib/.",
+        pattern=r"/\S+[^/\s]",
+        many=True,
+        one=False,
+        default=(),
+    ),
+    "env": Key(
+        "Names of environment variables to pass through; their values are in no key and no log.",
+        pattern=r"[A-Za-z_][A-Za-z0-9_]*",
+        many=True,
+        one=False,
+        default=(),
+    ),
+    "secrets": Key(
+        "Files of this machine that the installation may read, by their name in the container; "
+        "'netrc' and 'pip.conf' are what pip reads.",
+        named=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+        default=(),
+    ),
+    "engine": Key(
+        "The engine's address for an architecture. Default: DOCKER_HOST, or docker's context.",
+        pattern=ENGINE,
+        named="|".join(ARCHITECTURES),
+        default=(),
+    ),
+}
 LAMBDA_KEYS = {
     "source": Key(
         "The function's folder, relative to the repository's root. Default: lambdas/<name>."
@@ -80,6 +123,11 @@ LAMBDA_KEYS = {
         many=True,
         one=False,
         default=(),
+        shared=True,
+    ),
+    "docker": Key(
+        "Options of 'install: docker'.",
+        keys=DOCKER_KEYS,
         shared=True,
     ),
     "include": Key(
@@ -232,17 +280,36 @@ class _Reader:
             return False
         return str(node.value).lower() in {"true", "yes", "on"}
 
-    def options(self, entries: dict[str, _Entry], where: str) -> dict[str, Any]:
+    def options(
+        self, entries: dict[str, _Entry], where: str, table: dict[str, Key] | None = None
+    ) -> dict[str, Any]:
         """Return the values of the keys that are there, as the fields of a Function have them."""
         found: dict[str, Any] = {}
         for name, entry in entries.items():
-            key = LAMBDA_KEYS[name]
+            key = (table or LAMBDA_KEYS)[name]
             what = f"{where}: {name}"
-            if key.many:
+            if key.keys:
+                inner = self.mapping(entry.value, what, key.keys)
+                found[name] = self.options(inner, what, key.keys)
+            elif key.named:
+                found[name] = self.names(entry.value, key, what)
+            elif key.many:
                 found[name] = self.values(entry.value, key, what)
             else:
                 found[name] = self.text(entry.value, key, what)
         return found
+
+    def names(self, node: yaml.Node, key: Key, what: str) -> tuple[tuple[str, str], ...]:
+        """Return a mapping of free names to texts, sorted."""
+        found = []
+        for name, entry in self.mapping(node, what).items():
+            if not re.fullmatch(key.named, name):
+                self.problem(
+                    entry.key, f"{what}: '{name}' is not allowed; it must match {key.named}"
+                )
+            elif (text := self.text(entry.value, key, f"{what}: {name}")) is not None:
+                found.append((name, text))
+        return tuple(sorted(found))
 
     def function(self, name: str, entry: _Entry, defaults: dict[str, Any]) -> Function | None:
         where = f"lambda '{name}'"
@@ -254,14 +321,23 @@ class _Reader:
             return None
         problems = len(self.problems)
         options = {key: row.default for key, row in LAMBDA_KEYS.items()}
-        options |= defaults | self.options(entries, where)
+        own = self.options(entries, where)
+        options |= defaults | own
         if options["handler"] is None and "handler" not in entries.keys() | defaults.keys():
             self.problem(
                 entry.key, f"{where}: missing key 'handler', such as 'handler: app.handler'"
             )
         if options["install"] == "docker":
-            node = entries["install"].value if "install" in entries else entry.key
-            self.problem(node, f"{where}: 'install: docker' is not available yet; use 'wheels'")
+            options["docker"] = Docker(
+                **((defaults.get("docker") or {}) | (own.get("docker") or {}))
+            )
+        elif "docker" in entries:
+            self.problem(
+                entries["docker"].key,
+                f"{where}: 'docker' is only used with 'install: docker'; say that, or remove it",
+            )
+        else:
+            options["docker"] = None
         if len(self.problems) > problems:
             return None
         return self.located(name, entries, entry.key, options)
@@ -317,6 +393,7 @@ class _Reader:
             allow_sdist=tuple(
                 re.sub(r"[-_.]+", "-", name).lower() for name in options["allow_sdist"]
             ),
+            docker=options["docker"],
         )
 
     def path(self, node: yaml.Node, text: str, what: str) -> str | None:

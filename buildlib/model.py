@@ -5,6 +5,22 @@ from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
+class Docker:
+    """How dependencies are installed in a container: the mapping `docker:` of a function.
+
+    `image` None stands for AWS's image of the runtime; `secrets` are (name, file of the host),
+    `engine` are (architecture, address).
+    """
+
+    image: str | None = None
+    setup: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    secrets: tuple[tuple[str, str], ...] = ()
+    engine: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """One entry of `lambdas:` in the manifest, with the defaults filled in.
 
@@ -23,6 +39,7 @@ class Function:
     exclude: tuple[str, ...]
     compression: str
     allow_sdist: tuple[str, ...]
+    docker: Docker | None = None  # if and only if `install` is docker
 
     @property
     def lock(self) -> str | None:
@@ -46,6 +63,19 @@ class Variant:
     function: Function
     python: str
     architecture: str
+
+
+class Image(NamedTuple):
+    """An image that a lock pins for one runtime.
+
+    `name` is as in the manifest; `reference` is what an engine runs: `<repository>@sha256:<hex>`,
+    or the bare id `sha256:<hex>` of an image that no registry has.
+    """
+
+    python: str
+    architecture: str
+    name: str
+    reference: str
 
 
 class Pin(NamedTuple):

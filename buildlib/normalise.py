@@ -9,6 +9,8 @@ import csv
 import hashlib
 import io
 import os
+import posixpath
+import re
 from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,7 +73,10 @@ def _hashed(tree: Path, paths: list[str]) -> Iterator[File]:
 
 
 def _owners(tree: Path) -> dict[str, list[str]]:
-    """Return the paths in the RECORD of each distribution, by the name of its `.dist-info`."""
+    """Return the paths in the RECORD of each distribution, by the name of its `.dist-info`.
+
+    C headers go: each installer has another place for them, and nothing is compiled in Lambda.
+    """
     owners: dict[str, list[str]] = {}
     seen: dict[str, tuple[str, str]] = {}
     problems = []
@@ -80,11 +85,13 @@ def _owners(tree: Path) -> dict[str, list[str]]:
         owners[folder] = []
         with path.open(encoding="utf-8", newline="") as stream:
             for row in filter(None, csv.reader(stream)):
-                name = os.path.normpath(row[0]).replace(os.sep, "/")
-                value = "".join(row[1:2])
+                name, value = _installed(row[0]), "".join(row[1:2])
+                if _is_header(name, folder):
+                    (tree / name).unlink(missing_ok=True)
+                    continue
                 owners[folder].append(name)
                 other, earlier = seen.setdefault(name, (folder, value))
-                shipped = not name.startswith(("../", "bin/"))
+                shipped = name.partition("/")[0] not in _SCRIPTS
                 if value != earlier and shipped and not files.is_junk(name):
                     problems.append(
                         f"{_label(other)} and {_label(folder)} both install '{name}', with "
@@ -93,6 +100,26 @@ def _owners(tree: Path) -> dict[str, list[str]]:
     if problems:
         raise InstallError("\n".join(problems))
     return owners
+
+
+def _installed(path: str) -> str:
+    """Return where the file of a row of RECORD is.
+
+    pip installs elsewhere first, the modules into `lib/python` there, and moves it all into the
+    target without a change of RECORD.
+    """
+    name = os.path.normpath(path).replace(os.sep, "/")
+    return posixpath.normpath(f"lib/python/{name}") if name.startswith("../") else name
+
+
+def _is_header(path: str, folder: str) -> bool:
+    """Tell whether a file is from a wheel's `headers` (PEP 491): include/<name>/ by uv."""
+    if re.match(r"include/(site/)?python[0-9.]*/", path):  # by pip, inside a venv or not
+        return True
+    first, _, rest = path.partition("/")
+    names = (rest.partition("/")[0], folder.partition("-")[0])
+    plain, own = (re.sub(r"[-_.]+", "-", name).lower() for name in names)
+    return first == "include" and plain == own
 
 
 def _label(folder: str) -> str:

@@ -7,12 +7,13 @@ from typing import Any, TypeVar, cast
 
 from buildlib import archive, digest, files, lock, manifest, recipe, requirements, stage, variants
 from buildlib.digest import Digests
-from buildlib.errors import BuildError
+from buildlib.errors import BuildError, LockError
 from buildlib.layout import Layout
-from buildlib.model import Function, Origin, Pin, Variant
+from buildlib.model import Function, Image, Origin, Pin, Variant
 from buildlib.outputs import index
 from buildlib.recipe import Recipe
 from buildlib.requirements import Requirements
+from buildlib.runtimes import RUNTIMES
 from buildlib.store import LIMIT, Store
 
 T = TypeVar("T")
@@ -80,9 +81,61 @@ class Project:
         make = lambda: stage.sources(self.layout.root, function, self.digests)  # noqa: E731
         return self._remembered(("sources", function.name), None, make)
 
+    def wanted_images(self, function: Function) -> list[Image]:
+        """Return the images that the lock of a function has to pin; their references are empty."""
+        return sorted({
+            Image(variant.python, variant.architecture, image_name(variant), "")
+            for variant in self.variants.values()
+            if variant.function.docker
+            and variant.function.lock == function.lock
+            and "@" not in image_name(variant)
+        })  # fmt: skip
+
+    def pinned_images(self, function: Function) -> list[Image]:
+        """Return the images that the lock of a function pins."""
+        if function.lock is None:
+            return []
+        path = self.layout.root / function.lock
+        name = ("images", function.lock)
+        return self._remembered(name, _state(path), lambda: lock.images(path))
+
+    def unpinned_images(self, function: Function) -> list[Image]:
+        """Return the images that the lock of a function lacks."""
+        wanted = self.wanted_images(function)
+        pinned = {image[:3] for image in self.pinned_images(function)} if wanted else set()
+        return [image for image in wanted if image[:3] not in pinned]
+
+    def image(self, variant: Variant) -> str:
+        """Return the pinned reference of the image of a variant; empty if it needs none.
+
+        Raises:
+            LockError: there is no digest of it, in the manifest or in the lock.
+
+        """
+        function = variant.function
+        if function.docker is None:
+            return ""
+        name = image_name(variant)
+        if "@" in name:
+            return name
+        for image in self.pinned_images(function):
+            if image[:3] == (variant.python, variant.architecture, name):
+                return image.reference
+        if function.lock is None:
+            msg = (
+                f"lambda '{function.name}': without requirements there is no lock to pin the image "
+                f"in; write its digest into the manifest, as 'image: {name}@sha256:<hex>'"
+            )
+        else:
+            msg = (
+                f"{function.lock}: no digest of the image {name} for Python {variant.python} on "
+                f"{variant.architecture}; run 'doit lock:{function.name}' and commit the file"
+            )
+        raise LockError(msg)
+
     def environment(self, variant: Variant) -> Recipe:
         """Return the recipe of a variant's dependencies."""
-        return recipe.environment(variant, self.pins(variant))
+        return recipe.environment(variant, self.pins(variant), self.image(variant))
 
     def artifact(self, variant: Variant) -> Recipe:
         """Return the recipe of a variant's ZIP."""
@@ -149,6 +202,12 @@ class Project:
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what another process had better read again."""
         return self.__dict__ | {"_memory": {}}
+
+
+def image_name(variant: Variant) -> str:
+    """Return the name of the image in which a variant's dependencies are installed."""
+    docker = variant.function.docker
+    return (docker.image if docker else None) or RUNTIMES[variant.python].image
 
 
 def _store(layout: Layout) -> Store:

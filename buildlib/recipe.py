@@ -14,7 +14,7 @@ from typing import Any
 
 from buildlib import __version__
 from buildlib.model import File, Pin, Variant
-from buildlib.runtimes import platform_tag
+from buildlib.runtimes import image_platform, platform_tag
 
 # The version of the byte contract; see docs/byte-contract.md before changing it.
 CONTRACT = 1
@@ -25,12 +25,27 @@ DEFLATE_LEVEL = 6
 Recipe = dict[str, Any]
 
 
-def environment(variant: Variant, pins: Iterable[Pin]) -> Recipe:
-    """Return the recipe of a variant's dependencies: variants with an equal one share them."""
+def environment(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recipe:
+    """Return the recipe of a variant's dependencies: variants with an equal one share them.
+
+    `image` is the pinned reference of the image in which they are installed. What only says how
+    to get at packages - indexes, credentials, proxies, certificates, the engine - is not in it:
+    every distribution is checked against its hash.
+    """
     function = variant.function
     names = {pin.name for pin in pins}
     built = [name for name in sorted(function.allow_sdist) if name in names]
-    return {
+    docker = function.docker
+    container: Recipe = {}
+    if docker:
+        # Which repository an image came from does not matter, only its content does.
+        container["docker"] = {
+            "image": image.rpartition("@")[2],
+            "platform": image_platform(variant.architecture),
+            "setup": list(docker.setup),
+            "libraries": list(docker.libraries),
+        }
+    return container | {
         "contract": CONTRACT,
         "version": __version__,
         "python": variant.python,
@@ -38,7 +53,7 @@ def environment(variant: Variant, pins: Iterable[Pin]) -> Recipe:
         "platform": platform_tag(variant.python, variant.architecture),
         "install": function.install,
         "allow_sdist": built,
-        "build_tools": build_tools() if built else "",
+        "build_tools": build_tools() if built or docker else "",
         "packages": {pin.name: [pin.version, *pin.hashes] for pin in pins},
     }
 

@@ -47,11 +47,18 @@ RUNTIMES = {
 _MANYLINUX = ((2, 17), (2, 28), (2, 31), (2, 32), (2, 33), (2, 34))
 
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+# The same in the terms of images (OCI image specification, GOARCH).
+_PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 
 
 def machine(architecture: str) -> str:
     """Return the `uname -m` of one of Lambda's architectures, as used in wheel tags."""
     return _MACHINES[architecture]
+
+
+def image_platform(architecture: str) -> str:
+    """Return the platform of images for one of Lambda's architectures, such as `linux/amd64`."""
+    return f"linux/{_PLATFORMS[architecture]}"
 
 
 def manylinux(python: str) -> tuple[int, int]:

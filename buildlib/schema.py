@@ -48,11 +48,20 @@ def _mapping(keys: dict[str, Key]) -> dict[str, Any]:
 def _property(key: Key) -> dict[str, Any]:
     if key.boolean:
         return {"type": "boolean", "description": key.doc}
+    if key.keys:
+        return {**_mapping(key.keys), "description": key.doc}
     item: dict[str, Any] = {"type": "string"}
     if key.choices:
         item = {"enum": list(key.choices)}
     else:
         item["pattern"] = f"^({key.pattern})$" if key.pattern else r"\S"
+    if key.named:
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "patternProperties": {f"^({key.named})$": item},
+            "description": key.doc,
+        }
     if not key.many:
         return {**item, "description": key.doc}
     several = {"type": "array", "items": item, "uniqueItems": True}

@@ -6,6 +6,7 @@ before `zip` has anything to do while the ZIP of the present inputs is there.
 """
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,12 @@ from pathlib import Path
 from buildlib import archive, files, lock, normalise, pack, recipe, stage
 from buildlib.archive import Written
 from buildlib.errors import ArchiveError, BuildError, InstallError, LockError, StageError
-from buildlib.install import wheels
-from buildlib.model import File, Function, Origin, Packed, Variant
+from buildlib.install import docker, wheels
+from buildlib.model import Docker, File, Function, Image, Origin, Packed, Variant
 from buildlib.outputs import index
 from buildlib.project import Project
+
+_logger = logging.getLogger(__name__)
 
 # -- lock ------------------------------------------------------------------------------------------
 
@@ -28,7 +31,8 @@ def lock_is_done(project: Project, function: Function) -> bool:
     if requirements is None or function.lock is None:
         return True
     python = project.lowest_python(function)
-    return lock.is_current(project.layout.root / function.lock, requirements, python)
+    path = project.layout.root / function.lock
+    return lock.is_current(path, requirements, python) and not project.unpinned_images(function)
 
 
 def make_lock(project: Project, function: Function, *, renew: bool) -> None:
@@ -39,6 +43,11 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
     root, python = project.layout.root, project.lowest_python(function)
     path = root / function.lock
     problem = lock.state(path, requirements, python)
+    unpinned = project.unpinned_images(function)
+    if problem is None and unpinned:
+        problem = f"has no digest of the image {unpinned[0].name}"
+    if problem is None and not renew:
+        return  # doit's state did not know the task: that is no reason to resolve anew
     if not renew and lock.is_frozen(project.manifest.frozen, os.environ):
         why = "the manifest says 'frozen'" if project.manifest.frozen else "CI is set"
         msg = (
@@ -48,7 +57,22 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
         raise LockError(msg)
     log = project.layout.log("lock", function.name)
     log.unlink(missing_ok=True)
-    lock.make(root, path, requirements, python, upgrade=problem is None, log=log)
+    upgrade = problem is None
+    images = _pin_images(project, function, keep=not upgrade)
+    lock.make(root, path, requirements, python, upgrade=upgrade, images=images, log=log)
+
+
+def _pin_images(project: Project, function: Function, *, keep: bool) -> list[Image]:
+    """Return the images of a lock with their digests, as the engine or the registry gives them."""
+    pinned = {image[:3]: image for image in project.pinned_images(function)} if keep else {}
+    found = []
+    for image in project.wanted_images(function):
+        if image[:3] in pinned:
+            found.append(pinned[image[:3]])
+        else:
+            reference = docker.resolve(function, image.architecture, image.name)
+            found.append(image._replace(reference=reference))
+    return found
 
 
 # -- venv ------------------------------------------------------------------------------------------
@@ -76,19 +100,63 @@ def make_venv(project: Project, variant: Variant) -> None:
         temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
         tree = temporary / "tree"
         tree.mkdir(parents=True)
-        requirements = project.requirements(variant.function)
-        wheels.install(
-            variant,
-            project.pins(variant),
-            tree,
-            root=layout.root,
-            indexes=requirements.indexes if requirements else (),
-            cache=layout.build / "sdist-cache",
-            log=layout.log("venv", variant.id),
-        )
-        record = {"key": key, "recipe": dependencies, "files": normalise.environment(tree)}
-        files.write_json(temporary / "record.json", record)
-        temporary.rename(folder)
+        try:
+            _install(project, variant, tree)
+            record = {"key": key, "recipe": dependencies, "files": normalise.environment(tree)}
+            files.write_json(temporary / "record.json", record)
+            temporary.rename(folder)
+        finally:
+            files.remove(temporary)
+
+
+def _install(project: Project, variant: Variant, tree: Path) -> None:
+    """Install the pins of a variant into an empty folder."""
+    layout = project.layout
+    requirements = project.requirements(variant.function)
+    indexes = requirements.indexes if requirements else ()
+    log = layout.log("venv", variant.id)
+    pins = project.pins(variant)
+    if variant.function.docker:
+        image = project.image(variant)
+        docker.install(variant, pins, tree, image, layout=layout, indexes=indexes, log=log)
+    else:
+        cache = layout.build / "sdist-cache"
+        wheels.install(variant, pins, tree, root=layout.root, indexes=indexes, cache=cache, log=log)
+
+
+def buildable(project: Project) -> list[Variant]:
+    """Return the variants that are installed in a container and can be, or have no need to be.
+
+    An engine is asked only if there is something to do, and once; what is left out for want of
+    one is said once.
+    """
+    problems: dict[tuple[str, Docker | None], str | None] = {}
+    found, left_out = [], {}
+    for variant in project.variants.values():
+        function = variant.function
+        if function.docker is None:
+            continue
+        if not _needs_engine(project, variant):
+            found.append(variant)
+            continue
+        place = (variant.architecture, Docker(engine=function.docker.engine))
+        if place not in problems:
+            problems[place] = docker.answers(function, variant.architecture)
+        if problems[place] is None:
+            found.append(variant)
+        else:
+            left_out[variant.id] = problems[place]
+    if left_out:
+        _logger.warning("%s\nLeft out: %s.", next(iter(left_out.values())), ", ".join(left_out))
+    return found
+
+
+def _needs_engine(project: Project, variant: Variant) -> bool:
+    """Tell whether something has to be pinned or installed in a container."""
+    try:
+        return not (lock_is_done(project, variant.function) and venv_is_done(project, variant))
+    except BuildError:
+        return True
 
 
 def clean_venv(project: Project, variant: Variant) -> None:

@@ -36,6 +36,9 @@ Task = dict[str, Any]
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
 _INDEX = "build everything; dist/lambdas.json lists just what lambdas.yaml declares"
 
+# A task of this name is not shown by doit.
+_CONTAINED = "_containers"
+
 _RENEW = {
     "name": "renew",
     "long": "renew",
@@ -100,13 +103,19 @@ def tasks(project: Project) -> Iterator[Task]:
                     "task_dep": leaves,
                     "doc": f"all variants of {function.name}",
                 }
-    yield {
+    contained = [v.id for v in project.variants.values() if v.function.docker]
+    index: Task = {
         "basename": "index",
         "actions": [(_act, [steps.prune, project])],
         "uptodate": [Ask(steps.index_is_done, project)],
-        "task_dep": ["hash"],
+        "task_dep": [f"hash:{name}" for name in project.variants if name not in contained],
         "doc": _INDEX,
     }
+    if contained:
+        # Which of them can be built is known when it is needed, and the engine is asked then.
+        yield {"basename": _CONTAINED, "actions": [(_contained, [project])]}
+        index["calc_dep"] = [_CONTAINED]
+    yield index
 
 
 def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
@@ -145,6 +154,11 @@ def _variant(project: Project, variant: Variant) -> Iterator[Task]:
             "doc": f"{step.name} of {target}",
         }
         before = [f"{step.name}:{name}"]
+
+
+def _contained(project: Project) -> dict[str, list[str]]:
+    """Return what else the default task depends on; what needs an absent engine is left out."""
+    return {"task_dep": [f"hash:{variant.id}" for variant in steps.buildable(project)]}
 
 
 def _ask(step: steps.Step, project: Project, variant: Variant) -> Ask:

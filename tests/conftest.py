@@ -56,9 +56,9 @@ def wheel(
 
 
 class Index:
-    """A package index (PEP 503) on the loopback interface."""
+    """A package index (PEP 503), on the loopback interface if nothing else is said."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.files: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.status: int | None = None
@@ -75,10 +75,10 @@ class Index:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = ThreadingHTTPServer((host, 0), Handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}/simple"
+        self.url = f"http://{host}:{self.port}/simple"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def add(

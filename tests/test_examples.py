@@ -29,7 +29,9 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "lambdas", root / "lambdas", ignore=ignored)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV"))}
-    repository = Repository(root, environment | {"CI": "true"})
+    # Without an engine, also where one runs: the example that needs one is in tests/docker.
+    nowhere = "unix:///there/is/no/engine.sock"
+    repository = Repository(root, environment | {"CI": "true", "DOCKER_HOST": nowhere})
     repository.doit("-n", "2")
     return repository
 
@@ -48,7 +50,8 @@ def test_sha256sum_accepts_the_checksums(examples: Repository) -> None:
 def test_no_address_in_the_locks(examples: Repository) -> None:
     """The committed locks name neither an index nor a path of any machine."""
     for lock in examples.root.glob("lambdas/*/requirements.lock"):
-        text = lock.read_text()
+        lines = lock.read_text().splitlines()
+        text = "\n".join(line for line in lines if not line.startswith("# image: "))
         assert "http" not in text
         assert "/" not in text.replace("://", "")
 

@@ -39,7 +39,11 @@ ROWS = (
 OWNERS = {
     "doit": {"state", "uptodate", "tasks"},
     "yaml": {"manifest"},
-    "docker": {"install.docker"},
+    "docker": {"install.container", "install.engine"},
+    # docker's errors are these packages' errors.
+    "requests": {"install.container", "install.engine"},
+    "urllib3": {"install.engine"},
+    "pip": {"install.inside"},  # the image's own
     "uv": {"uv"},
     "deflate": {"archive", "pack"},
     "filelock": {"files"},

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from buildlib import recipe
-from buildlib.model import Pin, Variant
+from buildlib.model import Docker, Pin, Variant
 from tests.unit.conftest import file, variant
 
 PINS = (
@@ -32,7 +32,7 @@ def artifact_key(of: Variant | None = None, **options: Any) -> str:  # noqa: ANN
 ENVIRONMENTS = {
     "python": environment_key(variant("3.12")),
     "architecture": environment_key(variant(architecture="arm64")),
-    "install": environment_key(variant(install="docker")),
+    "install": environment_key(variant(install="docker", docker=Docker())),
     "sdist that is locked": environment_key(variant(allow_sdist=("beta",))),
     "fewer": environment_key(pins=PINS[:1]),
     "more": environment_key(pins=(*PINS, Pin("gamma", "1", ("sha256:" + "d" * 64,)))),
@@ -137,3 +137,36 @@ def test_canonical() -> None:
     """The key is the sha256 of sorted, compact, ASCII JSON: the same on every machine."""
     text = rb'{"a":null,"b":[1,"\u00fc"]}'
     assert recipe.key({"b": [1, "\u00fc"], "a": None}) == hashlib.sha256(text).hexdigest()
+
+
+def docker_key(image: str = "img@sha256:" + "a" * 64, **options: Any) -> str:  # noqa: ANN401
+    """Return the key of an environment that is installed in a container."""
+    of = variant(install="docker", docker=Docker(**options))
+    return recipe.key(recipe.environment(of, PINS, image))
+
+
+def test_docker_in_the_key() -> None:
+    """The image's digest, `setup` in its order and `libraries` change the key."""
+    keys = {
+        docker_key(),
+        docker_key("img@sha256:" + "b" * 64),
+        docker_key(setup=("a", "b")),
+        docker_key(setup=("b", "a")),
+        docker_key(libraries=("/usr/lib/libx.so.1",)),
+        environment_key(),
+    }
+    assert len(keys) == 6
+
+
+def test_docker_not_in_the_key() -> None:
+    """How packages are reached, and where the same image is from, do not."""
+    assert docker_key() == docker_key("other/name@sha256:" + "a" * 64)
+    assert docker_key() == docker_key("sha256:" + "a" * 64)
+    assert docker_key() == docker_key(
+        image="img@sha256:" + "a" * 64,
+        env=("TOKEN",),
+        secrets=(("netrc", "~/.netrc"),),
+        engine=(("arm64", "ssh://builder"),),
+    )
+    text = json.dumps(recipe.environment(variant(docker=Docker(env=("TOKEN",))), PINS, "x"))
+    assert "TOKEN" not in text

@@ -1,0 +1,1 @@
+"""Against a real Docker engine, set up by .ci/docker-engine."""
