@@ -101,16 +101,31 @@ def make_venv(project: Project, variant: Variant) -> None:
         tree = temporary / "tree"
         tree.mkdir(parents=True)
         try:
-            _install(project, variant, tree)
-            record = {"key": key, "recipe": dependencies, "files": normalise.environment(tree)}
+            installed = _installed(project, variant, tree)
+            record = {"key": key, "recipe": dependencies, "files": installed}
             files.write_json(temporary / "record.json", record)
             temporary.rename(folder)
         finally:
             files.remove(temporary)
 
 
-def _install(project: Project, variant: Variant, tree: Path) -> None:
-    """Install the pins of a variant into an empty folder."""
+def _installed(project: Project, variant: Variant, tree: Path) -> list[File]:
+    """Install the pins of a variant into an empty folder, and return what is there."""
+    _install(project, variant, tree)
+    installed = normalise.environment(tree)
+    if installed.damaged and not variant.function.docker:
+        # Someone wrote to a file in uv's cache, or a wheel has a wrong RECORD: what comes straight
+        # from the index was checked against the lock as a whole.
+        shown = ", ".join(installed.damaged[:3])
+        _logger.warning("%s: not what the wheel holds (%s); downloading again", variant.id, shown)
+        files.remove(tree)
+        tree.mkdir()
+        _install(project, variant, tree, fresh=True)
+        installed = normalise.environment(tree)
+    return installed.files
+
+
+def _install(project: Project, variant: Variant, tree: Path, *, fresh: bool = False) -> None:
     layout = project.layout
     requirements = project.requirements(variant.function)
     indexes = requirements.indexes if requirements else ()
@@ -121,7 +136,16 @@ def _install(project: Project, variant: Variant, tree: Path) -> None:
         docker.install(variant, pins, tree, image, layout=layout, indexes=indexes, log=log)
     else:
         cache = layout.build / "sdist-cache"
-        wheels.install(variant, pins, tree, root=layout.root, indexes=indexes, cache=cache, log=log)
+        wheels.install(
+            variant,
+            pins,
+            tree,
+            root=layout.root,
+            indexes=indexes,
+            cache=cache,
+            log=log,
+            fresh=fresh,
+        )
 
 
 def buildable(project: Project) -> list[Variant]:
@@ -285,7 +309,8 @@ def _ready(project: Project, variant: Variant) -> list[Origin] | None:
     if listing is None or not _touched(project, variant):
         return None
     tree = project.layout.staged(variant.id)
-    return listing if stage.intact(tree, [origin.file for origin in listing]) else None
+    environment = project.layout.environment(recipe.key(project.environment(variant))) / "tree"
+    return listing if stage.intact(tree, listing, environment) else None
 
 
 # -- zip and hash ----------------------------------------------------------------------------------
