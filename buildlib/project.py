@@ -78,7 +78,11 @@ class Project:
 
     def sources(self, function: Function) -> list[Origin]:
         """Return the own files of a function."""
-        make = lambda: stage.sources(self.layout.root, function, self.digests)  # noqa: E731
+        requirements = self.requirements(function)
+        not_code = {*(requirements.files if requirements else ()), function.lock}
+        make = lambda: stage.sources(  # noqa: E731
+            self.layout.root, function, self.digests, not_code
+        )
         return self._remembered(("sources", function.name), None, make)
 
     def wanted_images(self, function: Function) -> list[Image]:
@@ -220,6 +224,7 @@ def _store(layout: Layout) -> Store:
     return Store(
         layout.root / Path(folder).expanduser() if folder else layout.build / "store",
         int(limit) * 1_000_000 if limit else LIMIT,
+        shared=bool(folder),
     )
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from buildlib import files, normalise
@@ -18,15 +18,18 @@ from buildlib.model import File, Function, Origin, Variant
 Keep = Callable[[str], bool]
 
 
-def sources(root: Path, function: Function, digests: Digests) -> list[Origin]:
+def sources(
+    root: Path, function: Function, digests: Digests, not_code: Container[str | None]
+) -> list[Origin]:
     """Return a function's own files and the shared ones, sorted by their names in the ZIP.
+
+    `not_code` are files that are there for the build only: its requirements and its lock.
 
     Raises:
         StageError: two of them have one name, or one cannot be in a ZIP; all are named.
 
     """
     keep = excluder(function)
-    not_code = {function.requirements, function.lock}
     found: dict[str, Origin] = {}
     problems = []
     trees = [(function.source, ""), *((path, Path(path).name) for path in function.include)]
@@ -201,10 +204,9 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
             continue
         if path in rewritten:
             Path(target).write_bytes(rewritten[path])
-        elif linked:  # another file system, or too many links: NTFS allows 1,023
-            _copy(environment / origin.path, target, origin)
         else:
-            _copy(root / origin.path, target, origin)
+            # Dependencies where nothing can be linked: another file system, or too many links.
+            _copy((environment if linked else root) / origin.path, target, origin)
         made.append(path)
     return made
 

@@ -16,11 +16,12 @@ from buildlib.model import Origin
 from tests.unit.conftest import file, function, origin, variant, write
 
 APP = "def handler(event, context): ...\n"
+NOT_CODE = {"lambdas/api/requirements.txt", "lambdas/api/requirements.lock"}
 
 
 def names(root: Path, digests: Digests, **fields: Any) -> list[str]:  # noqa: ANN401
     """Return the names in the ZIP of a function's own files."""
-    return [o.file.path for o in stage.sources(root, function(**fields), digests)]
+    return [o.file.path for o in stage.sources(root, function(**fields), digests, NOT_CODE)]
 
 
 def refused(root: Path, digests: Digests, **fields: Any) -> list[str]:  # noqa: ANN401
@@ -36,7 +37,7 @@ def refused(root: Path, digests: Digests, **fields: Any) -> list[str]:  # noqa: 
 def test_sources(tmp_path: Path, digests: Digests) -> None:
     """Own files stand at the top under their names, with their content and where they are from."""
     write(tmp_path, {"lambdas/api/b/c.txt": "c", "lambdas/api/app.py": APP})
-    assert stage.sources(tmp_path, function(), digests) == [
+    assert stage.sources(tmp_path, function(), digests, NOT_CODE) == [
         Origin(file("app.py", APP), "lambdas/api/app.py", dependency=False),
         Origin(file("b/c.txt", "c"), "lambdas/api/b/c.txt", dependency=False),
     ]
@@ -48,7 +49,7 @@ def test_include(tmp_path: Path, digests: Digests) -> None:
     write(tmp_path, {**contents, "shared/common/__pycache__/x.pyc": "", "shared/other.py": ""})
     include = ("shared/common", "shared/one.json")
     assert names(tmp_path, digests, include=include) == ["app.py", "common/a/b.py", "one.json"]
-    found = stage.sources(tmp_path, function(include=include), digests)
+    found = stage.sources(tmp_path, function(include=include), digests, NOT_CODE)
     assert [o.path for o in found][1:] == ["shared/common/a/b.py", "shared/one.json"]
 
 
@@ -56,9 +57,7 @@ def test_requirements_are_no_code(tmp_path: Path, digests: Digests) -> None:
     """The requirements and the lock are not shipped; files of such a name elsewhere are."""
     contents = ["requirements.txt", "requirements.lock", "sub/requirements.txt", "app.py"]
     write(tmp_path, {f"lambdas/api/{name}": "" for name in contents})
-    requirements = "lambdas/api/requirements.txt"
-    expected = ["app.py", "sub/requirements.txt"]
-    assert names(tmp_path, digests, requirements=requirements) == expected
+    assert names(tmp_path, digests) == ["app.py", "sub/requirements.txt"]
 
 
 EXCLUDES: dict[str, tuple[tuple[str, ...], list[str]]] = {
