@@ -11,9 +11,10 @@ import io
 import os
 import posixpath
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from buildlib import digest, files
 from buildlib.errors import InstallError
@@ -26,19 +27,30 @@ MODE = 0o755
 
 # PEP 376 and PEP 610 records of how something was installed, and those of uv.
 _INSTALLER_FILES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+_SHA256 = "sha256="
 # Scripts start with the host's interpreter; Lambda runs none of them.
 _SCRIPTS = ("bin", "Scripts")
 
 
-def environment(tree: Path) -> list[File]:
-    """Make a freshly installed tree canonical, and return its files in the order of their names.
+class Installed(NamedTuple):
+    """The files of an installed tree, sorted, and those that are not what their wheel says."""
+
+    files: list[File]
+    damaged: list[str]
+
+
+def environment(tree: Path) -> Installed:
+    """Make the contents of a freshly installed tree canonical.
+
+    The files may be links into the installer's cache: they are removed or replaced, never written
+    to, nor is their metadata changed.
 
     Raises:
         InstallError: two distributions wrote different files of one name, so that the result
             would depend on which came last.
 
     """
-    owners = _owners(tree)
+    owners, digests = _owners(tree)
     for name in (*_SCRIPTS, ".lock"):
         files.remove(tree / name)
     for folder in owners:
@@ -47,23 +59,38 @@ def environment(tree: Path) -> list[File]:
     _remove_junk(tree)
     paths = [path for path, _ in files.walk(tree, where=tree.name)]
     files.check_names(paths, "the installed dependencies")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        hashes = pool.map(digest.sha256, [tree / path for path in paths])
-        listing = {
-            path: File(path, value, (tree / path).stat().st_size)
-            for path, value in zip(paths, hashes, strict=True)
-        }
+    listing = {file.path: file for file in _hashed(tree, paths)}
+    damaged = [
+        path
+        for path, file in listing.items()
+        if digests.get(path, "").startswith(_SHA256) and digests[path] != _row(file)[0]
+    ]
     for folder, owned in owners.items():
         name = f"{folder}/RECORD"
         content = record(name, [listing[path] for path in owned if path in listing])
+        (tree / name).unlink()
         (tree / name).write_bytes(content)
         listing[name] = File(name, hashlib.sha256(content).hexdigest(), len(content))
-    touch(tree, listing)
-    return [listing[path] for path in sorted(listing)]
+    return Installed([listing[path] for path in sorted(listing)], sorted(damaged))
 
 
-def _owners(tree: Path) -> dict[str, list[str]]:
-    """Return the paths in the RECORD of each distribution, by the name of its `.dist-info`.
+def _hashed(tree: Path, paths: list[str]) -> Iterator[File]:
+    """Yield the files at `paths` with their digests, found out on all processors."""
+    top, threads = f"{tree}{os.sep}", os.cpu_count() or 1
+
+    def some(start: int) -> list[File]:
+        return [
+            File(path, digest.sha256(top + path), os.stat(top + path).st_size)
+            for path in paths[start :: 4 * threads]
+        ]
+
+    with ThreadPoolExecutor(threads) as pool:
+        for found in pool.map(some, range(4 * threads)):
+            yield from found
+
+
+def _owners(tree: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Return the paths in each RECORD by the name of its `.dist-info`, and the hash of each path.
 
     C headers go: each installer has another place for them, and nothing is compiled in Lambda.
     """
@@ -89,7 +116,7 @@ def _owners(tree: Path) -> dict[str, list[str]]:
                     )
     if problems:
         raise InstallError("\n".join(problems))
-    return owners
+    return owners, {name: value for name, (_, value) in seen.items()}
 
 
 def _installed(path: str) -> str:
@@ -130,7 +157,7 @@ def record(name: str, owned: Iterable[File]) -> bytes:
     """Return a RECORD (PEP 376, PEP 627) of the files `owned`, sorted; `name` is its own path."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    rows = {file.path: (f"sha256={_base64(file.sha256)}", str(file.size)) for file in owned}
+    rows = {file.path: _row(file) for file in owned}
     rows[name] = ("", "")
     for path in sorted(rows):
         writer.writerow((path, *rows[path]))
@@ -144,6 +171,10 @@ def shortened_record(content: bytes, kept: Container[str]) -> bytes:
     rows = csv.reader(io.StringIO(content.decode(), newline=""))
     writer.writerows(row for row in rows if row[0] in kept)
     return text.getvalue().encode()
+
+
+def _row(file: File) -> tuple[str, str]:
+    return f"{_SHA256}{_base64(file.sha256)}", str(file.size)
 
 
 def _base64(hexadecimal: str) -> str:

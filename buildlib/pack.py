@@ -45,7 +45,7 @@ def stored(content: Content) -> Packed:
 
     """
     digest, crc = hashlib.sha256(), 0
-    with open(content.path, "rb") as stream:
+    with _opened(content) as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
             crc = deflate.crc32(chunk, crc)
@@ -82,7 +82,8 @@ def compressed(  # noqa: PLR0913 - each is one independent input
                 lent |= load(other, digests)
             kept |= {c.sha256: lent[c.sha256] for c in missing if c.sha256 in lent}
         rest = [content for content in missing if content.sha256 not in kept]
-        with files.cores(cores) if rest else contextlib.nullcontext(1) as threads:
+        many = _size(rest) > _CHUNK
+        with files.cores(cores) if many else contextlib.nullcontext(1) as threads:
             present = _write(path, kept, rest, threads)
     return {digest: present[digest] for digest in wanted} | large
 
@@ -158,30 +159,63 @@ def _compress_all(
     contents: Sequence[Content], threads: int
 ) -> Iterator[tuple[Content, Packed, bytes]]:
     """Yield the contents compressed, the largest first, a bounded number of bytes at a time."""
-    queue = sorted(contents, key=lambda content: (content.size, content.sha256))
-    running: dict[Future[tuple[Packed, bytes]], Content] = {}
+    jobs = _jobs(contents)
+    if threads == 1:
+        for content in (content for job in reversed(jobs) for content in job):
+            yield content, *_compress_one(content)
+        return
+    running: dict[Future[list[tuple[Packed, bytes]]], list[Content]] = {}
     size = 0
     with ThreadPoolExecutor(threads) as pool:
-        while queue or running:
-            while queue and (not running or size + queue[-1].size <= _IN_FLIGHT):
-                content = queue.pop()
-                running[pool.submit(_compress, content)] = content
-                size += content.size
+        while jobs or running:
+            while jobs and (not running or size + _size(jobs[-1]) <= _IN_FLIGHT):
+                job = jobs.pop()
+                running[pool.submit(_compress, job)] = job
+                size += _size(job)
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                content = running.pop(future)
-                size -= content.size
-                yield content, *future.result()
+                job = running.pop(future)
+                size -= _size(job)
+                for content, (member, data) in zip(job, future.result(), strict=True):
+                    yield content, member, data
 
 
-def _compress(content: Content) -> tuple[Packed, bytes]:
-    data = Path(content.path).read_bytes()
+def _jobs(contents: Iterable[Content]) -> list[list[Content]]:
+    """Return the contents in groups worth a thread's while, the largest last."""
+    jobs: list[list[Content]] = []
+    for content in sorted(contents, key=lambda content: (content.size, content.sha256)):
+        if jobs and _size(jobs[-1]) + content.size <= _CHUNK:
+            jobs[-1].append(content)
+        else:
+            jobs.append([content])
+    return jobs
+
+
+def _size(job: Iterable[Content]) -> int:
+    return sum(content.size for content in job)
+
+
+def _compress(job: Iterable[Content]) -> list[tuple[Packed, bytes]]:
+    return [_compress_one(content) for content in job]
+
+
+def _compress_one(content: Content) -> tuple[Packed, bytes]:
+    with _opened(content) as stream:
+        data = stream.read()
     _check(content, hashlib.sha256(data).hexdigest())
     crc = deflate.crc32(data)
     small = bytes(deflate.deflate_compress(data, recipe.DEFLATE_LEVEL))
     if len(small) < len(data):
         return Packed("", 0, len(small), len(data), crc, DEFLATED), small
     return Packed("", 0, len(data), len(data), crc, STORED), data
+
+
+def _opened(content: Content) -> BinaryIO:
+    try:
+        return open(content.path, "rb")
+    except FileNotFoundError:
+        msg = f"{content.path}: gone since it was staged; run doit again to stage it anew"
+        raise ArchiveError(msg) from None
 
 
 def _check(content: Content, found: str) -> None:

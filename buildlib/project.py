@@ -78,7 +78,11 @@ class Project:
 
     def sources(self, function: Function) -> list[Origin]:
         """Return the own files of a function."""
-        make = lambda: stage.sources(self.layout.root, function, self.digests)  # noqa: E731
+        requirements = self.requirements(function)
+        not_code = {*(requirements.files if requirements else ()), function.lock}
+        make = lambda: stage.sources(  # noqa: E731
+            self.layout.root, function, self.digests, not_code
+        )
         return self._remembered(("sources", function.name), None, make)
 
     def wanted_images(self, function: Function) -> list[Image]:
@@ -168,6 +172,19 @@ class Project:
 
         return self._remembered(("built", variant.id), state, look)
 
+    def remember_built(self, variant: Variant, written: archive.Written) -> None:
+        """Take note of a ZIP that was just published, so that it need not be read again."""
+        stamp = f"{self._build}zip{os.sep}{variant.id}.json"
+        state = (self.key(variant), _state(stamp), _state(f"{self._dist}{variant.id}.zip"))
+        self._memory["built", variant.id] = (state, written)
+
+    def record(self, path: Path) -> dict[str, Any] | None:
+        """Return a record that a step left; None if there is none. The last one is remembered."""
+        value = self._remembered(
+            ("record", path.parent.name), (path, _state(path)), lambda: files.read_json(path)
+        )
+        return value if isinstance(value, dict) else None
+
     def is_available(self, variant: Variant) -> bool:
         """Tell whether the ZIP of the present inputs is there, or in the store."""
         return self.built(variant) is not None or self.stored(variant)
@@ -207,6 +224,7 @@ def _store(layout: Layout) -> Store:
     return Store(
         layout.root / Path(folder).expanduser() if folder else layout.build / "store",
         int(limit) * 1_000_000 if limit else LIMIT,
+        shared=bool(folder),
     )
 
 

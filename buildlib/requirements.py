@@ -18,12 +18,13 @@ class Requirements(NamedTuple):
     """A requirements file with all that it includes.
 
     `sha256` is that of the contents with LF line ends; `indexes` are the options in it that say
-    where packages come from, as arguments of uv.
+    where packages come from, as arguments of uv; `files` are it and those that it includes.
     """
 
     path: str
     sha256: str
     indexes: tuple[str, ...]
+    files: frozenset[str]
 
 
 def read(root: Path, path: str) -> Requirements:
@@ -38,7 +39,9 @@ def read(root: Path, path: str) -> Requirements:
     reading.read(path)
     if reading.problems:
         raise LockError("\n".join(reading.problems))
-    return Requirements(path, reading.digest.hexdigest(), tuple(reading.indexes))
+    return Requirements(
+        path, reading.digest.hexdigest(), tuple(reading.indexes), frozenset(reading.seen)
+    )
 
 
 class _Reading:

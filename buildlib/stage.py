@@ -5,10 +5,9 @@ import functools
 import hashlib
 import os
 import re
-import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from buildlib import files, normalise
@@ -19,15 +18,18 @@ from buildlib.model import File, Function, Origin, Variant
 Keep = Callable[[str], bool]
 
 
-def sources(root: Path, function: Function, digests: Digests) -> list[Origin]:
+def sources(
+    root: Path, function: Function, digests: Digests, not_code: Container[str | None]
+) -> list[Origin]:
     """Return a function's own files and the shared ones, sorted by their names in the ZIP.
+
+    `not_code` are files that are there for the build only: its requirements and its lock.
 
     Raises:
         StageError: two of them have one name, or one cannot be in a ZIP; all are named.
 
     """
     keep = excluder(function)
-    not_code = {function.requirements, function.lock}
     found: dict[str, Origin] = {}
     problems = []
     trees = [(function.source, ""), *((path, Path(path).name) for path in function.include)]
@@ -163,12 +165,12 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
     previous: Mapping[str, str],
     root: Path,
     environment: Path,
-) -> None:
-    """Make the folder `tree` hold exactly `origins`, by replacing only what differs.
+) -> list[str]:
+    """Make the folder `tree` hold exactly `origins`, and return the names of what had to be made.
 
     `previous` gives the sha256 of the files that an earlier sync left there; one whose size or
     mtime is no longer as `touch` left it is made again. The files of dependencies are hard links
-    into the environment where the system allows it.
+    into the environment where the system allows it: their metadata is not ours, and is left alone.
 
     Raises:
         StageError: a source changed after it was hashed.
@@ -180,36 +182,69 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
         for path in surplus:
             os.unlink(tree / path)
         _remove_empty_folders(tree)  # a folder may have to become a file
-    made: set[str] = set()
+    made: list[str] = []
+    folders: set[str] = set()
     for path, origin in wanted.items():
-        file = origin.file
-        size, canonical = there.get(path, (-1, False))
-        if canonical and size == file.size and previous.get(path) == file.sha256:
+        linked = origin.dependency and path not in rewritten
+        same = previous.get(path) == origin.file.sha256
+        if path in there and _is_kept(
+            there[path], origin, same=same, environment=environment if linked else None
+        ):
             continue
         target = f"{tree}{os.sep}{path}"
         folder = os.path.dirname(target)
-        if folder not in made:
+        if folder not in folders:
             os.makedirs(folder, exist_ok=True)
-            made.add(folder)
+            folders.add(folder)
         if path in there:
             os.unlink(target)
         elif os.path.isdir(target):  # left empty by a run that was killed
             files.remove(Path(target))
+        if linked and _link(f"{environment}{os.sep}{origin.path}", target):
+            continue
         if path in rewritten:
             Path(target).write_bytes(rewritten[path])
-        elif origin.dependency:
-            _link(environment / origin.path, target)
         else:
-            _copy(root / origin.path, target, origin)
+            # Dependencies where nothing can be linked: another file system, or too many links.
+            _copy((environment if linked else root) / origin.path, target, origin)
+        made.append(path)
+    return made
 
 
-def intact(tree: Path, listing: Iterable[File]) -> bool:
+def _is_kept(
+    status: os.stat_result, origin: Origin, *, same: bool, environment: Path | None
+) -> bool:
+    """Tell whether a staged file is what it should be: the environment's own, or as touched."""
+    if status.st_size != origin.file.size:
+        return False
+    if same and status.st_mtime_ns == normalise.MTIME * 1_000_000_000:
+        return True
+    if environment is None:
+        return False
+    return os.stat(f"{environment}{os.sep}{origin.path}").st_ino == status.st_ino
+
+
+def intact(tree: Path, origins: Sequence[Origin], environment: Path) -> bool:
     """Tell whether a staged tree still is what was staged and touched there."""
-    return dict(_present(tree)) == {file.path: (file.size, True) for file in listing}
+    there = dict(_present(tree))
+    if there.keys() != {origin.file.path for origin in origins}:
+        return False
+    try:
+        return all(
+            _is_kept(
+                there[origin.file.path],
+                origin,
+                same=True,
+                environment=environment if origin.dependency else None,
+            )
+            for origin in origins
+        )
+    except FileNotFoundError:
+        return False
 
 
-def _present(tree: Path) -> Iterable[tuple[str, tuple[int, bool]]]:
-    """Yield each file's name with its size and whether it has the canonical mtime."""
+def _present(tree: Path) -> Iterable[tuple[str, os.stat_result]]:
+    """Yield the name and the status of each file of a tree."""
     stack = [(str(tree), "")]
     while stack:
         folder, prefix = stack.pop()
@@ -221,18 +256,17 @@ def _present(tree: Path) -> Iterable[tuple[str, tuple[int, bool]]]:
             if entry.is_dir(follow_symlinks=False):
                 stack.append((entry.path, f"{prefix}{entry.name}/"))
             else:
-                status = entry.stat(follow_symlinks=False)
-                canonical = status.st_mtime_ns == normalise.MTIME * 1_000_000_000
-                yield prefix + entry.name, (status.st_size, canonical)
+                yield prefix + entry.name, entry.stat(follow_symlinks=False)
 
 
-def _link(source: Path, target: str) -> None:
+def _link(source: str, target: str) -> bool:
     try:
         os.link(source, target)
     except FileNotFoundError:
         raise
-    except OSError:  # another file system, or too many links: NTFS allows 1,023
-        shutil.copyfile(source, target)
+    except OSError:
+        return False
+    return True
 
 
 def _copy(source: Path, target: str, origin: Origin) -> None:

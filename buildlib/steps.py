@@ -101,16 +101,31 @@ def make_venv(project: Project, variant: Variant) -> None:
         tree = temporary / "tree"
         tree.mkdir(parents=True)
         try:
-            _install(project, variant, tree)
-            record = {"key": key, "recipe": dependencies, "files": normalise.environment(tree)}
+            installed = _installed(project, variant, tree)
+            record = {"key": key, "recipe": dependencies, "files": installed}
             files.write_json(temporary / "record.json", record)
             temporary.rename(folder)
         finally:
             files.remove(temporary)
 
 
-def _install(project: Project, variant: Variant, tree: Path) -> None:
-    """Install the pins of a variant into an empty folder."""
+def _installed(project: Project, variant: Variant, tree: Path) -> list[File]:
+    """Install the pins of a variant into an empty folder, and return what is there."""
+    _install(project, variant, tree)
+    installed = normalise.environment(tree)
+    if installed.damaged and not variant.function.docker:
+        # Someone wrote to a file in uv's cache, or a wheel has a wrong RECORD: what comes straight
+        # from the index was checked against the lock as a whole.
+        shown = ", ".join(installed.damaged[:3])
+        _logger.warning("%s: not what the wheel holds (%s); downloading again", variant.id, shown)
+        files.remove(tree)
+        tree.mkdir()
+        _install(project, variant, tree, fresh=True)
+        installed = normalise.environment(tree)
+    return installed.files
+
+
+def _install(project: Project, variant: Variant, tree: Path, *, fresh: bool = False) -> None:
     layout = project.layout
     requirements = project.requirements(variant.function)
     indexes = requirements.indexes if requirements else ()
@@ -121,7 +136,16 @@ def _install(project: Project, variant: Variant, tree: Path) -> None:
         docker.install(variant, pins, tree, image, layout=layout, indexes=indexes, log=log)
     else:
         cache = layout.build / "sdist-cache"
-        wheels.install(variant, pins, tree, root=layout.root, indexes=indexes, cache=cache, log=log)
+        wheels.install(
+            variant,
+            pins,
+            tree,
+            root=layout.root,
+            indexes=indexes,
+            cache=cache,
+            log=log,
+            fresh=fresh,
+        )
 
 
 def buildable(project: Project) -> list[Variant]:
@@ -169,8 +193,8 @@ def clean_venv(project: Project, variant: Variant) -> None:
 
 
 def _environment_files(project: Project, key: str) -> list[File] | None:
-    record = files.read_json(project.layout.environment(key) / "record.json")
-    if not isinstance(record, dict) or record.get("key") != key:
+    record = project.record(project.layout.environment(key) / "record.json")
+    if record is None or record.get("key") != key:
         return None
     return [File(*row) for row in record["files"]]
 
@@ -210,7 +234,7 @@ def _stage(project: Project, variant: Variant) -> None:
     stamp.unlink(missing_ok=True)
     layout.stamp("touch", variant.id).unlink(missing_ok=True)
     try:
-        stage.sync(
+        made = stage.sync(
             origins,
             rewritten,
             tree,
@@ -226,7 +250,8 @@ def _stage(project: Project, variant: Variant) -> None:
         raise
     stage.check_handler(variant, origins, tree)
     rows = [(*origin.file, origin.path, origin.dependency) for origin in origins]
-    files.write_json(stamp, {"key": key, "environment": environment_key, "files": rows})
+    # `made` is what `touch` has to do; what was there before is canonical already.
+    files.write_json(stamp, {"key": key, "files": rows, "made": made})
 
 
 def clean_stage(project: Project, variant: Variant) -> None:
@@ -247,11 +272,12 @@ def make_touch(project: Project, variant: Variant) -> None:
 
 
 def _touch(project: Project, variant: Variant) -> None:
-    listing = _staged(project, variant, project.key(variant))
-    if listing is None:
+    path = project.layout.stamp("stage", variant.id)
+    record = project.record(path)
+    if record is None or record.get("key") != project.key(variant):
         _stage(project, variant)
-        listing = _staged(project, variant, project.key(variant)) or []
-    normalise.touch(project.layout.staged(variant.id), [o.file.path for o in listing])
+        record = project.record(path) or {}
+    normalise.touch(project.layout.staged(variant.id), record["made"])
     stamp = project.layout.stamp("touch", variant.id)
     files.write_json(stamp, {"key": project.key(variant)})
 
@@ -263,8 +289,8 @@ def clean_touch(project: Project, variant: Variant) -> None:
 
 def _staged(project: Project, variant: Variant, key: str | None) -> list[Origin] | None:
     """Return what is staged, if it is of the inputs with this key; None stands for any."""
-    record = files.read_json(project.layout.stamp("stage", variant.id))
-    if not isinstance(record, dict) or "files" not in record or (key and record["key"] != key):
+    record = project.record(project.layout.stamp("stage", variant.id))
+    if record is None or "made" not in record or (key and record["key"] != key):
         return None
     return [
         Origin(File(path, digest, size), origin, dependency)
@@ -283,7 +309,8 @@ def _ready(project: Project, variant: Variant) -> list[Origin] | None:
     if listing is None or not _touched(project, variant):
         return None
     tree = project.layout.staged(variant.id)
-    return listing if stage.intact(tree, [origin.file for origin in listing]) else None
+    environment = project.layout.environment(recipe.key(project.environment(variant))) / "tree"
+    return listing if stage.intact(tree, listing, environment) else None
 
 
 # -- zip and hash ----------------------------------------------------------------------------------
@@ -307,7 +334,7 @@ def make_zip(project: Project, variant: Variant) -> None:
     with _tree_locked(project, variant):
         if project.built(variant) is None and _take(project, variant):
             return
-        listing = _ready(project, variant)
+        listing = _staged(project, variant, project.key(variant))
         if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
             listing = _stage_and_touch(project, variant)
         try:
@@ -322,13 +349,10 @@ def make_zip(project: Project, variant: Variant) -> None:
 def _stage_and_touch(project: Project, variant: Variant) -> list[Origin]:
     _stage(project, variant)
     _touch(project, variant)
-    listing = _ready(project, variant)
+    listing = _staged(project, variant, project.key(variant))
     if listing is None:
         shown = project.layout.relative(project.layout.staged(variant.id))
-        msg = (
-            f"{shown} is not what was just staged there: something else writes to it, or its file "
-            "system does not keep times; run doit again, or build on another file system"
-        )
+        msg = f"{shown}: something else writes there; run doit again"
         raise StageError(msg)
     return listing
 
@@ -372,6 +396,7 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path) ->
     index.publish(project.layout, variant, written, new=new)
     record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
     files.write_json(project.layout.stamp("zip", variant.id), record)
+    project.remember_built(variant, written)
 
 
 def _members(

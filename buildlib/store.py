@@ -21,10 +21,15 @@ LIMIT = 2 << 30
 
 
 class Store(NamedTuple):
-    """A folder of entries, and the size in bytes that it may have."""
+    """A folder of entries, the size in bytes that it may have, and whether others use it too.
+
+    Entries of a store of one's own are the same files as the ZIPs in dist/; to a shared one they
+    are copied, so that whoever changes a ZIP in place changes it for nobody else.
+    """
 
     folder: Path
     limit: int
+    shared: bool
 
     def find(self, key: str) -> Written | None:
         """Return what the ZIP for a key is, without reading it; None if there is none."""
@@ -42,7 +47,7 @@ class Store(NamedTuple):
         if written is None:
             return None
         try:
-            _link(self._zip(key), target)
+            self._copy(self._zip(key), target)
             if digest.sha256(target) != written.sha256:
                 files.remove(target)
                 self.discard(key)
@@ -56,7 +61,7 @@ class Store(NamedTuple):
         """Keep a ZIP. What cannot be kept, as on a full disk, is not: a store is only a help."""
         with contextlib.suppress(OSError):
             with files.replacing(self._zip(key)) as temporary:
-                _link(path, temporary)
+                self._copy(path, temporary)
             files.write_json(self._record(key), {"written": written})
 
     def discard(self, key: str) -> None:
@@ -94,13 +99,15 @@ class Store(NamedTuple):
     def _record(self, key: str) -> Path:
         return self.folder / f"{key}.json"
 
-
-def _link(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source`, or a copy of it on another file system."""
-    files.remove(target)
-    try:
-        os.link(source, target)
-    except FileNotFoundError:
-        raise
-    except OSError:
+    def _copy(self, source: Path, target: Path) -> None:
+        files.remove(target)
+        if not self.shared:
+            try:
+                os.link(source, target)
+            except FileNotFoundError:
+                raise
+            except OSError:  # a file system without links
+                pass
+            else:
+                return
         shutil.copyfile(source, target)

@@ -248,6 +248,20 @@ def test_a_changed_environment_is_never_shipped(dependent: Repository) -> None:
     assert dependent.members("api")["alpha/__init__.py"] == b"A = 1\n"
 
 
+def test_a_damaged_cache_is_never_shipped(dependent: Repository) -> None:
+    """A file in uv's cache that someone wrote to is noticed; the package is downloaded again."""
+    dependent.doit("zip:api")
+    cache = Path(dependent.environment["UV_CACHE_DIR"])
+    installed = next(dependent.root.glob("build/env/*/tree/alpha/__init__.py"))
+    cached = [path for path in cache.rglob("__init__.py") if path.samefile(installed)]
+    assert len(cached) == 1  # linked, not copied
+    cached[0].write_text("A = 9\n")
+    dependent.doit("clean")
+    assert "not what the wheel holds (alpha/__init__.py)" in dependent.doit("zip:api").output
+    assert dependent.members("api")["alpha/__init__.py"] == b"A = 1\n"
+    shutil.rmtree(cache)
+
+
 @pytest.mark.parametrize("gone", ["stage", "env", "pack", "touch", "zip", "digests.json"])
 def test_any_part_of_build_may_be_deleted(dependent: Repository, gone: str) -> None:
     """Every part of build/ can be lost at any time; the next change still gives right bytes."""

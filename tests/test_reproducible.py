@@ -57,7 +57,8 @@ def source(dependent: Repository, index: Index) -> Repository:
         },
     )
     dependent.write({
-        "lambdas/api/requirements.txt": "beta\nzeta\n",
+        "lambdas/api/requirements.txt": "beta\n-r base.txt\n",
+        "lambdas/api/base.txt": "zeta\n",
         "lambdas/api/na\u00efve \u6587.txt": "text\n" * 100,
         "lambdas/api/deep/er/and/deeper/x.json": "{}",
         "lambdas/api/run.sh": "#!/bin/sh\n",
@@ -173,7 +174,7 @@ def test_metadata_can_be_read(source: Repository, tmp_path: Path) -> None:
         assert all((folder / path).is_file() for path in paths)
     names = set(source.members("api"))
     assert not [n for n in names if "__pycache__" in n or n.startswith("bin/") or n == ".lock"]
-    assert not names & {"requirements.txt", "requirements.lock"}
+    assert not names & {"requirements.txt", "requirements.lock", "base.txt"}
     assert "zeta-1.0.dist-info/entry_points.txt" in names
 
 

@@ -22,12 +22,13 @@ def install(  # noqa: PLR0913 - each is one independent input of the installatio
     indexes: Sequence[str],
     cache: Path,
     log: Path,
+    fresh: bool = False,
 ) -> None:
-    """Install `pins` into the folder `target`.
+    """Install `pins` into the folder `target`; its files may be links into uv's cache.
 
-    What is in uv's cache is taken without asking the index. The distributions that may be built
-    from source are built with pinned build tools, in a cache of their own (`cache`): a wheel that
-    someone built before, with other tools, must not be used.
+    What is in uv's cache is taken without asking the index, unless it should be `fresh`. What may
+    be built from source is built with pinned build tools, in a cache of its own (`cache`): a wheel
+    that someone built before, with other tools, must not be used.
 
     Raises:
         InstallError: with the end of uv's output, and what to do.
@@ -39,7 +40,8 @@ def install(  # noqa: PLR0913 - each is one independent input of the installatio
     log.unlink(missing_ok=True)
     if wheels:
         no_build = [word for pin in wheels for word in ("--only-binary", pin.name)]
-        _run(variant, wheels, target, [*indexes, *no_build], root=root, log=log)
+        options = [*indexes, *no_build, *(["--no-cache"] if fresh else [])]
+        _run(variant, wheels, target, options, root=root, log=log)
     if sdists:
         options = [*indexes, "--build-constraints", str(recipe.build_constraints())]
         options += ["--cache-dir", str(cache / recipe.build_tools()[:24])]
@@ -63,8 +65,9 @@ def _run(  # noqa: PLR0913
     arguments = [
         *("pip", "install", "--target", str(target), "--requirement", str(requirements)),
         *("--no-deps", "--require-hashes", "--no-compile-bytecode"),
-        # uv links files from its cache otherwise: a change in our tree would change the cache.
-        *("--link-mode", "copy"),
+        # Nothing is copied where the system can link: what is done to the tree replaces files, and
+        # never writes to one (see normalise.environment), so that the cache stays as it is.
+        *("--link-mode", "hardlink"),
         # Every file is checked against the lock, so it does not matter which index has it.
         *("--index-strategy", "unsafe-best-match"),
         *("--python", sys.executable, "--python-version", variant.python),
@@ -72,7 +75,7 @@ def _run(  # noqa: PLR0913
         *options,
     ]
     result = uv.run([*arguments, "--offline"], root=root, cwd=target.parent, log=log)
-    if result.code:
+    if result.code:  # something is not in the cache
         result = uv.run(arguments, root=root, cwd=target.parent, log=log)
     if result.code:
         raise InstallError(_message(variant, result.output, root, log))

@@ -11,7 +11,7 @@ from buildlib.requirements import Requirements
 from tests.unit.conftest import variant
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
-REQUIREMENTS = Requirements("lambdas/api/requirements.txt", "0" * 64, ())
+REQUIREMENTS = Requirements("lambdas/api/requirements.txt", "0" * 64, (), frozenset())
 HEADER = (
     "# Made by doit-lambda-zip from requirements.txt; commit it, do not edit it.\n"
     f"# requirements-sha256: {'0' * 64}\n# python: 3.12\n"

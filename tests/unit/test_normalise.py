@@ -5,7 +5,6 @@ import csv
 import hashlib
 import io
 import os
-import stat
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -84,14 +83,14 @@ def rows(content: bytes) -> list[list[str]]:
 
 def test_what_is_left(tree: Path) -> None:
     """Scripts, bytecode, and the records of the installer go; metadata and licences stay."""
-    listing = normalise.environment(tree)
+    listing = normalise.environment(tree).files
     assert present(tree) == WANTED
     assert [found.path for found in listing] == WANTED
 
 
 def test_listing(tree: Path) -> None:
     """The listing tells the digest and the size of each file as it is, RECORD included."""
-    for found in normalise.environment(tree):
+    for found in normalise.environment(tree).files:
         assert found == file(found.path, (tree / found.path).read_bytes())
 
 
@@ -131,15 +130,39 @@ def test_same_from_either_installer(tree: Path, tmp_path: Path) -> None:
     assert normalise.environment(other) == normalise.environment(tree)
 
 
-def test_canonical_metadata(tree: Path) -> None:
-    """Every file has the one mode and mtime, whatever it had before."""
-    os.chmod(tree / "alpha/__init__.py", 0o600)
-    os.utime(tree / "alpha/data/x.bin", (1, 1))
+def test_metadata_is_left_alone(tree: Path) -> None:
+    """Files may be links into the installer's cache: their modes and times stay as they are."""
+    path = tree / "alpha/__init__.py"
+    os.chmod(path, 0o600)
+    os.utime(path, (1, 1))
+    os.link(path, tree.parent / "cached")
+    before = path.stat()
     normalise.environment(tree)
-    for name in WANTED:
-        status = (tree / name).stat()
-        assert status.st_mtime_ns == 1_355_314_320 * 10**9
-        assert stat.S_IMODE(status.st_mode) == 0o755
+    after = path.stat()
+    assert (after.st_mode, after.st_mtime_ns, after.st_ctime_ns) == (
+        before.st_mode,
+        before.st_mtime_ns,
+        before.st_ctime_ns,
+    )
+
+
+def test_a_linked_record_is_replaced(tree: Path) -> None:
+    """RECORD is written anew as another file; what it was a link to stays as it was."""
+    cached = tree.parent / "cached"
+    os.link(tree / "alpha-1.0.dist-info/RECORD", cached)
+    before = cached.read_bytes()
+    normalise.environment(tree)
+    assert cached.read_bytes() == before
+    assert (tree / "alpha-1.0.dist-info/RECORD").read_bytes() != before
+
+
+def test_damaged_files_are_named(tree: Path) -> None:
+    """A file that is not what its wheel's RECORD says is named: the cache may be damaged."""
+    assert normalise.environment(tree).damaged == []
+    other = tree.parent / "other"
+    install(other, "alpha", {"alpha/__init__.py": "A = 1\n", "alpha/data/x.bin": "x" * 99})
+    (other / "alpha/data/x.bin").write_text("y" * 99)
+    assert normalise.environment(other).damaged == ["alpha/data/x.bin"]
 
 
 def test_mtime() -> None:
@@ -205,7 +228,7 @@ def test_names_that_collide(tree: Path) -> None:
 
 def test_nothing_installed(tmp_path: Path) -> None:
     """An empty tree is canonical."""
-    assert normalise.environment(tmp_path) == []
+    assert normalise.environment(tmp_path).files == []
 
 
 def test_shortened_record(tree: Path) -> None:

@@ -87,13 +87,13 @@ def read(digest: str, member: Packed) -> bytes:
 def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packs:
     """Give packs that note what is really compressed, in `compressed`."""
     packs = Packs(tmp_path)
-    compress = pack._compress  # noqa: SLF001 - the one place where it happens
+    compress = pack._compress_one  # noqa: SLF001 - the one place where it happens
 
     def noted(content: Content) -> tuple[Packed, bytes]:
         packs.compressed.append(Path(content.path).name)
         return compress(content)
 
-    monkeypatch.setattr(pack, "_compress", noted)
+    monkeypatch.setattr(pack, "_compress_one", noted)
     return packs
 
 

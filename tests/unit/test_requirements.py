@@ -32,7 +32,10 @@ def test_digest(tmp_path: Path) -> None:
     """The digest is that of the content, whatever the folder is called."""
     found = read(tmp_path, "requests\n")
     assert found == Requirements(
-        "src/requirements.txt", hashlib.sha256(b"requests\n\0").hexdigest(), ()
+        "src/requirements.txt",
+        hashlib.sha256(b"requests\n\0").hexdigest(),
+        (),
+        frozenset({"src/requirements.txt"}),
     )
     assert read(tmp_path / "b", "requests\n").sha256 == found.sha256
     assert read(tmp_path, "requests>2\n").sha256 != found.sha256
