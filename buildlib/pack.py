@@ -25,7 +25,7 @@ STORED = 0
 DEFLATED = 8
 
 # Contents in memory at a time, in bytes; a single larger one is compressed alone.
-_IN_FLIGHT = 48 << 20
+_IN_FLIGHT = 32 << 20
 _CHUNK = 1 << 20
 
 
@@ -122,7 +122,7 @@ def _write(
     offset = 0
     with files.replacing(path) as temporary, temporary.open("wb") as output:
 
-        def add(digest: str, member: Packed, data: bytes | memoryview) -> None:
+        def add(digest: str, member: Packed, data: bytes | bytearray) -> None:
             nonlocal offset
             output.write(data)
             whole.update(data)
@@ -157,14 +157,14 @@ class _Reader(contextlib.ExitStack):
 
 def _compress_all(
     contents: Sequence[Content], threads: int
-) -> Iterator[tuple[Content, Packed, bytes]]:
+) -> Iterator[tuple[Content, Packed, bytes | bytearray]]:
     """Yield the contents compressed, the largest first, a bounded number of bytes at a time."""
     jobs = _jobs(contents)
     if threads == 1:
         for content in (content for job in reversed(jobs) for content in job):
             yield content, *_compress_one(content)
         return
-    running: dict[Future[list[tuple[Packed, bytes]]], list[Content]] = {}
+    running: dict[Future[list[tuple[Packed, bytes | bytearray]]], list[Content]] = {}
     size = 0
     with ThreadPoolExecutor(threads) as pool:
         while jobs or running:
@@ -195,16 +195,16 @@ def _size(job: Iterable[Content]) -> int:
     return sum(content.size for content in job)
 
 
-def _compress(job: Iterable[Content]) -> list[tuple[Packed, bytes]]:
+def _compress(job: Iterable[Content]) -> list[tuple[Packed, bytes | bytearray]]:
     return [_compress_one(content) for content in job]
 
 
-def _compress_one(content: Content) -> tuple[Packed, bytes]:
+def _compress_one(content: Content) -> tuple[Packed, bytes | bytearray]:
     with _opened(content) as stream:
         data = stream.read()
     _check(content, hashlib.sha256(data).hexdigest())
     crc = deflate.crc32(data)
-    small = bytes(deflate.deflate_compress(data, recipe.DEFLATE_LEVEL))
+    small = deflate.deflate_compress(data, recipe.DEFLATE_LEVEL)
     if len(small) < len(data):
         return Packed("", 0, len(small), len(data), crc, DEFLATED), small
     return Packed("", 0, len(data), len(data), crc, STORED), data

@@ -15,7 +15,7 @@ from doit.cmd_base import NamespaceTaskLoader
 from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.loader import create_after
 
-from buildlib import explain, files, steps
+from buildlib import explain, files, steps, variants
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
 from buildlib.model import Function, Variant
@@ -92,7 +92,7 @@ def tasks(project: Project) -> Iterator[Task]:
     for variant in project.variants.values():
         yield from _variant(project, variant)
     for function in project.manifest.functions:
-        ids = [v.id for v in project.variants.values() if v.function is function]
+        ids = [variant.id for variant in variants.of(function)]
         if ids != [function.name]:
             for step in steps.STEPS:
                 leaves = [f"{step.name}:{variant_id}" for variant_id in ids]

@@ -1,0 +1,174 @@
+"""The steps `zip` and `hash`, and `index`: a tree, or the store, to `dist/`."""
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from buildlib import archive, files, pack, recipe
+from buildlib.archive import Written
+from buildlib.errors import ArchiveError, BuildError
+from buildlib.model import Origin, Packed, Variant
+from buildlib.outputs import index
+from buildlib.project import Project
+from buildlib.steps.environments import clean_venv
+from buildlib.steps.trees import clean_stage, stage_and_touch, staged, tree_locked
+
+
+def zip_is_done(project: Project, variant: Variant) -> bool:
+    """Tell whether the ZIP of the present inputs is there, or `hash` can take it from the store."""
+    return project.is_available(variant)
+
+
+def zip_is_published(project: Project, variant: Variant) -> bool:
+    """Tell whether the ZIP of the present inputs is in dist/, as one who names it expects."""
+    return project.built(variant) is not None
+
+
+def make_zip(project: Project, variant: Variant) -> None:
+    """Write the ZIP and publish it, together with its checksum and its entry in the index.
+
+    If the store has it, it is taken from there; one that is in dist/ already is built all the same.
+    """
+    with tree_locked(project, variant):
+        if project.built(variant) is None and _take(project, variant):
+            return
+        listing = staged(project, variant, project.key(variant))
+        if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
+            listing = stage_and_touch(project, variant)
+        try:
+            members = _members(project, variant, listing)
+        except ArchiveError:  # someone changed a file in build/: nothing there can be trusted
+            clean_venv(project, variant)
+            clean_stage(project, variant)
+            members = _members(project, variant, stage_and_touch(project, variant))
+        _write(project, variant, members)
+
+
+def _take(project: Project, variant: Variant) -> bool:
+    """Publish the ZIP of the present inputs from the store, if it has a whole one."""
+    with _new_zip(project, variant) as temporary:
+        written = project.store.take(project.key(variant), temporary)
+        if written is None:
+            return False
+        _publish(project, variant, written, temporary)
+    return True
+
+
+def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]) -> None:
+    with _new_zip(project, variant) as temporary:
+        written = archive.write(temporary, members)
+        _publish(project, variant, written, temporary)
+    project.store.put(project.key(variant), project.layout.zip(variant.id), written)
+
+
+@contextlib.contextmanager
+def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
+    temporary = project.layout.dist / f".{variant.id}.zip.tmp"
+    temporary.parent.mkdir(exist_ok=True)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _publish(project: Project, variant: Variant, written: Written, new: Path) -> None:
+    """Publish a ZIP, and record what it was made from and why."""
+    now = project.artifact(variant)
+    before = files.read_json(project.layout.stamp("zip", variant.id))
+    known = isinstance(before, dict) and "recipe" in before
+    reasons = recipe.difference(before["recipe"], now) if known else ["never built here before"]
+    reasons = reasons or (
+        before.get("reasons", []) if project.built(variant) else ["lost or damaged"]
+    )
+    index.publish(project.layout, variant, written, new=new)
+    record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
+    files.write_json(project.layout.stamp("zip", variant.id), record)
+    project.remember_built(variant, written)
+
+
+def _members(
+    project: Project, variant: Variant, listing: Sequence[Origin]
+) -> list[tuple[str, Packed]]:
+    """Return the members of the ZIP; those of dependencies are shared by their environment."""
+    tree = f"{project.layout.staged(variant.id)}{os.sep}"
+    contents = [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in listing]
+    if variant.function.compression == "stored":
+        return [(o.file.path, pack.stored(c)) for o, c in zip(listing, contents, strict=True)]
+    environment = recipe.key(project.environment(variant))
+    earlier = files.read_json(project.layout.stamp("zip", variant.id)) or {}
+    before = recipe.key(earlier["recipe"]["environment"]) if "recipe" in earlier else environment
+    shared: list[pack.Content] = []
+    own: list[pack.Content] = []
+    for origin, content in zip(listing, contents, strict=True):
+        (shared if origin.dependency else own).append(content)
+    name = f"env-{environment[:24]}"
+    packed: dict[str, Packed] = {}
+    if shared:
+        with files.locked(project.layout.lock(name)):
+            packed |= pack.compressed(
+                project.layout.pack(name),
+                shared,
+                reuse=[project.layout.pack(f"env-{before[:24]}")] if before != environment else [],
+                keep=True,
+                digests=project.digests,
+                cores=project.layout.locks,
+            )
+    packed |= pack.compressed(
+        project.layout.pack(variant.id),
+        own,
+        reuse=[],
+        keep=False,
+        digests=project.digests,
+        cores=project.layout.locks,
+    )
+    return [(origin.file.path, packed[origin.file.sha256]) for origin in listing]
+
+
+def clean_zip(project: Project, variant: Variant) -> None:
+    """Remove the ZIP of a variant, with all that describes it."""
+    index.withdraw(project.layout, variant.id)
+    if project.store.folder.is_relative_to(project.layout.build):
+        with contextlib.suppress(BuildError):
+            project.store.discard(project.key(variant))
+    files.remove(project.layout.stamp("zip", variant.id))
+    pack.discard(project.layout.pack(variant.id))
+
+
+def hash_is_done(project: Project, variant: Variant) -> bool:
+    """Tell whether the checksum and the index describe the ZIP."""
+    written = project.built(variant)
+    return written is not None and index.is_described(
+        project.layout, variant, written, project.index()
+    )
+
+
+def make_hash(project: Project, variant: Variant) -> None:
+    """Describe the ZIP: take it from the store first, if it is not in dist/."""
+    written = project.built(variant)
+    if written is None:
+        make_zip(project, variant)
+    else:
+        index.publish(project.layout, variant, written)
+
+
+def clean_hash(project: Project, variant: Variant) -> None:
+    """Remove what describes the ZIP of a variant."""
+    index.withdraw(project.layout, variant.id, zip_too=False)
+
+
+def removed(project: Project) -> list[str]:
+    """Return the ids of artifacts that the manifest no longer declares."""
+    return [variant_id for variant_id in project.index() if variant_id not in project.variants]
+
+
+def index_is_done(project: Project) -> bool:
+    """Tell whether dist/ has no more than is declared, and the store no more than it may."""
+    return not removed(project) and not project.store.is_full()
+
+
+def prune(project: Project) -> None:
+    """Remove the artifacts that are no longer declared, and what the store has too much."""
+    project.store.evict()
+    for variant_id in removed(project):
+        index.withdraw(project.layout, variant_id)

@@ -1,0 +1,137 @@
+"""The step `venv`: pins to an environment, once for all variants that have the same."""
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+
+from buildlib import files, normalise, pack, recipe
+from buildlib.errors import BuildError, LockError
+from buildlib.install import docker, wheels
+from buildlib.model import Docker, File, Variant
+from buildlib.project import Project
+from buildlib.steps.locks import lock_is_done
+
+_logger = logging.getLogger(__name__)
+
+
+def venv_is_done(project: Project, variant: Variant) -> bool:
+    """Tell whether the dependencies are installed, or not needed."""
+    if project.is_available(variant):
+        return True
+    return environment_files(project, recipe.key(project.environment(variant))) is not None
+
+
+def make_venv(project: Project, variant: Variant) -> None:
+    """Install the dependencies of a variant, once for all variants that have the same."""
+    layout = project.layout
+    dependencies = project.environment(variant)
+    key = recipe.key(dependencies)
+    folder = layout.environment(key)
+    with files.locked(layout.lock(f"env-{folder.name}")):
+        if environment_files(project, key) is not None:
+            return
+        files.remove(folder)
+        for leftover in folder.parent.glob(f"{folder.name}.*"):
+            files.remove(leftover)
+        temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
+        tree = temporary / "tree"
+        tree.mkdir(parents=True)
+        try:
+            installed = _installed(project, variant, tree)
+            record = {"key": key, "recipe": dependencies, "files": installed}
+            files.write_json(temporary / "record.json", record)
+            temporary.rename(folder)
+        finally:
+            files.remove(temporary)
+
+
+def _installed(project: Project, variant: Variant, tree: Path) -> list[File]:
+    """Install the pins of a variant into an empty folder, and return what is there."""
+    _install(project, variant, tree)
+    installed = normalise.environment(tree)
+    if installed.damaged and not variant.function.docker:
+        # Someone wrote to a file in uv's cache, or a wheel has a wrong RECORD: what comes straight
+        # from the index was checked against the lock as a whole.
+        shown = ", ".join(installed.damaged[:3])
+        _logger.warning("%s: not what the wheel holds (%s); downloading again", variant.id, shown)
+        files.remove(tree)
+        tree.mkdir()
+        _install(project, variant, tree, fresh=True)
+        installed = normalise.environment(tree)
+    return installed.files
+
+
+def _install(project: Project, variant: Variant, tree: Path, *, fresh: bool = False) -> None:
+    layout = project.layout
+    requirements = project.requirements(variant.function)
+    indexes = requirements.indexes if requirements else ()
+    log = layout.log("venv", variant.id)
+    pins = project.pins(variant)
+    if variant.function.docker:
+        image = project.image(variant)
+        docker.install(variant, pins, tree, image, layout=layout, indexes=indexes, log=log)
+    else:
+        cache = layout.build / "sdist-cache"
+        wheels.install(
+            variant,
+            pins,
+            tree,
+            root=layout.root,
+            indexes=indexes,
+            cache=cache,
+            log=log,
+            fresh=fresh,
+        )
+
+
+def buildable(project: Project) -> list[Variant]:
+    """Return the variants that are installed in a container and can be, or have no need to be.
+
+    An engine is asked only if there is something to do, and once; what is left out for want of
+    one is said once.
+    """
+    problems: dict[tuple[str, Docker | None], str | None] = {}
+    found, left_out = [], {}
+    for variant in project.variants.values():
+        function = variant.function
+        if function.docker is None:
+            continue
+        if not _needs_engine(project, variant):
+            found.append(variant)
+            continue
+        place = (variant.architecture, Docker(engine=function.docker.engine))
+        if place not in problems:
+            problems[place] = docker.answers(function, variant.architecture)
+        if problems[place] is None:
+            found.append(variant)
+        else:
+            left_out[variant.id] = problems[place]
+    if left_out:
+        _logger.warning("%s\nLeft out: %s.", next(iter(left_out.values())), ", ".join(left_out))
+    return found
+
+
+def _needs_engine(project: Project, variant: Variant) -> bool:
+    """Tell whether something has to be pinned or installed in a container."""
+    try:
+        return not (lock_is_done(project, variant.function) and venv_is_done(project, variant))
+    except BuildError:
+        return True
+
+
+def clean_venv(project: Project, variant: Variant) -> None:
+    """Remove the environment of a variant, and what was compressed of it."""
+    with contextlib.suppress(LockError):
+        key = recipe.key(project.environment(variant))
+        files.remove(project.layout.environment(key))
+        pack.discard(project.layout.pack(f"env-{key[:24]}"))
+    files.remove(project.layout.log("venv", variant.id))
+
+
+def environment_files(project: Project, key: str) -> list[File] | None:
+    """Return the files of the environment with a key; None if it is not installed."""
+    record = project.record(project.layout.environment(key) / "record.json")
+    if record is None or record.get("key") != key:
+        return None
+    return [File(*row) for row in record["files"]]

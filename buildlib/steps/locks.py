@@ -1,0 +1,59 @@
+"""The step `lock`: requirements to pins, once for all variants of a function."""
+
+import os
+
+from buildlib import lock
+from buildlib.errors import LockError
+from buildlib.install import docker
+from buildlib.model import Function, Image
+from buildlib.project import Project
+
+
+def lock_is_done(project: Project, function: Function) -> bool:
+    """Tell whether the lock was made from the present requirements."""
+    requirements = project.requirements(function)
+    if requirements is None or function.lock is None:
+        return True
+    python = project.lowest_python(function)
+    path = project.layout.root / function.lock
+    return lock.is_current(path, requirements, python) and not project.unpinned_images(function)
+
+
+def make_lock(project: Project, function: Function, *, renew: bool) -> None:
+    """Make the lock; with `renew`, newer versions are taken if it was current already."""
+    requirements = project.requirements(function)
+    if requirements is None or function.lock is None:
+        return
+    root, python = project.layout.root, project.lowest_python(function)
+    path = root / function.lock
+    problem = lock.state(path, requirements, python)
+    unpinned = project.unpinned_images(function)
+    if problem is None and unpinned:
+        problem = f"has no digest of the image {unpinned[0].name}"
+    if problem is None and not renew:
+        return  # doit's state did not know the task: that is no reason to resolve anew
+    if not renew and lock.is_frozen(project.manifest.frozen, os.environ):
+        why = "the manifest says 'frozen'" if project.manifest.frozen else "CI is set"
+        msg = (
+            f"{function.lock}: the lock {problem}, and {why}, so it is not made here; "
+            f"run 'doit lock:{function.name}' and commit the file"
+        )
+        raise LockError(msg)
+    log = project.layout.log("lock", function.name)
+    log.unlink(missing_ok=True)
+    upgrade = problem is None
+    images = _pin_images(project, function, keep=not upgrade)
+    lock.make(root, path, requirements, python, upgrade=upgrade, images=images, log=log)
+
+
+def _pin_images(project: Project, function: Function, *, keep: bool) -> list[Image]:
+    """Return the images of a lock with their digests, as the engine or the registry gives them."""
+    pinned = {image[:3]: image for image in project.pinned_images(function)} if keep else {}
+    found = []
+    for image in project.wanted_images(function):
+        if image[:3] in pinned:
+            found.append(pinned[image[:3]])
+        else:
+            reference = docker.resolve(function, image.architecture, image.name)
+            found.append(image._replace(reference=reference))
+    return found
