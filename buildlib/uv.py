@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -61,7 +62,9 @@ def run(arguments: Sequence[str], *, root: Path, cwd: Path, log: Path | None = N
 
     `root` is the repository: its `uv.toml` and `[tool.uv]` may say where packages come from.
     """
-    command = [_executable(), *arguments, "--no-config", "--color", "never", "--no-progress"]
+    with _finding:
+        executable = _executable()
+    command = [executable, *arguments, "--no-config", "--color", "never", "--no-progress"]
     done = subprocess.run(  # noqa: S603 - the program is uv's own, the arguments are ours
         command,
         cwd=cwd,
@@ -81,6 +84,10 @@ def run(arguments: Sequence[str], *, root: Path, cwd: Path, log: Path | None = N
             shown = _CREDENTIALS.sub("****", " ".join(arguments))
             stream.write(f"$ uv {shown}\n{output}[exit code {done.returncode}]\n")
     return Result(done.returncode, output)
+
+
+# Python's sysconfig, which uv's search asks, is not safe to be asked first by two threads at once.
+_finding = threading.Lock()
 
 
 @functools.cache
