@@ -40,6 +40,11 @@ class Layout:
         """The remembered digests of files."""
         return self.build / "digests.json"
 
+    @property
+    def settled(self) -> Path:
+        """The variants that were seen to be finished."""
+        return self.build / "settled.json"
+
     def zip(self, variant_id: str) -> Path:
         """Return the artifact of a variant."""
         return self.dist / f"{variant_id}.zip"

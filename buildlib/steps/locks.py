@@ -2,7 +2,7 @@
 
 import os
 
-from buildlib import lock
+from buildlib import lock, variants
 from buildlib.errors import LockError
 from buildlib.install import docker
 from buildlib.model import Function, Image
@@ -11,8 +11,10 @@ from buildlib.project import Project
 
 def lock_is_done(project: Project, function: Function) -> bool:
     """Tell whether the lock was made from the present requirements."""
+    if function.lock is None or all(map(project.is_settled, variants.of(function))):
+        return True
     requirements = project.requirements(function)
-    if requirements is None or function.lock is None:
+    if requirements is None:
         return True
     python = project.lowest_python(function)
     path = project.layout.root / function.lock

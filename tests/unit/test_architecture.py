@@ -26,7 +26,7 @@ ROWS = (
     ("normalise",),
     ("stage", "pack"),
     ("archive",),
-    ("store",),
+    ("store", "settled"),
     ("outputs.*",),
     ("project",),
     ("steps.*",),
