@@ -4,7 +4,6 @@ import os
 
 from buildlib import lock, variants
 from buildlib.errors import LockError
-from buildlib.install import docker
 from buildlib.model import Function, Image
 from buildlib.project import Project
 
@@ -56,6 +55,8 @@ def _pin_images(project: Project, function: Function, *, keep: bool) -> list[Ima
         if image[:3] in pinned:
             found.append(pinned[image[:3]])
         else:
+            from buildlib.install import docker  # noqa: PLC0415 - only when an engine is asked
+
             reference = docker.resolve(function, image.architecture, image.name)
             found.append(image._replace(reference=reference))
     return found
