@@ -37,6 +37,7 @@ Task = dict[str, Any]
 
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
 _INDEX = "build everything; dist/lambdas.json lists just what lambdas.yaml declares"
+_RECORD = "write the keys and hashes of all to lambdas.hashes.json, for plans without a build"
 
 # A task of this name is not shown by doit.
 _CONTAINED = "_containers"
@@ -118,6 +119,13 @@ def tasks(project: Project) -> Iterator[Task]:
         yield {"basename": _CONTAINED, "actions": [(_contained, [project])]}
         index["calc_dep"] = [_CONTAINED]
     yield index
+    yield {
+        "basename": "record",
+        "actions": [(_act, [steps.make_record, project])],
+        "uptodate": [Ask(steps.record_is_done, project)],
+        "task_dep": ["index"],
+        "doc": _RECORD,
+    }
 
 
 def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:

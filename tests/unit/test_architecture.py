@@ -30,7 +30,8 @@ ROWS = (
     ("outputs.*",),
     ("project",),
     ("steps.*",),
-    ("explain",),
+    ("explain", "build"),
+    ("terraform",),
     ("state", "uptodate"),
     ("tasks",),
 )
