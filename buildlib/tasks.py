@@ -22,7 +22,7 @@ from buildlib.model import Function, Variant
 from buildlib.project import Project
 from buildlib.uptodate import Ask, AskLock, AskZip
 
-__all__ = ["DOIT_CONFIG", "task_lambdas", "task_why"]
+__all__ = ["DOIT_CONFIG", "task_invoke", "task_lambdas", "task_why"]
 
 DOIT_CONFIG = {
     "backend": "lambdas",
@@ -49,6 +49,23 @@ _RENEW = {
     "default": False,
     "help": "take newer versions, as naming the task does",
 }
+# Commands of doit that show what tasks there are.
+_LISTING = {"help", "list", "tabcompletion"}
+
+_INVOKE: list[dict[str, Any]] = [
+    {"name": "event", "long": "event", "default": "{}", "help": "file, '-' for stdin, or JSON"},
+    {"name": "timeout", "long": "timeout", "type": int, "default": 30, "help": "in seconds"},
+    {"name": "env_file", "long": "env-file", "default": "", "help": "lines of NAME=VALUE"},
+    {
+        "name": "where",
+        "long": "where",
+        "default": "auto",
+        "choices": [("auto", "image, else host"), ("image", "AWS's"), ("host", "this machine")],
+        "help": "where it runs",
+    },
+    {"name": "image", "long": "image", "default": "", "help": "instead of AWS's image"},
+    {"name": "python", "long": "python", "default": "", "help": "an interpreter of this machine"},
+]
 
 
 def task_lambdas() -> Iterator[Task]:
@@ -66,6 +83,38 @@ def task_why() -> Iterator[Task]:
             "actions": [(_say, [explain.variant, project, variant])],
             "doc": f"say why {variant.id} would be built, or why it was",
         }
+
+
+def task_invoke() -> Iterator[Task]:
+    """Run a function as Lambda does: doit invoke:<id> --event event.json."""
+    # Tasks that doit creates later have no options on the command line, so these are there at once,
+    # but only for who names them.
+    if not any(word in _LISTING or word.startswith("invoke:") for word in sys.argv[1:]):
+        return
+    project = _project()
+    for variant in project.variants.values():
+        yield {
+            "name": variant.id,
+            "actions": [(_invoke, [project, variant])],
+            "params": _INVOKE,
+            "task_dep": [f"hash:{variant.id}"],
+            "doc": f"invoke {variant.id} as Lambda does",
+        }
+
+
+def _invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | None:  # noqa: ANN401
+    from buildlib.invoke import run  # noqa: PLC0415
+
+    try:
+        found, where = run.invoke(project, variant, run.Options(**options))
+    except BuildError as error:
+        return TaskFailed(str(error))
+    except OSError as error:
+        return TaskFailed(files.explain(error))
+    for line in run.shown(variant, found, where):
+        sys.stderr.write(f"{line}\n")
+    sys.stdout.write(f"{found.response}\n")
+    return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
 
 
 def _say(lines: Callable[..., Iterator[str]], *arguments: object) -> None:

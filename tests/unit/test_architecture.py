@@ -31,7 +31,7 @@ ROWS = (
     ("project",),
     ("steps.*",),
     ("explain", "build"),
-    ("terraform",),
+    ("invoke.*", "terraform"),
     ("state", "uptodate"),
     ("tasks",),
 )
