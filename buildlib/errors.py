@@ -25,5 +25,17 @@ class StageError(BuildError):
     """The tree that should be in the ZIP cannot be put together."""
 
 
+class RecordError(BuildError):
+    """`lambdas.hashes.json` cannot be used, or something was built that it does not say."""
+
+
+class QueryError(BuildError):
+    """What another program asked for cannot be understood, or is not declared."""
+
+
+class InvokeError(BuildError):
+    """A function could not be invoked here; that it raised is not one."""
+
+
 class ArchiveError(BuildError):
     """The ZIP cannot be written from the staged tree."""

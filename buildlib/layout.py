@@ -36,6 +36,11 @@ class Layout:
         return self.dist / "lambdas.json"
 
     @property
+    def hashes(self) -> Path:
+        """The committed record of keys and hashes, by which a plan needs no build."""
+        return self.root / "lambdas.hashes.json"
+
+    @property
     def digests(self) -> Path:
         """The remembered digests of files."""
         return self.build / "digests.json"

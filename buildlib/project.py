@@ -10,7 +10,7 @@ from buildlib.digest import Digests
 from buildlib.errors import BuildError, LockError
 from buildlib.layout import Layout
 from buildlib.model import Function, Image, Origin, Pin, Variant
-from buildlib.outputs import index
+from buildlib.outputs import hashes, index
 from buildlib.recipe import Recipe
 from buildlib.requirements import Requirements
 from buildlib.runtimes import RUNTIMES
@@ -238,6 +238,11 @@ class Project:
         """Keep what was found out for the next run."""
         self.digests.save()
         self._settled.save()
+
+    def recorded(self) -> dict[str, hashes.Entry]:
+        """Return what `doit record` wrote; empty without it, or if it is damaged."""
+        state = _state(self.layout.hashes)
+        return self._remembered("hashes", state, lambda: hashes.read(self.layout))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what another process had better read again."""

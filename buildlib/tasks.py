@@ -25,7 +25,7 @@ from buildlib.model import Function, Variant
 from buildlib.project import Project
 from buildlib.uptodate import Ask, AskLock, AskZip
 
-__all__ = ["DOIT_CONFIG", "task_lambdas", "task_why"]
+__all__ = ["DOIT_CONFIG", "task_invoke", "task_lambdas", "task_why"]
 
 DOIT_CONFIG = {
     "backend": "lambdas",
@@ -42,6 +42,7 @@ _LAST = steps.STEPS[-1]
 
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
 _INDEX = "build everything; dist/lambdas.json lists just what lambdas.yaml declares"
+_RECORD = "write the keys and hashes of all to lambdas.hashes.json, for plans without a build"
 
 # A task of this name is not shown by doit.
 _CONTAINED = "_containers"
@@ -53,6 +54,23 @@ _RENEW = {
     "default": False,
     "help": "take newer versions, as naming the task does",
 }
+# Commands of doit that show what tasks there are.
+_LISTING = {"help", "list", "tabcompletion"}
+
+_INVOKE: list[dict[str, Any]] = [
+    {"name": "event", "long": "event", "default": "{}", "help": "file, '-' for stdin, or JSON"},
+    {"name": "timeout", "long": "timeout", "type": int, "default": 30, "help": "in seconds"},
+    {"name": "env_file", "long": "env-file", "default": "", "help": "lines of NAME=VALUE"},
+    {
+        "name": "where",
+        "long": "where",
+        "default": "auto",
+        "choices": [("auto", "image, else host"), ("image", "AWS's"), ("host", "this machine")],
+        "help": "where it runs",
+    },
+    {"name": "image", "long": "image", "default": "", "help": "instead of AWS's image"},
+    {"name": "python", "long": "python", "default": "", "help": "an interpreter of this machine"},
+]
 
 
 def task_lambdas() -> Iterator[Task | DoitTask]:
@@ -79,6 +97,38 @@ def task_why() -> Iterator[Task]:
             "actions": [(_say, [explain.variant, project, variant])],
             "doc": f"say why {variant.id} would be built, or why it was",
         }
+
+
+def task_invoke() -> Iterator[Task]:
+    """Run a function as Lambda does: doit invoke:<id> --event event.json."""
+    # Tasks that doit creates later have no options on the command line, so these are there at once,
+    # but only for who names them.
+    if not any(word in _LISTING or word.startswith("invoke:") for word in sys.argv[1:]):
+        return
+    project = _project()
+    for variant in project.variants.values():
+        yield {
+            "name": variant.id,
+            "actions": [(_invoke, [project, variant])],
+            "params": _INVOKE,
+            "task_dep": [f"hash:{variant.id}"],
+            "doc": f"invoke {variant.id} as Lambda does",
+        }
+
+
+def _invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | None:  # noqa: ANN401
+    from buildlib.invoke import run  # noqa: PLC0415
+
+    try:
+        found, where = run.invoke(project, variant, run.Options(**options))
+    except BuildError as error:
+        return TaskFailed(str(error))
+    except OSError as error:
+        return TaskFailed(files.explain(error))
+    for line in run.shown(variant, found, where):
+        sys.stderr.write(f"{line}\n")
+    sys.stdout.write(f"{found.response}\n")
+    return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
 
 
 def _say(lines: Callable[..., Iterator[str]], *arguments: object) -> None:
@@ -132,6 +182,13 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
         yield {"basename": _CONTAINED, "actions": [(_contained, [project])]}
         index["calc_dep"] = [_CONTAINED]
     yield index
+    yield {
+        "basename": "record",
+        "actions": [(_act, [steps.make_record, project])],
+        "uptodate": [Ask(steps.record_is_done, project)],
+        "task_dep": ["index"],
+        "doc": _RECORD,
+    }
 
 
 def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:

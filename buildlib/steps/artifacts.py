@@ -9,7 +9,7 @@ from buildlib import archive, files, pack, recipe
 from buildlib.archive import Written
 from buildlib.errors import ArchiveError, BuildError
 from buildlib.model import Origin, Packed, Variant
-from buildlib.outputs import index
+from buildlib.outputs import hashes, index
 from buildlib.project import Project
 from buildlib.steps.environments import clean_venv
 from buildlib.steps.locks import lock_is_done
@@ -82,6 +82,7 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path) ->
     reasons = reasons or (
         before.get("reasons", []) if project.built(variant) else ["lost or damaged"]
     )
+    hashes.check(project.recorded(), variant, project.key(variant), written.sha256)
     index.publish(project.layout, variant, written, new=new)
     record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
     files.write_json(project.layout.stamp("zip", variant.id), record)

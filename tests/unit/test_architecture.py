@@ -30,7 +30,8 @@ ROWS = (
     ("outputs.*",),
     ("project",),
     ("steps.*",),
-    ("explain",),
+    ("explain", "build"),
+    ("invoke.*", "terraform"),
     ("state", "uptodate"),
     ("tasks",),
 )
