@@ -20,6 +20,7 @@ ROWS = (
     ("model",),
     ("runtimes", "layout", "files"),
     ("digest", "variants", "members"),
+    ("diff",),
     ("manifest",),
     ("schema", "recipe", "requirements", "uv"),
     ("lock", "install.*"),
@@ -30,7 +31,7 @@ ROWS = (
     ("outputs.*",),
     ("project",),
     ("steps.*",),
-    ("explain",),
+    ("explain", "verify"),
     ("state", "uptodate"),
     ("tasks",),
 )
