@@ -201,6 +201,15 @@ def test_the_module_without_a_build(configured: Repository) -> None:
     assert "run doit there, before the plan" in plan(configured, code=1).output
 
 
+def test_the_modules_are_well_formed(configured: Repository) -> None:
+    """Terraform finds nothing to format in the modules, and the one without a provider is valid."""
+    shutil.copytree(MODULES, configured.root / "infra/modules")
+    done = terraform(configured, "fmt", "-check", "-recursive", "-diff")
+    assert done.output == ""
+    terraform(configured, "init", "-no-color")
+    terraform(configured, "validate", "-no-color")
+
+
 # -- a plan without a build ------------------------------------------------------------------------
 
 
