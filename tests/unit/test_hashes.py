@@ -55,5 +55,5 @@ def test_only_another_hash_for_the_same_key_is_refused() -> None:
     hashes.check({}, variant(), ONE, OTHER)
     hashes.check(record, variant(), OTHER, OTHER)
     hashes.check(record, variant(), ONE, ONE)
-    with pytest.raises(RecordError, match="'api' has sha256 1{64} for these inputs"):
+    with pytest.raises(RecordError, match=r"'api' has sha256 1{64} for these inputs"):
         hashes.check(record, variant(), ONE, OTHER)

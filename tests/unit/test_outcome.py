@@ -55,9 +55,9 @@ def test_failures_of_the_platform() -> None:
 
 def test_without_an_answer() -> None:
     """What the emulator said is in the message, also if it was no JSON."""
-    with pytest.raises(InvokeError, match="gave no answer\n  [|] bad news"):
+    with pytest.raises(InvokeError, match=r"gave no answer\n  [|] bad news"):
         read({"platform": "bad news"}, {"problem": "gave no answer"})
-    with pytest.raises(InvokeError, match="ended without an answer\n  [|] Killed"):
+    with pytest.raises(InvokeError, match=r"ended without an answer\n  [|] Killed"):
         outcome.read(["Killed"])
 
 
