@@ -105,6 +105,9 @@ def task_invoke() -> Iterator[Task]:
     # Tasks that doit creates later have no options on the command line, so these are there at once,
     # but only for who names them.
     if not any(word in _LISTING or word.startswith("invoke:") for word in sys.argv[1:]):
+        if sys.argv[1:2] == ["invoke"]:
+            msg = "invoke: name a variant, as in 'doit invoke:<id> --event=event.json'"
+            raise InvalidDodoFile(msg)
         return
     project = _project()
     for variant in project.variants.values():

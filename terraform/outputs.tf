@@ -12,6 +12,14 @@ output "lambdas" {
   }
 
   precondition {
+    condition = length(setsubtract(
+      coalesce(var.functions, []),
+      [for entry in local.index : entry.lambda],
+    )) == 0
+    error_message = "Not all of these functions are in dist/lambdas.json: check their names in lambdas.yaml, and run doit."
+  }
+
+  precondition {
     condition     = alltrue([for entry in local.index : fileexists("${var.root}/${entry.path}")])
     error_message = "A ZIP that dist/lambdas.json lists is missing: run doit, before the plan."
   }

@@ -294,6 +294,7 @@ def test_the_tasks_are_there_when_named(probe: Repository) -> None:
     """`doit list --all` shows them; a plain `doit` does not make them."""
     assert "invoke:api" in probe.doit("list", "--all").output
     assert "invoke" not in probe.doit().output
+    assert "name a variant" in probe.doit("invoke", code=3).output
 
 
 @pytest.fixture

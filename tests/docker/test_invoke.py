@@ -4,10 +4,12 @@ AWS's own image is not pulled. Its client and emulator are the real ones; Debian
 AWS's would be, and the entry point is written after AWS's.
 """
 
+import base64
 import io
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +25,8 @@ from buildlib.invoke import tools
 from buildlib.invoke.tools import Interpreter
 from buildlib.layout import Layout
 from tests.conftest import Repository
-from tests.docker.conftest import IMAGES, containers, wait_until_gone
+from tests.docker.conftest import IMAGES, containers, manifest, wait_until_gone
+from tests.docker.test_sdist import EXAMPLE
 from tests.test_invoke import PROBE, invoke
 
 IMAGE = "doit-lambda-zip/invoke:test"
@@ -174,3 +177,25 @@ def test_killed(probe: Repository, image: str, engine: APIClient) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     wait_until_gone(engine)
+
+
+def test_the_compiled_example(public: Repository, image: str, pythons: list[str]) -> None:
+    """What was compiled in a container, with a library of its system, runs without that system."""
+    setup = [
+        "apt-get update -qq",
+        "DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends liblzo2-dev",
+    ]
+    options = {"setup": setup, "libraries": ["/usr/lib/x86_64-linux-gnu/liblzo2.so.2"]}
+    public.write({"lambdas.yaml": manifest(pythons[0], options)})
+    for name in ("app.py", "requirements.txt"):
+        shutil.copy(EXAMPLE / name, public.root / "lambdas/api" / name)
+    content = b"boot\nlink up\nlink down\n"
+    # LZO1X: one run of literals, and the mark of the end.
+    packed = bytes([17 + len(content)]) + content + b"\x11\x00\x00"
+    block = b"\xf0" + len(content).to_bytes(4, "big") + packed
+    event = {"body": base64.b64encode(block).decode(), "isBase64Encoded": True}
+    response = invoke(public, event, "--image", image)[0]
+    assert response["statusCode"] == 200
+    assert json.loads(response["body"])["lines"] == 3
+    event["body"] = base64.b64encode(block[:-4]).decode()
+    assert invoke(public, event, "--image", image)[0]["statusCode"] == 400
