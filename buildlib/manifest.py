@@ -17,7 +17,7 @@ import yaml
 from buildlib import files, layout, variants
 from buildlib.errors import BuildError, ManifestError
 from buildlib.model import Docker, Function, Manifest
-from buildlib.runtimes import ARCHITECTURES, RUNTIMES
+from buildlib.runtimes import ARCHITECTURES, RUNTIMES, UNZIPPED_LIMIT
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -26,6 +26,9 @@ HANDLER = r"[A-Za-z_][\w-]*([./][A-Za-z_][\w-]*)*\.[A-Za-z_]\w*"
 IMAGE = r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?"
 ENGINE = r"(unix|tcp|ssh|npipe|http|https)://\S+"
 DISTRIBUTION = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
+# As AWS counts: its 250 MB are 262,144,000 bytes.
+_UNITS = {"B": 1, "K": 1 << 10, "M": 1 << 20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class Key:
     many: bool = False
     one: bool = True
     boolean: bool = False
+    size: bool = False  # bytes, or text such as "80 MB"
     default: Any = None
     shared: bool = False  # also allowed in `defaults`
     keys: "dict[str, Key] | None" = None
@@ -148,6 +152,26 @@ LAMBDA_KEYS = {
         "How members are stored in the ZIP.",
         choices=("deflate", "stored"),
         default="deflate",
+        shared=True,
+    ),
+    "size_limit": Key(
+        "What the unzipped content may have: bytes, or text such as '80 MB', of 1,048,576 bytes "
+        "each. Default and most: 262,144,000, as Lambda.",
+        size=True,
+        shared=True,
+    ),
+    "evidence": Key(
+        "Also write dist/<id>.cdx.json, a bill of materials, and dist/<id>.intoto.json, what the "
+        "ZIP was built from.",
+        boolean=True,
+        default=False,
+        shared=True,
+    ),
+    "allow_secrets": Key(
+        "gitignore patterns of files that may be in the ZIP though they look like credentials.",
+        many=True,
+        one=False,
+        default=(),
         shared=True,
     ),
 }
@@ -281,6 +305,27 @@ class _Reader:
             return False
         return str(node.value).lower() in {"true", "yes", "on"}
 
+    def size(self, node: yaml.Node, what: str) -> int | None:
+        """Return a number of bytes, from 1 to what Lambda takes."""
+        text = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+        if node.tag == "tag:yaml.org,2002:int" and re.fullmatch("[0-9]+", text):
+            size = int(text)
+        elif node.tag == "tag:yaml.org,2002:str" and re.fullmatch(SIZE, text):
+            number, unit = re.fullmatch(r"([0-9.]+) ?(.).*", text).groups()  # type: ignore[union-attr]
+            size = int(float(number) * _UNITS[unit.upper()])
+        else:
+            self.problem(
+                node, f"{what}: expected bytes, or text such as '80 MB', found {_kind(node)}"
+            )
+            return None
+        if not 0 < size <= UNZIPPED_LIMIT:
+            self.problem(
+                node, f"{what}: expected from 1 to {UNZIPPED_LIMIT} bytes, which is what Lambda "
+                f"takes, found {size}"
+            )
+            return None
+        return size
+
     def options(
         self, entries: dict[str, _Entry], where: str, table: dict[str, Key] | None = None
     ) -> dict[str, Any]:
@@ -292,6 +337,10 @@ class _Reader:
             if key.keys:
                 inner = self.mapping(entry.value, what, key.keys)
                 found[name] = self.options(inner, what, key.keys)
+            elif key.boolean:
+                found[name] = self.boolean(entry.value, what)
+            elif key.size:
+                found[name] = self.size(entry.value, what)
             elif key.named:
                 found[name] = self.names(entry.value, key, what)
             elif key.many:
@@ -395,6 +444,9 @@ class _Reader:
                 re.sub(r"[-_.]+", "-", name).lower() for name in options["allow_sdist"]
             ),
             docker=options["docker"],
+            size_limit=options["size_limit"],
+            evidence=options["evidence"],
+            allow_secrets=options["allow_secrets"],
         )
 
     def path(self, node: yaml.Node, text: str, what: str) -> str | None:

@@ -40,6 +40,9 @@ class Function:
     compression: str
     allow_sdist: tuple[str, ...]
     docker: Docker | None = None  # if and only if `install` is docker
+    size_limit: int | None = None  # bytes unzipped; None stands for what Lambda takes
+    evidence: bool = False
+    allow_secrets: tuple[str, ...] = ()
 
     @property
     def lock(self) -> str | None:

@@ -61,7 +61,9 @@ def environment(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recip
 def artifact(variant: Variant, dependencies: Recipe, sources: Sequence[File]) -> Recipe:
     """Return the recipe of a variant's ZIP; `sources` are its own files by their name in it."""
     function = variant.function
-    return {
+    # It reaches no byte, but a ZIP that was allowed to have a secret is not one that has none.
+    allowed = {"allow_secrets": list(function.allow_secrets)} if function.allow_secrets else {}
+    return allowed | {
         "environment": dependencies,
         "handler": function.handler,
         "compression": function.compression,
@@ -83,9 +85,9 @@ def difference(before: Recipe, now: Recipe) -> list[str]:
     for name in new:
         if name != "packages" and old.get(name) != new[name]:
             changes.append(_option(name, old.get(name), new[name]))
-    for name in now:
-        if name not in {"environment", "files"} and before.get(name) != now[name]:
-            changes.append(_option(name, before.get(name), now[name]))
+    for name in {**now, **before}:
+        if name not in {"environment", "files"} and before.get(name) != now.get(name):
+            changes.append(_option(name, before.get(name), now.get(name)))
     return changes + _files(before.get("files", {}), now["files"])
 
 

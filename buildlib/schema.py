@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from buildlib.manifest import DEFAULT_KEYS, LAMBDA_KEYS, NAME, Key
+from buildlib.manifest import DEFAULT_KEYS, LAMBDA_KEYS, NAME, SIZE, Key
+from buildlib.runtimes import UNZIPPED_LIMIT
 
 
 def schema() -> dict[str, Any]:
@@ -48,6 +49,10 @@ def _mapping(keys: dict[str, Key]) -> dict[str, Any]:
 def _property(key: Key) -> dict[str, Any]:
     if key.boolean:
         return {"type": "boolean", "description": key.doc}
+    if key.size:
+        number = {"type": "integer", "minimum": 1, "maximum": UNZIPPED_LIMIT}
+        text = {"type": "string", "pattern": f"^{SIZE}$"}
+        return {"anyOf": [number, text], "description": key.doc}
     if key.keys:
         return {**_mapping(key.keys), "description": key.doc}
     item: dict[str, Any] = {"type": "string"}

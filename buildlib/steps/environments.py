@@ -3,9 +3,10 @@
 import contextlib
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
-from buildlib import files, normalise, pack, recipe
+from buildlib import elf, files, normalise, pack, recipe, stage
 from buildlib.errors import BuildError, LockError
 from buildlib.model import Docker, File, Variant
 from buildlib.project import Project
@@ -38,11 +39,22 @@ def make_venv(project: Project, variant: Variant) -> None:
         tree.mkdir(parents=True)
         try:
             installed = _installed(project, variant, tree)
-            record = {"key": key, "recipe": dependencies, "files": installed}
+            wrong = elf.wrong(tree, installed, variant)
+            check_platform(variant, tree, wrong)
+            record = {"key": key, "recipe": dependencies, "files": installed, "wrong": wrong}
             files.write_json(temporary / "record.json", record)
             temporary.rename(folder)
         finally:
             files.remove(temporary)
+
+
+def check_platform(variant: Variant, tree: Path, wrong: Mapping[str, str]) -> None:
+    """Stop if a variant would ship what does not run on its runtime (see `elf.wrong`).
+
+    Others that exclude it may share its environment.
+    """
+    keep = stage.excluder(variant.function) if wrong else None
+    elf.refuse(tree, {p: w for p, w in wrong.items() if keep is None or keep(p)}, variant)
 
 
 def _installed(project: Project, variant: Variant, tree: Path) -> list[File]:
@@ -132,6 +144,12 @@ def clean_venv(project: Project, variant: Variant) -> None:
         files.remove(project.layout.environment(key))
         pack.discard(project.layout.pack(f"env-{key[:24]}"))
     files.remove(project.layout.log("venv", variant.id))
+
+
+def environment_problems(project: Project, key: str) -> dict[str, str]:
+    """Return what does not run on the runtime in the environment with a key, by path."""
+    record = project.record(project.layout.environment(key) / "record.json") or {}
+    return dict(record.get("wrong", {}))
 
 
 def environment_files(project: Project, key: str) -> list[File] | None:

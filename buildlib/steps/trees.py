@@ -7,7 +7,12 @@ from buildlib import files, normalise, recipe, stage
 from buildlib.errors import InstallError, StageError
 from buildlib.model import File, Origin, Variant
 from buildlib.project import Project
-from buildlib.steps.environments import environment_files, make_venv
+from buildlib.steps.environments import (
+    check_platform,
+    environment_files,
+    environment_problems,
+    make_venv,
+)
 
 
 def stage_is_done(project: Project, variant: Variant) -> bool:
@@ -35,6 +40,7 @@ def _stage(project: Project, variant: Variant) -> None:
     if dependencies is None:
         make_venv(project, variant)
         dependencies = environment_files(project, environment_key) or []
+    check_platform(variant, environment / "tree", environment_problems(project, environment_key))
     own = project.sources(variant.function)
     origins, rewritten = stage.merge(variant.function, own, dependencies, environment / "tree")
     stamp, tree = layout.stamp("stage", variant.id), layout.staged(variant.id)
