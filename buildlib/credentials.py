@@ -6,7 +6,7 @@ its dependencies, which everyone can download. No message holds what was found, 
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 
 from buildlib.errors import StageError
@@ -22,7 +22,7 @@ _BINARY = 8000
 
 # What is in files of these names (as fnmatch has them), wherever they are.
 _NAMES = {
-    "settings of an environment, where passwords usually are": (".env", ".env.*", ".envrc"),
+    "settings of an environment, where passwords usually are": (".env*",),
     "a private SSH key": ("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk",
                           "id_ed25519_sk", "*.ppk"),
     "a store of private keys": ("*.p12", "*.pfx"),
@@ -38,11 +38,11 @@ _FOLDERS = {
     ".gnupg": "private keys",
 }
 
-# Of each: what it is, a text without which there is none (to be quick), and its pattern.
-_CONTENTS: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
+# Of each: what it is, texts without any of which there is none (to be quick), and its pattern.
+_CONTENTS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
     (
         "a private key",
-        b"PRIVATE KEY",
+        (b"PRIVATE KEY",),
         # With data behind it, not only the line that programs look for; the ends of lines may be
         # escaped, as in JSON.
         re.compile(
@@ -52,12 +52,12 @@ _CONTENTS: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
     ),
     (
         "an AWS access key",
-        b"A",
+        (b"AKIA", b"ASIA"),
         re.compile(rb"(?<![A-Za-z0-9/+])A[KS]IA[A-Z2-7]{16}(?<!EXAMPLE)(?![A-Za-z0-9/+])"),
     ),
     (
         "an AWS secret access key",
-        b"=",
+        (b"ecret", b"ECRET"),
         re.compile(
             rb"(?i:aws_?secret_?access_?key[\"']?\s*[:=]\s*[\"']?)[A-Za-z0-9/+]{40}"
             rb"(?<!EXAMPLEKEY)(?![A-Za-z0-9/+=])"
@@ -65,7 +65,7 @@ _CONTENTS: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
     ),
     (
         "an address with a password",
-        b"://",
+        (b"://",),
         # Not a place for one, as in "${PASSWORD}", "{password}", "<password>", "%s" or "***".
         re.compile(
             rb"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/?#\"'`:@<>{}$%*\\]{1,100}:"
@@ -77,28 +77,37 @@ _CONTENTS: tuple[tuple[str, bytes, re.Pattern[bytes]], ...] = (
 )
 
 
-def check(function: Function, own: Iterable[Origin], root: Path, *, known: set[File]) -> None:
-    """Stop if a function's own files hold credentials that it does not allow.
+def find(own: Iterable[Origin], root: Path, known: Container[File]) -> dict[str, tuple[str, str]]:
+    """Return which of a function's own files look like credentials.
 
-    `known` are files of which an earlier run, by the same rules, knows that they are harmless.
+    By the name in the ZIP: where it is, with the line if there is one, and what it is. `known` are
+    files of which an earlier run, by the same rules, knows that they are harmless.
+    """
+    found = {}
+    for origin in own:
+        if origin.file in known:
+            continue
+        problem = _by_name(origin.file.path)
+        where = origin.path
+        if problem is None:
+            problem, line = _by_content(root / origin.path)
+            where = f"{where}:{line}"
+        if problem:
+            found[origin.file.path] = (where, problem)
+    return found
+
+
+def refuse(function: Function, found: Mapping[str, tuple[str, str]]) -> None:
+    """Stop if there is anything that the function does not allow.
 
     Raises:
         StageError: with the path, what it is, and how to go on, for every file.
 
     """
-    found = []
-    for origin in own:
-        if origin.file in known:
-            continue
-        problem = _by_name(origin.file.path) or _by_content(root / origin.path)
-        if problem:
-            found.append((origin, problem))
-    allowed = _allowed(function) if found else None
-    found = [(o, problem) for o, problem in found if not (allowed and allowed(o.file.path))]
     if not found:
         return
-    lines = [f"  {origin.path}{problem}" for origin, problem in found]
-    paths = ", ".join(_pattern(origin.file.path) for origin, _ in found)
+    lines = [f"  {where}: {what}" for where, what in found.values()]
+    paths = ", ".join(map(_pattern, found))
     raise StageError(
         f"lambda '{function.name}': these would be in the ZIP, for all who may read it:\n"
         + "\n".join(lines)
@@ -112,39 +121,21 @@ def _by_name(path: str) -> str | None:
     *folders, name = path.lower().split("/")
     for what, patterns in _NAMES.items():
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            return f": {what}"
-    return next((f": {_FOLDERS[folder]}" for folder in folders if folder in _FOLDERS), None)
+            return what
+    return next((_FOLDERS[folder] for folder in folders if folder in _FOLDERS), None)
 
 
-def _by_content(path: Path) -> str | None:
+def _by_content(path: Path) -> tuple[str | None, int]:
+    """Return what the text of a file has, and in which line."""
     with path.open("rb") as stream:
         content = stream.read(_BINARY)
         if b"\0" in content:
-            return None
+            return None, 0
         content += stream.read(_SCANNED - _BINARY)
-    for what, text, pattern in _CONTENTS:
-        if text in content and (match := pattern.search(content)):
-            line = content.count(b"\n", 0, match.start()) + 1
-            return f":{line}: {what}"
-    return None
-
-
-def _allowed(function: Function) -> Callable[[str], bool] | None:
-    """Return what tells whether a name is among those that a function allows."""
-    if not function.allow_secrets:
-        return None
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 40 ms, and few have any
-
-    for pattern in function.allow_secrets:
-        try:
-            GitIgnoreSpec.from_lines([pattern])
-        except (ValueError, re.error):
-            msg = (
-                f"lambda '{function.name}': allow_secrets '{pattern}' is not a pattern of a "
-                ".gitignore; see 'git help gitignore'"
-            )
-            raise StageError(msg) from None
-    return GitIgnoreSpec.from_lines(function.allow_secrets).match_file
+    for what, texts, pattern in _CONTENTS:
+        if any(text in content for text in texts) and (match := pattern.search(content)):
+            return what, content.count(b"\n", 0, match.start()) + 1
+    return None, 0
 
 
 def _pattern(path: str) -> str:

@@ -1,4 +1,4 @@
-"""Machine code: is what was installed for the runtime's processor, C library and Python?
+"""Machine code: whether it is for the runtime's processor, C library and Python.
 
 A wheel's tag says what it is for, and installers believe it. Here the files themselves are asked,
 by the System V ABI (ELF) and the symbol versions of the GNU C library.
@@ -204,7 +204,7 @@ def refuse(tree: Path, problems: Mapping[str, str], variant: Variant) -> None:
 
 def _owners(tree: Path, paths: set[str]) -> dict[str, str]:
     """Return the distributions, with their versions, that the files belong to by their RECORDs."""
-    owners = {}
+    owners: dict[str, str] = {}
     for record in sorted(tree.glob("*.dist-info/RECORD")):
         label = record.parent.name.removesuffix(".dist-info").replace("-", " ")
         with record.open(encoding="utf-8", newline="") as stream:

@@ -38,4 +38,12 @@ class InvokeError(BuildError):
 
 
 class ArchiveError(BuildError):
-    """The ZIP cannot be written from the staged tree."""
+    """The ZIP cannot be written from the staged tree, or one cannot be read."""
+
+
+class SizeError(BuildError):
+    """The ZIP has more in it than Lambda takes, or than the manifest allows."""
+
+
+class VerifyError(BuildError):
+    """A variant does not come out as it is in `dist/`, or cannot be built a second time."""

@@ -32,7 +32,7 @@ def _variant(project: Project, one: Variant) -> Iterator[str]:
         if steps.hash_is_done(project, one):
             yield f"{one.id}: nothing will run"
         else:
-            yield f"{one.id}: hash will run: its checksum or its entry in the index is not right"
+            yield f"{one.id}: hash will run: what describes it in dist/ is not right"
         yield from (f"  last built: {reason}" for reason in stamp.get("reasons", []))
         return
     now = project.artifact(one)

@@ -58,6 +58,11 @@ class Layout:
         """Return the file that `sha256sum -c` reads."""
         return self.dist / f"{variant_id}.zip.sha256"
 
+    def evidence(self, variant_id: str) -> tuple[Path, Path]:
+        """Return the bill of materials and the provenance of an artifact."""
+        dist = self.dist
+        return dist / f"{variant_id}.cdx.json", dist / f"{variant_id}.intoto.json"
+
     def environment(self, key: str) -> Path:
         """Return the folder of an installed environment: `tree/` and its record."""
         return self.build / "env" / key[:24]

@@ -320,8 +320,9 @@ class _Reader:
             return None
         if not 0 < size <= UNZIPPED_LIMIT:
             self.problem(
-                node, f"{what}: expected from 1 to {UNZIPPED_LIMIT} bytes, which is what Lambda "
-                f"takes, found {size}"
+                node,
+                f"{what}: expected from 1 to {UNZIPPED_LIMIT} bytes, which is what Lambda "
+                f"takes, found {size}",
             )
             return None
         return size

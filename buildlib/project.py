@@ -166,7 +166,7 @@ class Project:
         """Return what the ZIP of a variant is, if it is there, whole, and of the present inputs."""
 
         def look() -> archive.Written | None:
-            stamp, path, _ = outputs = _outputs(variant)
+            stamp, path, *_ = outputs = _outputs(variant)
             known = self._settled.find(variant, self._constants(variant), outputs)
             self._is_settled[variant.id] = known is not None
             if known is not None:
@@ -200,7 +200,7 @@ class Project:
     def _built_state(self, variant: Variant) -> Hashable:
         """Return the status of the files that a run of doit itself may change."""
         shown = variant.function.lock
-        stamp, path, _ = _outputs(variant)
+        stamp, path, *_ = _outputs(variant)
         lock_state = _state(self._root + shown) if shown else None
         return (lock_state, _state(self._root + stamp), _state(self._root + path))
 
@@ -269,10 +269,13 @@ def _store(layout: Layout) -> Store:
     )
 
 
-def _outputs(variant: Variant) -> tuple[str, str, str]:
-    """Return the record of the step `zip`, the ZIP and its checksum, below the root."""
+def _outputs(variant: Variant) -> tuple[str, ...]:
+    """Return the record of the step `zip`, the ZIP and what describes it, below the root."""
     name = variant.id
-    return f"build/zip/{name}.json", f"dist/{name}.zip", f"dist/{name}.zip.sha256"
+    outputs = (f"build/zip/{name}.json", f"dist/{name}.zip", f"dist/{name}.zip.sha256")
+    if variant.function.evidence:
+        outputs += (f"dist/{name}.cdx.json", f"dist/{name}.intoto.json")
+    return outputs
 
 
 def _state(path: str | Path) -> digest.Signature | None:

@@ -10,6 +10,8 @@ ARCHITECTURES = ("x86_64", "arm64")
 
 # Lambda's limit for the unzipped code together with its layers, in bytes.
 UNZIPPED_LIMIT = 262_144_000
+# Lambda's limit for a ZIP that is uploaded directly, not through S3, in bytes.
+ZIPPED_LIMIT = 52_428_800
 
 
 @dataclass(frozen=True, slots=True)

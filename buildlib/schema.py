@@ -6,6 +6,13 @@ from typing import Any
 from buildlib.manifest import DEFAULT_KEYS, LAMBDA_KEYS, NAME, SIZE, Key
 from buildlib.runtimes import UNZIPPED_LIMIT
 
+_SIZE = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": UNZIPPED_LIMIT},
+        {"type": "string", "pattern": f"^{SIZE}$"},
+    ]
+}
+
 
 def schema() -> dict[str, Any]:
     """Return the schema (JSON Schema 2020-12), for editors to complete and check with."""
@@ -47,12 +54,8 @@ def _mapping(keys: dict[str, Key]) -> dict[str, Any]:
 
 
 def _property(key: Key) -> dict[str, Any]:
-    if key.boolean:
-        return {"type": "boolean", "description": key.doc}
-    if key.size:
-        number = {"type": "integer", "minimum": 1, "maximum": UNZIPPED_LIMIT}
-        text = {"type": "string", "pattern": f"^{SIZE}$"}
-        return {"anyOf": [number, text], "description": key.doc}
+    if key.boolean or key.size:
+        return {**(_SIZE if key.size else {"type": "boolean"}), "description": key.doc}
     if key.keys:
         return {**_mapping(key.keys), "description": key.doc}
     item: dict[str, Any] = {"type": "string"}

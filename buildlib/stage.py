@@ -83,18 +83,7 @@ def excluder(function: Function) -> Keep | None:
     """
     if not function.exclude:
         return None
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 40 ms, and many manifests exclude nothing
-
-    for pattern in function.exclude:
-        try:
-            GitIgnoreSpec.from_lines([pattern])
-        except (ValueError, re.error):
-            msg = (
-                f"lambda '{function.name}': exclude '{pattern}' is not a pattern of a .gitignore; "
-                "see 'git help gitignore'"
-            )
-            raise StageError(msg) from None
-    spec = GitIgnoreSpec.from_lines(function.exclude)
+    is_excluded = matcher(function, "exclude", function.exclude)
 
     @functools.cache
     def is_kept_folder(name: str) -> bool:
@@ -102,9 +91,30 @@ def excluder(function: Function) -> Keep | None:
 
     def is_kept(name: str) -> bool:
         folder = name.rstrip("/").rpartition("/")[0]
-        return (not folder or is_kept_folder(folder)) and not spec.match_file(name)
+        return (not folder or is_kept_folder(folder)) and not is_excluded(name)
 
     return is_kept
+
+
+def matcher(function: Function, key: str, patterns: Sequence[str]) -> Callable[[str], bool]:
+    """Return what tells whether a name matches the patterns of a function's `key`.
+
+    Raises:
+        StageError: one of them is no pattern.
+
+    """
+    from pathspec import GitIgnoreSpec  # noqa: PLC0415 - 40 ms, and many manifests have no patterns
+
+    for pattern in patterns:
+        try:
+            GitIgnoreSpec.from_lines([pattern])
+        except (ValueError, re.error):
+            msg = (
+                f"lambda '{function.name}': {key} '{pattern}' is not a pattern of a .gitignore; "
+                "see 'git help gitignore'"
+            )
+            raise StageError(msg) from None
+    return GitIgnoreSpec.from_lines(patterns).match_file
 
 
 def merge(

@@ -1,15 +1,17 @@
-"""`dist/`: the ZIPs, their checksums and the index, which never disagree.
+"""`dist/`: the ZIPs, their checksums, their evidence and the index, which never disagree.
 
-A ZIP changes together with its checksum and its entry in the index, under one lock: first what
-described the old one goes, then the new one comes, then its description. Whoever is killed between
-two of these steps leaves a ZIP without a description, never one with a wrong one.
+A ZIP changes together with its checksum, its evidence and its entry in the index, under one lock:
+first what described the old one goes, then the new one comes, then its description. Whoever is
+killed between two of these steps leaves a ZIP without a description, never one with a wrong one.
 """
 
 import base64
 import contextlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from buildlib import files
@@ -43,14 +45,24 @@ def entry(layout: Layout, variant: Variant, written: Written) -> Entry:
     }
 
 
-def publish(layout: Layout, variant: Variant, written: Written, new: Path | None = None) -> None:
+def publish(
+    layout: Layout,
+    variant: Variant,
+    written: Written,
+    new: Path | None = None,
+    evidence: Mapping[Path, bytes] = MappingProxyType({}),
+) -> None:
     """Put the file `new` in the place of a variant's ZIP, and describe it.
 
-    Without `new`, only the description of the ZIP that is there is made again.
+    Without `new`, only the description of the ZIP that is there is made again. `evidence` are the
+    contents of `layout.evidence`; what is there and not among them goes.
     """
     with files.locked(layout.lock("dist")):
         index = read(layout)
         changed = entry(layout, variant, written)
+        for path in layout.evidence(variant.id):
+            if path not in evidence or not _has(path, evidence[path]):
+                path.unlink(missing_ok=True)
         if index.get(variant.id) != changed:
             if index.pop(variant.id, None) is not None:
                 _write(layout, index)
@@ -58,6 +70,9 @@ def publish(layout: Layout, variant: Variant, written: Written, new: Path | None
         if new is not None:
             os.replace(new, layout.zip(variant.id))
         files.write(layout.checksum(variant.id), _checksum(layout, variant, written))
+        for path, content in evidence.items():
+            if not _has(path, content):
+                files.write(path, content)
         if index.get(variant.id) != changed:
             index[variant.id] = changed
             _write(layout, index)
@@ -78,16 +93,24 @@ def has_checksum(layout: Layout, variant: Variant, written: Written) -> bool:
 
 
 def withdraw(layout: Layout, variant_id: str, *, zip_too: bool = True) -> None:
-    """Remove a variant's entry in the index, its checksum and its ZIP."""
+    """Remove a variant's entry in the index, its checksum, its evidence and its ZIP."""
     with files.locked(layout.lock("dist")):
         index = read(layout)
         if index.pop(variant_id, None) is not None:
             _write(layout, index)
-        files.remove(layout.checksum(variant_id))
+        for path in (*layout.evidence(variant_id), layout.checksum(variant_id)):
+            files.remove(path)
         if zip_too:
             files.remove(layout.zip(variant_id))
     with contextlib.suppress(OSError):
         layout.dist.rmdir()  # only once it is empty
+
+
+def _has(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
 
 
 def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:

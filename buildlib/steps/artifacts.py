@@ -1,19 +1,23 @@
 """The steps `zip` and `hash`, and `index`: a tree, or the store, to `dist/`."""
 
 import contextlib
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from buildlib import archive, files, pack, recipe
+from buildlib import archive, files, pack, recipe, size
 from buildlib.archive import Written
 from buildlib.errors import ArchiveError, BuildError
 from buildlib.model import Origin, Packed, Variant
 from buildlib.outputs import hashes, index
 from buildlib.project import Project
+from buildlib.steps import evidence
 from buildlib.steps.environments import clean_venv
 from buildlib.steps.locks import lock_is_done
 from buildlib.steps.trees import clean_stage, stage_and_touch, staged, tree_locked
+
+_logger = logging.getLogger(__name__)
 
 
 def zip_is_done(project: Project, variant: Variant) -> bool:
@@ -23,7 +27,8 @@ def zip_is_done(project: Project, variant: Variant) -> bool:
 
 def zip_is_published(project: Project, variant: Variant) -> bool:
     """Tell whether the ZIP of the present inputs is in dist/, as one who names it expects."""
-    return project.built(variant) is not None
+    written = project.built(variant)
+    return written is not None and size.fits(variant, written)
 
 
 def make_zip(project: Project, variant: Variant) -> None:
@@ -32,6 +37,7 @@ def make_zip(project: Project, variant: Variant) -> None:
     If the store has it, it is taken from there; one that is in dist/ already is built all the same.
     """
     with tree_locked(project, variant):
+        _check_built(project, variant)
         if project.built(variant) is None and _take(project, variant):
             return
         listing = staged(project, variant, project.key(variant))
@@ -44,6 +50,13 @@ def make_zip(project: Project, variant: Variant) -> None:
             clean_stage(project, variant)
             members = _members(project, variant, stage_and_touch(project, variant))
         _write(project, variant, members)
+
+
+def _check_built(project: Project, variant: Variant) -> None:
+    """Stop if the ZIP that is there is over a limit that was lowered since it was built."""
+    written = project.built(variant)
+    if written is not None and not size.fits(variant, written):
+        size.check(variant, written, project.layout.zip(variant.id))
 
 
 def _take(project: Project, variant: Variant) -> bool:
@@ -74,7 +87,9 @@ def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
 
 
 def _publish(project: Project, variant: Variant, written: Written, new: Path) -> None:
-    """Publish a ZIP, and record what it was made from and why."""
+    """Publish a ZIP if Lambda takes it, and record what it was made from and why."""
+    if warning := size.check(variant, written, new):
+        _logger.warning("%s", warning)
     now = project.artifact(variant)
     before = files.read_json(project.layout.stamp("zip", variant.id))
     known = isinstance(before, dict) and "recipe" in before
@@ -83,10 +98,12 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path) ->
         before.get("reasons", []) if project.built(variant) else ["lost or damaged"]
     )
     hashes.check(project.recorded(), variant, project.key(variant), written.sha256)
-    index.publish(project.layout, variant, written, new=new)
+    beside = evidence.make(project, variant, written, new)
+    index.publish(project.layout, variant, written, new=new, evidence=beside)
     record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
     files.write_json(project.layout.stamp("zip", variant.id), record)
     project.remember_built(variant, written)
+    evidence.record(project, variant, written)
 
 
 def _members(
@@ -138,13 +155,17 @@ def clean_zip(project: Project, variant: Variant) -> None:
 
 
 def hash_is_done(project: Project, variant: Variant) -> bool:
-    """Tell whether the checksum and the index describe the ZIP."""
+    """Tell whether all that describes the ZIP does so, and it is not larger than it may be."""
     written = project.built(variant)
-    if written is None or not index.is_listed(project.layout, variant, written, project.index()):
+    if written is None or not size.fits(variant, written):
+        return False
+    if not index.is_listed(project.layout, variant, written, project.index()):
         return False
     if project.is_settled(variant):
         return True
     if not index.has_checksum(project.layout, variant, written):
+        return False
+    if not evidence.is_there(project, variant, written):
         return False
     if lock_is_done(project, variant.function):
         project.settle(variant, written)
@@ -157,12 +178,16 @@ def make_hash(project: Project, variant: Variant) -> None:
     if written is None:
         make_zip(project, variant)
     else:
-        index.publish(project.layout, variant, written)
+        _check_built(project, variant)
+        beside = evidence.make(project, variant, written, project.layout.zip(variant.id))
+        index.publish(project.layout, variant, written, evidence=beside)
+        evidence.record(project, variant, written)
 
 
 def clean_hash(project: Project, variant: Variant) -> None:
     """Remove what describes the ZIP of a variant."""
     index.withdraw(project.layout, variant.id, zip_too=False)
+    evidence.clean(project, variant)
 
 
 def removed(project: Project) -> list[str]:

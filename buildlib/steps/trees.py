@@ -1,9 +1,10 @@
 """The steps `stage` and `touch`: environment and sources to a canonical tree."""
 
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from buildlib import files, normalise, recipe, stage
+from buildlib import credentials, files, normalise, recipe, stage
 from buildlib.errors import InstallError, StageError
 from buildlib.model import File, Origin, Variant
 from buildlib.project import Project
@@ -45,6 +46,7 @@ def _stage(project: Project, variant: Variant) -> None:
     origins, rewritten = stage.merge(variant.function, own, dependencies, environment / "tree")
     stamp, tree = layout.stamp("stage", variant.id), layout.staged(variant.id)
     earlier = staged(project, variant, None) or []
+    checked = _check_credentials(project, variant, own, earlier)
     # Until the tree is whole again, nothing says that it is.
     stamp.unlink(missing_ok=True)
     layout.stamp("touch", variant.id).unlink(missing_ok=True)
@@ -66,7 +68,27 @@ def _stage(project: Project, variant: Variant) -> None:
     stage.check_handler(variant, origins, tree)
     rows = [(*origin.file, origin.path, origin.dependency) for origin in origins]
     # `made` is what `touch` has to do; what was there before is canonical already.
-    files.write_json(stamp, {"key": key, "files": rows, "made": made})
+    files.write_json(stamp, {"key": key, "files": rows, "made": made, "checked": checked})
+
+
+def _check_credentials(
+    project: Project, variant: Variant, own: Sequence[Origin], earlier: Sequence[Origin]
+) -> list[object]:
+    """Stop if a function would ship credentials; return by which rules it was looked at.
+
+    Files that are staged already by the same rules are not looked at again.
+    """
+    function = variant.function
+    rules = [credentials.RULES, *function.allow_secrets]
+    record = project.record(project.layout.stamp("stage", variant.id)) or {}
+    same = record.get("checked") == rules
+    known = {origin.file for origin in earlier if same and not origin.dependency}
+    found = credentials.find(own, project.layout.root, known)
+    if found and function.allow_secrets:
+        is_allowed = stage.matcher(function, "allow_secrets", function.allow_secrets)
+        found = {name: problem for name, problem in found.items() if not is_allowed(name)}
+    credentials.refuse(function, found)
+    return rules
 
 
 def clean_stage(project: Project, variant: Variant) -> None:

@@ -19,14 +19,14 @@ ROWS = (
     ("", "errors"),
     ("model",),
     ("runtimes", "layout", "files"),
-    ("digest", "variants"),
+    ("digest", "variants", "members"),
     ("manifest",),
     ("schema", "recipe", "requirements", "uv"),
     ("lock", "install.*"),
     ("normalise",),
-    ("stage", "pack"),
+    ("stage", "pack", "elf", "credentials"),
     ("archive",),
-    ("store", "settled"),
+    ("store", "settled", "size"),
     ("outputs.*",),
     ("project",),
     ("steps.*",),
@@ -50,11 +50,12 @@ OWNERS = {
     "filelock": {"files"},
     "pathspec": {"stage"},
     "packaging": {"lock"},
+    "elftools": {"elf"},
 }
 
 # What takes long to import, or has no business where nothing is built.
 HEAVY = {
-    *("docker", "rich", "filelock", "pathspec", "packaging", "uv", "jsonschema"),
+    *("docker", "rich", "elftools", "filelock", "pathspec", "packaging", "uv", "jsonschema"),
     *("requests", "urllib3", "http.client", "http.server", "urllib.request", "ssl", "asyncio"),
 }
 

@@ -74,6 +74,7 @@ def test_every_key(root: Path) -> None:
         '    python: ["3.12", "3.13"]\n    architecture: [arm64, x86_64]\n    install: wheels\n'
         "    allow_sdist: [docopt]\n    include: [shared/common/, shared/common/__init__.py]\n"
         '    exclude: ["*.md", "/tests/"]\n    compression: stored\n'
+        "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
     )
     assert all(f"    {key}:" in text for key in LAMBDA_KEYS if key != "docker")
     (function,) = read(root, text)
@@ -89,6 +90,9 @@ def test_every_key(root: Path) -> None:
         exclude=("*.md", "/tests/"),
         compression="stored",
         allow_sdist=("docopt",),
+        size_limit=80 * 1024 * 1024,
+        evidence=True,
+        allow_secrets=("/.env",),
     )
     assert function.lock == "lambdas/jobs/requirements.lock"
 
@@ -120,8 +124,10 @@ def test_defaults(root: Path) -> None:
     text = (
         "version: 1\ndefaults:\n  frozen: true\n  handler: main.run\n  python: '3.12'\n"
         "  architecture: arm64\n  install: wheels\n  allow_sdist: [docopt]\n"
-        "  exclude: ['*.md']\n  compression: stored\n"
-        "lambdas:\n  api: {}\n  jobs: {handler: app.handler, python: '3.14', exclude: []}\n"
+        "  exclude: ['*.md']\n  compression: stored\n  size_limit: 1000\n  evidence: true\n"
+        "  allow_secrets: ['*.pem']\n"
+        "lambdas:\n  api: {}\n"
+        "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
     )
     assert all(f"  {key}:" in text for key in DEFAULT_KEYS if key != "docker")
     api, jobs = read(root, text)
@@ -130,6 +136,40 @@ def test_defaults(root: Path) -> None:
     assert (api.allow_sdist, api.exclude, api.compression) == (("docopt",), ("*.md",), "stored")
     assert (jobs.handler, jobs.pythons, jobs.exclude) == ("app.handler", ("3.14",), ())
     assert jobs.architectures == ("arm64",)
+    assert (api.size_limit, api.evidence, api.allow_secrets) == (1000, True, ("*.pem",))
+    assert (jobs.size_limit, jobs.evidence) == (1000, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1", 1), ("262144000", 262_144_000), ("'5 kB'", 5120), ("1.5MiB", 1_572_864),
+        ("250 MB", 262_144_000), ("900 B", 900),
+    ],
+)  # fmt: skip
+def test_size(root: Path, text: str, size: int) -> None:
+    """A size is bytes, or text in the units in which AWS counts."""
+    assert read(root, PLAIN + f"    size_limit: {text}\n")[0].size_limit == size
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("0", "expected from 1 to 262144000 bytes, which is what Lambda takes, found 0"),
+        ("251 MB", "expected from 1 to 262144000 bytes, which is what Lambda takes, found 2631"),
+        ("1 GB", "expected bytes, or text such as '80 MB', found 1 GB"),
+        ("-1", "expected bytes, or text such as '80 MB', found the number -1"),
+        ("1.5", "expected bytes, or text such as '80 MB', found the number 1.5"),
+        ("[1]", "expected bytes, or text such as '80 MB', found a list"),
+        ("true", "expected bytes, or text such as '80 MB', found the boolean true"),
+    ],
+)  # fmt: skip
+def test_not_a_size(root: Path, text: str, found: str) -> None:
+    """What is no size, or more than Lambda takes, is said with its place."""
+    with pytest.raises(ManifestError) as error:
+        read(root, PLAIN + f"    size_limit: {text}\n")
+    assert f"lambda 'api': size_limit: {found}" in str(error.value)
+    assert str(error.value).startswith("lambdas.yaml:5:17: ")
 
 
 def test_requirements_are_found(root: Path) -> None:
