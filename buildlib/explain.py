@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
-from buildlib import files, lock, recipe, steps
+from buildlib import files, lock, recipe, size, steps
 from buildlib.errors import BuildError
 from buildlib.model import Variant
 from buildlib.project import Project
+from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 
 
 def variant(project: Project, one: Variant) -> Iterator[str]:
@@ -15,6 +16,26 @@ def variant(project: Project, one: Variant) -> Iterator[str]:
     except BuildError as error:
         yield f"{one.id}: cannot be built as it is"
         yield from (f"  {line}" for line in str(error).splitlines())
+
+
+def sizes(project: Project) -> Iterator[str]:
+    """Yield a table of what is in dist/: the sizes, what Lambda takes, what is large."""
+    rows = [("variant", "zipped", "unzipped", "of limit", "layers", "the largest in it")]
+    missing = []
+    for one in project.variants.values():
+        entry, path = project.index().get(one.id), project.layout.zip(one.id)
+        if entry is None or not path.exists():
+            missing.append(one.id)
+            continue
+        part = entry["unzipped_size"] / size.limit(one.function)
+        largest = [f"{p.name} {size.megabytes(p.size)}" for p in size.parts(path)[:3]]
+        shown = (size.megabytes(entry["size"]), size.megabytes(entry["unzipped_size"]))
+        rows.append((one.id, *shown, f"{part:.1%}", "none", ", ".join(largest)))
+    yield from size.table(rows)
+    yield f"Lambda takes {size.megabytes(UNZIPPED_LIMIT)} unzipped together with the layers, which"
+    yield f"are not declared here, and {size.megabytes(ZIPPED_LIMIT)} zipped in a direct upload."
+    if missing:
+        yield f"Not built: {', '.join(missing)}"
 
 
 def _variant(project: Project, one: Variant) -> Iterator[str]:

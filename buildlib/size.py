@@ -7,7 +7,7 @@ Source of the limits: "Lambda quotas" in the AWS Lambda developer guide. AWS cou
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,7 +159,7 @@ def _saving(path: str, owner: str) -> str | None:
     return _PATTERNS[-1] if name.endswith(".pyi") else None
 
 
-def table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Yield the lines of a table; all columns but the first and the last are of numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -25,7 +25,7 @@ from buildlib.model import Function, Variant
 from buildlib.project import Project
 from buildlib.uptodate import Ask, AskLock, AskZip
 
-__all__ = ["DOIT_CONFIG", "task_invoke", "task_lambdas", "task_why"]
+__all__ = ["DOIT_CONFIG", "task_invoke", "task_lambdas", "task_size", "task_verify", "task_why"]
 
 DOIT_CONFIG = {
     "backend": "lambdas",
@@ -41,6 +41,7 @@ Task = dict[str, Any]
 _LAST = steps.STEPS[-1]
 
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
+_SIZE = "show how large each variant is, and what is large in it"
 _INDEX = "build everything; dist/lambdas.json lists just what lambdas.yaml declares"
 _RECORD = "write the keys and hashes of all to lambdas.hashes.json, for plans without a build"
 
@@ -129,6 +130,31 @@ def _invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | 
         sys.stderr.write(f"{line}\n")
     sys.stdout.write(f"{found.response}\n")
     return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
+
+
+@create_after()  # type: ignore[untyped-decorator]
+def task_verify() -> Iterator[Task]:
+    """Build each variant twice more, elsewhere, and compare with dist/."""
+    project = _project()
+    for variant in project.variants.values():
+        yield {
+            "name": variant.id,
+            "actions": [(_act, [_verify, project, variant])],
+            "doc": f"build {variant.id} twice more, elsewhere, and compare with dist/",
+        }
+
+
+@create_after()  # type: ignore[untyped-decorator]
+def task_size() -> Task:
+    """Show how large each variant is, of what Lambda takes, and what is large in it."""
+    project = _project()
+    return {"actions": [(_say, [explain.sizes, project])], "doc": _SIZE}
+
+
+def _verify(project: Project, variant: Variant) -> None:
+    from buildlib import verify  # noqa: PLC0415 - 10 ms, and seldom asked for
+
+    _say(verify.variant, project, variant)
 
 
 def _say(lines: Callable[..., Iterator[str]], *arguments: object) -> None:
