@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,6 +101,11 @@ def variant(project: Project, one: Variant) -> Iterator[str]:
         _compare(zips[0], zips[1], "two builds from the same inputs")
         stale = "" if project.built(one) else ", which is not of the present inputs"
         _compare(artifact, zips[0], f"{shown}{stale}, and a build from the present inputs")
+        for mine, *others in zip(
+            *(at.evidence(one.id) for at in (project.layout, *layouts)), strict=True
+        ):
+            if one.function.evidence:
+                _check_evidence(mine, others)
     yield f"{one.id}: two builds and {shown} are equal, sha256 {digest.sha256(artifact)}"
 
 
@@ -124,6 +129,13 @@ def _compare(one: Path, other: Path, what: str) -> None:
         lines.append(f"  and {len(found) - _SHOWN} more differences")
     msg = f"{what}, differ:\n" + "\n".join(lines)
     raise VerifyError(msg)
+
+
+def _check_evidence(mine: Path, others: Iterable[Path]) -> None:
+    content = mine.read_bytes() if mine.exists() else b""
+    if any(other.read_bytes() != content for other in others):
+        msg = f"dist/{mine.name}: it is not what two builds from the present inputs give"
+        raise VerifyError(msg)
 
 
 # -- two repositories ------------------------------------------------------------------------------
@@ -173,14 +185,14 @@ def _wheel_folders(project: Project, function: Function) -> Iterator[str]:
 def _manifest(project: Project, function: Function) -> dict[str, Any]:
     """Return a manifest of one function, and of those that share its lock."""
     lambdas = {
-        other.name: _entry(other, whole=other is function)
+        other.name: _entry(other, project.layout.root, whole=other is function)
         for other in project.manifest.functions
         if other is function or (other.lock and other.lock == function.lock)
     }
     return {"version": 1, "defaults": {"frozen": True}, "lambdas": lambdas}
 
 
-def _entry(function: Function, *, whole: bool) -> dict[str, Any]:
+def _entry(function: Function, root: Path, *, whole: bool) -> dict[str, Any]:
     """Return a function as it is declared in the manifest; if not `whole`, without its content."""
     entry: dict[str, Any] = {
         "source": function.source,
@@ -203,7 +215,7 @@ def _entry(function: Function, *, whole: bool) -> dict[str, Any]:
             "setup": options.setup,
             "libraries": options.libraries,
             "env": options.env,
-            "secrets": {name: os.path.abspath(path) for name, path in options.secrets},
+            "secrets": {n: str(root / Path(path).expanduser()) for n, path in options.secrets},
             "engine": dict(options.engine),
         } | ({"image": options.image} if options.image else {})
     return entry

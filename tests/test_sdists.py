@@ -11,7 +11,7 @@ import zipfile
 def build_wheel(directory, config_settings=None, metadata_directory=None):
     name = "sauce-1.0-TAG.whl"
     with zipfile.ZipFile(f"{directory}/{name}", "w") as archive:
-        archive.writestr("sauce.py", "S = 1\\n")
+        archive.writestr("sauce.py", CONTENT)
         archive.writestr("sauce-1.0.dist-info/METADATA",
                          "Metadata-Version: 2.1\\nName: sauce\\nVersion: 1.0\\n")
         archive.writestr("sauce-1.0.dist-info/WHEEL",
@@ -33,13 +33,13 @@ version = "1.0"
 MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
 
 
-def add_sdist(index: Index, tag: str) -> None:
-    """Publish a source distribution whose wheel will have this tag."""
+def add_sdist(index: Index, tag: str, content: str = r"'S = 1\n'") -> None:
+    """Publish a source distribution whose wheel will have this tag, and content by this code."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w:gz") as archive:
         for name, text in (
             ("pyproject.toml", PROJECT),
-            ("backend.py", BACKEND.replace("TAG", tag)),
+            ("backend.py", BACKEND.replace("TAG", tag).replace("CONTENT", content)),
             ("PKG-INFO", "Metadata-Version: 2.1\nName: sauce\nVersion: 1.0\n"),
         ):
             info = tarfile.TarInfo(f"sauce-1.0/{name}")
