@@ -28,7 +28,10 @@ def sizes(project: Project) -> Iterator[str]:
             missing.append(one.id)
             continue
         part = entry["unzipped_size"] / size.limit(one.function)
-        largest = [f"{p.name} {size.megabytes(p.size)}" for p in size.parts(path)[:3]]
+        largest = [
+            f"{p.name} {size.megabytes(p.size)}"
+            for p in size.parts(path, project.sources(one.function))[:3]
+        ]
         shown = (size.megabytes(entry["size"]), size.megabytes(entry["unzipped_size"]))
         rows.append((one.id, *shown, f"{part:.1%}", "none", ", ".join(largest)))
     yield from size.table(rows)

@@ -7,14 +7,14 @@ Source of the limits: "Lambda quotas" in the AWS Lambda developer guide. AWS cou
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.archive import Written
 from buildlib.errors import SizeError
 from buildlib.members import Archive
-from buildlib.model import Function, Variant
+from buildlib.model import Function, Origin, Variant
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 
 _MB = 1 << 20
@@ -58,15 +58,17 @@ def fits(variant: Variant, written: Written) -> bool:
     return written.unzipped_size <= limit(variant.function)
 
 
-def check(variant: Variant, written: Written, path: Path) -> str | None:
+def check(variant: Variant, written: Written, path: Path, own: Iterable[Origin]) -> str | None:
     """Return what to warn of, if the ZIP at `path` is near a limit or too large for an upload.
+
+    `own` are the function's own files.
 
     Raises:
         SizeError: it is over the limit; with the largest packages, and what each would save.
 
     """
     if not fits(variant, written):
-        raise SizeError(_too_large(variant, written, path))
+        raise SizeError(_too_large(variant, written, parts(path, own)))
     most, name = limit(variant.function), variant.id
     if written.size > ZIPPED_LIMIT:
         return (
@@ -90,10 +92,9 @@ def _whose(function: Function) -> str:
     return "its 'size_limit' allows" if function.size_limit else "Lambda takes"
 
 
-def _too_large(variant: Variant, written: Written, path: Path) -> str:
+def _too_large(variant: Variant, written: Written, largest: Sequence[Part]) -> str:
     function = variant.function
     over = written.unzipped_size - limit(function)
-    largest = parts(path)
     total: dict[str, int] = {}
     for part in largest:
         for what, size in part.savings.items():
@@ -118,24 +119,27 @@ _HAS = "which the runtime has"
 _PATTERNS = ("tests/", "test/", "docs/", "doc/", "*.pyi")
 
 
-def parts(path: Path) -> list[Part]:
-    """Return what is in the ZIP at `path`, the largest first.
+def parts(path: Path, own: Iterable[Origin]) -> list[Part]:
+    """Return what is in the ZIP at `path`, the largest first; `own` are the function's own files.
 
-    A file belongs to the distribution whose RECORD has it; where RECORDs are excluded, what is not
-    known to be of one counts by the first part of its name.
+    A file belongs to the distribution whose RECORD has it. Where no RECORD is in the ZIP, and for
+    what was carried along from an image, the first part of its name stands for it.
     """
     archive = Archive(path)
-    owners = dict(_owners(archive))
+    owners = dict(_owners(archive)) | {origin.file.path: _OWN for origin in own}
     sizes: dict[str, int] = {}
     savings: dict[str, dict[str, int]] = {}
     for member in archive.members:
-        name = owners.get(member.name, _OWN)
+        name = owners.get(member.name) or member.name.partition("/")[0]
         sizes[name] = sizes.get(name, 0) + member.size
         what = _saving(member.name, name) if name != _OWN else None
         if what and member.size:
             some = savings.setdefault(name, {})
             some[what] = some.get(what, 0) + member.size
-    found = [Part(name, size, savings.get(name, {})) for name, size in sizes.items()]
+    found = [
+        Part(name, size, dict(sorted(savings.get(name, {}).items(), key=lambda some: -some[1])))
+        for name, size in sizes.items()
+    ]
     return sorted(found, key=lambda part: (-part.size, part.name))
 
 

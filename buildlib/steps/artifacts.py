@@ -56,7 +56,9 @@ def _check_built(project: Project, variant: Variant) -> None:
     """Stop if the ZIP that is there is over a limit that was lowered since it was built."""
     written = project.built(variant)
     if written is not None and not size.fits(variant, written):
-        size.check(variant, written, project.layout.zip(variant.id))
+        size.check(
+            variant, written, project.layout.zip(variant.id), project.sources(variant.function)
+        )
 
 
 def _take(project: Project, variant: Variant) -> bool:
@@ -88,7 +90,7 @@ def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
 
 def _publish(project: Project, variant: Variant, written: Written, new: Path) -> None:
     """Publish a ZIP if Lambda takes it, and record what it was made from and why."""
-    if warning := size.check(variant, written, new):
+    if warning := size.check(variant, written, new, project.sources(variant.function)):
         _logger.warning("%s", warning)
     now = project.artifact(variant)
     before = files.read_json(project.layout.stamp("zip", variant.id))

@@ -1,0 +1,142 @@
+"""What is too large for Lambda is said before it is published, with what could go."""
+
+import re
+
+import pytest
+
+from tests.conftest import HANDLER, Index, Repository
+
+MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
+
+
+@pytest.fixture
+def large(repository: Repository, index: Index) -> Repository:
+    """Give a function with packages that bring along more than they need to: 540,000 bytes."""
+    index.add(
+        "big",
+        files={
+            "big/__init__.py": "", "big/data.bin": b"x" * 100_000,
+            "big/tests/test_it.py": "#" * 200_000, "big/core.pyi": "#" * 10_000,
+        },
+        requires=("boto3", "small"),
+    )  # fmt: skip
+    index.add("boto3", files={"boto3/__init__.py": "#" * 220_000})
+    index.add("small", files={"small.py": "#" * 10_000})
+    repository.environment["UV_INDEX_URL"] = index.url
+    repository.write({"lambdas/api/requirements.txt": "big\n"})
+    return repository
+
+
+def test_over_the_limit(large: Repository) -> None:
+    """An error with the largest packages, what each would save, and what to do."""
+    large.write({"lambdas.yaml": MANIFEST + "    size_limit: 400 kB\n"})
+    result = large.doit(code=1)
+    assert result.ran[-1] == "zip:api"
+    assert re.search(
+        r"lambda 'api': api\.zip would have 54\d,\d{3} bytes unzipped, 13\d,\d{3} more than the "
+        r"409,600 that its 'size_limit' allows",
+        result.message,
+    )
+    lines = result.message.splitlines()
+    assert "  big 1.0: 0.3 MB; 0.2 MB of it tests/; 0.0 MB of it *.pyi" in lines
+    assert "  boto3 1.0: 0.2 MB; 0.2 MB of it which the runtime has" in lines
+    assert any(line.startswith("  small 1.0: 0.0 MB") for line in lines)
+    assert any(line.startswith("  the function's own files: 0.0 MB") for line in lines)
+    assert """'exclude: ["tests/", "*.pyi"]' would save 0.2 MB""" in result.message
+    assert "What the runtime has need not be in the requirements." in result.message
+    assert not list((large.root / "dist").glob("*"))
+    large.write({"lambdas.yaml": MANIFEST + "    size_limit: 400 kB\n    exclude: ['tests/']\n"})
+    large.doit()
+    large.sha256()
+
+
+def test_the_earlier_zip_stays(repository: Repository) -> None:
+    """What is too large replaces nothing."""
+    repository.write({"lambdas.yaml": MANIFEST + "    size_limit: 1000\n"})
+    repository.doit()
+    before = repository.sha256()
+    repository.write({"lambdas/api/data.bin": b"x" * 1000})
+    assert "more than the 1,000 that" in repository.doit(code=1).message
+    assert repository.sha256() == before
+    assert [path.name for path in (repository.root / "dist").glob(".*")] == []
+
+
+def test_what_lambda_takes(repository: Repository) -> None:
+    """Without a limit of its own, Lambda's holds, for what is far smaller when zipped too."""
+    with (repository.root / "lambdas/api/zeros.bin").open("wb") as stream:
+        stream.truncate(262_144_000)
+    message = repository.doit(code=1).message
+    assert "46 more than the 262,144,000 that Lambda takes (layers" in message
+
+
+def test_near_the_limit(repository: Repository) -> None:
+    """From nine tenths on, a warning; the ZIP is there. Nothing is said while nothing is done."""
+    repository.write({
+        "lambdas.yaml": MANIFEST + "    size_limit: 1000\n",
+        "lambdas/api/data.bin": b"x" * (900 - len(HANDLER)),
+    })  # fmt: skip
+    warning = "api: 900 bytes unzipped, of 1,000 that its 'size_limit' allows; 'doit size' shows"
+    assert warning in repository.doit().message
+    repository.sha256()
+    assert repository.doit().message == ""
+    repository.write({"lambdas/api/data.bin": b"x" * (899 - len(HANDLER))})
+    assert repository.doit().message == ""
+
+
+def test_too_large_for_an_upload(repository: Repository) -> None:
+    """More than 50 MB zipped can be deployed, but not directly."""
+    with (repository.root / "lambdas/api/zeros.bin").open("wb") as stream:
+        stream.truncate(53_000_000)
+    repository.write({"lambdas.yaml": MANIFEST + "    compression: stored\n"})
+    message = repository.doit().message
+    assert "api: 50.5 MB zipped; more than 50.0 MB cannot be uploaded directly" in message
+    repository.sha256()
+
+
+def test_the_limit_is_not_in_the_key(repository: Repository) -> None:
+    """Another limit rebuilds nothing; one that the ZIP exceeds fails all the same, also for a ZIP
+    from the store, and a build of that ZIP by its name.
+    """
+    repository.doit()
+    before = repository.sha256()
+    repository.write({"lambdas.yaml": MANIFEST + "    size_limit: 1000\n"})
+    assert repository.doit().ran == []
+    repository.write({"lambdas.yaml": MANIFEST + "    size_limit: 10\n"})
+    for arguments in ((), ("zip:api",), ("hash:api",)):
+        assert "that its 'size_limit' allows" in repository.doit(*arguments, code=1).message
+    assert repository.sha256() == before
+    (repository.root / "dist/api.zip").unlink()
+    assert "that its 'size_limit' allows" in repository.doit(code=1).message
+    assert not (repository.root / "dist/api.zip").exists()
+    repository.write({"lambdas.yaml": MANIFEST})
+    assert repository.doit().ran == ["zip:api", "hash:api"]  # both failed: they run once more
+    assert repository.sha256() == before
+
+
+def test_the_table(large: Repository) -> None:
+    """`doit size` shows each variant, of what limit, and what is large; what is not there, too."""
+    large.write({
+        "lambdas.yaml": MANIFEST + "    size_limit: 1 MB\n  jobs: {handler: app.handler}\n",
+        "lambdas/jobs/app.py": HANDLER,
+    })  # fmt: skip
+    large.doit("hash:api")
+    result = large.doit("size")
+    assert result.ran == ["size"]
+    lines = result.message.splitlines()
+    assert lines[0].split() == "variant zipped unzipped of limit layers the largest in it".split()  # noqa: SIM905
+    assert re.fullmatch(
+        r"api +0\.0 MB +0\.5 MB +5\d\.\d% +none  big 1\.0 0\.3 MB, boto3 1\.0 0\.2 MB, "
+        r"small 1\.0 0\.0 MB",
+        lines[1],
+    )
+    assert "layers" in lines[2]
+    assert lines[-1] == "Not built: jobs"
+
+
+def test_without_records(large: Repository) -> None:
+    """Where no RECORD says whose a file is, it goes by the first part of its name."""
+    large.write({"lambdas.yaml": MANIFEST + "    size_limit: 1\n    exclude: ['*.dist-info/']\n"})
+    message = large.doit(code=1).message
+    assert "  big: 0.3 MB; 0.2 MB of it tests/; 0.0 MB of it *.pyi" in message
+    assert "  boto3: 0.2 MB; 0.2 MB of it which the runtime has" in message
+    assert "the function's own files: 0.0 MB" in message
