@@ -33,6 +33,11 @@ def described(content: bytes) -> Written:
     return Written(hashlib.sha256(content).hexdigest(), len(content), 10 * len(content))
 
 
+def evidence(layout: Layout, content: bytes) -> dict[Path, bytes]:
+    """Return evidence that names the ZIP with this content, as far as these tests look at it."""
+    return {path: hashlib.sha256(content).hexdigest().encode() for path in layout.evidence("api")}
+
+
 def publish(layout: Layout, variant: Variant, content: bytes) -> Written:
     """Publish a new ZIP with this content."""
     new = layout.dist / ".new.tmp"
@@ -59,6 +64,10 @@ def check(layout: Layout) -> None:
         assert entry["sha256"] == hashlib.sha256(data).hexdigest()
         assert entry["source_code_hash"] == base64.b64encode(hashlib.sha256(data).digest()).decode()
         assert (entry["size"], entry["path"]) == (len(data), f"dist/{name}.zip")
+    for path in layout.evidence("api"):
+        if path.exists():
+            digest = hashlib.sha256(layout.zip("api").read_bytes()).hexdigest()
+            assert path.read_text() == digest
     for checksum in layout.dist.glob("*.sha256"):
         value, name = checksum.read_text().split()
         assert value == hashlib.sha256((layout.root / name).read_bytes()).hexdigest()
@@ -196,6 +205,21 @@ def test_withdraw_the_description(layout: Layout) -> None:
     assert not is_described(layout, API, written)
 
 
+def test_evidence(layout: Layout) -> None:
+    """Evidence comes and goes with the ZIP; of a new ZIP there is none but its own."""
+    publish(layout, API, b"one")
+    index.publish(layout, API, described(b"one"), evidence=evidence(layout, b"one"))
+    assert all(path.exists() for path in layout.evidence("api"))
+    publish(layout, API, b"two")
+    assert not any(path.exists() for path in layout.evidence("api"))
+    index.publish(layout, API, described(b"two"), evidence=evidence(layout, b"two"))
+    before = [path.stat().st_ino for path in layout.evidence("api")]
+    index.publish(layout, API, described(b"two"), evidence=evidence(layout, b"two"))
+    assert [path.stat().st_ino for path in layout.evidence("api")] == before
+    index.withdraw(layout, "api", zip_too=False)
+    assert os.listdir(layout.dist) == ["api.zip"]
+
+
 def test_foreign_files(layout: Layout) -> None:
     """What someone else put into dist/ stays."""
     publish(layout, API, b"api")
@@ -236,6 +260,9 @@ ACTIONS: dict[str, Callable[[Layout], object]] = {
     "new content": lambda layout: index.publish(
         layout, API, described(b"two"), new=layout.root / "two"
     ),
+    "new evidence": lambda layout: index.publish(
+        layout, API, described(b"two"), layout.root / "two", evidence(layout, b"two")
+    ),
     "same content": lambda layout: index.publish(
         layout, API, described(b"one"), new=layout.root / "one"
     ),
@@ -261,6 +288,7 @@ def test_crash_at_every_step(
     for count in range(1, 30):
         shutil.rmtree(layout.dist, ignore_errors=True)
         publish(layout, API, b"one")
+        index.publish(layout, API, described(b"one"), evidence=evidence(layout, b"one"))
         for content in (b"one", b"two", b"jobs"):
             (layout.root / content.decode()).write_bytes(content)
         with monkeypatch.context() as patch:
