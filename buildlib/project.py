@@ -272,7 +272,11 @@ def _store(layout: Layout) -> Store:
 def _outputs(variant: Variant) -> tuple[str, ...]:
     """Return the record of the step `zip`, the ZIP and what describes it, below the root."""
     name = variant.id
-    outputs = (f"build/zip/{name}.json", f"dist/{name}.zip", f"dist/{name}.zip.sha256")
+    outputs: tuple[str, ...] = (
+        f"build/zip/{name}.json",
+        f"dist/{name}.zip",
+        f"dist/{name}.zip.sha256",
+    )
     if variant.function.evidence:
         outputs += (f"dist/{name}.cdx.json", f"dist/{name}.intoto.json")
     return outputs
