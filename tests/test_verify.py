@@ -52,6 +52,8 @@ def test_one_variant(dependent: Repository) -> None:
     dependent.doit()
     result = dependent.doit("verify:jobs-py3.13-x86_64")
     assert result.ran == ["verify:jobs-py3.13-x86_64"]
+    both = dependent.doit("verify:jobs").ran
+    assert both == ["verify:jobs-py3.12-x86_64", "verify:jobs-py3.13-x86_64"]
 
 
 def test_not_in_the_default_build(repository: Repository) -> None:
