@@ -6,22 +6,22 @@ Source of the limits: "Lambda quotas" in the AWS Lambda developer guide. AWS cou
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildlib.archive import Written
 from buildlib.errors import SizeError
-from buildlib.members import Archive
 from buildlib.model import Function, Origin, Variant
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
+
+if TYPE_CHECKING:
+    from buildlib.members import Archive
 
 _MB = 1 << 20
 # From this part of a limit on, it is near.
 _NEAR = 0.9
 _SHOWN = 10
-_RECORD = re.compile(r"(?P<label>[^/]+)\.dist-info/RECORD")
 # boto3, which every Python runtime of Lambda has, and what it alone needs.
 _IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath")
 _OWN = "the function's own files"
@@ -125,6 +125,8 @@ def parts(path: Path, own: Iterable[Origin]) -> list[Part]:
     A file belongs to the distribution whose RECORD has it. Where no RECORD is in the ZIP, and for
     what was carried along from an image, the first part of its name stands for it.
     """
+    from buildlib.members import Archive  # noqa: PLC0415 - only when something is looked at
+
     archive = Archive(path)
     owners = dict(_owners(archive)) | {origin.file.path: _OWN for origin in own}
     sizes: dict[str, int] = {}
@@ -143,13 +145,14 @@ def parts(path: Path, own: Iterable[Origin]) -> list[Part]:
     return sorted(found, key=lambda part: (-part.size, part.name))
 
 
-def _owners(archive: Archive) -> Iterator[tuple[str, str]]:
+def _owners(archive: "Archive") -> Iterator[tuple[str, str]]:
     for member in archive.members:
-        if match := _RECORD.fullmatch(member.name):
+        label, is_record, _ = member.name.partition(".dist-info/RECORD")
+        if is_record and "/" not in label:
             text = (archive.content(member) or b"").decode("utf-8", "replace")
             for row in csv.reader(io.StringIO(text, newline="")):
                 if row:
-                    yield row[0], match["label"].replace("-", " ")
+                    yield row[0], label.replace("-", " ")
 
 
 def _saving(path: str, owner: str) -> str | None:

@@ -145,6 +145,15 @@ def task_verify() -> Iterator[Task]:
             "actions": [(_act, [_verify, project, variant])],
             "doc": f"build {variant.id} twice more, elsewhere, and compare with dist/",
         }
+    for function in project.manifest.functions:
+        ids = [variant.id for variant in variants.of(function)]
+        if ids != [function.name]:
+            yield {
+                "name": function.name,
+                "actions": None,
+                "task_dep": [f"verify:{name}" for name in ids],
+                "doc": f"all variants of {function.name}",
+            }
 
 
 @create_after()  # type: ignore[untyped-decorator]

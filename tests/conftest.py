@@ -190,6 +190,12 @@ class Repository:
         assert code is None or done.returncode == code, done.stdout
         return Result(done.returncode, done.stdout)
 
+    def fails(self, *arguments: str, **environment: str) -> Result:
+        """Run doit, which must fail: with 1, or with 2 where a task waited for one that failed."""
+        result = self.doit(*arguments, code=None, **environment)
+        assert result.code in {1, 2}, result.output
+        return result
+
     def index(self) -> dict[str, Any]:
         return dict(json.loads((self.root / "dist/lambdas.json").read_text()))
 

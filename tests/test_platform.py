@@ -60,7 +60,7 @@ def test_a_wheel_that_lies(  # noqa: PLR0913, PLR0917
     files: dict[str, str | bytes] = {"native/__init__.py": "", name: content}
     index.add("native", files=files, tag=tag)
     for _ in range(2):
-        result = native.doit(code=1)
+        result = native.fails()
         assert f"  native 1.0: {name} {text}\n" in result.output
         assert "Python 3.13 on x86_64 (Amazon Linux 2023, glibc 2.34)" in result.message
         assert "Ask for another release in lambdas/api/requirements.txt" in result.message
@@ -72,7 +72,7 @@ def test_all_at_once(native: Repository, index: Index) -> None:
     """Whoever has two wrong packages reads of both."""
     index.add("native", files={"native.so": shared_object(AARCH64)}, requires=("other",))
     index.add("other", files={"other.so": shared_object(versions=("GLIBC_2.35",))})
-    message = native.doit(code=1).message
+    message = native.fails().message
     assert "native 1.0: native.so" in message
     assert "other 1.0: other.so" in message
 
@@ -91,7 +91,7 @@ def test_what_is_excluded_may_be_wrong(native: Repository, index: Index) -> None
         "lambdas/jobs/app.py": HANDLER,
         "lambdas/jobs/requirements.txt": "native\n",
     })  # fmt: skip
-    result = native.doit(code=1)
+    result = native.fails()
     assert "native 1.0: native/arm.so is machine code for AARCH64" in result.message
     assert "lambda 'jobs'" in result.message
     assert list(native.sha256()) == ["api"]
@@ -127,7 +127,7 @@ def test_real_wheels(  # noqa: PLR0913, PLR0917
     }
     assert len([name for name in files if name.endswith(".so")]) == 2
     index.add("native", files=files, tag="cp313-cp313-manylinux_2_28_x86_64")
-    message = native.doit(code=1).message
+    message = native.fails().message
     for line in ("native 1.0: markupsafe/_speedups.cpython-31", "native 1.0: _cffi_backend."):
         assert line in message
     assert message.count(text) == 2

@@ -18,7 +18,7 @@ def test_they_stop_the_build(repository: Repository) -> None:
         "shared/conf/pip.conf": "",
     })  # fmt: skip
     for _ in range(2):
-        result = repository.doit(code=1)
+        result = repository.fails()
         assert "stage:api" in result.ran
         assert "  lambdas/api/.env: settings of an environment" in result.message
         assert "  lambdas/api/keys.py:2: an AWS access key" in result.message
@@ -38,7 +38,7 @@ def test_allowed_on_purpose(repository: Repository) -> None:
     repository.doit()
     assert sorted(repository.members("api")) == [".env", "app.py", "certs/id_rsa"]
     repository.write({"lambdas/api/other/.env": ""})
-    message = repository.doit(code=1).message
+    message = repository.fails().message
     assert "lambdas/api/other/.env" in message
     assert "lambdas/api/.env" not in message
 
@@ -52,7 +52,7 @@ def test_no_longer_allowed(repository: Repository) -> None:
     })  # fmt: skip
     repository.doit()
     repository.write({"lambdas.yaml": MANIFEST})
-    assert "lambdas/api/.env" in repository.doit(code=1).message
+    assert "lambdas/api/.env" in repository.fails().message
     assert "allow_secrets [.env] -> None" in repository.doit("why").message
 
 
@@ -76,7 +76,7 @@ def test_patterns_are_checked(repository: Repository) -> None:
     repository.write({
         "lambdas.yaml": MANIFEST + "    allow_secrets: ['!']\n", "lambdas/api/.env": "",
     })  # fmt: skip
-    assert "allow_secrets '!' is not a pattern of a .gitignore" in repository.doit(code=1).message
+    assert "allow_secrets '!' is not a pattern of a .gitignore" in repository.fails().message
 
 
 def test_only_new_contents_are_searched(repository: Repository) -> None:
@@ -84,4 +84,4 @@ def test_only_new_contents_are_searched(repository: Repository) -> None:
     repository.write({"lambdas/api/other.py": "Y = 1\n"})
     repository.doit()
     repository.write({"lambdas/api/app.py": HANDLER + f"KEY = '{KEY}'\n"})
-    assert "lambdas/api/app.py:3: an AWS access key" in repository.doit(code=1).message
+    assert "lambdas/api/app.py:3: an AWS access key" in repository.fails().message

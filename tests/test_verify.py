@@ -52,6 +52,8 @@ def test_one_variant(dependent: Repository) -> None:
     dependent.doit()
     result = dependent.doit("verify:jobs-py3.13-x86_64")
     assert result.ran == ["verify:jobs-py3.13-x86_64"]
+    both = dependent.doit("verify:jobs").ran
+    assert both == ["verify:jobs-py3.12-x86_64", "verify:jobs-py3.13-x86_64"]
 
 
 def test_not_in_the_default_build(repository: Repository) -> None:
@@ -63,7 +65,7 @@ def test_another_content(repository: Repository) -> None:
     """A ZIP with another line in it fails, and the line is shown."""
     repository.doit()
     rewrite(repository.root / "dist/api.zip", {"app.py": HANDLER.encode() + b"import os\n"})
-    message = repository.doit("verify:api", code=1).message
+    message = repository.fails("verify:api").message
     assert "dist/api.zip, which is not of the present inputs, and a build" in message
     assert "app.py: data: " in message
     assert "line 3: 'import os\\n' | the end" in message
@@ -82,7 +84,7 @@ def test_inputs_that_changed_since(repository: Repository) -> None:
     """A ZIP of earlier inputs is not what the present ones give."""
     repository.doit()
     repository.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
-    message = repository.doit("verify", code=1).message
+    message = repository.fails("verify").message
     assert "line 3: the end | '# edited\\n'" in message
 
 
@@ -94,7 +96,7 @@ def test_a_build_that_is_not_reproducible(dependent: Repository, index: Index) -
         "lambdas/api/requirements.txt": "sauce\n",
     })  # fmt: skip
     dependent.doit(TZ="UTC")
-    message = dependent.doit("verify", code=1).message
+    message = dependent.fails("verify").message
     assert "two builds from the same inputs, differ:" in message
     assert "sauce.py: data: " in message
     assert "line 1: \"WHERE = 'UTC'\" | \"WHERE = 'Asia/Kathmandu'\"" in message
@@ -102,7 +104,7 @@ def test_a_build_that_is_not_reproducible(dependent: Repository, index: Index) -
 
 def test_nothing_to_compare_with(repository: Repository) -> None:
     """What was never built cannot be verified, and that is said."""
-    message = repository.doit("verify", code=1).message
+    message = repository.fails("verify").message
     assert "dist/api.zip: it is not there; run 'doit zip:api' first" in message
 
 
@@ -110,7 +112,7 @@ def test_a_stale_lock(dependent: Repository) -> None:
     """From a lock that does not fit, nothing is built."""
     dependent.doit()
     dependent.write({"lambdas/api/requirements.txt": "alpha\n"})
-    message = dependent.doit("verify:api", code=1).message
+    message = dependent.fails("verify:api").message
     assert "requirements.lock: the lock was made from another requirements.txt" in message
 
 
@@ -118,7 +120,7 @@ def test_a_build_that_fails(dependent: Repository, index: Index) -> None:
     """What cannot be built again fails with the reason."""
     dependent.doit()
     index.status = 500
-    message = dependent.doit("verify:api", code=1).message
+    message = dependent.fails("verify:api").message
     assert "api: it could not be built a second time" in message
     assert "could not be installed" in message
 

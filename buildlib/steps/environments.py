@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from buildlib import elf, files, normalise, pack, recipe, stage
+from buildlib import files, normalise, pack, recipe, stage
 from buildlib.errors import BuildError, LockError
 from buildlib.model import Docker, File, Variant
 from buildlib.project import Project
@@ -39,6 +39,8 @@ def make_venv(project: Project, variant: Variant) -> None:
         tree.mkdir(parents=True)
         try:
             installed = _installed(project, variant, tree)
+            from buildlib import elf  # noqa: PLC0415 - only when something is installed
+
             wrong = elf.wrong(tree, installed, variant)
             check_platform(variant, tree, wrong)
             record = {"key": key, "recipe": dependencies, "files": installed, "wrong": wrong}
@@ -53,7 +55,11 @@ def check_platform(variant: Variant, tree: Path, wrong: Mapping[str, str]) -> No
 
     Others that exclude it may share its environment.
     """
-    keep = stage.excluder(variant.function) if wrong else None
+    if not wrong:
+        return
+    from buildlib import elf  # noqa: PLC0415
+
+    keep = stage.excluder(variant.function)
     elf.refuse(tree, {p: w for p, w in wrong.items() if keep is None or keep(p)}, variant)
 
 

@@ -57,6 +57,7 @@ OWNERS = {
 # What takes long to import, or has no business where nothing is built.
 HEAVY = {
     *("docker", "rich", "elftools", "filelock", "pathspec", "packaging", "uv", "jsonschema"),
+    *("buildlib.credentials", "buildlib.elf", "buildlib.members", "buildlib.verify"),
     *("requests", "urllib3", "http.client", "http.server", "urllib.request", "ssl", "asyncio"),
 }
 

@@ -49,6 +49,7 @@ ARTIFACTS = {
     "exclude": artifact_key(variant(exclude=("*.md",))),
     "order of exclude": artifact_key(variant(exclude=("!a", "*.md"))),
     "other order of exclude": artifact_key(variant(exclude=("*.md", "!a"))),
+    "allow_secrets": artifact_key(variant(allow_secrets=("/.env",))),
     "content": artifact_key(files=(FILES[0], file("data/x", "3"))),
     "name": artifact_key(files=(FILES[0], file("data/y", "2"))),
     "added": artifact_key(files=(*FILES, file("z"))),
@@ -79,6 +80,8 @@ def test_what_changes_an_artifact() -> None:
         {"pythons": ("3.12", "3.13")},
         {"architectures": ("x86_64", "arm64")},
         {"allow_sdist": ("not-locked",)},
+        {"size_limit": 1000},
+        {"evidence": True},
     ],
     ids=lambda fields: next(iter(fields)),
 )
