@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildlib import credentials, files, normalise, recipe, stage
+from buildlib import files, normalise, recipe, stage
 from buildlib.errors import InstallError, StageError
 from buildlib.model import File, Origin, Variant
 from buildlib.project import Project
@@ -78,6 +78,8 @@ def _check_credentials(
 
     Files that are staged already by the same rules are not looked at again.
     """
+    from buildlib import credentials  # noqa: PLC0415 - 5 ms, only when something is staged
+
     function = variant.function
     rules = [credentials.RULES, *function.allow_secrets]
     record = project.record(project.layout.stamp("stage", variant.id)) or {}
