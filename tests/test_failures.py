@@ -82,7 +82,7 @@ def test_a_missing_handler(repository: Repository, handler: str, message: str) -
     """A handler that Lambda could not call is found before it is deployed."""
     text = f"version: 1\nlambdas:\n  api:\n    handler: {handler}\n"
     repository.write({"lambdas.yaml": text})
-    assert message in repository.doit(code=1).message
+    assert message in repository.fails().message
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_missing_handler(repository: Repository, handler: str, message: str) -
 def test_bad_requirements(built: Repository, requirement: str, message: str) -> None:
     """What cannot be pinned with a hash is refused, with what to do instead."""
     built.write({"lambdas/api/requirements.txt": requirement + "\n"})
-    result = built.doit(code=1)
+    result = built.fails()
     assert message in result.message
     assert "lambdas/api/requirements.txt" in result.message
     (built.root / "lambdas/api/requirements.txt").unlink()
@@ -109,7 +109,7 @@ def test_no_network(built: Repository) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     built.write({"lambdas/api/requirements.txt": "alpha\n"})
-    result = built.doit(code=1, UV_INDEX_URL=f"http://127.0.0.1:{port}/simple")
+    result = built.fails(UV_INDEX_URL=f"http://127.0.0.1:{port}/simple")
     assert "check the connection to the package index" in result.message
     (built.root / "lambdas/api/requirements.txt").unlink()
     assert not (built.root / "lambdas/api/requirements.lock").exists()
@@ -120,7 +120,7 @@ def test_an_index_that_refuses(built: Repository, index: Index, status: int) -> 
     """An index that answers with an error is named as the cause."""
     index.status = status
     built.write({"lambdas/api/requirements.txt": "alpha\n"})
-    result = built.doit(code=1, UV_INDEX_URL=index.url)
+    result = built.fails(UV_INDEX_URL=index.url)
     assert "alpha" in result.message
     assert "no lock could be made" in result.message
     (built.root / "lambdas/api/requirements.txt").unlink()
@@ -132,7 +132,7 @@ def test_a_hash_mismatch(dependent: Repository, index: Index) -> None:
     index.files.clear()
     index.add("alpha", files={"alpha/__init__.py": "import evil\n"})
     index.add("beta", files={"beta.py": "B = 1\n"}, requires=("alpha",))
-    result = dependent.doit("zip:jobs", code=1, UV_CACHE_DIR=str(dependent.root / "build/fresh"))
+    result = dependent.fails("zip:jobs", UV_CACHE_DIR=str(dependent.root / "build/fresh"))
     assert "not what was locked" in result.message
     assert "doit lock:jobs" in result.message
     assert not (dependent.root / "dist").exists()
@@ -142,7 +142,7 @@ def test_no_suitable_wheel(dependent: Repository, index: Index) -> None:
     """A package without a wheel for the target: its name, the target, the tags, the remedies."""
     index.add("native", "2.5", tag="cp313-cp313-manylinux_2_39_x86_64")
     dependent.write({"lambdas/api/requirements.txt": "native\n"})
-    message = dependent.doit("zip:api", code=1).message
+    message = dependent.fails("zip:api").message
     assert "native 2.5 has no wheel for Python 3.13 on x86_64 (Amazon Linux 2023, glibc 2.34)" in (
         message
     )
@@ -160,13 +160,13 @@ def test_a_frozen_lock(dependent: Repository, where: str) -> None:
         dependent.write(
             {"lambdas.yaml": text.replace("lambdas:", "defaults:\n  frozen: true\nlambdas:", 1)}
         )
-    message = dependent.doit("zip:api", code=1, **environment).message
+    message = dependent.fails("zip:api", **environment).message
     assert "lambdas/api/requirements.lock: the lock is missing" in message
     assert "'doit lock:api'" in message
     assert dependent.doit("lock:api", **environment).ran == ["lock:api"]
     assert "lock:api" not in dependent.doit("zip:api", **environment).ran
     dependent.write({"lambdas/api/requirements.txt": "beta>=1\n"})
-    message = dependent.doit("zip:api", code=1, **environment).message
+    message = dependent.fails("zip:api", **environment).message
     assert "the lock was made from another requirements.txt" in message
 
 
@@ -179,7 +179,7 @@ def test_credentials_stay_secret(dependent: Repository, index: Index) -> None:
     assert "s3cr3t" not in result.output
     wrong = url.replace("pa55", "wrong")
     dependent.write({"lambdas/api/requirements.txt": "beta\nunknown\n"})
-    assert "s3cr3t" not in dependent.doit(code=1, UV_INDEX_URL=wrong).output
+    assert "s3cr3t" not in dependent.fails(UV_INDEX_URL=wrong).output
     for path in dependent.root.rglob("*"):
         assert not path.is_file() or b"s3cr3t" not in path.read_bytes(), path
 
@@ -196,7 +196,7 @@ def test_pip_settings_are_used(dependent: Repository, index: Index) -> None:
 def test_a_fifo_and_a_socket(repository: Repository) -> None:
     """What is no file cannot be in a ZIP; it is named, and does not hang the build."""
     os.mkfifo(repository.root / "lambdas/api/pipe")
-    message = repository.doit(code=1).message
+    message = repository.fails().message
     assert "lambdas/api/pipe: a FIFO cannot be part of a function" in message
     (repository.root / "lambdas/api/pipe").unlink()
     short = Path(os.path.relpath(repository.root / "lambdas/api/sock"))
@@ -207,7 +207,7 @@ def test_a_fifo_and_a_socket(repository: Repository) -> None:
             server.bind("sock")
         finally:
             os.chdir(previous)
-        assert "lambdas/api/sock: a socket" in repository.doit(code=1).message
+        assert "lambdas/api/sock: a socket" in repository.fails().message
     assert short.name == "sock"
 
 
@@ -216,26 +216,26 @@ def test_names_that_are_not_utf8(repository: Repository) -> None:
     folder = os.fsencode(repository.root / "lambdas/api")
     with open(folder + b"/caf\xe9.txt", "wb"):
         pass
-    assert r"caf\xe9.txt' is not UTF-8" in repository.doit(code=1).message
+    assert r"caf\xe9.txt' is not UTF-8" in repository.fails().message
 
 
 def test_names_that_collide_elsewhere(repository: Repository) -> None:
     """Two names that are one on macOS and Windows are refused on every system."""
     repository.write({"lambdas/api/Data.txt": "1", "lambdas/api/data.txt": "2"})
-    message = repository.doit(code=1).message
+    message = repository.fails().message
     assert "'Data.txt' and 'data.txt' are one file on macOS and Windows" in message
 
 
 def test_a_link_that_leaves(repository: Repository) -> None:
     """A link to outside would make the ZIP depend on the machine."""
     (repository.root / "lambdas/api/hosts").symlink_to("/etc/hosts")
-    assert "lambdas/api/hosts: this link leaves the folder" in repository.doit(code=1).message
+    assert "lambdas/api/hosts: this link leaves the folder" in repository.fails().message
 
 
 def test_a_function_and_a_dependency_with_one_name(dependent: Repository) -> None:
     """A file that would hide a dependency is an error that names both."""
     dependent.write({"lambdas/api/beta.py": "mine\n"})
-    message = dependent.doit("zip:api", code=1).message
+    message = dependent.fails("zip:api").message
     assert "the dependency's beta.py and lambdas/api/beta.py both become 'beta.py'" in message
 
 
@@ -244,7 +244,7 @@ def test_two_distributions_with_one_file(dependent: Repository, index: Index) ->
     index.add("delta", files={"tests/__init__.py": "delta\n"})
     index.add("epsilon", files={"tests/__init__.py": "epsilon\n"})
     dependent.write({"lambdas/api/requirements.txt": "delta\nepsilon\n"})
-    message = dependent.doit("zip:api", code=1).message
+    message = dependent.fails("zip:api").message
     assert "delta 1.0 and epsilon 1.0 both install 'tests/__init__.py'" in message
 
 
@@ -261,7 +261,7 @@ def test_a_full_disk(repository: Repository) -> None:
         for path in (repository.root / "kept").iterdir():
             shutil.copy2(path, dist)
         repository.write({"lambdas/api/big.bin": os.urandom(1 << 20)})
-        assert "no space left on device; free some space" in repository.doit(code=1).message
+        assert "no space left on device; free some space" in repository.fails().message
         assert repository.sha256() == before
         assert not list(dist.glob(".*"))
         (repository.root / "lambdas/api/big.bin").unlink()
@@ -282,7 +282,7 @@ def test_a_read_only_dist(repository: Repository) -> None:
     subprocess.run(["mount", "-o", "remount,ro,bind", str(dist)], check=True)
     try:
         repository.write({APP: HANDLER + "# edited\n"})
-        message = repository.doit(code=1).message
+        message = repository.fails().message
         assert "read-only file system; make it writable" in message
         assert repository.sha256() == before
     finally:

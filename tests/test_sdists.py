@@ -52,7 +52,7 @@ def test_only_what_is_named_is_built(dependent: Repository, index: Index) -> Non
     """Without `allow_sdist` a source distribution is refused; with it, a pure one is built."""
     add_sdist(index, "py3-none-any")
     dependent.write({"lambdas/api/requirements.txt": "sauce\nbeta\n", "lambdas.yaml": MANIFEST})
-    message = dependent.doit("zip:api", code=1).message
+    message = dependent.fails("zip:api").message
     assert "sauce 1.0 has no wheel" in message
     assert "'allow_sdist: [sauce]'" in message
     dependent.write({"lambdas.yaml": MANIFEST + "    allow_sdist: [sauce]\n"})
@@ -71,6 +71,6 @@ def test_what_is_compiled_here_is_refused(dependent: Repository, index: Index) -
         "lambdas/api/requirements.txt": "sauce\n",
         "lambdas.yaml": MANIFEST + "    allow_sdist: [sauce]\n",
     })  # fmt: skip
-    message = dependent.doit("zip:api", code=1).message
+    message = dependent.fails("zip:api").message
     assert "sauce" in message
     assert "install: docker" in message

@@ -75,7 +75,7 @@ def test_another_mode(repository: Repository) -> None:
     """A ZIP that differs in nothing but a mode fails, and both modes are shown."""
     repository.doit()
     rewrite(repository.root / "dist/api.zip", {}, mode=0o100644)
-    message = repository.doit("verify:api", code=1).message
+    message = repository.fails("verify:api").message
     assert "app.py: mode: 0100644 | 0100755" in message
     assert "data" not in message
 

@@ -93,7 +93,7 @@ def test_a_value_in_an_error_is_hidden(contained: Repository, pythons: list[str]
     contained.environment["TOKEN"] = SECRET
     setup = ['echo "token $TOKEN"; exit 3']
     contained.write({"lambdas.yaml": manifest(pythons[0], {"setup": setup, "env": ["TOKEN"]})})
-    result = contained.doit("zip:api", code=1)
+    result = contained.fails("zip:api")
     assert "| token ****" in result.output
     assert SECRET not in result.output
     assert found(contained, SECRET) == []
@@ -120,7 +120,7 @@ def test_missing_secret(contained: Repository, pythons: list[str]) -> None:
     """A secret file that is not there is named before anything is started."""
     mapping = {"secrets": {"netrc": "~/.no-such-netrc"}}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
-    result = contained.doit("zip:api", code=1)
+    result = contained.fails("zip:api")
     assert "the secret 'netrc' cannot be read from ~/.no-such-netrc" in result.message
 
 

@@ -44,7 +44,7 @@ def test_no_engine_leaves_out_what_needs_one(contained: Repository, pythons: lis
 def test_no_engine_fails_what_is_asked_for(contained: Repository) -> None:
     """Without an engine, a function that needs it fails by name, with one message."""
     contained.doit("lock:api")
-    result = contained.doit("zip:api", code=1, DOCKER_HOST=NOWHERE)
+    result = contained.fails("zip:api", DOCKER_HOST=NOWHERE)
     assert result.message.count("none answers at") == 1
     assert "Start Docker there" in result.message
 
@@ -71,7 +71,7 @@ def test_context(contained: Repository, tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"currentContext": "elsewhere"}))
     try:
         contained.environment.pop("DOCKER_HOST", None)
-        result = contained.doit("zip:api", code=1)
+        result = contained.fails("zip:api")
         assert f"none answers at unix://{tmp_path}/x.sock (docker's context 'elsewhere')" in (
             result.message
         )
@@ -94,7 +94,7 @@ def test_engine_per_architecture(
     assert containers(second) == []
     variants = manifest(pythons[0], mapping, architecture=["x86_64", "arm64"])
     contained.write({"lambdas.yaml": variants})
-    result = contained.doit("lock:api", code=1)
+    result = contained.fails("lock:api")
     assert f"none answers at {NOWHERE} ('engine' for arm64 in lambdas.yaml)" in result.message
 
 
@@ -124,7 +124,7 @@ def test_no_emulator(contained: Repository, pythons: list[str]) -> None:
     switch = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
     switch.write_text("0")
     try:
-        result = contained.doit("zip:api", code=1)
+        result = contained.fails("zip:api")
     finally:
         switch.write_text("1")
     assert "cannot run the image for linux/arm64" in result.message

@@ -186,7 +186,7 @@ def test_absent_image(contained: Repository, pythons: list[str]) -> None:
     """An image that is nowhere is named, with what was tried, when it is locked."""
     mapping = {"image": "127.0.0.1:9/no/such:image"}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
-    result = contained.doit("zip:api", code=1)
+    result = contained.fails("zip:api")
     assert (
         "the image 127.0.0.1:9/no/such:image (linux/amd64) is not on the engine" in result.message
     )
@@ -197,7 +197,7 @@ def test_absent_pinned_image(contained: Repository, pythons: list[str]) -> None:
     """A pinned image that cannot be pulled is a clear error when it is needed."""
     name = f"127.0.0.1:9/no/such@sha256:{'0' * 64}"
     contained.write({"lambdas.yaml": manifest(pythons[0], {"image": name})})
-    result = contained.doit("zip:api", code=1)
+    result = contained.fails("zip:api")
     assert f"lambda 'api': the image {name} (linux/amd64) is not on the engine" in result.message
 
 
@@ -205,7 +205,7 @@ def test_wrong_python(contained: Repository, pythons: list[str]) -> None:
     """An image with another Python than the runtime's is refused."""
     name = f"{IMAGES}:py{pythons[0]}"
     contained.write({"lambdas.yaml": manifest(pythons[1], {"image": name})})
-    result = contained.doit("zip:api", code=1)
+    result = contained.fails("zip:api")
     expected = f"the image has Python {pythons[0]}, and {pythons[1]} is needed"
     assert expected in result.message
 
@@ -230,5 +230,5 @@ def test_wrong_platform(contained: Repository, pythons: list[str]) -> None:
     """An image of another platform is refused, with both named."""
     mapping = {"image": f"{IMAGES}:py{pythons[0]}-arm64"}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
-    result = contained.doit("zip:api", code=1)
+    result = contained.fails("zip:api")
     assert "is for linux/arm64 and linux/amd64 is needed" in result.message

@@ -41,7 +41,7 @@ def test_success_and_failure_leave_nothing(
     contained.doit("zip:api")
     assert containers(engine) == []
     contained.write({"lambdas.yaml": manifest(pythons[0], {"setup": ["exit 7"]})})
-    contained.doit("zip:api", code=1)
+    contained.fails("zip:api")
     assert containers(engine) == []
 
 
@@ -125,7 +125,7 @@ def test_failed_setup_says_why(contained: Repository, pythons: list[str]) -> Non
     """The end of a failed command's output is shown, with its exit code; the rest is in the log."""
     setup = ["seq 1 100", "echo about to fail; echo because of this >&2; exit 42"]
     contained.write({"lambdas.yaml": manifest(pythons[0], {"setup": setup})})
-    result = contained.doit("zip:api", code=1)
+    result = contained.fails("zip:api")
     assert "setup command 2" in result.message
     assert "exit code 42" in result.message
     assert "| because of this" in result.message
@@ -138,7 +138,7 @@ def test_failed_installation_says_why(contained: Repository, bridge_index: Index
     """A hash that does not fit stops the build with that reason and nothing else."""
     contained.doit("lock:api")
     bridge_index.add("alpha", files={"alpha/__init__.py": "A = 'replaced'\n"})
-    result = contained.doit("zip:api", code=1)
+    result = contained.fails("zip:api")
     assert "not what was locked" in result.message
     assert not (contained.root / "dist/api.zip").exists()
 
@@ -183,7 +183,7 @@ def test_engine_dies_in_the_middle(
     assert "Traceback" not in output
     assert re.search(rf"lambda 'api': the engine at {SECOND} stopped answering", output)
     assert not (contained.root / "dist/api.zip").exists()
-    result = contained.doit("zip:api", code=1)
+    result = contained.fails("zip:api")
     assert f"none answers at {SECOND}" in result.message
     script = os.path.join(os.path.dirname(__file__), "../../.ci/docker-engine")
     subprocess.run([script], check=True, capture_output=True, timeout=300)
