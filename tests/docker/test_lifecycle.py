@@ -179,7 +179,7 @@ def test_engine_dies_in_the_middle(
     process = waiting(contained, pythons[0], engine={"x86_64": SECOND})
     kill_second()
     output, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode in {1, 2}  # 2 where a task waited for the one that failed
     assert "Traceback" not in output
     assert re.search(rf"lambda 'api': the engine at {SECOND} stopped answering", output)
     assert not (contained.root / "dist/api.zip").exists()
