@@ -7,6 +7,7 @@ was hashed may change again unseen, so its digest is not remembered. Where ctime
 creation (Windows), nothing is remembered.
 """
 
+import functools
 import hashlib
 import os
 import time
@@ -45,10 +46,13 @@ class Digests:
         self._record = record
         self._changed = False
         self._prefix = len(str(root)) + 1
-        value = files.read_json(record)
+
+    @functools.cached_property
+    def _known(self) -> dict[str, object]:
+        """What was remembered: read when it is needed, as nothing is where all is settled."""
+        value = files.read_json(self._record)
         known = value.get("files") if isinstance(value, dict) else None
-        valid = isinstance(known, dict) and value.get("format") == _FORMAT
-        self._known: dict[str, object] = known if valid and known else {}
+        return known if isinstance(known, dict) and value.get("format") == _FORMAT else {}
 
     def of(self, path: str, status: os.stat_result) -> str:
         """Return the hex sha256 of the file `path` (absolute), whose status was just read."""

@@ -68,6 +68,7 @@ def _take(project: Project, variant: Variant) -> bool:
         if written is None:
             return False
         _publish(project, variant, written, temporary)
+    project.remember_built(variant, written)
     return True
 
 
@@ -76,6 +77,8 @@ def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]
         written = archive.write(temporary, members)
         _publish(project, variant, written, temporary)
     project.store.put(project.key(variant), project.layout.zip(variant.id), written)
+    # Last, as a link from the store changes the status of the ZIP.
+    project.remember_built(variant, written)
 
 
 @contextlib.contextmanager
@@ -104,7 +107,6 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path) ->
     index.publish(project.layout, variant, written, new=new, evidence=beside)
     record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
     files.write_json(project.layout.stamp("zip", variant.id), record)
-    project.remember_built(variant, written)
     evidence.record(project, variant, written)
 
 
