@@ -1,6 +1,7 @@
 """Dependencies, the function's own code and shared code become the tree that will be in the ZIP."""
 
 import ast
+import contextlib
 import functools
 import hashlib
 import os
@@ -175,19 +176,21 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
     previous: Mapping[str, str],
     root: Path,
     environment: Path,
+    whole: bool = True,
 ) -> list[str]:
     """Make the folder `tree` hold exactly `origins`, and return the names of what had to be made.
 
     `previous` gives the sha256 of the files that an earlier sync left there; one whose size or
     mtime is no longer as `touch` left it is made again. The files of dependencies are hard links
     into the environment where the system allows it: their metadata is not ours, and is left alone.
+    Unless it is the `whole` tree that `origins` are of, only what they and `previous` name counts.
 
     Raises:
         StageError: a source changed after it was hashed.
 
     """
-    there = dict(_present(tree))
     wanted = {origin.file.path: origin for origin in origins}
+    there = dict(_present(tree) if whole else _among(tree, {*previous, *wanted}))
     if surplus := there.keys() - wanted.keys():
         for path in surplus:
             os.unlink(tree / path)
@@ -269,6 +272,20 @@ def _present(tree: Path) -> Iterable[tuple[str, os.stat_result]]:
                 yield prefix + entry.name, entry.stat(follow_symlinks=False)
 
 
+def _among(tree: Path, paths: Iterable[str]) -> Iterable[tuple[str, os.stat_result]]:
+    """Yield the name and the status of those of some files that are in a tree."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            yield path, os.lstat(f"{tree}{os.sep}{path}")
+
+
+def has_folders(tree: Path, paths: Iterable[str]) -> bool:
+    """Tell whether all folders of some files are in a tree, and none is a link."""
+    top = os.path.realpath(tree)
+    folders = {f"{top}{os.sep}{path}".rpartition("/")[0] for path in paths}
+    return all(os.path.isdir(folder) and os.path.realpath(folder) == folder for folder in folders)
+
+
 def _link(source: str, target: str) -> bool:
     try:
         os.link(source, target)
@@ -297,8 +314,10 @@ def _remove_empty_folders(tree: Path) -> None:
             os.rmdir(folder)
 
 
-def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> None:
+def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> str | None:
     """Check that the handler's module is in the tree and defines the function, without running it.
+
+    Returns the module's path; None if it is machine code, which cannot be looked into.
 
     Raises:
         StageError: with the functions that the module does define.
@@ -313,7 +332,7 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
     where = f"lambda '{function.name}': handler '{function.handler}'"
     if path is None:
         if any(path.startswith(f"{stem}.") and path.endswith(".so") for path in paths):
-            return
+            return None
         msg = f"{where}: there is no {stem}.py in the ZIP; its top has {_modules(paths)}"
         raise StageError(msg)
     text = (tree / path).read_bytes()
@@ -327,7 +346,9 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
             text.decode(errors="replace"),
             re.MULTILINE,
         ):
-            return  # perhaps syntax newer than the Python that runs doit, and the name is there
+            return (
+                path  # perhaps syntax newer than the Python that runs doit, and the name is there
+            )
         msg = f"{where}: {path}:{error.lineno or 1}: {error.msg}"
         raise StageError(msg) from None
     names, complete = _defined(body)
@@ -337,6 +358,7 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
             f"{where}: {path} does not define '{name}'; it defines {', '.join(functions) or 'none'}"
         )
         raise StageError(msg)
+    return path
 
 
 def _modules(paths: Iterable[str]) -> str:

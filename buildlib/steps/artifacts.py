@@ -5,9 +5,11 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from buildlib import archive, files, pack, recipe, size
 from buildlib.archive import Written
+from buildlib.earlier import Base
 from buildlib.errors import ArchiveError, BuildError
 from buildlib.model import Origin, Packed, Variant
 from buildlib.outputs import hashes, index
@@ -15,7 +17,14 @@ from buildlib.project import Project
 from buildlib.steps import evidence
 from buildlib.steps.environments import clean_venv
 from buildlib.steps.locks import lock_is_done
-from buildlib.steps.trees import clean_stage, stage_and_touch, staged, tree_locked
+from buildlib.steps.trees import (
+    Staged,
+    clean_stage,
+    listing,
+    stage_and_touch,
+    staged,
+    tree_locked,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -40,16 +49,16 @@ def make_zip(project: Project, variant: Variant) -> None:
         _check_built(project, variant)
         if project.built(variant) is None and _take(project, variant):
             return
-        listing = staged(project, variant, project.key(variant))
-        if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
-            listing = stage_and_touch(project, variant)
+        tree = staged(project, variant)
+        if tree is None or tree.key != project.key(variant):
+            # `doit forget`, or someone tidied up while the ZIP was there
+            tree = stage_and_touch(project, variant)
         try:
-            members = _members(project, variant, listing)
+            _write(project, variant, tree)
         except ArchiveError:  # someone changed a file in build/: nothing there can be trusted
             clean_venv(project, variant)
             clean_stage(project, variant)
-            members = _members(project, variant, stage_and_touch(project, variant))
-        _write(project, variant, members)
+            _write(project, variant, stage_and_touch(project, variant))
 
 
 def _check_built(project: Project, variant: Variant) -> None:
@@ -72,13 +81,37 @@ def _take(project: Project, variant: Variant) -> bool:
     return True
 
 
-def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]) -> None:
+def _write(project: Project, variant: Variant, tree: Staged) -> None:
     with _new_zip(project, variant) as temporary:
-        written = archive.write(temporary, members)
-        _publish(project, variant, written, temporary)
+        written = _archive(project, variant, tree, temporary)
+        own = [origin.file.path for origin in tree.own]
+        _publish(project, variant, written, temporary, form=_form(variant, tree), own=own)
     project.store.put(project.key(variant), project.layout.zip(variant.id), written)
     # Last, as a link from the store changes the status of the ZIP.
     project.remember_built(variant, written)
+
+
+def _archive(project: Project, variant: Variant, tree: Staged, path: Path) -> Written:
+    """Write the ZIP of a staged tree, with the dependencies of the one in dist/ if it has them."""
+    base = _base(project, variant, tree)
+    if base is not None:
+        own = _members(project, variant, tree.own)
+        with contextlib.suppress(ArchiveError, FileNotFoundError):
+            return archive.write(path, own, base)
+    return archive.write(path, _members(project, variant, listing(project, variant, tree)))
+
+
+def _base(project: Project, variant: Variant, tree: Staged) -> Base | None:
+    """Return the ZIP in dist/, if only the function's own files are other ones in it."""
+    record = files.read_json(project.layout.stamp("zip", variant.id))
+    if not isinstance(record, dict) or record.get("form") != _form(variant, tree):
+        return None
+    return Base(project.layout.zip(variant.id), record["written"][0], frozenset(record["own"]))
+
+
+def _form(variant: Variant, tree: Staged) -> list[object]:
+    """Return all that decides about what is of dependencies in a ZIP."""
+    return [recipe.CONTRACT, recipe.encoder(), variant.function.compression, tree.dependencies]
 
 
 @contextlib.contextmanager
@@ -91,8 +124,13 @@ def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _publish(project: Project, variant: Variant, written: Written, new: Path) -> None:
-    """Publish a ZIP if Lambda takes it, and record what it was made from and why."""
+def _publish(
+    project: Project, variant: Variant, written: Written, new: Path, **extra: list[Any]
+) -> None:
+    """Publish a ZIP if Lambda takes it, and record what it was made from and why.
+
+    `extra` is what else to record of it, if it was built here.
+    """
     if warning := size.check(variant, written, new, project.sources(variant.function)):
         _logger.warning("%s", warning)
     now = project.artifact(variant)
@@ -106,24 +144,24 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path) ->
     beside = evidence.make(project, variant, written, new)
     index.publish(project.layout, variant, written, new=new, evidence=beside)
     record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
-    files.write_json(project.layout.stamp("zip", variant.id), record)
+    files.write_json(project.layout.stamp("zip", variant.id), record | extra)
     evidence.record(project, variant, written)
 
 
 def _members(
-    project: Project, variant: Variant, listing: Sequence[Origin]
+    project: Project, variant: Variant, origins: Sequence[Origin]
 ) -> list[tuple[str, Packed]]:
     """Return the members of the ZIP; those of dependencies are shared by their environment."""
     tree = f"{project.layout.staged(variant.id)}{os.sep}"
-    contents = [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in listing]
+    contents = [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in origins]
     if variant.function.compression == "stored":
-        return [(o.file.path, pack.stored(c)) for o, c in zip(listing, contents, strict=True)]
+        return [(o.file.path, pack.stored(c)) for o, c in zip(origins, contents, strict=True)]
     environment = recipe.key(project.environment(variant))
     earlier = files.read_json(project.layout.stamp("zip", variant.id)) or {}
     before = recipe.key(earlier["recipe"]["environment"]) if "recipe" in earlier else environment
     shared: list[pack.Content] = []
     own: list[pack.Content] = []
-    for origin, content in zip(listing, contents, strict=True):
+    for origin, content in zip(origins, contents, strict=True):
         (shared if origin.dependency else own).append(content)
     name = f"env-{environment[:24]}"
     packed: dict[str, Packed] = {}
@@ -145,7 +183,7 @@ def _members(
         digests=project.digests,
         cores=project.layout.locks,
     )
-    return [(origin.file.path, packed[origin.file.sha256]) for origin in listing]
+    return [(origin.file.path, packed[origin.file.sha256]) for origin in origins]
 
 
 def clean_zip(project: Project, variant: Variant) -> None:
