@@ -14,11 +14,13 @@ from typing import Any
 from doit.cmd_base import NamespaceTaskLoader
 from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.loader import create_after
+from doit.task import Task as DoitTask
 
-from buildlib import explain, files, steps, variants
+from buildlib import activity, explain, files, outcome, steps, variants
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
 from buildlib.model import Function, Variant
+from buildlib.progress import META
 from buildlib.project import Project
 from buildlib.uptodate import Ask, AskLock, AskZip
 
@@ -30,6 +32,7 @@ DOIT_CONFIG = {
     "default_tasks": ["index"],
     # One function that cannot be built is no reason to leave out the others; doit still fails.
     "continue": True,
+    "reporter": "lambdas",
     "verbosity": 2,
 }
 
@@ -77,6 +80,8 @@ def _project() -> Project:
         project = Project(Path.cwd())
     except (BuildError, OSError) as error:
         message = files.explain(error) if isinstance(error, OSError) else str(error)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            sys.stdout.writelines(f"{line}\n" for line in outcome.annotations(MANIFEST, message))
         raise InvalidDodoFile(message) from None
     atexit.register(project.digests.save)
     return project
@@ -112,6 +117,7 @@ def tasks(project: Project) -> Iterator[Task]:
         "uptodate": [Ask(steps.index_is_done, project)],
         "task_dep": [f"hash:{name}" for name in project.variants if name not in contained],
         "doc": _INDEX,
+        "meta": _meta("index", []),
     }
     if contained:
         # Which of them can be built is known when it is needed, and the engine is asked then.
@@ -134,6 +140,7 @@ def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
         "targets": [] if shared else [path],
         "task_dep": [f"lock:{first}"] if shared else [],
         "doc": f"pin {function.requirements}",
+        "meta": _meta("lock", [v.id for v in variants.of(function)]),
     }
 
 
@@ -154,13 +161,20 @@ def _variant(project: Project, variant: Variant) -> Iterator[Task]:
             "task_dep": before,
             "clean": [(step.clean, [project, variant])],
             "doc": f"{step.name} of {target}",
+            "meta": _meta(step.name, [name]),
         }
         before = [f"{step.name}:{name}"]
 
 
+def _meta(step: str, ids: list[str]) -> dict[str, Any]:
+    """Return what the reporter has to know of a task."""
+    return {META: {"step": step, "variants": ids}}
+
+
 def _contained(project: Project) -> dict[str, list[str]]:
     """Return what else the default task depends on; what needs an absent engine is left out."""
-    return {"task_dep": [f"hash:{variant.id}" for variant in steps.buildable(project)]}
+    with activity.of(_CONTAINED):
+        return {"task_dep": [f"hash:{variant.id}" for variant in steps.buildable(project)]}
 
 
 def _ask(step: steps.Step, project: Project, variant: Variant) -> Ask:
@@ -170,14 +184,22 @@ def _ask(step: steps.Step, project: Project, variant: Variant) -> Ask:
     return AskZip(step.is_done, steps.zip_is_published, group, project, variant)
 
 
-def _make_lock(project: Project, function: Function, renew: bool) -> TaskFailed | None:  # noqa: FBT001
-    return _act(steps.make_lock, project, function, renew=renew)
+def _make_lock(
+    project: Project,
+    function: Function,
+    task: DoitTask,
+    renew: bool,  # noqa: FBT001 - doit's parameter
+) -> TaskFailed | None:
+    return _act(steps.make_lock, project, function, task=task, renew=renew)
 
 
-def _act(step: Callable[..., None], *arguments: object, **options: object) -> TaskFailed | None:
+def _act(
+    step: Callable[..., None], *arguments: object, task: DoitTask, **options: object
+) -> TaskFailed | None:
     """Run a step; what the user can mend becomes a failed task, without a traceback."""
     try:
-        step(*arguments, **options)
+        with activity.of(task.name):
+            step(*arguments, **options)
     except BuildError as error:
         return TaskFailed(str(error))
     except OSError as error:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from buildlib import activity
 from buildlib.errors import InstallError
 from buildlib.model import Function
 from buildlib.runtimes import image_platform
@@ -228,9 +229,12 @@ def _pull(engine: Engine, reference: str, platform: str, log: "Log") -> None:
             sizes[event.get("id", "")] = (detail.get("current", 0), detail["total"])
         else:
             log.line(f"{event.get('id', '')} {event.get('status', '')}".strip())
-        if sizes and time.monotonic() - last > _PROGRESS:
+        if not sizes:
+            continue
+        done, total = (sum(column) >> 20 for column in zip(*sizes.values(), strict=True))
+        activity.say(f"pulling: {done} of {total} MB in {len(sizes)} layers", often=True)
+        if time.monotonic() - last > _PROGRESS and not activity.is_watched():
             last = time.monotonic()
-            done, total = (sum(column) >> 20 for column in zip(*sizes.values(), strict=True))
             _logger.warning("pulling %s: %d of %d MB", reference, done, total)
 
 
@@ -292,3 +296,4 @@ class Log:
         text = self.clean(line.decode(errors="replace").rstrip("\r"))
         self.output = f"{self.output}{text}\n"[-20_000:]
         self.line(text)
+        activity.say(text, often=True)

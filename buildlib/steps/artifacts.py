@@ -51,14 +51,14 @@ def _take(project: Project, variant: Variant) -> bool:
         written = project.store.take(project.key(variant), temporary)
         if written is None:
             return False
-        _publish(project, variant, written, temporary)
+        _publish(project, variant, written, temporary, "store")
     return True
 
 
 def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]) -> None:
     with _new_zip(project, variant) as temporary:
         written = archive.write(temporary, members)
-        _publish(project, variant, written, temporary)
+        _publish(project, variant, written, temporary, "build")
     project.store.put(project.key(variant), project.layout.zip(variant.id), written)
 
 
@@ -72,8 +72,8 @@ def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _publish(project: Project, variant: Variant, written: Written, new: Path) -> None:
-    """Publish a ZIP, and record what it was made from and why."""
+def _publish(project: Project, variant: Variant, written: Written, new: Path, origin: str) -> None:
+    """Publish a ZIP, and record what it was made from and why, and the one before."""
     now = project.artifact(variant)
     before = files.read_json(project.layout.stamp("zip", variant.id))
     known = isinstance(before, dict) and "recipe" in before
@@ -82,7 +82,14 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path) ->
         before.get("reasons", []) if project.built(variant) else ["lost or damaged"]
     )
     index.publish(project.layout, variant, written, new=new)
-    record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
+    record = {
+        "key": project.key(variant),
+        "recipe": now,
+        "written": written,
+        "reasons": reasons,
+        "from": origin,
+        "previous": before.get("written") if known else None,
+    }
     files.write_json(project.layout.stamp("zip", variant.id), record)
     project.remember_built(variant, written)
 

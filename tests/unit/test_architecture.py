@@ -18,7 +18,7 @@ PACKAGE = Path(buildlib.__file__).parent
 ROWS = (
     ("", "errors"),
     ("model",),
-    ("runtimes", "layout", "files"),
+    ("activity", "runtimes", "layout", "files"),
     ("digest", "variants"),
     ("manifest",),
     ("schema", "recipe", "requirements", "uv"),
@@ -26,18 +26,19 @@ ROWS = (
     ("normalise",),
     ("stage", "pack"),
     ("archive",),
-    ("store",),
+    ("store", "outcome"),
+    ("screen",),
     ("outputs.*",),
     ("project",),
     ("steps.*",),
     ("explain",),
-    ("state", "uptodate"),
+    ("state", "uptodate", "progress"),
     ("tasks",),
 )
 
 # Who alone may import a package of others.
 OWNERS = {
-    "doit": {"state", "uptodate", "tasks"},
+    "doit": {"state", "uptodate", "progress", "tasks"},
     "yaml": {"manifest"},
     "docker": {"install.container", "install.engine"},
     # docker's errors are these packages' errors.
@@ -47,6 +48,7 @@ OWNERS = {
     "uv": {"uv"},
     "deflate": {"archive", "pack"},
     "filelock": {"files"},
+    "rich": {"screen"},
     "pathspec": {"stage"},
     "packaging": {"lock"},
 }
