@@ -218,10 +218,10 @@ def _opened(content: Content) -> BinaryIO:
         return open(content.path, "rb")
     except FileNotFoundError:
         msg = f"{content.path}: gone since it was staged; run doit again to stage it anew"
-        raise ArchiveError(msg) from None
+        raise ArchiveError(msg, "changed") from None
 
 
 def _check(content: Content, found: str) -> None:
     if found != content.sha256:
         msg = f"{content.path}: not what was staged there; run doit again to stage it anew"
-        raise ArchiveError(msg)
+        raise ArchiveError(msg, "changed")

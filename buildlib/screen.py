@@ -150,6 +150,7 @@ class Screen:
 
 
 def _picture(running: Sequence[Running], closing: str, height: int) -> Any:  # noqa: ANN401 - rich's
+    from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -168,8 +169,8 @@ def _picture(running: Sequence[Running], closing: str, height: int) -> Any:  # n
             Text(one.at, style="dim"),
         )
     more = len(running) - room
-    grid.add_row("", Text(f"and {more} more; {closing}" if more > 0 else closing, style="dim"))
-    return grid
+    closing = f"and {more} more; {closing}" if more > 0 else closing
+    return Group(grid, Text(closing, style="dim", no_wrap=True, overflow="ellipsis"))
 
 
 def _size(now: int, before: int | None) -> str:

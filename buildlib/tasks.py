@@ -16,7 +16,7 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.loader import create_after
 from doit.task import Task as DoitTask
 
-from buildlib import activity, explain, files, outcome, steps, variants
+from buildlib import activity, errors, explain, files, outcome, steps, variants
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
 from buildlib.model import Function, Variant
@@ -79,7 +79,7 @@ def _project() -> Project:
     try:
         project = Project(Path.cwd())
     except (BuildError, OSError) as error:
-        message = files.explain(error) if isinstance(error, OSError) else str(error)
+        message = _message(error)
         if os.environ.get("GITHUB_ACTIONS") == "true":
             sys.stdout.writelines(f"{line}\n" for line in outcome.annotations(MANIFEST, message))
         raise InvalidDodoFile(message) from None
@@ -200,11 +200,15 @@ def _act(
     try:
         with activity.of(task.name):
             step(*arguments, **options)
-    except BuildError as error:
-        return TaskFailed(str(error))
-    except OSError as error:
-        return TaskFailed(files.explain(error))
+    except (BuildError, OSError) as error:
+        return TaskFailed(_message(error))
     return None
+
+
+def _message(error: BuildError | OSError) -> str:
+    if isinstance(error, OSError):
+        return errors.told(files.explain(error), errors.SYSTEM)
+    return errors.told(str(error), error.kind)
 
 
 class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hints

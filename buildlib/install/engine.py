@@ -72,7 +72,7 @@ def connected(function: Function, architecture: str) -> Iterator[Engine]:
             f"{address} ({origin}): {_reason(error)}. Start Docker there, point DOCKER_HOST to "
             "one that runs, or name one as 'docker: {engine: ...}'"
         )
-        raise EngineError(msg) from None
+        raise EngineError(msg, "engine-absent") from None
     client.timeout = _PATIENCE
     try:
         yield Engine(client, address)
@@ -88,7 +88,7 @@ def connected(function: Function, architecture: str) -> Iterator[Engine]:
             f"the engine at {address} {what}: {_reason(error)}. Nothing "
             "was built from it; see that it runs, then run doit again"
         )
-        raise EngineError(msg) from error
+        raise EngineError(msg, "engine-stopped") from error
     finally:
         client.close()
 
@@ -148,7 +148,7 @@ def pin(engine: Engine, name: str, architecture: str) -> str:
         image = engine.client.inspect_image(name)  # type: ignore[no-untyped-call]
     except docker.errors.ImageNotFound:
         msg = _absent(name, image_platform(architecture), engine, reason)
-        raise InstallError(msg) from None
+        raise InstallError(msg, "image-absent") from None
     for reference in image.get("RepoDigests") or []:
         if reference.partition("@")[0] == _repository(name):
             return str(reference)
@@ -184,15 +184,15 @@ def get(engine: Engine, reference: str, architecture: str, log: "Log") -> str:
             _pull(engine, reference, platform, log)
         except docker.errors.APIError as error:
             msg = _absent(reference, platform, engine, _reason(error))
-            raise InstallError(msg) from None
+            raise InstallError(msg, "image-absent") from None
     if found:
         msg = (
             f"the image {reference} is for {found} and {platform} is needed; "
             "name one that exists for both in 'docker: image:', or another 'engine:'"
         )
-    else:
-        msg = _absent(reference, platform, engine, "it was never in a registry")
-    raise InstallError(msg)
+        raise InstallError(msg, "image-platform")
+    msg = _absent(reference, platform, engine, "it was never in a registry")
+    raise InstallError(msg, "image-absent")
 
 
 def _absent(name: str, platform: str, engine: Engine, reason: str) -> str:

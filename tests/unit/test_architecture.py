@@ -33,7 +33,7 @@ ROWS = (
     ("steps.*",),
     ("explain",),
     ("state", "uptodate", "progress"),
-    ("tasks",),
+    ("tasks", "__main__"),
 )
 
 # Who alone may import a package of others.
