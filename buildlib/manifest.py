@@ -269,7 +269,7 @@ class _Reader:
         elif (top["version"].value.tag, top["version"].value.value) != _VERSION:
             self.problem(
                 top["version"].value,
-                "version: expected 1, the only one there is so far; write 'version: 1'",
+                "version: write 'version: 1', the only one there is so far",
             )
         defaults: dict[str, Any] = {}
         frozen = False
