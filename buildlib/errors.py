@@ -233,6 +233,19 @@ KINDS = {
         "error, or that does not define the function. The code is read, not run.",
         "Correct `handler`, or the code; see that `source` is the folder that holds the module.",
     ),
+    # -- init
+    "init-exists": Kind(
+        "There is a lambdas.yaml already",
+        "`init` writes only what is not there.",
+        "Look at what it would propose with `python -m buildlib init --print`.",
+    ),
+    "init-nothing": Kind(
+        "Nothing looks like a Lambda function",
+        "`init` looks for folders with a handler in app.py, lambda_function.py or handler.py, and "
+        "for functions in SAM, Serverless and Terraform files. Code at the repository's root "
+        "cannot be proposed: it is there with everything else.",
+        "Write lambdas.yaml by hand; the message has one to start from.",
+    ),
     # -- while it runs
     "changed": Kind(
         "A file changed while it was built",

@@ -441,6 +441,12 @@ def read(root: Path) -> Manifest:
     except UnicodeDecodeError as error:
         msg = f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8"
         raise ManifestError(msg, "manifest-syntax") from None
+    return parse(root, text)
+
+
+def parse(root: Path, text: str) -> Manifest:
+    """Check a manifest with this text, for the folder `root`; raise as `read` does."""
+    name = layout.MANIFEST
     reader = _Reader(root)
     manifest = Manifest((), frozen=False)
     try:

@@ -22,6 +22,7 @@ ROWS = (
     ("digest", "variants"),
     ("manifest",),
     ("schema", "recipe", "requirements", "uv"),
+    ("start.*",),
     ("lock", "install.*"),
     ("normalise",),
     ("stage", "pack"),
@@ -39,7 +40,8 @@ ROWS = (
 # Who alone may import a package of others.
 OWNERS = {
     "doit": {"state", "uptodate", "progress", "tasks"},
-    "yaml": {"manifest"},
+    "yaml": {"manifest", "start.templates"},
+    "hcl2": {"start.terraform"},
     "docker": {"install.container", "install.engine"},
     # docker's errors are these packages' errors.
     "requests": {"install.container", "install.engine"},
@@ -55,7 +57,17 @@ OWNERS = {
 
 # What takes long to import, or has no business where nothing is built.
 HEAVY = {
-    *("docker", "rich", "filelock", "pathspec", "packaging", "uv", "jsonschema"),
+    *(
+        "docker",
+        "rich",
+        "watchfiles",
+        "hcl2",
+        "filelock",
+        "pathspec",
+        "packaging",
+        "uv",
+        "jsonschema",
+    ),
     *("requests", "urllib3", "http.client", "http.server", "urllib.request", "ssl", "asyncio"),
 }
 

@@ -439,8 +439,8 @@ BAD = {
                 "number 1"
             ),
             (
-                "lambdas.yaml:12:16: lambda 'api': docker: engine: 'riscv' is not allowed; it must "
-                "match x86_64|arm64"
+                "lambdas.yaml:12:16: lambda 'api': docker: engine: 'riscv' is not allowed; "
+                f"expected {manifest.DOCKER_KEYS['engine'].rule}"
             ),
             (
                 "lambdas.yaml:12:41: lambda 'api': docker: engine: arm64: 'here' is not allowed; "
