@@ -233,7 +233,13 @@ KINDS = {
         "error, or that does not define the function. The code is read, not run.",
         "Correct `handler`, or the code; see that `source` is the folder that holds the module.",
     ),
-    # -- init
+    # -- watch and init
+    "watch": Kind(
+        "Nothing can be watched",
+        "`doit watch` names a function that is not declared, or watchfiles, which sees changes on "
+        "every system, is not installed.",
+        "Name functions or variants of lambdas.yaml, or none for all: `doit watch team_keys`.",
+    ),
     "init-exists": Kind(
         "There is a lambdas.yaml already",
         "`init` writes only what is not there.",

@@ -24,7 +24,7 @@ from buildlib.progress import META
 from buildlib.project import Project
 from buildlib.uptodate import Ask, AskLock, AskZip
 
-__all__ = ["DOIT_CONFIG", "task_lambdas", "task_why"]
+__all__ = ["DOIT_CONFIG", "task_lambdas", "task_watch", "task_why"]
 
 DOIT_CONFIG = {
     "backend": "lambdas",
@@ -38,6 +38,7 @@ DOIT_CONFIG = {
 
 Task = dict[str, Any]
 
+_WATCH = "build again at each change, all functions or those that are named, until Ctrl-C"
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
 _INDEX = "build everything; dist/lambdas.json lists just what lambdas.yaml declares"
 
@@ -68,6 +69,25 @@ def task_why() -> Iterator[Task]:
             "actions": [(_say, [explain.variant, project, variant])],
             "doc": f"say why {variant.id} would be built, or why it was",
         }
+
+
+def task_watch() -> Task:
+    """Build again whenever an input changes: `doit watch`, `doit watch team_keys`."""
+    return {"actions": [_watch], "pos_arg": "names", "doc": _WATCH}
+
+
+def _watch(names: list[str]) -> TaskFailed | None:
+    from buildlib import watch  # noqa: PLC0415 - for one task
+
+    try:
+        for line in watch.run(Path.cwd(), names):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stdout.write("no longer watching\n")
+    except (BuildError, OSError) as error:
+        return TaskFailed(_message(error))
+    return None
 
 
 def _say(lines: Callable[..., Iterator[str]], *arguments: object) -> None:

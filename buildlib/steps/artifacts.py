@@ -60,6 +60,7 @@ def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]
         written = archive.write(temporary, members)
         _publish(project, variant, written, temporary, "build")
     project.store.put(project.key(variant), project.layout.zip(variant.id), written)
+    project.remember_built(variant, written)  # again: its link in the store changed its ctime
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ ROWS = (
     ("outputs.*",),
     ("project",),
     ("steps.*",),
-    ("explain",),
+    ("explain", "watch"),
     ("state", "uptodate", "progress"),
     ("tasks", "__main__"),
 )
@@ -50,6 +50,7 @@ OWNERS = {
     "uv": {"uv"},
     "deflate": {"archive", "pack"},
     "filelock": {"files"},
+    "watchfiles": {"watch"},
     "rich": {"screen"},
     "pathspec": {"stage"},
     "packaging": {"lock"},
