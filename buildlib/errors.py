@@ -21,7 +21,7 @@ class Kind(NamedTuple):
 class BuildError(Exception):
     """The base of every error that a user can act on; `kind` is a key of `KINDS`."""
 
-    def __init__(self, message: str, kind: str) -> None:
+    def __init__(self, message: str, kind: str = "") -> None:
         super().__init__(message, kind)
         self.kind = kind
 
@@ -279,4 +279,4 @@ def page() -> Iterator[str]:
 
 def told(message: str, kind: str) -> str:
     """Return a message as it is shown: with where to read more."""
-    return f"{message}\nMore: python -m buildlib errors {kind}"
+    return f"{message}\nMore: python -m buildlib errors {kind}" if kind else message

@@ -20,7 +20,8 @@ _CLOCK = 20_000_000  # ns by which a file's time may lag behind
 def run(root: Path, names: Sequence[str]) -> Iterator[str]:
     """Build the functions or variants `names`, or all, and again at each change; yield lines.
 
-    Ctrl-C ends it, as a KeyboardInterrupt. What cannot be built is said, and tried again at the next change.
+    Ctrl-C ends it, as a KeyboardInterrupt. What cannot be built is said, and tried again at the
+    next change.
 
     Raises:
         BuildError: a name is not declared, or watchfiles is not installed.
