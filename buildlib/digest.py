@@ -15,9 +15,9 @@ from pathlib import Path
 from buildlib import files
 
 # Coarser than the timestamps of any file system in use (FAT: 2 s).
-_GRAIN_NS = 2_000_000_000
+GRAIN_NS = 2_000_000_000
 _FORMAT = 1
-_CTIME_IS_CHANGE = os.name != "nt"
+CTIME_IS_CHANGE = os.name != "nt"
 
 Signature = tuple[int, int, int, int]
 
@@ -55,11 +55,11 @@ class Digests:
         name = path[self._prefix :].replace(os.sep, "/")
         known = self._known.get(name)
         now = signature(status)
-        if isinstance(known, list) and tuple(known[1:]) == now and _CTIME_IS_CHANGE:
+        if isinstance(known, list) and tuple(known[1:]) == now and CTIME_IS_CHANGE:
             return str(known[0])
         before = time.time_ns()
         value = sha256(path)
-        if max(status.st_mtime_ns, status.st_ctime_ns) < before - _GRAIN_NS:
+        if max(status.st_mtime_ns, status.st_ctime_ns) < before - GRAIN_NS:
             self._known[name] = [value, *now]
             self._changed = True
         elif self._known.pop(name, None):

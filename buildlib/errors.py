@@ -19,11 +19,16 @@ class Kind(NamedTuple):
 
 
 class BuildError(Exception):
-    """The base of every error that a user can act on; `kind` is a key of `KINDS`."""
+    """The base of every error that a user can act on; `kind` is a key of `KINDS`.
+
+    A class of errors of one kind names it once, as `usual`.
+    """
+
+    usual = ""
 
     def __init__(self, message: str, kind: str = "") -> None:
         super().__init__(message, kind)
-        self.kind = kind
+        self.kind = kind or self.usual
 
     def __str__(self) -> str:
         """Return the message."""
@@ -44,6 +49,24 @@ class InstallError(BuildError):
 
 class StageError(BuildError):
     """The tree that should be in the ZIP cannot be put together."""
+
+
+class RecordError(BuildError):
+    """`lambdas.hashes.json` cannot be used, or something was built that it does not say."""
+
+    usual = "record"
+
+
+class QueryError(BuildError):
+    """What another program asked for cannot be understood, or is not declared."""
+
+    usual = "query"
+
+
+class InvokeError(BuildError):
+    """A function could not be invoked here; that it raised is not one."""
+
+    usual = "invoke"
 
 
 class ArchiveError(BuildError):
@@ -232,6 +255,25 @@ KINDS = {
         "`handler: module.function` names a module that is not in the ZIP, that has a syntax "
         "error, or that does not define the function. The code is read, not run.",
         "Correct `handler`, or the code; see that `source` is the folder that holds the module.",
+    ),
+    # -- what is done with a ZIP
+    "invoke": Kind(
+        "A function could not be invoked",
+        "What `doit invoke` needs is missing, such as an image, an interpreter of the function's "
+        "Python, or a well-formed event; the function itself did not fail.",
+        "Do what the message says; `doit help invoke:<id>` shows the options.",
+    ),
+    "query": Kind(
+        "Terraform asked for something that there is not",
+        "The query of the data source `external` names an unknown function, or has a wrong form.",
+        "Correct the `query` in the Terraform configuration.",
+    ),
+    "record": Kind(
+        "The recorded hashes do not fit",
+        "lambdas.hashes.json says what each key must give; it is stale, damaged, or the same "
+        "inputs gave other bytes.",
+        "If the inputs changed, run `doit record` and commit the file. If they did not, find out "
+        "why before you deploy.",
     ),
     # -- watch and init
     "watch": Kind(

@@ -255,6 +255,16 @@ def _kind(mode: int) -> str:
     return next((name for test, name in names.items() if test(mode)), "a device")
 
 
+def _has_link(root: Path, path: str) -> bool:
+    """Tell whether `path`, or a folder on the way to it from `root`, is a link."""
+    way = str(root)
+    for part in path.split("/"):
+        way = f"{way}{os.sep}{part}"
+        if os.path.islink(way):
+            return True
+    return False
+
+
 def inside(root: Path, text: str, what: str) -> str:
     """Return `text` as a normal POSIX path relative to `root`, or raise if it leaves it.
 
@@ -273,7 +283,9 @@ def inside(root: Path, text: str, what: str) -> str:
     if normal == ".." or normal.startswith("../"):
         msg = f"{what} '{text}' leaves the repository; only what is inside it can be built alike"
         raise BuildError(msg, "manifest")
-    if not _inside(os.path.realpath(root / normal), os.path.realpath(root)):
+    if _has_link(root, normal) and not _inside(
+        os.path.realpath(root / normal), os.path.realpath(root)
+    ):
         msg = f"{what} '{text}' leaves the repository through a link; move or copy the content"
         raise BuildError(msg, "manifest")
     return normal

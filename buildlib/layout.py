@@ -36,9 +36,19 @@ class Layout:
         return self.dist / "lambdas.json"
 
     @property
+    def hashes(self) -> Path:
+        """The committed record of keys and hashes, by which a plan needs no build."""
+        return self.root / "lambdas.hashes.json"
+
+    @property
     def digests(self) -> Path:
         """The remembered digests of files."""
         return self.build / "digests.json"
+
+    @property
+    def settled(self) -> Path:
+        """The variants that were seen to be finished."""
+        return self.build / "settled.json"
 
     def zip(self, variant_id: str) -> Path:
         """Return the artifact of a variant."""

@@ -5,6 +5,7 @@ told from `"3.10"`, tags build nothing, and an alias is looked at once for each 
 """
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -366,7 +367,7 @@ class _Reader:
         source = self.path(node, options["source"] or f"lambdas/{name}", f"{where}: source")
         if source is None:
             return None
-        if not (self.root / source).is_dir():
+        if not os.path.isdir(f"{self.root}/{source}"):
             hint = _FROM_ROOT if "source" in entries else "create it or say 'source:'"
             self.problem(node, f"{where}: the source folder '{source}' does not exist; {hint}")
         requirements = None
@@ -384,7 +385,7 @@ class _Reader:
                 self.problem(
                     node, f"{where}: requirements '{requirements}' is where the lock is written"
                 )
-        elif (self.root / source / "requirements.txt").is_file():
+        elif os.path.isfile(f"{self.root}/{source}/requirements.txt"):
             requirements = f"{source}/requirements.txt"
         include = []
         nodes = getattr(entries["include"].value, "value", []) if "include" in entries else []

@@ -171,8 +171,7 @@ def _compress_all(
     size = 0
     with ThreadPoolExecutor(threads) as pool:
         while jobs or running:
-            while jobs and (not running or size + _size(jobs[-1]) <= _IN_FLIGHT):
-                job = jobs.pop()
+            while job := _next(jobs, _IN_FLIGHT - size if running else None):
                 running[pool.submit(_compress, job)] = job
                 size += _size(job)
             done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -192,6 +191,14 @@ def _jobs(contents: Iterable[Content]) -> list[list[Content]]:
         else:
             jobs.append([content])
     return jobs
+
+
+def _next(jobs: list[list[Content]], room: int | None) -> list[Content] | None:
+    """Take the largest job that fits into so many bytes; None stands for any."""
+    for place in range(len(jobs) - 1, -1, -1):
+        if room is None or _size(jobs[place]) <= room:
+            return jobs.pop(place)
+    return None
 
 
 def _size(job: Iterable[Content]) -> int:

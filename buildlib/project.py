@@ -10,10 +10,11 @@ from buildlib.digest import Digests
 from buildlib.errors import BuildError, LockError
 from buildlib.layout import Layout
 from buildlib.model import Function, Image, Origin, Pin, Variant
-from buildlib.outputs import index
+from buildlib.outputs import hashes, index
 from buildlib.recipe import Recipe
 from buildlib.requirements import Requirements
 from buildlib.runtimes import RUNTIMES
+from buildlib.settled import Settled
 from buildlib.store import LIMIT, Store
 
 T = TypeVar("T")
@@ -31,15 +32,16 @@ class Project:
         self.manifest = manifest.read(root)
         self.digests = Digests(root, self.layout.digests)
         self.store = _store(self.layout)
+        self._settled = Settled(root, self.layout.settled)
         self.variants = {
             variant.id: variant
             for function in self.manifest.functions
             for variant in variants.of(function)
         }
-        # Every task asks for these: as texts, they are made ten times faster than as paths.
-        self._root, self._build, self._dist = (
-            f"{path}{os.sep}" for path in (root, self.layout.build, self.layout.dist)
-        )
+        self._has_docker = any(function.docker for function in self.manifest.functions)
+        self._is_settled: dict[str, bool] = {}
+        # Every task asks for paths: as texts, they are made ten times faster.
+        self._root = f"{root}{os.sep}"
         self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
 
     def _remembered(self, name: Hashable, state: Hashable, make: Callable[[], T]) -> T:
@@ -60,12 +62,14 @@ class Project:
 
     def lowest_python(self, function: Function) -> str:
         """Return the lowest Python that the lock of a function must hold for."""
-        return lock.lowest(
-            python
-            for other in self.manifest.functions
-            if other.lock == function.lock
-            for python in other.pythons
-        )
+
+        def by_lock() -> dict[str | None, str]:
+            found: dict[str | None, list[str]] = {}
+            for other in self.manifest.functions:
+                found.setdefault(other.lock, []).extend(other.pythons)
+            return {path: lock.lowest(set(pythons)) for path, pythons in found.items()}
+
+        return self._remembered("lowest", None, by_lock)[function.lock]
 
     def pins(self, variant: Variant) -> tuple[Pin, ...]:
         """Return the locked distributions of a variant."""
@@ -105,6 +109,8 @@ class Project:
 
     def unpinned_images(self, function: Function) -> list[Image]:
         """Return the images that the lock of a function lacks."""
+        if not self._has_docker:
+            return []
         wanted = self.wanted_images(function)
         pinned = {image[:3] for image in self.pinned_images(function)} if wanted else set()
         return [image for image in wanted if image[:3] not in pinned]
@@ -158,25 +164,50 @@ class Project:
 
     def built(self, variant: Variant) -> archive.Written | None:
         """Return what the ZIP of a variant is, if it is there, whole, and of the present inputs."""
-        stamp = f"{self._build}zip{os.sep}{variant.id}.json"
-        path = f"{self._dist}{variant.id}.zip"
-        state = (self.key(variant), _state(stamp), _state(path))
 
         def look() -> archive.Written | None:
-            record = files.read_json(Path(stamp))
-            if not isinstance(record, dict) or record.get("key") != state[0] or not state[2]:
+            stamp, path, _ = outputs = _outputs(variant)
+            known = self._settled.find(variant, self._constants(variant), outputs)
+            self._is_settled[variant.id] = known is not None
+            if known is not None:
+                return known
+            record = files.read_json(self.layout.root / stamp)
+            if not isinstance(record, dict) or record.get("key") != self.key(variant):
                 return None
             written = archive.Written(*record["written"])
-            found = self.digests.of(path, os.stat(path))
+            try:
+                found = self.digests.of(self._root + path, os.stat(self._root + path))
+            except FileNotFoundError:
+                return None
             return written if found == written.sha256 else None
 
-        return self._remembered(("built", variant.id), state, look)
+        return self._remembered(("built", variant.id), self._built_state(variant), look)
+
+    def is_settled(self, variant: Variant) -> bool:
+        """Tell whether nothing at all changed since all steps of a variant were done."""
+        return self.built(variant) is not None and self._is_settled[variant.id]
+
+    def settle(self, variant: Variant, written: archive.Written) -> None:
+        """Note that all steps of a variant are done."""
+        requirements = self.requirements(variant.function)
+        names = requirements.files if requirements else ()
+        constants, outputs = self._constants(variant), _outputs(variant)
+        self._settled.note(variant, constants, outputs, names, written)
+
+    def _constants(self, variant: Variant) -> str:
+        return f"{recipe.constants()} {self.lowest_python(variant.function)}"
+
+    def _built_state(self, variant: Variant) -> Hashable:
+        """Return the status of the files that a run of doit itself may change."""
+        shown = variant.function.lock
+        stamp, path, _ = _outputs(variant)
+        lock_state = _state(self._root + shown) if shown else None
+        return (lock_state, _state(self._root + stamp), _state(self._root + path))
 
     def remember_built(self, variant: Variant, written: archive.Written) -> None:
         """Take note of a ZIP that was just published, so that it need not be read again."""
-        stamp = f"{self._build}zip{os.sep}{variant.id}.json"
-        state = (self.key(variant), _state(stamp), _state(f"{self._dist}{variant.id}.zip"))
-        self._memory["built", variant.id] = (state, written)
+        self._memory["built", variant.id] = (self._built_state(variant), written)
+        self._is_settled[variant.id] = False
 
     def record(self, path: Path) -> dict[str, Any] | None:
         """Return a record that a step left; None if there is none. The last one is remembered."""
@@ -203,6 +234,16 @@ class Project:
         state = _state(self.layout.index)
         return self._remembered("index", state, lambda: index.read(self.layout))
 
+    def save(self) -> None:
+        """Keep what was found out for the next run."""
+        self.digests.save()
+        self._settled.save()
+
+    def recorded(self) -> dict[str, hashes.Entry]:
+        """Return what `doit record` wrote; empty without it, or if it is damaged."""
+        state = _state(self.layout.hashes)
+        return self._remembered("hashes", state, lambda: hashes.read(self.layout))
+
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what another process had better read again."""
         return self.__dict__ | {"_memory": {}}
@@ -226,6 +267,12 @@ def _store(layout: Layout) -> Store:
         int(limit) * 1_000_000 if limit else LIMIT,
         shared=bool(folder),
     )
+
+
+def _outputs(variant: Variant) -> tuple[str, str, str]:
+    """Return the record of the step `zip`, the ZIP and its checksum, below the root."""
+    name = variant.id
+    return f"build/zip/{name}.json", f"dist/{name}.zip", f"dist/{name}.zip.sha256"
 
 
 def _state(path: str | Path) -> digest.Signature | None:

@@ -71,6 +71,11 @@ def artifact(variant: Variant, dependencies: Recipe, sources: Sequence[File]) ->
     }
 
 
+def constants() -> str:
+    """Return what is in every recipe, whatever the variant and its files."""
+    return f"{CONTRACT} {__version__} {encoder()} {build_tools()}"
+
+
 def difference(before: Recipe, now: Recipe) -> list[str]:
     """Return in words what changed from one artifact's recipe to another, one change a line."""
     old, new = before.get("environment", {}), now["environment"]

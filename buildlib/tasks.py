@@ -5,12 +5,14 @@ Nothing else than the loading of the tasks happens here: each task calls a funct
 """
 
 import atexit
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from doit.action import PythonAction
 from doit.cmd_base import NamespaceTaskLoader
 from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.loader import create_after
@@ -24,7 +26,7 @@ from buildlib.progress import META
 from buildlib.project import Project
 from buildlib.uptodate import Ask, AskLock, AskZip
 
-__all__ = ["DOIT_CONFIG", "task_lambdas", "task_watch", "task_why"]
+__all__ = ["DOIT_CONFIG", "task_invoke", "task_lambdas", "task_watch", "task_why"]
 
 DOIT_CONFIG = {
     "backend": "lambdas",
@@ -39,8 +41,11 @@ DOIT_CONFIG = {
 Task = dict[str, Any]
 
 _WATCH = "build again at each change, all functions or those that are named, until Ctrl-C"
+_LAST = steps.STEPS[-1]
+
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
 _INDEX = "build everything; dist/lambdas.json lists just what lambdas.yaml declares"
+_RECORD = "write the keys and hashes of all to lambdas.hashes.json, for plans without a build"
 
 # A task of this name is not shown by doit.
 _CONTAINED = "_containers"
@@ -52,11 +57,37 @@ _RENEW = {
     "default": False,
     "help": "take newer versions, as naming the task does",
 }
+# Commands of doit that show what tasks there are.
+_LISTING = {"help", "list", "tabcompletion"}
+
+_INVOKE: list[dict[str, Any]] = [
+    {"name": "event", "long": "event", "default": "{}", "help": "file, '-' for stdin, or JSON"},
+    {"name": "timeout", "long": "timeout", "type": int, "default": 30, "help": "in seconds"},
+    {"name": "env_file", "long": "env-file", "default": "", "help": "lines of NAME=VALUE"},
+    {
+        "name": "where",
+        "long": "where",
+        "default": "auto",
+        "choices": [("auto", "image, else host"), ("image", "AWS's"), ("host", "this machine")],
+        "help": "where it runs",
+    },
+    {"name": "image", "long": "image", "default": "", "help": "instead of AWS's image"},
+    {"name": "python", "long": "python", "default": "", "help": "an interpreter of this machine"},
+]
 
 
-def task_lambdas() -> Iterator[Task]:
+def task_lambdas() -> Iterator[Task | DoitTask]:
     """Build the functions that lambdas.yaml declares."""
-    yield from tasks(_project())
+    # Thousands of tasks live until the end: looking for garbage among them, while they are made and
+    # ever after, takes a quarter of an unchanged run.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield from tasks(_project())
+    finally:
+        gc.freeze()
+        if collecting:
+            gc.enable()
 
 
 @create_after()  # type: ignore[untyped-decorator] # these tasks exist only when asked for
@@ -90,6 +121,36 @@ def _watch(names: list[str]) -> TaskFailed | None:
     return None
 
 
+def task_invoke() -> Iterator[Task]:
+    """Run a function as Lambda does: doit invoke:<id> --event event.json."""
+    # Tasks that doit creates later have no options on the command line, so these are there at once,
+    # but only for who names them.
+    if not any(word in _LISTING or word.startswith("invoke:") for word in sys.argv[1:]):
+        return
+    project = _project()
+    for variant in project.variants.values():
+        yield {
+            "name": variant.id,
+            "actions": [(_invoke, [project, variant])],
+            "params": _INVOKE,
+            "task_dep": [f"hash:{variant.id}"],
+            "doc": f"invoke {variant.id} as Lambda does",
+        }
+
+
+def _invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | None:  # noqa: ANN401
+    from buildlib.invoke import run  # noqa: PLC0415
+
+    try:
+        found, where = run.invoke(project, variant, run.Options(**options))
+    except (BuildError, OSError) as error:
+        return TaskFailed(_message(error))
+    for line in run.shown(variant, found, where):
+        sys.stderr.write(f"{line}\n")
+    sys.stdout.write(f"{found.response}\n")
+    return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
+
+
 def _say(lines: Callable[..., Iterator[str]], *arguments: object) -> None:
     for line in lines(*arguments):
         sys.stdout.write(f"{line}\n")
@@ -103,21 +164,21 @@ def _project() -> Project:
         if os.environ.get("GITHUB_ACTIONS") == "true":
             sys.stdout.writelines(f"{line}\n" for line in outcome.annotations(MANIFEST, message))
         raise InvalidDodoFile(message) from None
-    atexit.register(project.digests.save)
+    atexit.register(project.save)
     return project
 
 
-def tasks(project: Project) -> Iterator[Task]:
+def tasks(project: Project) -> Iterator[Task | DoitTask]:
     """Yield every task of a project, in the order in which the data flows."""
     yield {"basename": "lock", "name": None, "doc": _LOCK}
-    for step in steps.STEPS:
-        yield {"basename": step.name, "name": None, "doc": step.doc}
+    groups = [_group(project, step) for step in steps.STEPS]
+    yield from groups
     locks: dict[str, str] = {}
     for function in project.manifest.functions:
         if function.lock:
             yield _lock(project, function, locks)
     for variant in project.variants.values():
-        yield from _variant(project, variant)
+        yield from _variant(project, variant, groups)
     for function in project.manifest.functions:
         ids = [variant.id for variant in variants.of(function)]
         if ids != [function.name]:
@@ -144,6 +205,14 @@ def tasks(project: Project) -> Iterator[Task]:
         yield {"basename": _CONTAINED, "actions": [(_contained, [project])]}
         index["calc_dep"] = [_CONTAINED]
     yield index
+    yield {
+        "basename": "record",
+        "actions": [(_act, [steps.make_record, project])],
+        "uptodate": [Ask(steps.record_is_done, project)],
+        "task_dep": ["index"],
+        "doc": _RECORD,
+        "meta": _meta("record", []),
+    }
 
 
 def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
@@ -164,26 +233,52 @@ def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
     }
 
 
-def _variant(project: Project, variant: Variant) -> Iterator[Task]:
-    """Yield the tasks of one variant."""
-    layout, name = project.layout, variant.id
+def _group(project: Project, step: steps.Step) -> DoitTask:
+    """Return the task that stands for a step of all variants."""
+    leaves = [f"{step.name}:{name}" for name in project.variants]
+    return DoitTask(step.name, None, task_dep=leaves, doc=step.doc, has_subtask=True)
+
+
+def _variant(project: Project, variant: Variant, groups: list[DoitTask]) -> Iterator[DoitTask]:
+    """Yield the tasks of one variant.
+
+    They are copies of the tasks of their groups, with what is their own: doit checks and prepares
+    each field of a new task, which takes most of the time in a manifest of a thousand functions.
+    """
+    name = variant.id
     target = f"{variant.function.name}, Python {variant.python}, {variant.architecture}"
     before = [f"lock:{variant.function.name}"] if variant.function.lock else []
-    # Not of `zip`: doit runs a task whose target is missing, and `hash` may get it from the store.
-    targets = {"hash": [layout.relative(layout.zip(name)), layout.relative(layout.checksum(name))]}
-    for step in steps.STEPS:
-        yield {
-            "basename": step.name,
-            "name": name,
-            "actions": [(_act, [step.make, project, variant])],
-            "uptodate": [_ask(step, project, variant)],
-            "targets": targets.get(step.name, []),
-            "task_dep": before,
-            "clean": [(step.clean, [project, variant])],
-            "doc": f"{step.name} of {target}",
-            "meta": _meta(step.name, [name]),
-        }
-        before = [f"{step.name}:{name}"]
+    for step, group in zip(steps.STEPS, groups, strict=True):
+        task = DoitTask.__new__(DoitTask)
+        task.__dict__.update(group.__dict__)
+        task.name = f"{step.name}:{name}"
+        task.doc = f"{step.name} of {target}"
+        task.meta = _meta(step.name, [name])
+        task.subtask_of = step.name
+        task.has_subtask = False
+        task.task_dep = before
+        # Not of `zip`: doit runs a task whose target is missing, and `hash` may get it from the
+        # store.
+        task.targets = [f"dist/{name}.zip", f"dist/{name}.zip.sha256"] if step is _LAST else []
+        task.uptodate = [(_ask(step, project, variant), [], {})]
+        task._actions = [(_act, [step.make, project, variant])]  # noqa: SLF001
+        task.clean_actions = _Clean(step.clean, [project, variant])
+        # Each task has its own of what doit changes in place.
+        task.file_dep, task.calc_dep = set(), set()
+        task.wild_dep, task.setup_tasks, task.value_savers, task.values = [], [], [], {}
+        yield task
+        before = [task.name]
+
+
+class _Clean:
+    """What `doit clean` does for a task: made when it is asked for."""
+
+    def __init__(self, clean: Callable[..., None], arguments: list[object]) -> None:
+        self._clean, self._arguments = clean, arguments
+
+    def __iter__(self) -> Iterator[PythonAction]:
+        """Give the action to doit."""
+        yield PythonAction(self._clean, self._arguments)
 
 
 def _meta(step: str, ids: list[str]) -> dict[str, Any]:

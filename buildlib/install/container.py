@@ -64,11 +64,11 @@ class Container(NamedTuple):
 
 @contextlib.contextmanager
 def running(
-    engine: Engine, image: str, target: str, volume: tuple[str, str], layout: Layout
+    engine: Engine, image: str, target: str, volume: tuple[str, str] | None, layout: Layout
 ) -> Iterator[Container]:
     """Give a running container of the image with the id `image`, and remove it afterwards.
 
-    `volume` is the name of a volume that stays, and where it is in the container.
+    `volume` is the name of a volume that stays, and where it is in the container; if there is one.
     """
     sweep(engine, layout)
     session = uuid.uuid4().hex
@@ -76,10 +76,11 @@ def running(
     client = engine.client
     with files.locked(lock):
         try:
-            client.create_volume(volume[0], labels={LABEL: "pip's cache"})
+            if volume:
+                client.create_volume(volume[0], labels={LABEL: "pip's cache"})
             host = client.create_host_config(
                 auto_remove=True,
-                binds=[f"{volume[0]}:{volume[1]}:rw"],
+                binds=[f"{volume[0]}:{volume[1]}:rw"] if volume else [],
                 security_opt=["no-new-privileges"],
             )
             created = client.create_container(
@@ -91,7 +92,7 @@ def running(
                 working_dir="/",
                 name=f"{LABEL}-{session}",
                 labels={_CHECKOUT: _checkout(layout), _SESSION: session},
-                volumes=[volume[1]],
+                volumes=[volume[1]] if volume else [],
                 host_config=host,
                 platform=target,
             )

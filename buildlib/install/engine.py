@@ -46,7 +46,9 @@ class Engine(NamedTuple):
 
 
 @contextlib.contextmanager
-def connected(function: Function, architecture: str) -> Iterator[Engine]:
+def connected(
+    function: Function, architecture: str, purpose: str = "'install: docker'"
+) -> Iterator[Engine]:
     """Give a connection to the engine for an architecture.
 
     It is the one that the manifest names, else DOCKER_HOST, else docker's current context.
@@ -68,7 +70,7 @@ def connected(function: Function, architecture: str) -> Iterator[Engine]:
         client.ping()
     except (docker.errors.DockerException, OSError, requests.RequestException) as error:
         msg = (
-            f"'install: docker' needs an engine, and none answers at "
+            f"{purpose} needs an engine, and none answers at "
             f"{address} ({origin}): {_reason(error)}. Start Docker there, point DOCKER_HOST to "
             "one that runs, or name one as 'docker: {engine: ...}'"
         )
@@ -153,6 +155,18 @@ def pin(engine: Engine, name: str, architecture: str) -> str:
         if reference.partition("@")[0] == _repository(name):
             return str(reference)
     return str(image["Id"])
+
+
+def present(engine: Engine, name: str, architecture: str) -> str | None:
+    """Return the id of the image `name`, if the engine has it for an architecture."""
+    import docker  # noqa: PLC0415
+
+    try:
+        image = engine.client.inspect_image(name)  # type: ignore[no-untyped-call]
+    except docker.errors.ImageNotFound:
+        return None
+    found = f"{image['Os']}/{image['Architecture']}"
+    return str(image["Id"]) if found == image_platform(architecture) else None
 
 
 def get(engine: Engine, reference: str, architecture: str, log: "Log") -> str:

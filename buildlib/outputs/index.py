@@ -35,7 +35,7 @@ def entry(layout: Layout, variant: Variant, written: Written) -> Entry:
         "handler": variant.function.handler,
         "runtime": RUNTIMES[variant.python].identifier,
         "architecture": variant.architecture,
-        "path": layout.relative(layout.zip(variant.id)),
+        "path": f"{layout.dist.name}/{variant.id}.zip",
         "sha256": written.sha256,
         "source_code_hash": base64.b64encode(digest).decode(),
         "size": written.size,
@@ -63,12 +63,13 @@ def publish(layout: Layout, variant: Variant, written: Written, new: Path | None
             _write(layout, index)
 
 
-def is_described(
-    layout: Layout, variant: Variant, written: Written, index: dict[str, Entry]
-) -> bool:
-    """Tell whether the checksum and the index say of a ZIP what it is."""
-    if index.get(variant.id) != entry(layout, variant, written):
-        return False
+def is_listed(layout: Layout, variant: Variant, written: Written, index: dict[str, Entry]) -> bool:
+    """Tell whether the index says of a ZIP what it is."""
+    return index.get(variant.id) == entry(layout, variant, written)
+
+
+def has_checksum(layout: Layout, variant: Variant, written: Written) -> bool:
+    """Tell whether the checksum of a ZIP is the right one."""
     try:
         checksum = layout.checksum(variant.id).read_bytes()
     except OSError:
@@ -91,7 +92,7 @@ def withdraw(layout: Layout, variant_id: str, *, zip_too: bool = True) -> None:
 
 def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
     """Return the line that `sha256sum -c` reads from the repository's root."""
-    return f"{written.sha256}  {layout.relative(layout.zip(variant.id))}\n".encode()
+    return f"{written.sha256}  {f'{layout.dist.name}/{variant.id}.zip'}\n".encode()
 
 
 def _write(layout: Layout, index: dict[str, Entry]) -> None:

@@ -23,6 +23,7 @@ from buildlib.steps.artifacts import (
 )
 from buildlib.steps.environments import buildable, clean_venv, make_venv, venv_is_done
 from buildlib.steps.locks import lock_is_done, make_lock
+from buildlib.steps.records import make_record, record_is_done
 from buildlib.steps.trees import (
     clean_stage,
     clean_touch,
@@ -42,8 +43,10 @@ __all__ = [
     "index_is_done",
     "lock_is_done",
     "make_lock",
+    "make_record",
     "make_zip",
     "prune",
+    "record_is_done",
     "zip_is_done",
     "zip_is_published",
 ]

@@ -9,9 +9,10 @@ from buildlib import archive, files, pack, recipe
 from buildlib.archive import Written
 from buildlib.errors import ArchiveError, BuildError
 from buildlib.model import Origin, Packed, Variant
-from buildlib.outputs import index
+from buildlib.outputs import hashes, index
 from buildlib.project import Project
 from buildlib.steps.environments import clean_venv
+from buildlib.steps.locks import lock_is_done
 from buildlib.steps.trees import clean_stage, stage_and_touch, staged, tree_locked
 
 
@@ -82,6 +83,7 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path, or
     reasons = reasons or (
         before.get("reasons", []) if project.built(variant) else ["lost or damaged"]
     )
+    hashes.check(project.recorded(), variant, project.key(variant), written.sha256)
     index.publish(project.layout, variant, written, new=new)
     record = {
         "key": project.key(variant),
@@ -146,9 +148,15 @@ def clean_zip(project: Project, variant: Variant) -> None:
 def hash_is_done(project: Project, variant: Variant) -> bool:
     """Tell whether the checksum and the index describe the ZIP."""
     written = project.built(variant)
-    return written is not None and index.is_described(
-        project.layout, variant, written, project.index()
-    )
+    if written is None or not index.is_listed(project.layout, variant, written, project.index()):
+        return False
+    if project.is_settled(variant):
+        return True
+    if not index.has_checksum(project.layout, variant, written):
+        return False
+    if lock_is_done(project, variant.function):
+        project.settle(variant, written)
+    return True
 
 
 def make_hash(project: Project, variant: Variant) -> None:

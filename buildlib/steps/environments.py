@@ -7,7 +7,6 @@ from pathlib import Path
 
 from buildlib import files, normalise, pack, recipe
 from buildlib.errors import BuildError, LockError
-from buildlib.install import docker, wheels
 from buildlib.model import Docker, File, Variant
 from buildlib.project import Project
 from buildlib.steps.locks import lock_is_done
@@ -69,10 +68,14 @@ def _install(project: Project, variant: Variant, tree: Path, *, fresh: bool = Fa
     log = layout.log("venv", variant.id)
     pins = project.pins(variant)
     if variant.function.docker:
+        from buildlib.install import docker  # noqa: PLC0415 - only when something is installed
+
         image = project.image(variant)
         docker.install(variant, pins, tree, image, layout=layout, indexes=indexes, log=log)
     else:
         cache = layout.build / "sdist-cache"
+        from buildlib.install import wheels  # noqa: PLC0415 - the same
+
         wheels.install(
             variant,
             pins,
@@ -102,6 +105,8 @@ def buildable(project: Project) -> list[Variant]:
             continue
         place = (variant.architecture, Docker(engine=function.docker.engine))
         if place not in problems:
+            from buildlib.install import docker  # noqa: PLC0415 - only when an engine is asked
+
             problems[place] = docker.answers(function, variant.architecture)
         if problems[place] is None:
             found.append(variant)

@@ -2,17 +2,18 @@
 
 import os
 
-from buildlib import lock
+from buildlib import lock, variants
 from buildlib.errors import LockError
-from buildlib.install import docker
 from buildlib.model import Function, Image
 from buildlib.project import Project
 
 
 def lock_is_done(project: Project, function: Function) -> bool:
     """Tell whether the lock was made from the present requirements."""
+    if function.lock is None or all(map(project.is_settled, variants.of(function))):
+        return True
     requirements = project.requirements(function)
-    if requirements is None or function.lock is None:
+    if requirements is None:
         return True
     python = project.lowest_python(function)
     path = project.layout.root / function.lock
@@ -54,6 +55,8 @@ def _pin_images(project: Project, function: Function, *, keep: bool) -> list[Ima
         if image[:3] in pinned:
             found.append(pinned[image[:3]])
         else:
+            from buildlib.install import docker  # noqa: PLC0415 - only when an engine is asked
+
             reference = docker.resolve(function, image.architecture, image.name)
             found.append(image._replace(reference=reference))
     return found

@@ -35,7 +35,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
 @pytest.fixture
 def aged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every file be older than a clock's grain."""
-    monkeypatch.setattr(digest, "_GRAIN_NS", -(10**10))
+    monkeypatch.setattr(digest, "GRAIN_NS", -(10**10))
 
 
 def of(digests: Digests, path: Path) -> str:
@@ -128,7 +128,7 @@ def test_remembered_then_young(
     path = tmp_path / "a"
     path.write_bytes(b"1")
     with monkeypatch.context() as patch:
-        patch.setattr(digest, "_GRAIN_NS", -(10**10))
+        patch.setattr(digest, "GRAIN_NS", -(10**10))
         of(digests, path)
         digests = again(digests, tmp_path)
     path.write_bytes(b"22")

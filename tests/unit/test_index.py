@@ -45,7 +45,8 @@ def publish(layout: Layout, variant: Variant, content: bytes) -> Written:
 
 def is_described(layout: Layout, variant: Variant, written: Written) -> bool:
     """Tell what the index module says of a ZIP."""
-    return index.is_described(layout, variant, written, index.read(layout))
+    listed = index.is_listed(layout, variant, written, index.read(layout))
+    return listed and index.has_checksum(layout, variant, written)
 
 
 def check(layout: Layout) -> None:

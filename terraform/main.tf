@@ -1,0 +1,3 @@
+locals {
+  index = jsondecode(file("${var.root}/dist/lambdas.json"))
+}

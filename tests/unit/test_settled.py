@@ -1,0 +1,156 @@
+"""What was seen to be finished is recognised as such, until anything at all changes."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from buildlib import digest, lock, project, requirements, settled, steps
+from buildlib.errors import LockError
+from buildlib.project import Project
+from tests.unit.conftest import write
+
+MANIFEST = "version: 1\nlambdas:\n  api: {handler: app.handler, include: [shared/common]}\n"
+FILES = {
+    "lambdas.yaml": MANIFEST,
+    "lambdas/api/app.py": "def handler(event, context): ...\n",
+    "lambdas/api/pkg/data.txt": "data",
+    "lambdas/api/requirements.txt": "-r base.txt\n",
+    "lambdas/api/base.txt": "",
+    "shared/common/__init__.py": "C = 1\n",
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a repository whose only variant is built and noted as finished."""
+    monkeypatch.setattr(digest, "GRAIN_NS", -(10**12))  # so that nothing is too young
+    write(tmp_path, FILES)
+    found = requirements.read(tmp_path, "lambdas/api/requirements.txt")
+    header = f"# requirements-sha256: {found.sha256}\n# python: 3.13\n"
+    write(tmp_path, {"lambdas/api/requirements.lock": header})
+    assert lock.is_current(tmp_path / "lambdas/api/requirements.lock", found, "3.13")
+    one = Project(tmp_path)
+    api = one.variants["api"]
+    steps.make_zip(one, api)
+    assert steps.hash_is_done(one, api)
+    one.save()
+    assert is_settled(tmp_path)
+    return tmp_path
+
+
+def is_settled(root: Path) -> bool:
+    one = Project(root)
+    try:
+        return one.is_settled(one.variants["api"])
+    except LockError:  # it was looked for
+        return False
+
+
+def test_nothing_is_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a finished variant no input and no output is opened, only their status is looked at."""
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("something was read")
+
+    one = Project(root)
+    monkeypatch.setattr(digest, "sha256", refuse)
+    monkeypatch.setattr(lock, "pins", refuse)
+    monkeypatch.setattr(requirements, "read", refuse)
+    monkeypatch.setattr(project.stage, "sources", refuse)
+    api = one.variants["api"]
+    assert steps.lock_is_done(one, api.function)
+    assert all(step.is_done(one, api) for step in steps.STEPS)
+
+
+def same_size(root: Path) -> None:
+    path = root / "lambdas/api/pkg/data.txt"
+    before = path.stat()
+    path.write_text("DATA")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def replaced(root: Path) -> None:
+    path = root / "lambdas/api/pkg/data.txt"
+    before = path.stat()
+    other = root / "other"
+    other.write_text("DATA")
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "same size and mtime": same_size,
+    "replaced": replaced,
+    "added": lambda root: write(root, {"lambdas/api/new.py": ""}),
+    "removed": lambda root: (root / "lambdas/api/pkg/data.txt").unlink(),
+    "renamed": lambda root: (root / "lambdas/api/pkg").rename(root / "lambdas/api/other"),
+    "include": lambda root: write(root, {"shared/common/__init__.py": "C = 2\n"}),
+    "requirements": lambda root: write(root, {"lambdas/api/requirements.txt": "requests\n"}),
+    "nested requirements": lambda root: write(root, {"lambdas/api/base.txt": "requests\n"}),
+    "lock": lambda root: write(root, {"lambdas/api/requirements.lock": "# another\n"}),
+    "no lock": lambda root: (root / "lambdas/api/requirements.lock").unlink(),
+    "manifest": lambda root: write(
+        root,
+        {"lambdas.yaml": MANIFEST.replace("handler: app", "compression: stored, handler: app")},
+    ),
+    "ZIP": lambda root: (root / "dist/api.zip").write_bytes(b"damaged"),
+    "no ZIP": lambda root: (root / "dist/api.zip").unlink(),
+    "checksum": lambda root: (root / "dist/api.zip.sha256").write_text("wrong"),
+    "record": lambda root: (root / "build/zip/api.json").unlink(),
+    "fingerprints": lambda root: (root / "build/settled.json").write_text("{"),
+    "another checkout": lambda _: None,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_any_change_is_seen(root: Path, tmp_path: Path, change: str) -> None:
+    """Whatever changes, the variant is looked at by content again."""
+    CHANGES[change](root)
+    if change == "another checkout":
+        shutil.copytree(root, tmp_path / "elsewhere")
+        root = tmp_path / "elsewhere"
+    assert not is_settled(root)
+
+
+@pytest.mark.parametrize("constant", ["__version__", "CONTRACT", "DEFLATE_LEVEL"])
+def test_another_version_looks_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch, constant: str
+) -> None:
+    """What is in every recipe is in the fingerprint too."""
+    monkeypatch.setattr(f"buildlib.recipe.{constant}", 99)
+    assert not is_settled(root)
+
+
+def test_a_wrong_index_is_seen(root: Path) -> None:
+    """The entry in the index is compared every time: other variants write to that file."""
+    (root / "dist/lambdas.json").unlink()
+    one = Project(root)
+    assert is_settled(root)
+    assert not steps.hash_is_done(one, one.variants["api"])
+
+
+def test_what_is_young_is_not_trusted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that changed within the clock's grain may change again unseen: nothing is noted."""
+    monkeypatch.setattr(digest, "GRAIN_NS", 2_000_000_000)
+    (root / "build/settled.json").unlink()
+    write(root, {"lambdas/api/new.py": ""})
+    one = Project(root)
+    api = one.variants["api"]
+    steps.make_zip(one, api)
+    assert steps.hash_is_done(one, api)
+    one.save()
+    assert not is_settled(root)
+
+
+def test_where_ctime_is_the_creation(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the ctime does not tell of changes, nothing is noted."""
+    monkeypatch.setattr(digest, "CTIME_IS_CHANGE", False)
+    (root / "build/settled.json").unlink()
+    one = Project(root)
+    assert steps.hash_is_done(one, one.variants["api"])
+    one.save()
+    assert not (root / "build/settled.json").exists()
+    assert settled.Settled(root, root / "build/settled.json")
