@@ -27,6 +27,7 @@ from buildlib.screen import Running, Screen
 META = "lambdas"
 
 INTERRUPTED = 130  # as a shell says it of SIGINT
+FAILURE = 1  # of a task; 2 is doit's for what should not happen
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._layout = Layout(Path.cwd())
         self._folder = self._layout.build / "activity" / str(os.getpid())
         self._screen: Screen | None = None
+        self._kinds: set[type[BaseFail]] = set()
         self._github = os.environ.get("GITHUB_ACTIONS") == "true"
         if is_live(outstream) and not self._github:
             self._screen = Screen(outstream, self._look, self._notes)
@@ -113,6 +115,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     def add_failure(self, task: Task, fail: BaseFail) -> None:
         """Say once why a task failed; what only depends on it is counted."""
         with self._lock:
+            self._kinds.add(type(fail))
             seconds = self._ended(task)
             meta = _meta(task)
             if meta is None:
@@ -148,6 +151,9 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         if interrupted:
             self.write("interrupted; what was finished is kept, run doit again to go on\n")
             raise SystemExit(INTERRUPTED)
+        # To doit, a task that waited for one that failed is an error of its own, and ends with 2.
+        if TaskFailed in self._kinds and self._kinds <= {TaskFailed, UnmetDependency}:
+            raise SystemExit(FAILURE)
 
     # -- what happened ---------------------------------------------------------------------------
 
