@@ -52,6 +52,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         # The clock of file systems is coarser than that of Python.
         self._since = time.time_ns() - 20_000_000
         self._runs: dict[str, _Run] = {}
+        self._seen: set[str] = set()  # variants of which a step had nothing to do
         self._running: dict[str, tuple[Task, float]] = {}
         self._noted = 0
         self._layout = Layout(Path.cwd())
@@ -98,11 +99,9 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
 
     def skip_uptodate(self, task: Task) -> None:
         """Take note of a task that had nothing to do."""
-        meta = _meta(task)
+        meta = task.meta and task.meta.get(META)
         if meta and meta["step"] != "lock":
-            for variant in meta["variants"]:
-                if variant not in self._runs:
-                    self._runs[variant] = _Run()
+            self._seen.update(meta["variants"])
         if self._screen is None and not self._github:
             super().skip_uptodate(task)
         elif self._github:
@@ -182,12 +181,11 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
                 self.write(f"{command}\n")
 
     def _summary(self) -> None:
-        if not self._runs:
+        if not self._runs and not self._seen:
             return
-        outcomes = [self._outcome(name, run) for name, run in self._runs.items()]
-        counts = Counter(one.done for one in outcomes)
-        unchanged = counts[""] + counts[outcome.DESCRIBED]
-        shown = [one for one in outcomes if one.done]
+        shown = [self._outcome(name, run) for name, run in self._runs.items()]
+        counts = Counter(one.done for one in shown)
+        unchanged = len(self._seen - self._runs.keys()) + counts[outcome.DESCRIBED]
         if shown and self._screen:
             self._screen.table(shown)
         elif shown:
@@ -201,8 +199,6 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     def _outcome(self, variant: str, run: _Run) -> Outcome:
         if run.failed:
             return Outcome(variant, FAILED, f"at {run.failed}", None, None, run.seconds)
-        if not run.ran:
-            return Outcome(variant, "", "", None, None, 0.0)
         return outcome.of(self._layout, variant, run.ran, self._since, run.seconds)
 
     # -- where it is shown -----------------------------------------------------------------------
@@ -217,7 +213,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         """Return what runs, the oldest first, and the counts so far."""
         with self._lock:
             running = list(self._running.values())
-            done = Counter(bool(run.ran) for run in self._runs.values() if not run.failed)
+            done = sum(not run.failed for run in self._runs.values())
+            unchanged = len(self._seen - self._runs.keys())
             failed = sum(bool(run.failed) for run in self._runs.values())
         now = time.monotonic()
         rows = [
@@ -230,7 +227,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             for task, start in running
             if (meta := _meta(task))
         ]
-        counts = {"in work or done": done[True], "unchanged": done[False], FAILED: failed}
+        counts = {"in work or done": done, "unchanged": unchanged, FAILED: failed}
         return rows, outcome.totals(counts, now - self._began)
 
     def _notes(self) -> str:

@@ -40,6 +40,8 @@ DOIT_CONFIG = {
 
 Task = dict[str, Any]
 
+_WHY = "say why each variant would be built, or why it was"
+_INVOCATION = "run a function as Lambda does: doit invoke:<id> --event event.json"
 _WATCH = "build again at each change, all functions or those that are named, until Ctrl-C"
 _LAST = steps.STEPS[-1]
 
@@ -83,7 +85,13 @@ def task_lambdas() -> Iterator[Task | DoitTask]:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        yield from tasks(_project())
+        project = _project()
+        yield from tasks(project)
+        if _is_listed():  # to read a manifest of a thousand functions once takes long enough
+            yield {"basename": "why", "name": None, "doc": _WHY}
+            yield from ({"basename": "why", **task} for task in _why(project))
+            yield {"basename": "invoke", "name": None, "doc": _INVOCATION}
+            yield from ({"basename": "invoke", **task} for task in _invocations(project))
     finally:
         gc.freeze()
         if collecting:
@@ -91,15 +99,23 @@ def task_lambdas() -> Iterator[Task | DoitTask]:
 
 
 @create_after()  # type: ignore[untyped-decorator] # these tasks exist only when asked for
-def task_why() -> Iterator[Task]:
+def task_why() -> Iterator[Task] | None:
     """Say why each variant would be built, or why it was."""
-    project = _project()
+    return None if _is_listed() else _why(_project())
+
+
+def _why(project: Project) -> Iterator[Task]:
     for variant in project.variants.values():
         yield {
             "name": variant.id,
             "actions": [(_say, [explain.variant, project, variant])],
             "doc": f"say why {variant.id} would be built, or why it was",
         }
+
+
+def _is_listed() -> bool:
+    """Tell whether all tasks are wanted, but only to be shown, as for the shell's completion."""
+    return any(word in _LISTING for word in sys.argv[1:])
 
 
 def task_watch() -> Task:
@@ -121,14 +137,18 @@ def _watch(names: list[str]) -> TaskFailed | None:
     return None
 
 
-def task_invoke() -> Iterator[Task]:
+def task_invoke() -> Iterator[Task] | None:
     """Run a function as Lambda does: doit invoke:<id> --event event.json."""
     # Tasks that doit creates later have no options on the command line, so these are there at once,
     # but only for who names them.
-    if not any(word in _LISTING or word.startswith("invoke:") for word in sys.argv[1:]):
-        return
-    project = _project()
-    for variant in project.variants.values():
+    if _is_listed():
+        return None
+    named = any(word.startswith("invoke:") for word in sys.argv[1:])
+    return _invocations(_project() if named else None)
+
+
+def _invocations(project: Project | None) -> Iterator[Task]:
+    for variant in project.variants.values() if project else ():
         yield {
             "name": variant.id,
             "actions": [(_invoke, [project, variant])],
