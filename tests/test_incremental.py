@@ -363,7 +363,9 @@ def test_info_and_list(dependent: Repository) -> None:
     info = dependent.doit("info", "zip:api", code=1).output
     assert "zip is done" in info
     listed = [line.split()[0] for line in dependent.doit("list").output.splitlines()]
-    assert listed == ["hash", "index", "lock", "stage", "touch", "venv", "why", "zip"]
+    assert listed == [
+        "hash", "index", "invoke", "lock", "record", "stage", "touch", "venv", "watch", "why", "zip",
+    ]  # fmt: skip
     everything = dependent.doit("list", "--all").output
     for task in ("zip:jobs ", "zip:jobs-py3.12-x86_64", "zip:jobs-py3.13-x86_64", "lock:jobs"):
         assert task in everything
