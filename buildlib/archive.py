@@ -113,7 +113,7 @@ def _copy(source: BinaryIO, member: Packed, output: _Output, name: str) -> None:
         left -= len(chunk)
     if left or (not member.method and crc != member.crc):
         msg = f"{name}: changed while it was read; run doit again"
-        raise ArchiveError(msg)
+        raise ArchiveError(msg, "changed")
 
 
 def _common(name: bytes, member: Packed, *, zip64: bool) -> tuple[int, ...]:

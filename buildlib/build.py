@@ -27,7 +27,7 @@ def variant(project: Project, one: Variant) -> Written:
     written = project.built(one)
     if written is None:
         msg = f"dist/{one.id}.zip: something else changed it or its inputs meanwhile; run it again"
-        raise StageError(msg)
+        raise StageError(msg, "changed")
     return written
 
 

@@ -67,15 +67,16 @@ def _take(project: Project, variant: Variant) -> bool:
         written = project.store.take(project.key(variant), temporary)
         if written is None:
             return False
-        _publish(project, variant, written, temporary)
+        _publish(project, variant, written, temporary, "store")
     return True
 
 
 def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]) -> None:
     with _new_zip(project, variant) as temporary:
         written = archive.write(temporary, members)
-        _publish(project, variant, written, temporary)
+        _publish(project, variant, written, temporary, "build")
     project.store.put(project.key(variant), project.layout.zip(variant.id), written)
+    project.remember_built(variant, written)  # again: its link in the store changed its ctime
 
 
 @contextlib.contextmanager
@@ -88,8 +89,8 @@ def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _publish(project: Project, variant: Variant, written: Written, new: Path) -> None:
-    """Publish a ZIP if Lambda takes it, and record what it was made from and why."""
+def _publish(project: Project, variant: Variant, written: Written, new: Path, origin: str) -> None:
+    """Publish a ZIP if Lambda takes it; record what it was made from, why, and the one before."""
     if warning := size.check(variant, written, new, project.sources(variant.function)):
         _logger.warning("%s", warning)
     now = project.artifact(variant)
@@ -102,7 +103,14 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path) ->
     hashes.check(project.recorded(), variant, project.key(variant), written.sha256)
     beside = evidence.make(project, variant, written, new)
     index.publish(project.layout, variant, written, new=new, evidence=beside)
-    record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
+    record = {
+        "key": project.key(variant),
+        "recipe": now,
+        "written": written,
+        "reasons": reasons,
+        "from": origin,
+        "previous": before.get("written") if known else None,
+    }
     files.write_json(project.layout.stamp("zip", variant.id), record)
     project.remember_built(variant, written)
     evidence.record(project, variant, written)

@@ -39,7 +39,7 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
             f"{function.lock}: the lock {problem}, and {why}, so it is not made here; "
             f"run 'doit lock:{function.name}' and commit the file"
         )
-        raise LockError(msg)
+        raise LockError(msg, "lock-frozen")
     log = project.layout.log("lock", function.name)
     log.unlink(missing_ok=True)
     upgrade = problem is None

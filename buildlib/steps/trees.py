@@ -63,7 +63,7 @@ def _stage(project: Project, variant: Variant) -> None:
         if Path(error.filename).is_relative_to(environment):
             files.remove(environment)
             msg = f"{layout.relative(environment)} was damaged and is removed; run doit again"
-            raise InstallError(msg) from error
+            raise InstallError(msg, "environment-damaged") from error
         raise
     stage.check_handler(variant, origins, tree)
     rows = [(*origin.file, origin.path, origin.dependency) for origin in origins]
@@ -161,5 +161,5 @@ def stage_and_touch(project: Project, variant: Variant) -> list[Origin]:
     if listing is None:
         shown = project.layout.relative(project.layout.staged(variant.id))
         msg = f"{shown}: something else writes there; run doit again"
-        raise StageError(msg)
+        raise StageError(msg, "changed")
     return listing
