@@ -41,7 +41,7 @@ class _Run:
 
 
 class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
-    """The reporter `lambdas` of doit; its lines about tasks are those of doit's `console`."""
+    """The reporter `lambdas` of doit; its lines about tasks that run are doit's own."""
 
     desc = "live on a terminal, plain elsewhere; what was built, and why, at the end"
 
@@ -102,10 +102,10 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         meta = task.meta and task.meta.get(META)
         if meta and meta["step"] != "lock":
             self._seen.update(meta["variants"])
-        if self._screen is None and not self._github:
-            super().skip_uptodate(task)
-        elif self._github:
+        if self._github:
             self._close_group(task)
+        elif self._screen is None and not meta:  # of ours there are thousands: they are counted
+            super().skip_uptodate(task)
 
     def skip_ignore(self, task: Task) -> None:
         """Say that the user told doit to ignore a task."""
