@@ -393,6 +393,48 @@ def sam(folder: Path) -> Iterator[Row]:
     yield alternate(Row("pandas, one edited line", name, 0.10), 3, pandas.edit, cached)
 
 
+def watch(folder: Path) -> Row:
+    """One edited line while `doit watch` runs: from the save to the line that says it."""
+    pandas = Pandas(folder)
+    process = subprocess.Popen(
+        [*DOIT, "watch"], cwd=pandas.root, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+
+    def until(text: str) -> None:
+        for line in process.stdout or ():
+            if text in line:
+                return
+        message = f"doit watch ended before it said '{text}'"
+        raise SystemExit(message)
+
+    def edit() -> float:
+        time.sleep(1)
+        pandas.count += 1
+        start = time.perf_counter()
+        write(pandas.root, {"lambdas/fn/app.py": f"{HANDLER}# watched {pandas.count}\n"})
+        until("fn: built")
+        return time.perf_counter() - start
+
+    until("watching")
+    row = alternate(Row("pandas, one edit, watched", "uv + zip", 0.05), 9, edit, pandas.recipe)
+    process.terminate()
+    process.wait()
+    if statistics.median(row.ours) > 0.3:
+        row.failures.append("over 300 ms")
+    return row
+
+
+def complete(folder: Path) -> Row:
+    """What the shell's completion asks for, in a large repository."""
+    large, small = _many(folder, 1000), _many(folder, 10)
+    names = [*DOIT, "list", "--quiet", "--all", "zip"]
+    row = Row("names of 1,000 for the shell", "of 10", 4.0)
+    alternate(row, 9, lambda: timed(names, large), lambda: timed(names, small))
+    if statistics.median(row.ours) > 0.3:
+        row.failures.append("over 300 ms")
+    return row
+
+
 ROWS: dict[str, Callable[[Path], Row]] = {
     "cold": cold,
     "edit": edit,
@@ -404,6 +446,8 @@ ROWS: dict[str, Callable[[Path], Row]] = {
     "store": store,
     "fifty": fifty,
     "revert": revert,
+    "watch": watch,
+    "complete": complete,
 }
 
 

@@ -109,7 +109,7 @@ def _copy(source: BinaryIO, name: bytes, member: Packed, output: Output) -> None
         left -= len(chunk)
     if left or (not member.method and crc != member.crc):
         msg = f"{name.decode()}: changed while it was read; run doit again"
-        raise ArchiveError(msg)
+        raise ArchiveError(msg, "changed")
 
 
 def _common(name: bytes, member: Packed, *, zip64: bool) -> tuple[int, ...]:

@@ -113,7 +113,8 @@ def refuse(function: Function, found: Mapping[str, tuple[str, str]]) -> None:
         + "\n".join(lines)
         + "\nMove them out of the function's folder, or name them in 'exclude'; a secret belongs "
         "into AWS Secrets Manager or the Parameter Store. If it is none, or has to be there, say "
-        f"'allow_secrets: [{paths}]' for this lambda."
+        f"'allow_secrets: [{paths}]' for this lambda.",
+        "credential",
     )
 
 

@@ -124,4 +124,4 @@ class Earlier:
 
     def _stop(self) -> None:
         msg = f"{self._base.path}: not what was written there"
-        raise ArchiveError(msg)
+        raise ArchiveError(msg, "changed")

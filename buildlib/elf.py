@@ -198,7 +198,8 @@ def refuse(tree: Path, problems: Mapping[str, str], variant: Variant) -> None:
         f"lambda '{function.name}': not all of what was installed runs on Python {variant.python} "
         f"on {variant.architecture} ({runtime.system}, glibc {glibc}):\n"
         + "\n".join(lines)
-        + f"\n{advice} A file that is never loaded in Lambda can be named in 'exclude'."
+        + f"\n{advice} A file that is never loaded in Lambda can be named in 'exclude'.",
+        "machine-code",
     )
 
 

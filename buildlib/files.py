@@ -130,6 +130,10 @@ def explain(error: OSError) -> str:
         errno.EROFS: "make it writable, or build in another checkout",
         errno.EACCES: "check its owner and permissions",
         errno.EPERM: "check its owner and permissions",
+        errno.ENOENT: "it went away meanwhile; run doit again",
+        errno.ENOTDIR: "a file is where a folder should be; remove it, then run doit again",
+        errno.EISDIR: "a folder is where a file should be; remove it, then run doit again",
+        errno.ENAMETOOLONG: "shorten the path",
         errno.EMFILE: "raise the limit of open files (ulimit -n)",
     }.get(error.errno or 0)
     kept = "earlier artifacts are untouched"
@@ -172,7 +176,7 @@ def check_names(paths: Iterable[str], where: str) -> None:
         if folder in seen
     ]
     if problems:
-        raise StageError("\n".join(problems))
+        raise StageError("\n".join(problems), "file-name")
 
 
 def walk(
@@ -211,8 +215,11 @@ def walk(
                         real = os.path.realpath(entry.path)
                         above = (*parents, os.path.realpath(folder))
                         if any(_inside(parent, real) for parent in above):
-                            msg = f"{where}/{name}: this link leads back to a folder that holds it"
-                            raise StageError(msg)
+                            msg = (
+                                f"{where}/{name}: this link leads back to a folder that holds it; "
+                                "remove it, or name it in 'exclude'"
+                            )
+                            raise StageError(msg, "link")
                         lineage = (*above, real)
                     stack.append((entry.path, name + "/", lineage))
                 elif entry.is_file():
@@ -223,7 +230,7 @@ def walk(
                         f"{where}/{name}: {kind} cannot be part of a function; "
                         "remove it or name it in 'exclude'"
                     )
-                    raise StageError(msg)
+                    raise StageError(msg, "special-file")
 
 
 def _check_link(entry: os.DirEntry[str], boundary: str, shown: str) -> None:
@@ -233,10 +240,10 @@ def _check_link(entry: os.DirEntry[str], boundary: str, shown: str) -> None:
             f"{shown}: this link leaves the folder, so its content would depend on the machine; "
             "copy the file, or name its folder in 'include'"
         )
-        raise StageError(msg)
+        raise StageError(msg, "link")
     if not os.path.exists(real):
         msg = f"{shown}: this link points to nothing (or to itself); remove it"
-        raise StageError(msg)
+        raise StageError(msg, "link")
 
 
 def _inside(path: str, folder: str) -> bool:
@@ -268,17 +275,17 @@ def inside(root: Path, text: str, what: str) -> str:
     """
     if "\\" in text:
         msg = f"{what} '{text}': write '/' between folders, also on Windows"
-        raise BuildError(msg)
+        raise BuildError(msg, "manifest")
     if text.startswith("/") or (len(text) > 1 and text[1] == ":"):
         msg = f"{what} '{text}' must be relative to the folder of lambdas.yaml"
-        raise BuildError(msg)
+        raise BuildError(msg, "manifest")
     normal = os.path.normpath(text).replace(os.sep, "/")
     if normal == ".." or normal.startswith("../"):
         msg = f"{what} '{text}' leaves the repository; only what is inside it can be built alike"
-        raise BuildError(msg)
+        raise BuildError(msg, "manifest")
     if _has_link(root, normal) and not _inside(
         os.path.realpath(root / normal), os.path.realpath(root)
     ):
         msg = f"{what} '{text}' leaves the repository through a link; move or copy the content"
-        raise BuildError(msg)
+        raise BuildError(msg, "manifest")
     return normal

@@ -104,7 +104,7 @@ def make(  # noqa: PLR0913 - each is one independent input of the resolution
                     "Change the requirements so that they fit together, check the spelling of the "
                     "names, or check the connection to the package index; then run doit again."
                 )
-                raise LockError(msg)
+                raise LockError(msg, "lock-failed")
             header = _HEADER.format(name=name, sha256=requirements.sha256, python=python)
             header += "".join(f"# image: {' '.join(image)}\n" for image in sorted(images))
             body = resolved.read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
         text = lock.read_text(encoding="utf-8-sig", errors="replace").replace("\r\n", "\n")
     except FileNotFoundError:
         msg = f"{shown}: there is none; run 'doit lock:{variant.function.name}' and commit it"
-        raise LockError(msg) from None
+        raise LockError(msg, "lock-missing") from None
     found = {}
     for line in text.replace("\\\n", " ").split("\n"):
         content = line.strip()
@@ -154,7 +154,7 @@ def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
                 f"{shown}: '{requirement.strip()}' is not a pin with hashes; "
                 f"run 'doit lock:{variant.function.name}' to make the lock anew"
             )
-            raise LockError(msg)
+            raise LockError(msg, "lock-line")
         if not holds:
             continue
         name = re.sub(r"[-_.]+", "-", match["name"]).lower()

@@ -22,6 +22,7 @@ from buildlib.runtimes import ARCHITECTURES, RUNTIMES, UNZIPPED_LIMIT
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 NAME = r"[a-z0-9][a-z0-9_-]*"
+NAME_RULE = "small letters, digits, '_' and '-', with a letter or a digit first"
 HANDLER = r"[A-Za-z_][\w-]*([./][A-Za-z_][\w-]*)*\.[A-Za-z_]\w*"
 IMAGE = r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?"
 ENGINE = r"(unix|tcp|ssh|npipe|http|https)://\S+"
@@ -46,6 +47,7 @@ class Key:
     one: bool = True
     boolean: bool = False
     size: bool = False  # bytes, or text such as "80 MB"
+    rule: str = ""  # what `pattern` or `named` asks for, in words
     default: Any = None
     shared: bool = False  # also allowed in `defaults`
     keys: "dict[str, Key] | None" = None
@@ -57,6 +59,7 @@ DOCKER_KEYS = {
         "The image, in which the runtime's Python is on the PATH. Default: AWS's of the runtime. "
         "'doit lock' pins its digest in the lock, unless it is written here.",
         pattern=IMAGE,
+        rule="an image's name, such as 'public.ecr.aws/lambda/python:3.13', also with '@sha256:'",
     ),
     "setup": Key(
         "Shell commands to run before the installation, as root, in the container only.",
@@ -66,6 +69,7 @@ DOCKER_KEYS = {
     "libraries": Key(
         "Files of the image, such as shared objects, to carry along in lib/.",
         pattern=r"/\S+[^/\s]",
+        rule="the absolute path of a file in the image, such as /usr/lib64/libpq.so.5",
         many=True,
         one=False,
         default=(),
@@ -73,6 +77,7 @@ DOCKER_KEYS = {
     "env": Key(
         "Names of environment variables to pass through; their values are in no key and no log.",
         pattern=r"[A-Za-z_][A-Za-z0-9_]*",
+        rule="the name of an environment variable",
         many=True,
         one=False,
         default=(),
@@ -81,12 +86,14 @@ DOCKER_KEYS = {
         "Files of this machine that the installation may read, by their name in the container; "
         "'netrc' and 'pip.conf' are what pip reads.",
         named=r"[A-Za-z0-9][A-Za-z0-9._-]*",
+        rule="a file name of letters, digits, '.', '_' and '-'",
         default=(),
     ),
     "engine": Key(
         "The engine's address for an architecture. Default: DOCKER_HOST, or docker's context.",
         pattern=ENGINE,
         named="|".join(ARCHITECTURES),
+        rule="an architecture and an address, such as 'arm64: ssh://user@host' or 'x86_64: tcp://...'",
         default=(),
     ),
 }
@@ -97,6 +104,7 @@ LAMBDA_KEYS = {
     "handler": Key(
         "module.function, as Lambda calls it; checked against the staged tree.",
         pattern=HANDLER,
+        rule="module.function, such as 'app.handler'",
         shared=True,
     ),
     "requirements": Key(
@@ -125,6 +133,7 @@ LAMBDA_KEYS = {
     "allow_sdist": Key(
         "Distributions that may be built from source, pure Python only.",
         pattern=DISTRIBUTION,
+        rule="the name of a distribution, such as 'docopt'",
         many=True,
         one=False,
         default=(),
@@ -179,6 +188,7 @@ DEFAULT_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if key.shared} | 
     "frozen": Key("A missing or stale lock is an error, as it is with CI set.", boolean=True),
 }
 TOP_KEYS = ("version", "defaults", "lambdas")
+_FROM_ROOT = "write its path from the folder of lambdas.yaml"
 _VERSION = ("tag:yaml.org,2002:int", "1")
 
 # Of lists in lists and the like; a valid manifest has four.
@@ -269,7 +279,7 @@ class _Reader:
             self.problem(node, f"{what}: the text is empty")
             return None
         if key.pattern and not re.fullmatch(key.pattern, value):
-            self.problem(node, f"{what}: '{value}' is not allowed; it must match {key.pattern}")
+            self.problem(node, f"{what}: '{value}' is not allowed; expected {key.rule}")
             return None
         return value
 
@@ -282,7 +292,10 @@ class _Reader:
         if "version" not in top:
             self.problem(node, "missing key 'version'; write 'version: 1'")
         elif (top["version"].value.tag, top["version"].value.value) != _VERSION:
-            self.problem(top["version"].value, "version: expected 1, the only one there is so far")
+            self.problem(
+                top["version"].value,
+                "version: write 'version: 1', the only one there is so far",
+            )
         defaults: dict[str, Any] = {}
         frozen = False
         if "defaults" in top:
@@ -291,11 +304,14 @@ class _Reader:
                 frozen = self.boolean(entries.pop("frozen").value, "defaults: frozen")
             defaults = self.options(entries, "defaults")
         if "lambdas" not in top:
-            self.problem(node, "missing key 'lambdas'")
+            self.problem(node, "missing key 'lambdas'; the functions are declared below it")
             return Manifest((), frozen)
         lambdas = self.mapping(top["lambdas"].value, "lambdas")
         if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
-            self.problem(top["lambdas"].value, "lambdas: declare at least one")
+            self.problem(
+                top["lambdas"].value,
+                "lambdas: declare at least one, as 'api: {handler: app.handler}'",
+            )
         functions = [self.function(name, entry, defaults) for name, entry in lambdas.items()]
         return Manifest(tuple(function for function in functions if function), frozen)
 
@@ -355,9 +371,7 @@ class _Reader:
         found = []
         for name, entry in self.mapping(node, what).items():
             if not re.fullmatch(key.named, name):
-                self.problem(
-                    entry.key, f"{what}: '{name}' is not allowed; it must match {key.named}"
-                )
+                self.problem(entry.key, f"{what}: '{name}' is not allowed; expected {key.rule}")
             elif (text := self.text(entry.value, key, f"{what}: {name}")) is not None:
                 found.append((name, text))
         return tuple(sorted(found))
@@ -365,7 +379,7 @@ class _Reader:
     def function(self, name: str, entry: _Entry, defaults: dict[str, Any]) -> Function | None:
         where = f"lambda '{name}'"
         if not re.fullmatch(NAME, name):
-            self.problem(entry.key, f"{where}: the name is not allowed; it must match {NAME}")
+            self.problem(entry.key, f"{where}: the name is not allowed; expected {NAME_RULE}")
             return None
         entries = self.mapping(entry.value, where, LAMBDA_KEYS)
         if not isinstance(entry.value, yaml.MappingNode):
@@ -404,8 +418,8 @@ class _Reader:
         if source is None:
             return None
         if not os.path.isdir(f"{self.root}/{source}"):
-            hint = "" if "source" in entries else "; create it or say 'source:'"
-            self.problem(node, f"{where}: the source folder '{source}' does not exist{hint}")
+            hint = _FROM_ROOT if "source" in entries else "create it or say 'source:'"
+            self.problem(node, f"{where}: the source folder '{source}' does not exist; {hint}")
         requirements = None
         if options["requirements"] is not None:
             node = entries["requirements"].value
@@ -413,7 +427,9 @@ class _Reader:
             requirements = self.path(node, written, f"{where}: requirements")
             if requirements and not (self.root / requirements).is_file():
                 self.problem(
-                    node, f"{where}: the requirements file '{requirements}' does not exist"
+                    node,
+                    f"{where}: the requirements file '{requirements}' does not exist; "
+                    "write its path from the source folder",
                 )
             elif requirements == f"{source}/requirements.lock":
                 self.problem(
@@ -426,7 +442,7 @@ class _Reader:
         for node, text in zip(nodes, options["include"], strict=False):
             path = self.path(node, text, f"{where}: include")
             if path and not (self.root / path).exists():
-                self.problem(node, f"{where}: include '{path}' does not exist")
+                self.problem(node, f"{where}: include '{path}' does not exist; {_FROM_ROOT}")
             include.append(path or "")
         if len(self.problems) > problems:
             return None
@@ -473,11 +489,18 @@ def read(root: Path) -> Manifest:
     try:
         text = (root / name).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        msg = f"{name}: there is none in {root}; the README shows how to start one"
-        raise ManifestError(msg) from None
+        msg = f"{name}: there is none in {root}; go to the folder that has it, or let "
+        msg += "'python -m buildlib init' propose one"
+        raise ManifestError(msg, "manifest-missing") from None
     except UnicodeDecodeError as error:
         msg = f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8"
-        raise ManifestError(msg) from None
+        raise ManifestError(msg, "manifest-syntax") from None
+    return parse(root, text)
+
+
+def parse(root: Path, text: str) -> Manifest:
+    """Check a manifest with this text, for the folder `root`; raise as `read` does."""
+    name = layout.MANIFEST
     reader = _Reader(root)
     manifest = Manifest((), frozen=False)
     try:
@@ -485,19 +508,19 @@ def read(root: Path) -> Manifest:
         node = yaml.compose(text, Loader=_LOADER)
         if node is None:
             msg = f"{name}: the file is empty; it needs 'version: 1' and 'lambdas:'"
-            raise ManifestError(msg)
+            raise ManifestError(msg, "manifest-syntax")
         manifest = reader.manifest(node)
         _check_unique(reader, node, manifest)
     except yaml.MarkedYAMLError as error:
-        raise ManifestError(_syntax(name, error, text)) from None
+        raise ManifestError(_syntax(name, error, text), "manifest-syntax") from None
     except yaml.YAMLError as error:
         msg = f"{name}: not valid YAML: {error}"
-        raise ManifestError(msg) from None
+        raise ManifestError(msg, "manifest-syntax") from None
     if reader.problems:
         lines = [
             f"{name}:{line}:{column}: {text}" for line, column, text in sorted(reader.problems)
         ]
-        raise ManifestError("\n".join(lines))
+        raise ManifestError("\n".join(lines), "manifest")
     return manifest
 
 

@@ -49,7 +49,7 @@ class Archive:
             self.data = path.read_bytes()
         except OSError as error:
             msg = f"{path}: {(error.strerror or str(error)).lower()}"
-            raise ArchiveError(msg) from None
+            raise ArchiveError(msg, "zip") from None
         self.fields: dict[str, str] = {}
         try:
             self.members = list(self._members())
@@ -58,7 +58,7 @@ class Archive:
 
     def _stop(self, why: str) -> NoReturn:
         msg = f"{self.path}: not a ZIP that can be read here: {why}"
-        raise ArchiveError(msg) from None
+        raise ArchiveError(msg, "zip") from None
 
     def _end(self) -> tuple[int, int, int]:
         """Return the number of members, and where the central directory starts and should end."""

@@ -115,7 +115,7 @@ def _owners(tree: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
                         "different contents; which one wins would be chance: replace one of them"
                     )
     if problems:
-        raise InstallError("\n".join(problems))
+        raise InstallError("\n".join(problems), "distributions-overlap")
     return owners, {name: value for name, (_, value) in seen.items()}
 
 

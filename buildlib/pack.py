@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import deflate
 
-from buildlib import files, recipe
+from buildlib import activity, files, recipe
 from buildlib.digest import Digests
 from buildlib.errors import ArchiveError
 from buildlib.model import Packed
@@ -132,8 +132,11 @@ def _write(
         with _Reader() as reader:
             for digest, member in kept.items():
                 add(digest, member, reader.data(member))
+        done, total = 0, _size(contents)
         for content, member, data in _compress_all(contents, threads):
             add(content.sha256, member, data)
+            done += content.size
+            activity.say(f"compressing: {done >> 20} of {total >> 20} MB", often=True)
     places = {digest: list(member[1:]) for digest, member in members.items()}
     value = {"encoder": recipe.encoder(), "sha256": whole.hexdigest(), "members": places}
     files.write_json(_index(path), value)
@@ -222,10 +225,10 @@ def _opened(content: Content) -> BinaryIO:
         return open(content.path, "rb")
     except FileNotFoundError:
         msg = f"{content.path}: gone since it was staged; run doit again to stage it anew"
-        raise ArchiveError(msg) from None
+        raise ArchiveError(msg, "changed") from None
 
 
 def _check(content: Content, found: str) -> None:
     if found != content.sha256:
         msg = f"{content.path}: not what was staged there; run doit again to stage it anew"
-        raise ArchiveError(msg)
+        raise ArchiveError(msg, "changed")

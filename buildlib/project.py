@@ -141,7 +141,7 @@ class Project:
                 f"{function.lock}: no digest of the image {name} for Python {variant.python} on "
                 f"{variant.architecture}; run 'doit lock:{function.name}' and commit the file"
             )
-        raise LockError(msg)
+        raise LockError(msg, "image-unpinned")
 
     def environment(self, variant: Variant) -> Recipe:
         """Return the recipe of a variant's dependencies."""
@@ -261,7 +261,7 @@ def _store(layout: Layout) -> Store:
     limit = os.environ.get("LAMBDA_ZIP_STORE_LIMIT", "")
     if limit and not limit.isdecimal():
         msg = f"LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '{limit}'"
-        raise BuildError(msg)
+        raise BuildError(msg, "setting")
     return Store(
         layout.root / Path(folder).expanduser() if folder else layout.build / "store",
         int(limit) * 1_000_000 if limit else LIMIT,

@@ -38,7 +38,7 @@ def read(root: Path, path: str) -> Requirements:
     reading = _Reading(root)
     reading.read(path)
     if reading.problems:
-        raise LockError("\n".join(reading.problems))
+        raise LockError("\n".join(reading.problems), "requirements")
     return Requirements(
         path, reading.digest.hexdigest(), tuple(reading.indexes), frozenset(reading.seen)
     )

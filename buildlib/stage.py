@@ -44,7 +44,7 @@ def sources(
             if other is not origin and not _same_init(other, origin):
                 problems.append(_both(function, other, origin))
     if problems:
-        raise StageError("\n".join(problems))
+        raise StageError("\n".join(problems), "file-twice")
     files.check_names(sorted(found), f"lambda '{function.name}'")
     return [found[name] for name in sorted(found)]
 
@@ -114,7 +114,7 @@ def matcher(function: Function, key: str, patterns: Sequence[str]) -> Callable[[
                 f"lambda '{function.name}': {key} '{pattern}' is not a pattern of a .gitignore; "
                 "see 'git help gitignore'"
             )
-            raise StageError(msg) from None
+            raise StageError(msg, "pattern") from None
     return GitIgnoreSpec.from_lines(patterns).match_file
 
 
@@ -147,7 +147,7 @@ def merge(
         if other is not origin and not _same_init(other, origin):
             problems.append(_both(function, other, origin))
     if problems:
-        raise StageError("\n".join(problems))
+        raise StageError("\n".join(problems), "file-twice")
     files.check_names(sorted(found), f"lambda '{function.name}'")
     return [found[name] for name in sorted(found, key=str.encode)], rewritten
 
@@ -305,7 +305,7 @@ def _copy(source: Path, target: str, origin: Origin) -> None:
     if digest.hexdigest() != origin.file.sha256:
         os.unlink(target)
         msg = f"{origin.path}: changed while it was read; run doit again"
-        raise StageError(msg)
+        raise StageError(msg, "changed")
 
 
 def _remove_empty_folders(tree: Path) -> None:
@@ -326,15 +326,18 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> st
     function = variant.function
     module, _, name = function.handler.rpartition(".")
     stem = module.replace(".", "/")
-    paths = {origin.file.path for origin in origins}
+    paths = {origin.file.path: origin for origin in origins}
     # As Python looks for it: a package comes before a module of the same name.
     path = next((path for path in (f"{stem}/__init__.py", f"{stem}.py") if path in paths), None)
     where = f"lambda '{function.name}': handler '{function.handler}'"
     if path is None:
         if any(path.startswith(f"{stem}.") and path.endswith(".so") for path in paths):
             return None
-        msg = f"{where}: there is no {stem}.py in the ZIP; its top has {_modules(paths)}"
-        raise StageError(msg)
+        msg = (
+            f"{where}: there is no {stem}.py in the ZIP; its top has {_modules(paths)}. "
+            "Correct 'handler', or 'source', in lambdas.yaml"
+        )
+        raise StageError(msg, "handler")
     text = (tree / path).read_bytes()
     try:
         with warnings.catch_warnings():
@@ -349,15 +352,18 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> st
             return (
                 path  # perhaps syntax newer than the Python that runs doit, and the name is there
             )
-        msg = f"{where}: {path}:{error.lineno or 1}: {error.msg}"
-        raise StageError(msg) from None
+        shown = path if paths[path].dependency else paths[path].path
+        msg = f"{where}: {shown}:{error.lineno or 1}: {error.msg}"
+        raise StageError(msg, "handler") from None
     names, complete = _defined(body)
     if complete and name not in names:
         functions = [n.name for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
         msg = (
-            f"{where}: {path} does not define '{name}'; it defines {', '.join(functions) or 'none'}"
+            f"{where}: {path} does not define '{name}'; "
+            f"it defines {', '.join(functions) or 'no function'}. "
+            "Name one of these in 'handler', in lambdas.yaml, or define it"
         )
-        raise StageError(msg)
+        raise StageError(msg, "handler")
     return path
 
 

@@ -18,14 +18,23 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.loader import create_after
 from doit.task import Task as DoitTask
 
-from buildlib import explain, files, steps, variants
+from buildlib import activity, errors, explain, files, outcome, steps, variants
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
 from buildlib.model import Function, Variant
+from buildlib.progress import META
 from buildlib.project import Project
 from buildlib.uptodate import Ask, AskLock, AskZip
 
-__all__ = ["DOIT_CONFIG", "task_invoke", "task_lambdas", "task_size", "task_verify", "task_why"]
+__all__ = [
+    "DOIT_CONFIG",
+    "task_invoke",
+    "task_lambdas",
+    "task_size",
+    "task_verify",
+    "task_watch",
+    "task_why",
+]
 
 DOIT_CONFIG = {
     "backend": "lambdas",
@@ -33,11 +42,16 @@ DOIT_CONFIG = {
     "default_tasks": ["index"],
     # One function that cannot be built is no reason to leave out the others; doit still fails.
     "continue": True,
+    "reporter": "lambdas",
     "verbosity": 2,
 }
 
 Task = dict[str, Any]
 
+_WHY = "say why each variant would be built, or why it was"
+_INVOCATION = "run a function as Lambda does: doit invoke:<id> --event event.json"
+_VERIFY = "build each variant twice more, elsewhere, and compare with dist/"
+_WATCH = "build again at each change, all functions or those that are named, until Ctrl-C"
 _LAST = steps.STEPS[-1]
 
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
@@ -81,7 +95,11 @@ def task_lambdas() -> Iterator[Task | DoitTask]:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        yield from tasks(_project())
+        project = _project()
+        yield from tasks(project)
+        if _is_listed():  # to read a manifest of a thousand functions once takes long enough
+            for name, made in _ASKED.items():
+                yield from ({"basename": name, **task} for task in made(project))
     finally:
         gc.freeze()
         if collecting:
@@ -89,9 +107,13 @@ def task_lambdas() -> Iterator[Task | DoitTask]:
 
 
 @create_after()  # type: ignore[untyped-decorator] # these tasks exist only when asked for
-def task_why() -> Iterator[Task]:
+def task_why() -> Iterator[Task] | None:
     """Say why each variant would be built, or why it was."""
-    project = _project()
+    return None if _is_listed() else _why(_project())
+
+
+def _why(project: Project) -> Iterator[Task]:
+    yield {"name": None, "doc": _WHY}
     for variant in project.variants.values():
         yield {
             "name": variant.id,
@@ -100,16 +122,44 @@ def task_why() -> Iterator[Task]:
         }
 
 
-def task_invoke() -> Iterator[Task]:
+def _is_listed() -> bool:
+    """Tell whether all tasks are wanted, but only to be shown, as for the shell's completion."""
+    return any(word in _LISTING for word in sys.argv[1:])
+
+
+def task_watch() -> Task:
+    """Build again whenever an input changes: `doit watch`, `doit watch team_keys`."""
+    return {"actions": [_watch], "pos_arg": "names", "doc": _WATCH}
+
+
+def _watch(names: list[str]) -> TaskFailed | None:
+    from buildlib import watch  # noqa: PLC0415 - for one task
+
+    try:
+        for line in watch.run(Path.cwd(), names):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stdout.write("no longer watching\n")
+    except (BuildError, OSError) as error:
+        return TaskFailed(_message(error))
+    return None
+
+
+def task_invoke() -> Iterator[Task] | None:
     """Run a function as Lambda does: doit invoke:<id> --event event.json."""
     # Tasks that doit creates later have no options on the command line, so these are there at once,
     # but only for who names them.
-    if not any(word in _LISTING or word.startswith("invoke:") for word in sys.argv[1:]):
-        if sys.argv[1:2] == ["invoke"]:
-            msg = "invoke: name a variant, as in 'doit invoke:<id> --event=event.json'"
-            raise InvalidDodoFile(msg)
-        return
-    project = _project()
+    if _is_listed():
+        return None
+    if sys.argv[1:2] == ["invoke"]:
+        msg = "invoke: name a variant, as in 'doit invoke:<id> --event=event.json'"
+        raise InvalidDodoFile(msg)
+    return _invocations(_project()) if any(w.startswith("invoke:") for w in sys.argv[1:]) else None
+
+
+def _invocations(project: Project) -> Iterator[Task]:
+    yield {"name": None, "doc": _INVOCATION}
     for variant in project.variants.values():
         yield {
             "name": variant.id,
@@ -125,10 +175,8 @@ def _invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | 
 
     try:
         found, where = run.invoke(project, variant, run.Options(**options))
-    except BuildError as error:
-        return TaskFailed(str(error))
-    except OSError as error:
-        return TaskFailed(files.explain(error))
+    except (BuildError, OSError) as error:
+        return TaskFailed(_message(error))
     for line in run.shown(variant, found, where):
         sys.stderr.write(f"{line}\n")
     sys.stdout.write(f"{found.response}\n")
@@ -136,9 +184,13 @@ def _invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | 
 
 
 @create_after()  # type: ignore[untyped-decorator]
-def task_verify() -> Iterator[Task]:
+def task_verify() -> Iterator[Task] | None:
     """Build each variant twice more, elsewhere, and compare with dist/."""
-    project = _project()
+    return None if _is_listed() else _verifications(_project())
+
+
+def _verifications(project: Project) -> Iterator[Task]:
+    yield {"name": None, "doc": _VERIFY}
     for variant in project.variants.values():
         yield {
             "name": variant.id,
@@ -157,10 +209,13 @@ def task_verify() -> Iterator[Task]:
 
 
 @create_after()  # type: ignore[untyped-decorator]
-def task_size() -> Task:
+def task_size() -> Iterator[Task] | None:
     """Show how large each variant is, of what Lambda takes, and what is large in it."""
-    project = _project()
-    return {"actions": [(_say, [explain.sizes, project])], "doc": _SIZE}
+    return None if _is_listed() else _sizes(_project())
+
+
+def _sizes(project: Project) -> Iterator[Task]:
+    yield {"basename": "size", "actions": [(_say, [explain.sizes, project])], "doc": _SIZE}
 
 
 def _verify(project: Project, variant: Variant) -> None:
@@ -174,11 +229,17 @@ def _say(lines: Callable[..., Iterator[str]], *arguments: object) -> None:
         sys.stdout.write(f"{line}\n")
 
 
+# The tasks that exist only when asked for, and when all are listed.
+_ASKED = {"why": _why, "invoke": _invocations, "verify": _verifications, "size": _sizes}
+
+
 def _project() -> Project:
     try:
         project = Project(Path.cwd())
     except (BuildError, OSError) as error:
-        message = files.explain(error) if isinstance(error, OSError) else str(error)
+        message = _message(error)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            sys.stdout.writelines(f"{line}\n" for line in outcome.annotations(MANIFEST, message))
         raise InvalidDodoFile(message) from None
     atexit.register(project.save)
     return project
@@ -214,6 +275,7 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
         "uptodate": [Ask(steps.index_is_done, project)],
         "task_dep": [f"hash:{name}" for name in project.variants if name not in contained],
         "doc": _INDEX,
+        "meta": _meta("index", []),
     }
     if contained:
         # Which of them can be built is known when it is needed, and the engine is asked then.
@@ -226,6 +288,7 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
         "uptodate": [Ask(steps.record_is_done, project)],
         "task_dep": ["index"],
         "doc": _RECORD,
+        "meta": _meta("record", []),
     }
 
 
@@ -243,6 +306,7 @@ def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
         "targets": [] if shared else [path],
         "task_dep": [f"lock:{first}"] if shared else [],
         "doc": f"pin {function.requirements}",
+        "meta": _meta("lock", [v.id for v in variants.of(function)]),
     }
 
 
@@ -266,6 +330,7 @@ def _variant(project: Project, variant: Variant, groups: list[DoitTask]) -> Iter
         task.__dict__.update(group.__dict__)
         task.name = f"{step.name}:{name}"
         task.doc = f"{step.name} of {target}"
+        task.meta = _meta(step.name, [name])
         task.subtask_of = step.name
         task.has_subtask = False
         task.task_dep = before
@@ -293,9 +358,15 @@ class _Clean:
         yield PythonAction(self._clean, self._arguments)
 
 
+def _meta(step: str, ids: list[str]) -> dict[str, Any]:
+    """Return what the reporter has to know of a task."""
+    return {META: {"step": step, "variants": ids}}
+
+
 def _contained(project: Project) -> dict[str, list[str]]:
     """Return what else the default task depends on; what needs an absent engine is left out."""
-    return {"task_dep": [f"hash:{variant.id}" for variant in steps.buildable(project)]}
+    with activity.of(_CONTAINED):
+        return {"task_dep": [f"hash:{variant.id}" for variant in steps.buildable(project)]}
 
 
 def _ask(step: steps.Step, project: Project, variant: Variant) -> Ask:
@@ -305,19 +376,31 @@ def _ask(step: steps.Step, project: Project, variant: Variant) -> Ask:
     return AskZip(step.is_done, steps.zip_is_published, group, project, variant)
 
 
-def _make_lock(project: Project, function: Function, renew: bool) -> TaskFailed | None:  # noqa: FBT001
-    return _act(steps.make_lock, project, function, renew=renew)
+def _make_lock(
+    project: Project,
+    function: Function,
+    task: DoitTask,
+    renew: bool,  # noqa: FBT001 - doit's parameter
+) -> TaskFailed | None:
+    return _act(steps.make_lock, project, function, task=task, renew=renew)
 
 
-def _act(step: Callable[..., None], *arguments: object, **options: object) -> TaskFailed | None:
+def _act(
+    step: Callable[..., None], *arguments: object, task: DoitTask, **options: object
+) -> TaskFailed | None:
     """Run a step; what the user can mend becomes a failed task, without a traceback."""
     try:
-        step(*arguments, **options)
-    except BuildError as error:
-        return TaskFailed(str(error))
-    except OSError as error:
-        return TaskFailed(files.explain(error))
+        with activity.of(task.name):
+            step(*arguments, **options)
+    except (BuildError, OSError) as error:
+        return TaskFailed(_message(error))
     return None
+
+
+def _message(error: BuildError | OSError) -> str:
+    if isinstance(error, OSError):
+        return errors.told(files.explain(error), errors.SYSTEM)
+    return errors.told(str(error), error.kind)
 
 
 class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hints

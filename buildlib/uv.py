@@ -18,6 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from buildlib import activity
+
 # Where packages come from, and how to get there: none of it can reach the bytes, as every
 # distribution is checked against the hashes in the lock.
 _ACCESS = re.compile(
@@ -65,7 +67,8 @@ def run(arguments: Sequence[str], *, root: Path, cwd: Path, log: Path | None = N
     with _finding:
         executable = _executable()
     command = [executable, *arguments, "--no-config", "--color", "never", "--no-progress"]
-    done = subprocess.run(  # noqa: S603 - the program is uv's own, the arguments are ours
+    lines = []
+    with subprocess.Popen(  # noqa: S603 - the program is uv's own, the arguments are ours
         command,
         cwd=cwd,
         env=environment(os.environ, root),
@@ -75,15 +78,21 @@ def run(arguments: Sequence[str], *, root: Path, cwd: Path, log: Path | None = N
         text=True,
         encoding="utf-8",
         errors="replace",
-        check=False,
-    )
-    output = _CREDENTIALS.sub("****", done.stdout)
+    ) as process:
+        try:
+            for line in process.stdout or ():
+                lines.append(_CREDENTIALS.sub("****", line))
+                activity.say(f"uv: {lines[-1]}")
+        except BaseException:
+            process.kill()
+            raise
+    output, code = "".join(lines), process.returncode
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as stream:
             shown = _CREDENTIALS.sub("****", " ".join(arguments))
-            stream.write(f"$ uv {shown}\n{output}[exit code {done.returncode}]\n")
-    return Result(done.returncode, output)
+            stream.write(f"$ uv {shown}\n{output}[exit code {code}]\n")
+    return Result(code, output)
 
 
 # Python's sysconfig, which uv's search asks, is not safe to be asked first by two threads at once.

@@ -59,7 +59,8 @@ def test_all_problems_at_once(built: Repository) -> None:
             "  gone:\n    handler: app.handler\n    python: '2.7'\n"
         )
     })  # fmt: skip
-    lines = built.doit(code=3).output.removeprefix("ERROR: ").strip().splitlines()
+    *lines, more = built.doit(code=3).output.removeprefix("ERROR: ").strip().splitlines()
+    assert more == "More: python -m buildlib errors manifest"
     assert [line.split(": ")[0] for line in lines] == [
         "lambdas.yaml:4:14", "lambdas.yaml:5:3", "lambdas.yaml:9:13",
     ]  # fmt: skip

@@ -108,7 +108,8 @@ def test_it_is_built_first(probe: Repository) -> None:
     assert "init " in errors
     assert "ms, invoke " in errors
     output = invoke(probe, {})[1]
-    assert "-- zip:api" in output
+    assert ".  zip:api" not in output
+    assert "1 unchanged" in output
     probe.sha256()
 
 

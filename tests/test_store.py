@@ -142,10 +142,11 @@ def test_the_store_is_bounded(repository: Repository) -> None:
 
 
 def test_a_limit_that_is_no_number(repository: Repository) -> None:
-    """A mistake in the setting is one line."""
+    """A mistake in the setting is one line, and where to read more."""
     message = repository.doit(code=3, LAMBDA_ZIP_STORE_LIMIT="2GB").output
     assert message == (
         "ERROR: LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '2GB'\n"
+        "More: python -m buildlib errors setting\n"
     )
 
 

@@ -127,7 +127,7 @@ def _start(engine: Engine, container: str, target: str) -> None:
             "binfmt_misc), or name another engine in 'docker: {engine: ...}'. If it is, the image "
             "has no /bin/sh"
         )
-        raise InstallError(msg) from error
+        raise InstallError(msg, "image-cannot-run") from error
 
 
 def sweep(engine: Engine, layout: Layout) -> None:

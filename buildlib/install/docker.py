@@ -86,7 +86,7 @@ def _named(function: Function) -> Iterator[None]:
     except InstallError as error:
         if str(error).startswith(prefix):
             raise
-        raise type(error)(prefix + str(error)) from error
+        raise type(error)(prefix + str(error), error.kind) from error
 
 
 def install(  # noqa: PLR0913 - each is one independent input of the installation
@@ -188,7 +188,8 @@ class _Steps(NamedTuple):
     def _failed(self, what: str, advice: str) -> InstallError:
         return InstallError(
             f"lambda '{self.variant.function.name}': {what}\n{uv.tail(self.log.output)}\n"
-            f"{advice} The whole log is in {self.shown}."
+            f"{advice} The whole log is in {self.shown}.",
+            "container-failed",
         )
 
 
@@ -298,7 +299,7 @@ def _secrets(function: Function, options: Docker) -> dict[str, bytes]:
                 f"lambda '{function.name}': the secret '{name}' cannot be read from {path}: "
                 f"{reason}; put it there, or change 'docker: secrets:'"
             )
-            raise InstallError(msg) from None
+            raise InstallError(msg, "secret") from None
     return found
 
 

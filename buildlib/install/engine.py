@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from buildlib import activity
 from buildlib.errors import InstallError
 from buildlib.model import Function
 from buildlib.runtimes import image_platform
@@ -73,7 +74,7 @@ def connected(
             f"{address} ({origin}): {_reason(error)}. Start Docker there, point DOCKER_HOST to "
             "one that runs, or name one as 'docker: {engine: ...}'"
         )
-        raise EngineError(msg) from None
+        raise EngineError(msg, "engine-absent") from None
     client.timeout = _PATIENCE
     try:
         yield Engine(client, address)
@@ -89,7 +90,7 @@ def connected(
             f"the engine at {address} {what}: {_reason(error)}. Nothing "
             "was built from it; see that it runs, then run doit again"
         )
-        raise EngineError(msg) from error
+        raise EngineError(msg, "engine-stopped") from error
     finally:
         client.close()
 
@@ -149,7 +150,7 @@ def pin(engine: Engine, name: str, architecture: str) -> str:
         image = engine.client.inspect_image(name)  # type: ignore[no-untyped-call]
     except docker.errors.ImageNotFound:
         msg = _absent(name, image_platform(architecture), engine, reason)
-        raise InstallError(msg) from None
+        raise InstallError(msg, "image-absent") from None
     for reference in image.get("RepoDigests") or []:
         if reference.partition("@")[0] == _repository(name):
             return str(reference)
@@ -197,15 +198,15 @@ def get(engine: Engine, reference: str, architecture: str, log: "Log") -> str:
             _pull(engine, reference, platform, log)
         except docker.errors.APIError as error:
             msg = _absent(reference, platform, engine, _reason(error))
-            raise InstallError(msg) from None
+            raise InstallError(msg, "image-absent") from None
     if found:
         msg = (
             f"the image {reference} is for {found} and {platform} is needed; "
             "name one that exists for both in 'docker: image:', or another 'engine:'"
         )
-    else:
-        msg = _absent(reference, platform, engine, "it was never in a registry")
-    raise InstallError(msg)
+        raise InstallError(msg, "image-platform")
+    msg = _absent(reference, platform, engine, "it was never in a registry")
+    raise InstallError(msg, "image-absent")
 
 
 def _absent(name: str, platform: str, engine: Engine, reason: str) -> str:
@@ -242,9 +243,12 @@ def _pull(engine: Engine, reference: str, platform: str, log: "Log") -> None:
             sizes[event.get("id", "")] = (detail.get("current", 0), detail["total"])
         else:
             log.line(f"{event.get('id', '')} {event.get('status', '')}".strip())
-        if sizes and time.monotonic() - last > _PROGRESS:
+        if not sizes:
+            continue
+        done, total = (sum(column) >> 20 for column in zip(*sizes.values(), strict=True))
+        activity.say(f"pulling: {done} of {total} MB in {len(sizes)} layers", often=True)
+        if time.monotonic() - last > _PROGRESS and not activity.is_watched():
             last = time.monotonic()
-            done, total = (sum(column) >> 20 for column in zip(*sizes.values(), strict=True))
             _logger.warning("pulling %s: %d of %d MB", reference, done, total)
 
 
@@ -306,3 +310,4 @@ class Log:
         text = self.clean(line.decode(errors="replace").rstrip("\r"))
         self.output = f"{self.output}{text}\n"[-20_000:]
         self.line(text)
+        activity.say(text, often=True)

@@ -72,7 +72,7 @@ def extract(chunks: Iterable[bytes], target: Path, top: str) -> None:
                     _refuse(member.name, "is a device or a FIFO")
     except (tarfile.TarError, EOFError) as error:
         msg = f"what came out of the container is not a whole tar archive: {error}"
-        raise InstallError(msg) from error
+        raise InstallError(msg, "container-output") from error
     except FileExistsError as error:
         _refuse(str(Path(error.filename).relative_to(target)), "is there twice")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
@@ -113,7 +113,7 @@ def _refuse(name: str, why: str) -> NoReturn:
         f"what came out of the container is refused: '{name}' {why}. A package or the image does "
         "something that no installation should; look at it before you build from it"
     )
-    raise InstallError(msg)
+    raise InstallError(msg, "container-output")
 
 
 class _Stream(io.RawIOBase):

@@ -78,7 +78,7 @@ def _run(  # noqa: PLR0913
     if result.code:  # something is not in the cache
         result = uv.run(arguments, root=root, cwd=target.parent, log=log)
     if result.code:
-        raise InstallError(_message(variant, result.output, root, log))
+        raise _error(variant, result.output, root, log)
 
 
 def _line(pin: Pin) -> str:
@@ -86,7 +86,7 @@ def _line(pin: Pin) -> str:
     return f"{pin.name}{version} {' '.join(f'--hash={value}' for value in pin.hashes)}\n"
 
 
-def _message(variant: Variant, output: str, root: Path, log: Path) -> str:
+def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError:
     name = variant.function.name
     runtime = RUNTIMES[variant.python]
     shown = log.relative_to(root).as_posix()
@@ -95,7 +95,7 @@ def _message(variant: Variant, output: str, root: Path, log: Path) -> str:
     if match:
         tag = platform_tag(variant.python, variant.architecture)
         version = variant.python.replace(".", "")
-        return (
+        return InstallError(
             f"lambda '{name}': {match['name']} {match['version']} has no wheel for Python "
             f"{variant.python} on {variant.architecture} ({runtime.system}, glibc "
             f"{'.'.join(map(str, runtime.glibc))}).\n"
@@ -103,9 +103,11 @@ def _message(variant: Variant, output: str, root: Path, log: Path) -> str:
             f"Either say 'install: docker' for this lambda, to build it inside the AWS image, or "
             f"ask for a version that has such a wheel in {variant.function.requirements}. "
             f"(If it is pure Python, 'allow_sdist: [{match['name']}]' builds it here.)\n"
-            f"{uv.tail(output)}\nThe whole log is in {shown}."
+            f"{uv.tail(output)}\nThe whole log is in {shown}.",
+            "wheel-missing",
         )
-    if "Hash mismatch" in output or "hash mismatch" in output:
+    replaced = "hash mismatch" in output.lower()
+    if replaced:
         advice = (
             "What the index gave is not what was locked: do not build from it before you know why. "
             f"If the release was replaced on purpose, run 'doit lock:{name}'. If the lock was made "
@@ -114,9 +116,10 @@ def _message(variant: Variant, output: str, root: Path, log: Path) -> str:
         )
     else:
         advice = "Check the connection to the package index and its settings, then run doit again."
-    return (
+    return InstallError(
         f"lambda '{name}': the dependencies for Python {variant.python} on {variant.architecture} "
-        f"could not be installed\n{uv.tail(output)}\n{advice} The whole log is in {shown}."
+        f"could not be installed\n{uv.tail(output)}\n{advice} The whole log is in {shown}.",
+        "hash-mismatch" if replaced else "install-failed",
     )
 
 
@@ -133,4 +136,4 @@ def _check_pure(variant: Variant, pins: Sequence[Pin], target: Path) -> None:
                 f"(its wheel is {', '.join(tags)}), so it cannot be built here; remove it from "
                 "'allow_sdist' and say 'install: docker'"
             )
-            raise InstallError(msg)
+            raise InstallError(msg, "sdist-not-pure")

@@ -76,7 +76,7 @@ def _take(project: Project, variant: Variant) -> bool:
         written = project.store.take(project.key(variant), temporary)
         if written is None:
             return False
-        _publish(project, variant, written, temporary)
+        _publish(project, variant, written, temporary, "store")
     project.remember_built(variant, written)
     return True
 
@@ -85,10 +85,9 @@ def _write(project: Project, variant: Variant, tree: Staged) -> None:
     with _new_zip(project, variant) as temporary:
         written = _archive(project, variant, tree, temporary)
         own = [origin.file.path for origin in tree.own]
-        _publish(project, variant, written, temporary, form=_form(variant, tree), own=own)
+        _publish(project, variant, written, temporary, "build", form=_form(variant, tree), own=own)
     project.store.put(project.key(variant), project.layout.zip(variant.id), written)
-    # Last, as a link from the store changes the status of the ZIP.
-    project.remember_built(variant, written)
+    project.remember_built(variant, written)  # last: its link in the store changed its ctime
 
 
 def _archive(project: Project, variant: Variant, tree: Staged, path: Path) -> Written:
@@ -125,9 +124,14 @@ def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
 
 
 def _publish(
-    project: Project, variant: Variant, written: Written, new: Path, **extra: list[Any]
+    project: Project,
+    variant: Variant,
+    written: Written,
+    new: Path,
+    origin: str,
+    **extra: list[Any],
 ) -> None:
-    """Publish a ZIP if Lambda takes it, and record what it was made from and why.
+    """Publish a ZIP if Lambda takes it; record what it was made from, why, and the one before.
 
     `extra` is what else to record of it, if it was built here.
     """
@@ -143,7 +147,14 @@ def _publish(
     hashes.check(project.recorded(), variant, project.key(variant), written.sha256)
     beside = evidence.make(project, variant, written, new)
     index.publish(project.layout, variant, written, new=new, evidence=beside)
-    record = {"key": project.key(variant), "recipe": now, "written": written, "reasons": reasons}
+    record = {
+        "key": project.key(variant),
+        "recipe": now,
+        "written": written,
+        "reasons": reasons,
+        "from": origin,
+        "previous": before.get("written") if known else None,
+    }
     files.write_json(project.layout.stamp("zip", variant.id), record | extra)
     evidence.record(project, variant, written)
 

@@ -120,7 +120,7 @@ def _stage_all(
         if Path(error.filename).is_relative_to(environment):
             files.remove(environment)
             msg = f"{layout.relative(environment)} was damaged and is removed; run doit again"
-            raise InstallError(msg) from error
+            raise InstallError(msg, "environment-damaged") from error
         raise
     module = stage.check_handler(variant, origins, layout.staged(variant.id))
     kept = [origin for origin in origins if not origin.dependency]
@@ -232,7 +232,7 @@ def listing(project: Project, variant: Variant, tree: Staged) -> list[Origin]:
     if dependencies is None:
         shown = project.layout.relative(_list(project, variant))
         msg = f"{shown}: gone or damaged; run doit again to stage {variant.id} anew"
-        raise ArchiveError(msg)
+        raise ArchiveError(msg, "changed")
     return tree.own + dependencies
 
 
@@ -277,5 +277,5 @@ def stage_and_touch(project: Project, variant: Variant) -> Staged:
     if now is None or now.key != project.key(variant):
         shown = project.layout.relative(project.layout.staged(variant.id))
         msg = f"{shown}: something else writes there; run doit again"
-        raise StageError(msg)
+        raise StageError(msg, "changed")
     return now

@@ -18,29 +18,33 @@ PACKAGE = Path(buildlib.__file__).parent
 ROWS = (
     ("", "errors"),
     ("model",),
-    ("runtimes", "layout", "files"),
+    ("activity", "runtimes", "layout", "files"),
     ("digest", "variants", "members", "streams"),
     ("diff",),
     ("manifest",),
     ("schema", "recipe", "requirements", "uv"),
+    ("start.*",),
     ("lock", "install.*"),
     ("normalise",),
     ("stage", "pack", "earlier", "elf", "credentials"),
     ("archive",),
-    ("store", "settled", "size"),
+    ("store", "settled", "size", "outcome"),
+    ("screen",),
     ("outputs.*",),
     ("project",),
     ("steps.*",),
     ("explain", "build", "verify"),
+    ("watch",),
     ("invoke.*", "terraform"),
-    ("state", "uptodate"),
-    ("tasks",),
+    ("state", "uptodate", "progress"),
+    ("tasks", "__main__"),
 )
 
 # Who alone may import a package of others.
 OWNERS = {
-    "doit": {"state", "uptodate", "tasks"},
-    "yaml": {"manifest"},
+    "doit": {"state", "uptodate", "progress", "tasks"},
+    "yaml": {"manifest", "start.templates"},
+    "hcl2": {"start.terraform"},
     "docker": {"install.container", "install.engine"},
     # docker's errors are these packages' errors.
     "requests": {"install.container", "install.engine"},
@@ -49,6 +53,8 @@ OWNERS = {
     "uv": {"uv"},
     "deflate": {"archive", "pack"},
     "filelock": {"files"},
+    "watchfiles": {"watch"},
+    "rich": {"screen"},
     "pathspec": {"stage"},
     "packaging": {"lock"},
     "elftools": {"elf"},
@@ -56,7 +62,8 @@ OWNERS = {
 
 # What takes long to import, or has no business where nothing is built.
 HEAVY = {
-    *("docker", "rich", "elftools", "filelock", "pathspec", "packaging", "uv", "jsonschema"),
+    *("docker", "rich", "watchfiles", "hcl2", "elftools"),
+    *("filelock", "pathspec", "packaging", "uv", "jsonschema"),
     *("buildlib.credentials", "buildlib.elf", "buildlib.members", "buildlib.verify"),
     *("requests", "urllib3", "http.client", "http.server", "urllib.request", "ssl", "asyncio"),
 }

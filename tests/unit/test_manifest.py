@@ -15,6 +15,7 @@ from buildlib.model import Docker, Function
 from tests.unit.conftest import write
 
 HEAD = "version: 1\nlambdas:\n  api:\n"
+FROM_ROOT = "write its path from the folder of lambdas.yaml"
 PLAIN = HEAD + "    handler: app.handler\n"
 
 
@@ -317,20 +318,23 @@ BAD = {
     ),
     "version 2": (
         PLAIN.replace("1", "2"),
-        ["lambdas.yaml:1:10: version: expected 1, the only one there is so far"],
+        ["lambdas.yaml:1:10: version: write 'version: 1', the only one there is so far"],
     ),
     "version is text": (
         PLAIN.replace("1", "'1'"),
-        ["lambdas.yaml:1:10: version: expected 1, the only one there is so far"],
+        ["lambdas.yaml:1:10: version: write 'version: 1', the only one there is so far"],
     ),
     "version is a list": (
         PLAIN.replace("1", "[1]"),
-        ["lambdas.yaml:1:10: version: expected 1, the only one there is so far"],
+        ["lambdas.yaml:1:10: version: write 'version: 1', the only one there is so far"],
     ),
-    "no lambdas": ("version: 1\n", ["lambdas.yaml:1:1: missing key 'lambdas'"]),
+    "no lambdas": (
+        "version: 1\n",
+        ["lambdas.yaml:1:1: missing key 'lambdas'; the functions are declared below it"],
+    ),
     "lambdas is empty": (
         "version: 1\nlambdas: {}\n",
-        ["lambdas.yaml:2:10: lambdas: declare at least one"],
+        ["lambdas.yaml:2:10: lambdas: declare at least one, as 'api: {handler: app.handler}'"],
     ),
     "lambdas is nothing": (
         "version: 1\nlambdas:\n",
@@ -353,7 +357,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:4:14: lambda 'api': handler: 'app' is not allowed; "
-                f"it must match {manifest.HANDLER}"
+                f"expected {manifest.LAMBDA_KEYS['handler'].rule}"
             )
         ],
     ),
@@ -455,32 +459,32 @@ BAD = {
         [
             (
                 "lambdas.yaml:7:14: lambda 'api': docker: image: 'Debian Stable' is not allowed; "
-                f"it must match {manifest.IMAGE}"
+                f"expected {manifest.DOCKER_KEYS['image'].rule}"
             ),
             "lambdas.yaml:8:15: lambda 'api': docker: setup: expected text, found the number 1",
             (
                 "lambdas.yaml:9:19: lambda 'api': docker: libraries: 'usr/lib/x.so' is not allowed"
-                r"; it must match /\S+[^/\s]"
+                f"; expected {manifest.DOCKER_KEYS['libraries'].rule}"
             ),
             (
-                "lambdas.yaml:10:13: lambda 'api': docker: env: '1A' is not allowed; it must match "
-                "[A-Za-z_][A-Za-z0-9_]*"
+                "lambdas.yaml:10:13: lambda 'api': docker: env: '1A' is not allowed; expected "
+                "the name of an environment variable"
             ),
             (
-                "lambdas.yaml:11:17: lambda 'api': docker: secrets: 'a/b' is not allowed; it must "
-                "match [A-Za-z0-9][A-Za-z0-9._-]*"
+                "lambdas.yaml:11:17: lambda 'api': docker: secrets: 'a/b' is not allowed; "
+                "expected a file name of letters, digits, '.', '_' and '-'"
             ),
             (
                 "lambdas.yaml:11:30: lambda 'api': docker: secrets: c: expected text, found the "
                 "number 1"
             ),
             (
-                "lambdas.yaml:12:16: lambda 'api': docker: engine: 'riscv' is not allowed; it must "
-                "match x86_64|arm64"
+                "lambdas.yaml:12:16: lambda 'api': docker: engine: 'riscv' is not allowed; "
+                f"expected {manifest.DOCKER_KEYS['engine'].rule}"
             ),
             (
                 "lambdas.yaml:12:41: lambda 'api': docker: engine: arm64: 'here' is not allowed; "
-                f"it must match {manifest.ENGINE}"
+                f"expected {manifest.DOCKER_KEYS['engine'].rule}"
             ),
             "lambdas.yaml:13:7: lambda 'api': docker: unknown key 'images'; did you mean 'image'?",
         ],
@@ -502,7 +506,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:19: lambda 'api': allow_sdist: 'a b' is not allowed; "
-                f"it must match {manifest.DISTRIBUTION}"
+                f"expected {manifest.LAMBDA_KEYS['allow_sdist'].rule}"
             )
         ],
     ),
@@ -521,11 +525,17 @@ BAD = {
     ),
     "missing named source": (
         PLAIN + "    source: nowhere\n",
-        ["lambdas.yaml:5:13: lambda 'api': the source folder 'nowhere' does not exist"],
+        [
+            "lambdas.yaml:5:13: lambda 'api': the source folder 'nowhere' does not exist; "
+            + FROM_ROOT
+        ],
     ),
     "source is a file": (
         PLAIN + "    source: lambdas/api/app.py\n",
-        ["lambdas.yaml:5:13: lambda 'api': the source folder 'lambdas/api/app.py' does not exist"],
+        [
+            "lambdas.yaml:5:13: lambda 'api': the source folder 'lambdas/api/app.py' does not "
+            "exist; " + FROM_ROOT
+        ],
     ),
     "source by ..": (
         PLAIN + "    source: lambdas/../../api\n",
@@ -608,13 +618,13 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:19: lambda 'api': the requirements file 'lambdas/api/reqs.txt' "
-                "does not exist"
+                "does not exist; write its path from the source folder"
             )
         ],
     ),
     "missing include": (
         PLAIN + "    include: [shared/common, shared/nix]\n",
-        ["lambdas.yaml:5:30: lambda 'api': include 'shared/nix' does not exist"],
+        ["lambdas.yaml:5:30: lambda 'api': include 'shared/nix' does not exist; " + FROM_ROOT],
     ),
     "include by ..": (
         PLAIN + "    include: [../shared]\n",
@@ -630,21 +640,24 @@ BAD = {
         [
             (
                 "lambdas.yaml:3:3: lambda 'api-py3.12-arm64': the name is not allowed; "
-                f"it must match {NAME}"
+                f"expected {manifest.NAME_RULE}"
             )
         ],
     ),
     "name in upper case": (
         PLAIN.replace("api", "Api"),
-        [f"lambdas.yaml:3:3: lambda 'Api': the name is not allowed; it must match {NAME}"],
+        [f"lambdas.yaml:3:3: lambda 'Api': the name is not allowed; expected {manifest.NAME_RULE}"],
     ),
     "name with a slash": (
         PLAIN.replace("api", "../api"),
-        [f"lambdas.yaml:3:3: lambda '../api': the name is not allowed; it must match {NAME}"],
+        [
+            "lambdas.yaml:3:3: lambda '../api': the name is not allowed; expected "
+            + manifest.NAME_RULE
+        ],
     ),
     "empty name": (
         PLAIN.replace("api", "''"),
-        [f"lambdas.yaml:3:3: lambda '': the name is not allowed; it must match {NAME}"],
+        [f"lambdas.yaml:3:3: lambda '': the name is not allowed; expected {manifest.NAME_RULE}"],
     ),
     "one lock for two requirements": (
         (
@@ -669,7 +682,7 @@ def test_bad_input(root: Path, text: str | bytes, expected: list[str]) -> None:
 
 def test_no_manifest(tmp_path: Path) -> None:
     """A folder without a manifest says so."""
-    with pytest.raises(ManifestError, match=r"^lambdas\.yaml: there is none in .*README"):
+    with pytest.raises(ManifestError, match=r"^lambdas\.yaml: there is none in .*init"):
         manifest.read(tmp_path)
 
 

@@ -554,19 +554,23 @@ def test_what_is_defined(tmp_path: Path) -> None:
     """The message says which functions there are."""
     code = "def main(): ...\nasync def run(): ...\nX = 1\n"
     assert message(tmp_path, {"app.py": code}) == (
-        "app.py does not define 'handler'; it defines main, run"
+        "app.py does not define 'handler'; it defines main, run. "
+        "Name one of these in 'handler', in lambdas.yaml, or define it"
     )
-    assert message(tmp_path, {"app.py": "X = 1\n"}).endswith("it defines none")
+    assert "it defines no function. " in message(tmp_path, {"app.py": "X = 1\n"})
 
 
 def test_no_module(tmp_path: Path) -> None:
     """The message says which modules there are."""
     contents = {"main.py": APP, "pkg/app.py": APP, "data.txt": ""}
-    assert message(tmp_path, contents) == "there is no app.py in the ZIP; its top has main.py"
-    assert message(tmp_path, contents, "lib.app.run") == (
-        "there is no lib/app.py in the ZIP; its top has main.py"
+    advice = ". Correct 'handler', or 'source', in lambdas.yaml"
+    assert message(tmp_path, contents) == (
+        f"there is no app.py in the ZIP; its top has main.py{advice}"
     )
-    assert message(tmp_path, {"x.txt": ""}).endswith("its top has no module")
+    assert message(tmp_path, contents, "lib.app.run") == (
+        f"there is no lib/app.py in the ZIP; its top has main.py{advice}"
+    )
+    assert message(tmp_path, {"x.txt": ""}).endswith(f"its top has no module{advice}")
 
 
 @pytest.mark.parametrize(

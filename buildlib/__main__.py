@@ -1,0 +1,51 @@
+"""`python -m buildlib`: what is no task."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from buildlib import errors
+from buildlib.errors import BuildError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m buildlib",
+        description="Reproducible AWS Lambda ZIPs. What is built, `doit list` shows.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    help_ = "say what a kind of error means and what to do; without a kind, all of them"
+    explained = commands.add_parser("errors", help=help_, description=help_)
+    explained.add_argument("kind", nargs="?", choices=errors.KINDS, metavar="KIND")
+    help_ = "propose lambdas.yaml and dodo.py for the functions that this folder seems to have"
+    init = commands.add_parser("init", help=help_, description=help_)
+    init.add_argument("--print", action="store_true", help="show lambdas.yaml, write nothing")
+    options = parser.parse_args(arguments)
+    lines = _errors(options.kind) if options.command == "errors" else _init(show=options.print)
+    try:
+        for line in lines:
+            sys.stdout.write(f"{line}\n")
+    except (BuildError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _errors(name: str | None) -> Iterator[str]:
+    if name is None:
+        yield from errors.page()
+    else:
+        kind = errors.KINDS[name]
+        yield from (kind.title, "", kind.why, kind.remedy)
+
+
+def _init(*, show: bool) -> Iterator[str]:
+    from buildlib.start import command  # noqa: PLC0415 - YAML and HCL, for one command
+
+    return command.run(Path.cwd(), show=show)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,121 @@
+"""What a run did to each variant: from the record that `zip` leaves, in words and figures."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from buildlib import files
+from buildlib.archive import Written
+from buildlib.layout import Layout
+
+BUILT, STORED, DESCRIBED, FAILED = "built", "from the store", "described", "failed"
+
+# Reasons that are shown of one variant.
+_REASONS = 3
+_PLACE = re.compile(r"(?P<file>[\w./-]*[\w-]\.\w+):(?P<line>\d+)(:(?P<column>\d+))?: (?P<text>.*)")
+
+
+class Outcome(NamedTuple):
+    """What was done with a variant and why; sizes in bytes, None where there is no ZIP."""
+
+    id: str
+    done: str
+    why: str
+    written: Written | None
+    previous: Written | None
+    seconds: float
+
+
+def of(layout: Layout, variant_id: str, ran: set[str], since: int, seconds: float) -> Outcome:
+    """Return what a run did that started at `since` (ns) and ran these steps of a variant."""
+    path = layout.stamp("zip", variant_id)
+    stamp = files.read_json(path)
+    if not isinstance(stamp, dict) or not ran & {"zip", "hash"}:
+        done = f"{', '.join(sorted(ran))} only"
+        return Outcome(variant_id, done, "", None, None, seconds)
+    written = Written(*stamp["written"])
+    if os.stat(path).st_mtime_ns < since:  # `hash` alone ran
+        return Outcome(variant_id, DESCRIBED, "", written, written, seconds)
+    done = STORED if stamp.get("from") == "store" else BUILT
+    previous = Written(*stamp["previous"]) if stamp.get("previous") else None
+    return Outcome(variant_id, done, _reasons(stamp["reasons"]), written, previous, seconds)
+
+
+def _reasons(reasons: list[str]) -> str:
+    more = len(reasons) - _REASONS
+    shown = reasons if more <= 1 else [*reasons[:_REASONS], f"and {more} more"]
+    return "; ".join(shown)
+
+
+def size(number: int) -> str:
+    """Return a size as one reads it: `812 B`, `3.4 kB`, `28.9 MB`."""
+    for limit, scale, unit in ((1000, 1, "B"), (1_000_000, 1000, "kB")):
+        if number < limit:
+            return f"{number / scale:.{int(scale > 1)}f} {unit}"
+    return f"{number / 1_000_000:.1f} MB"
+
+
+def change(now: int, before: int | None) -> str:
+    """Return the change of a size, such as `+12 B`; `new` if there was none, empty if none."""
+    if before is None:
+        return "new"
+    if now == before:
+        return ""
+    return f"{'+' if now > before else '-'}{size(abs(now - before))}"
+
+
+def line(outcome: Outcome) -> str:
+    """Return an outcome as one plain line."""
+    text = f"{outcome.id}: {outcome.done}"
+    if outcome.why:
+        text += f" ({outcome.why})"
+    if outcome.written is None:
+        return text
+    now, before = outcome.written, outcome.previous
+    sizes = []
+    for name, one, other in (
+        ("", now.size, before and before.size),
+        (" unzipped", now.unzipped_size, before and before.unzipped_size),
+    ):
+        changed = change(one, other)
+        sizes.append(f"{size(one)}{name}" + (f" ({changed})" if changed else ""))
+    return f"{text}: {', '.join(sizes)}, {outcome.seconds:.1f} s, sha256 {now.sha256[:12]}"
+
+
+def totals(counts: dict[str, int], seconds: float | None) -> str:
+    """Return the closing line: what is not 0 of the counts, and how long it took."""
+    shown = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    return f"{shown or 'nothing to do'}" + (f" in {seconds:.1f} s" if seconds is not None else "")
+
+
+# -- GitHub Actions (its "Workflow commands") ------------------------------------------------------
+
+
+def annotations(title: str, message: str) -> Iterator[str]:
+    """Yield a command for each place in a file that a message names, or one for all of it."""
+    found = False
+    for text in message.splitlines():
+        if match := _PLACE.search(text):
+            found = True
+            place = f"file={match['file']},line={match['line']}"
+            if match["column"]:
+                place += f",col={match['column']}"
+            yield f"::error {place},title={_property(title)}::{_data(match['text'])}"
+    if not found:
+        yield f"::error title={_property(title)}::{_data(message.strip())}"
+
+
+def group(title: str, lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines that are folded under a title."""
+    yield f"::group::{_data(title)}"
+    yield from lines
+    yield "::endgroup::"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,1 @@
+"""`python -m buildlib init`: what a repository has becomes a proposal for lambdas.yaml."""

@@ -1,0 +1,30 @@
+"""Folders that look like functions: a module of a usual name that has a handler."""
+
+from pathlib import Path
+
+from buildlib.start import found
+from buildlib.start.found import Found
+
+_MODULES = ("lambda_function", "app", "handler", "main", "index")
+
+
+def find(root: Path) -> list[Found]:
+    """Return a function for each folder that looks like one, sorted by path."""
+    functions = []
+    for folder, names in found.tree(root):
+        for module in _MODULES:
+            if f"{module}.py" not in names:
+                continue
+            function = found.handler(root / folder / f"{module}.py")
+            if function is None:
+                continue
+            functions.append(
+                Found(
+                    name=found.name(Path(folder).name if folder != "." else root.resolve().name),
+                    origin=f"the folder {folder}" if folder != "." else "the repository's root",
+                    source=folder,
+                    handler=f"{module}.{function}",
+                )
+            )
+            break
+    return functions

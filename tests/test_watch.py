@@ -1,0 +1,113 @@
+"""`doit watch`: a change is a new ZIP, a mistake ends nothing, Ctrl-C ends it."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, Queue
+from threading import Thread
+
+import pytest
+
+from tests.conftest import HANDLER, Repository
+
+APP = "lambdas/api/app.py"
+
+
+class Watch:
+    """A running `doit watch`."""
+
+    def __init__(self, repository: Repository, *names: str) -> None:
+        self.process = subprocess.Popen(
+            repository.command("watch", *names),
+            cwd=repository.root,
+            env=repository.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.lines: Queue[str] = Queue()
+        self.seen: list[str] = []
+        self.reader = Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as stream:
+            for line in stream:
+                self.lines.put(line.rstrip("\n"))
+
+    def until(self, text: str) -> str:
+        """Wait for a line that has a text, and return it."""
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                self.seen.append(self.lines.get(timeout=0.2))
+            except Empty:
+                continue
+            if text in self.seen[-1]:
+                return self.seen[-1]
+        pytest.fail(f"no {text!r} in {self.seen}")
+
+    def stop(self) -> int:
+        """Press Ctrl-C, and return the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def watching(repository: Repository, *names: str) -> Iterator[Watch]:
+    """Run `doit watch`, from its first build on."""
+    watch = Watch(repository, *names)
+    try:
+        watch.until("watching ")
+        yield watch
+        assert watch.stop() == 0
+        watch.until("no longer watching")
+        assert not [line for line in watch.seen if "Traceback" in line]
+    finally:
+        watch.process.kill()
+        watch.process.wait()
+        watch.reader.join()
+
+
+def test_an_edit(repository: Repository) -> None:
+    """A saved file is a new ZIP, the one that `doit` makes; what happened and why is a line."""
+    with watching(repository) as watch:
+        assert "api: built (never built here before)" in "\n".join(watch.seen)
+        repository.write({APP: HANDLER + "# edited\n"})
+        line = watch.until("api: ")
+        assert line.startswith("api: built (app.py changed): ")
+        assert repository.sha256()["api"][:12] in line
+    assert repository.doit().ran == []
+
+
+def test_a_mistake(repository: Repository) -> None:
+    """What cannot be built is said, and the next save goes on."""
+    with watching(repository) as watch:
+        repository.write({APP: "def other(): ...\n"})
+        watch.until("does not define 'handler'")
+        watch.until("api: failed; save again to go on")
+        repository.write({APP: HANDLER + "# again\n"})
+        watch.until("api: built (app.py changed)")
+
+
+def test_the_manifest_and_the_requirements(dependent: Repository) -> None:
+    """A changed manifest is read, a broken one said; changed requirements are locked anew."""
+    with watching(dependent, "api") as watch:
+        dependent.write({"lambdas/api/requirements.txt": "alpha\n"})
+        watch.until("beta 1.0 removed")
+        text = (dependent.root / "lambdas.yaml").read_text()
+        dependent.write({"lambdas.yaml": text.replace("handler:", "hander:", 1)})
+        watch.until("unknown key 'hander'")
+        dependent.write({"lambdas.yaml": text.replace("api:\n", "api:\n    compression: stored\n")})
+        watch.until("api: built (compression deflate -> stored")
+    assert not any(line.startswith("jobs") for line in watch.seen)
+
+
+def test_an_unknown_name(repository: Repository) -> None:
+    """A name that is not declared is refused, with those that there are."""
+    message = repository.doit("watch", "nix", code=1).message
+    assert "there is no 'nix'; there are api" in message
