@@ -18,6 +18,7 @@ from buildlib import files
 # Coarser than the timestamps of any file system in use (FAT: 2 s).
 GRAIN_NS = 2_000_000_000
 _FORMAT = 1
+_CHUNK = 1 << 17
 CTIME_IS_CHANGE = os.name != "nt"
 
 Signature = tuple[int, int, int, int]
@@ -25,8 +26,20 @@ Signature = tuple[int, int, int, int]
 
 def sha256(path: str | Path) -> str:
     """Return the hex sha256 of a file's content."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return measured(path)[0]
+
+
+def measured(path: str | Path) -> tuple[str, int]:
+    """Return the hex sha256 of a file's content, and its size in bytes."""
+    # Most files are small: one read for those, and no buffers in between.
+    with open(path, "rb", buffering=0) as stream:
+        chunk = stream.read(_CHUNK)
+        digest, size = hashlib.sha256(chunk), len(chunk)
+        while len(chunk) == _CHUNK:
+            chunk = stream.read(_CHUNK)
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
 
 
 def signature(status: os.stat_result) -> Signature:

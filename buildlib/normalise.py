@@ -79,10 +79,7 @@ def _hashed(tree: Path, paths: list[str]) -> Iterator[File]:
     top, threads = f"{tree}{os.sep}", os.cpu_count() or 1
 
     def some(start: int) -> list[File]:
-        return [
-            File(path, digest.sha256(top + path), os.stat(top + path).st_size)
-            for path in paths[start :: 4 * threads]
-        ]
+        return [File(path, *digest.measured(top + path)) for path in paths[start :: 4 * threads]]
 
     with ThreadPoolExecutor(threads) as pool:
         for found in pool.map(some, range(4 * threads)):
@@ -125,18 +122,21 @@ def _installed(path: str) -> str:
     pip installs elsewhere first, the modules into `lib/python` there, and moves it all into the
     target without a change of RECORD.
     """
+    if "./" not in path and "//" not in path and "\\" not in path:
+        return path  # as nearly all are
     name = os.path.normpath(path).replace(os.sep, "/")
     return posixpath.normpath(f"lib/python/{name}") if name.startswith("../") else name
 
 
 def _is_header(path: str, folder: str) -> bool:
     """Tell whether a file is from a wheel's `headers` (PEP 491): include/<name>/ by uv."""
+    if not path.startswith("include/"):
+        return False
     if re.match(r"include/(site/)?python[0-9.]*/", path):  # by pip, inside a venv or not
         return True
-    first, _, rest = path.partition("/")
-    names = (rest.partition("/")[0], folder.partition("-")[0])
+    names = (path.split("/")[1], folder.partition("-")[0])
     plain, own = (re.sub(r"[-_.]+", "-", name).lower() for name in names)
-    return first == "include" and plain == own
+    return plain == own
 
 
 def _label(folder: str) -> str:

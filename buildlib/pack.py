@@ -222,7 +222,7 @@ def _compress_one(content: Content) -> tuple[Packed, bytes | bytearray]:
 
 def _opened(content: Content) -> BinaryIO:
     try:
-        return open(content.path, "rb")
+        return open(content.path, "rb", buffering=0)  # it is read in large parts, or at once
     except FileNotFoundError:
         msg = f"{content.path}: gone since it was staged; run doit again to stage it anew"
         raise ArchiveError(msg, "changed") from None

@@ -196,7 +196,7 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
             os.unlink(tree / path)
         _remove_empty_folders(tree)  # a folder may have to become a file
     made: list[str] = []
-    folders: set[str] = set()
+    folders: dict[str, bool] = {}  # whether each was there before
     for path, origin in wanted.items():
         linked = origin.dependency and path not in rewritten
         same = previous.get(path) == origin.file.sha256
@@ -207,11 +207,11 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
         target = f"{tree}{os.sep}{path}"
         folder = os.path.dirname(target)
         if folder not in folders:
+            folders[folder] = os.path.isdir(folder)
             os.makedirs(folder, exist_ok=True)
-            folders.add(folder)
         if path in there:
             os.unlink(target)
-        elif os.path.isdir(target):  # left empty by a run that was killed
+        elif folders[folder] and os.path.isdir(target):  # left empty by a run that was killed
             files.remove(Path(target))
         if linked and _link(f"{environment}{os.sep}{origin.path}", target):
             continue

@@ -2,29 +2,19 @@
 
 import contextlib
 import logging
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from buildlib import archive, files, pack, recipe, size
+from buildlib import files, recipe, size
 from buildlib.archive import Written
-from buildlib.earlier import Base
 from buildlib.errors import ArchiveError, BuildError
-from buildlib.model import Origin, Packed, Variant
+from buildlib.model import Variant
 from buildlib.outputs import hashes, index
 from buildlib.project import Project
-from buildlib.steps import evidence
+from buildlib.steps import evidence, zips
 from buildlib.steps.environments import clean_venv
 from buildlib.steps.locks import lock_is_done
-from buildlib.steps.trees import (
-    Staged,
-    clean_stage,
-    listing,
-    stage_and_touch,
-    staged,
-    tree_locked,
-)
+from buildlib.steps.trees import Staged, clean_stage, stage_and_touch, staged, tree_locked
 
 _logger = logging.getLogger(__name__)
 
@@ -83,34 +73,11 @@ def _take(project: Project, variant: Variant) -> bool:
 
 def _write(project: Project, variant: Variant, tree: Staged) -> None:
     with _new_zip(project, variant) as temporary:
-        written = _archive(project, variant, tree, temporary)
-        own = [origin.file.path for origin in tree.own]
-        _publish(project, variant, written, temporary, "build", form=_form(variant, tree), own=own)
+        written = zips.write(project, variant, tree, temporary)
+        members = zips.record(project, variant, tree)
+        _publish(project, variant, written, temporary, "build", **members)
     project.store.put(project.key(variant), project.layout.zip(variant.id), written)
     project.remember_built(variant, written)  # last: its link in the store changed its ctime
-
-
-def _archive(project: Project, variant: Variant, tree: Staged, path: Path) -> Written:
-    """Write the ZIP of a staged tree, with the dependencies of the one in dist/ if it has them."""
-    base = _base(project, variant, tree)
-    if base is not None:
-        own = _members(project, variant, tree.own)
-        with contextlib.suppress(ArchiveError, FileNotFoundError):
-            return archive.write(path, own, base)
-    return archive.write(path, _members(project, variant, listing(project, variant, tree)))
-
-
-def _base(project: Project, variant: Variant, tree: Staged) -> Base | None:
-    """Return the ZIP in dist/, if only the function's own files are other ones in it."""
-    record = files.read_json(project.layout.stamp("zip", variant.id))
-    if not isinstance(record, dict) or record.get("form") != _form(variant, tree):
-        return None
-    return Base(project.layout.zip(variant.id), record["written"][0], frozenset(record["own"]))
-
-
-def _form(variant: Variant, tree: Staged) -> list[object]:
-    """Return all that decides about what is of dependencies in a ZIP."""
-    return [recipe.CONTRACT, recipe.encoder(), variant.function.compression, tree.dependencies]
 
 
 @contextlib.contextmanager
@@ -129,11 +96,11 @@ def _publish(
     written: Written,
     new: Path,
     origin: str,
-    **extra: list[Any],
+    **extra: object,
 ) -> None:
     """Publish a ZIP if Lambda takes it; record what it was made from, why, and the one before.
 
-    `extra` is what else to record of it, if it was built here.
+    `extra` is what else its record says, if it was built here.
     """
     if warning := size.check(variant, written, new, project.sources(variant.function)):
         _logger.warning("%s", warning)
@@ -159,44 +126,6 @@ def _publish(
     evidence.record(project, variant, written)
 
 
-def _members(
-    project: Project, variant: Variant, origins: Sequence[Origin]
-) -> list[tuple[str, Packed]]:
-    """Return the members of the ZIP; those of dependencies are shared by their environment."""
-    tree = f"{project.layout.staged(variant.id)}{os.sep}"
-    contents = [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in origins]
-    if variant.function.compression == "stored":
-        return [(o.file.path, pack.stored(c)) for o, c in zip(origins, contents, strict=True)]
-    environment = recipe.key(project.environment(variant))
-    earlier = files.read_json(project.layout.stamp("zip", variant.id)) or {}
-    before = recipe.key(earlier["recipe"]["environment"]) if "recipe" in earlier else environment
-    shared: list[pack.Content] = []
-    own: list[pack.Content] = []
-    for origin, content in zip(origins, contents, strict=True):
-        (shared if origin.dependency else own).append(content)
-    name = f"env-{environment[:24]}"
-    packed: dict[str, Packed] = {}
-    if shared:
-        with files.locked(project.layout.lock(name)):
-            packed |= pack.compressed(
-                project.layout.pack(name),
-                shared,
-                reuse=[project.layout.pack(f"env-{before[:24]}")] if before != environment else [],
-                keep=True,
-                digests=project.digests,
-                cores=project.layout.locks,
-            )
-    packed |= pack.compressed(
-        project.layout.pack(variant.id),
-        own,
-        reuse=[],
-        keep=False,
-        digests=project.digests,
-        cores=project.layout.locks,
-    )
-    return [(origin.file.path, packed[origin.file.sha256]) for origin in origins]
-
-
 def clean_zip(project: Project, variant: Variant) -> None:
     """Remove the ZIP of a variant, with all that describes it."""
     index.withdraw(project.layout, variant.id)
@@ -204,7 +133,7 @@ def clean_zip(project: Project, variant: Variant) -> None:
         with contextlib.suppress(BuildError):
             project.store.discard(project.key(variant))
     files.remove(project.layout.stamp("zip", variant.id))
-    pack.discard(project.layout.pack(variant.id))
+    zips.clean(project, variant)
 
 
 def hash_is_done(project: Project, variant: Variant) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Sequence
@@ -99,20 +100,20 @@ def _stage_all(
     """Put together all that belongs into a tree, and remove what does not."""
     layout, environment_key = project.layout, recipe.key(project.environment(variant))
     environment = layout.environment(environment_key)
-    dependencies = environment_files(project, environment_key)
-    if dependencies is None:
+    installed = environment_files(project, environment_key)
+    if installed is None:
         make_venv(project, variant)
-        dependencies = environment_files(project, environment_key) or []
+        installed = environment_files(project, environment_key) or []
     check_platform(variant, environment / "tree", environment_problems(project, environment_key))
-    origins, rewritten = stage.merge(variant.function, own, dependencies, environment / "tree")
-    previous = earlier.own + (_dependencies(project, variant, earlier) or []) if earlier else []
+    origins, rewritten = stage.merge(variant.function, own, installed, environment / "tree")
+    previous = _previous(project, variant, earlier)
     _begin(project, variant)
     try:
         made = stage.sync(
             origins,
             rewritten,
             layout.staged(variant.id),
-            previous={origin.file.path: origin.file.sha256 for origin in previous},
+            previous=previous,
             root=layout.root,
             environment=environment / "tree",
         )
@@ -126,16 +127,24 @@ def _stage_all(
     kept = [origin for origin in origins if not origin.dependency]
     names = [origin.file.path for origin in own]
     alone = len(kept) == len(own) and module in names
-    listing = json.dumps([origin.file for origin in origins if origin.dependency]).encode()
-    files.write(_list(project, variant), listing)
+    others = [origin.file for origin in origins if origin.dependency]
     return Staged(
         key=project.key(variant),
         own=kept,
-        dependencies=hashlib.sha256(listing).hexdigest(),
+        dependencies=write_list(_list(project, variant), others),
         frame=_frame(project, variant, names) if alone else "",
         made=made,
         checked=[],
     )
+
+
+def _previous(project: Project, variant: Variant, earlier: Staged | None) -> dict[str, str]:
+    """Return the sha256 of what was staged, by its path."""
+    if earlier is None:
+        return {}
+    found = [origin.file for origin in earlier.own]
+    found += read_list(_list(project, variant), earlier.dependencies) or []
+    return {file.path: file.sha256 for file in found}
 
 
 def _begin(project: Project, variant: Variant) -> None:
@@ -221,35 +230,43 @@ def staged(project: Project, variant: Variant) -> Staged | None:
     return Staged(**record | {"own": own})
 
 
-def listing(project: Project, variant: Variant, tree: Staged) -> list[Origin]:
-    """Return all files of a staged tree.
+def dependencies(project: Project, variant: Variant, tree: Staged) -> list[File]:
+    """Return the files of dependencies in a staged tree.
 
     Raises:
-        ArchiveError: the list of the dependencies' files is lost.
+        ArchiveError: the list of them is lost.
 
     """
-    dependencies = _dependencies(project, variant, tree)
-    if dependencies is None:
-        shown = project.layout.relative(_list(project, variant))
+    path = _list(project, variant)
+    found = read_list(path, tree.dependencies)
+    if found is None:
+        shown = project.layout.relative(path)
         msg = f"{shown}: gone or damaged; run doit again to stage {variant.id} anew"
         raise ArchiveError(msg, "changed")
-    return tree.own + dependencies
-
-
-def _dependencies(project: Project, variant: Variant, tree: Staged) -> list[Origin] | None:
-    """Return the files of dependencies in a staged tree; None if their list is lost."""
-    try:
-        content = _list(project, variant).read_bytes()
-    except FileNotFoundError:
-        return None
-    if hashlib.sha256(content).hexdigest() != tree.dependencies:
-        return None
-    return [Origin(File(*row), row[0], dependency=True) for row in json.loads(content)]
+    return found
 
 
 def _list(project: Project, variant: Variant) -> Path:
-    """Return the list of the dependencies' files in a staged tree."""
+    """Return the list of the files of dependencies in a staged tree."""
     return project.layout.stamp("stage", f"{variant.id}.dependencies")
+
+
+def write_list(path: Path, found: Sequence[File]) -> str:
+    """Write a list of files, and return its sha256."""
+    content = json.dumps(found, separators=(",", ":")).encode()
+    files.write(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_list(path: Path, sha256: str) -> list[File] | None:
+    """Return a list of files; None if it is not there, or another one."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        return None
+    return list(itertools.starmap(File, json.loads(content)))
 
 
 def is_touched(project: Project, variant: Variant, key: str) -> bool:
@@ -263,10 +280,12 @@ def _is_ready(project: Project, variant: Variant) -> bool:
     key, now = project.key(variant), staged(project, variant)
     if now is None or now.key != key or not is_touched(project, variant, key):
         return False
-    dependencies = _dependencies(project, variant, now)
+    others = read_list(_list(project, variant), now.dependencies)
+    if others is None:
+        return False
+    origins = now.own + [Origin(file, file.path, dependency=True) for file in others]
     environment = project.layout.environment(recipe.key(project.environment(variant))) / "tree"
-    tree = project.layout.staged(variant.id)
-    return dependencies is not None and stage.intact(tree, now.own + dependencies, environment)
+    return stage.intact(project.layout.staged(variant.id), origins, environment)
 
 
 def stage_and_touch(project: Project, variant: Variant) -> Staged:
