@@ -11,7 +11,7 @@ import io
 import os
 import posixpath
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -39,32 +39,37 @@ class Installed(NamedTuple):
     damaged: list[str]
 
 
-def environment(tree: Path) -> Installed:
+def environment(tree: Path, *, believed: bool = False) -> Installed:
     """Make the contents of a freshly installed tree canonical.
 
     The files may be links into the installer's cache: they are removed or replaced, never written
-    to, nor is their metadata changed.
+    to, nor is their metadata changed. With `believed`, what RECORD says of a link is not checked
+    here, as long as its size is right: whoever puts it into a ZIP reads it, and checks.
 
     Raises:
         InstallError: two distributions wrote different files of one name, so that the result
             would depend on which came last.
 
     """
-    owners, digests = _owners(tree)
+    owners, records = _owners(tree)
     for name in (*_SCRIPTS, ".lock"):
         files.remove(tree / name)
     for folder in owners:
         for name in _INSTALLER_FILES:
             (tree / folder / name).unlink(missing_ok=True)
     _remove_junk(tree)
-    paths = [path for path, _ in files.walk(tree, where=tree.name)]
-    files.check_names(paths, "the installed dependencies")
-    listing = {file.path: file for file in _hashed(tree, paths)}
+    found = dict(files.walk(tree, where=tree.name))
+    files.check_names(found, "the installed dependencies")
+    listing = dict(_said(found, records)) if believed else {}
+    read = {file.path: file for file in _hashed(tree, [p for p in found if p not in listing])}
     damaged = [
         path
-        for path, file in listing.items()
-        if digests.get(path, "").startswith(_SHA256) and digests[path] != _row(file)[0]
+        for path, file in read.items()
+        if path in records
+        and records[path].sha256.startswith(_SHA256)
+        and records[path].sha256 != _row(file)[0]
     ]
+    listing |= read
     for folder, owned in owners.items():
         name = f"{folder}/RECORD"
         content = record(name, [listing[path] for path in owned if path in listing])
@@ -72,6 +77,27 @@ def environment(tree: Path) -> Installed:
         (tree / name).write_bytes(content)
         listing[name] = File(name, hashlib.sha256(content).hexdigest(), len(content))
     return Installed([listing[path] for path in sorted(listing)], sorted(damaged))
+
+
+class _Row(NamedTuple):
+    """What a RECORD says of a file: `sha256=` and the digest in base64, and the size."""
+
+    sha256: str
+    size: str
+
+
+def _said(
+    found: Mapping[str, os.DirEntry[str]], records: Mapping[str, _Row]
+) -> Iterator[tuple[str, File]]:
+    """Yield the files that RECORD describes, if they are links of the right size."""
+    for path, (sha256, size) in records.items():
+        if path not in found or not sha256.startswith(_SHA256):
+            continue
+        status = found[path].stat()
+        # Where files are not linked they are copied once more, and cannot be installed anew then.
+        if status.st_nlink > 1 and size == str(status.st_size):
+            digest = base64.urlsafe_b64decode(sha256.removeprefix(_SHA256) + "=")
+            yield path, File(path, digest.hex(), status.st_size)
 
 
 def _hashed(tree: Path, paths: list[str]) -> Iterator[File]:
@@ -86,27 +112,27 @@ def _hashed(tree: Path, paths: list[str]) -> Iterator[File]:
             yield from found
 
 
-def _owners(tree: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Return the paths in each RECORD by the name of its `.dist-info`, and the hash of each path.
+def _owners(tree: Path) -> tuple[dict[str, list[str]], dict[str, _Row]]:
+    """Return the paths in each RECORD by the name of its `.dist-info`, and the row of each path.
 
     C headers go: each installer has another place for them, and nothing is compiled in Lambda.
     """
     owners: dict[str, list[str]] = {}
-    seen: dict[str, tuple[str, str]] = {}
+    seen: dict[str, tuple[str, _Row]] = {}
     problems = []
     for path in sorted(tree.glob("*.dist-info/RECORD")):
         folder = path.parent.name
         owners[folder] = []
         with path.open(encoding="utf-8", newline="") as stream:
             for row in filter(None, csv.reader(stream)):
-                name, value = _installed(row[0]), "".join(row[1:2])
+                name, value = _installed(row[0]), _Row(*(*row, "", "")[1:3])
                 if _is_header(name, folder):
                     (tree / name).unlink(missing_ok=True)
                     continue
                 owners[folder].append(name)
                 other, earlier = seen.setdefault(name, (folder, value))
                 shipped = name.partition("/")[0] not in _SCRIPTS
-                if value != earlier and shipped and not files.is_junk(name):
+                if value.sha256 != earlier.sha256 and shipped and not files.is_junk(name):
                     problems.append(
                         f"{_label(other)} and {_label(folder)} both install '{name}', with "
                         "different contents; which one wins would be chance: replace one of them"

@@ -22,8 +22,12 @@ def venv_is_done(project: Project, variant: Variant) -> bool:
     return environment_files(project, recipe.key(project.environment(variant))) is not None
 
 
-def make_venv(project: Project, variant: Variant) -> None:
-    """Install the dependencies of a variant, once for all variants that have the same."""
+def make_venv(project: Project, variant: Variant, *, checked: bool = False) -> None:
+    """Install the dependencies of a variant, once for all variants that have the same.
+
+    Unless they are to be `checked` at once, what links into uv's cache is read when it is put into
+    a ZIP, and only then is it known whether it is what the wheel holds.
+    """
     layout = project.layout
     dependencies = project.environment(variant)
     key = recipe.key(dependencies)
@@ -38,7 +42,7 @@ def make_venv(project: Project, variant: Variant) -> None:
         tree = temporary / "tree"
         tree.mkdir(parents=True)
         try:
-            installed = _installed(project, variant, tree)
+            installed = _installed(project, variant, tree, checked=checked)
             from buildlib import elf  # noqa: PLC0415 - only when something is installed
 
             wrong = elf.wrong(tree, installed, variant)
@@ -63,10 +67,10 @@ def check_platform(variant: Variant, tree: Path, wrong: Mapping[str, str]) -> No
     elf.refuse(tree, {p: w for p, w in wrong.items() if keep is None or keep(p)}, variant)
 
 
-def _installed(project: Project, variant: Variant, tree: Path) -> list[File]:
+def _installed(project: Project, variant: Variant, tree: Path, *, checked: bool) -> list[File]:
     """Install the pins of a variant into an empty folder, and return what is there."""
     _install(project, variant, tree)
-    installed = normalise.environment(tree)
+    installed = normalise.environment(tree, believed=not checked and not variant.function.docker)
     if installed.damaged and not variant.function.docker:
         # Someone wrote to a file in uv's cache, or a wheel has a wrong RECORD: what comes straight
         # from the index was checked against the lock as a whole.
