@@ -10,16 +10,17 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, NoReturn
 
 from buildlib.errors import ArchiveError
 from buildlib.streams import CHUNK, Digest, Output
 
-# APPNOTE 4.3.16, and of 4.3.12 the size of the content, the length of the name and the offset of
-# the local header: where they are in a central header, which the name follows.
+# APPNOTE 4.3.16, and of 4.3.12 the size of the content, the lengths of the name and of the extra
+# field, and the offset of the local header: where they are in a central header; the name is next.
 _END = struct.Struct("<4s4H2LH")
 _SIZE, _LENGTH, _OFFSET, _NAME = 24, 28, 42, 46
-_UINT16, _UINT32 = struct.Struct("<H"), struct.Struct("<L")
+_UINT16S, _UINT32 = struct.Struct("<2H"), struct.Struct("<L")
+_MAX32 = 0xFFFFFFFF
 
 
 class Base(NamedTuple):
@@ -56,17 +57,22 @@ class Earlier:
 
     def _take_apart(self) -> None:
         self._stream.seek(-_END.size, os.SEEK_END)
-        *_, size, self._start, _ = _END.unpack(self._stream.read())
+        *_, count, size, self._start, _ = _END.unpack(self._stream.read())
         self._stream.seek(self._start)
         self._directory = self._stream.read()
         self._stream.seek(0)
         at = 0
         while at < size:
-            end = at + _NAME + _UINT16.unpack_from(self._directory, at + _LENGTH)[0]
+            length, extra = _UINT16S.unpack_from(self._directory, at + _LENGTH)
+            if extra:  # ZIP64
+                self._stop()
+            end = at + _NAME + length
             self._names.append(self._directory[at + _NAME : end])
             self._headers.append(at)
             at = end
         self._headers.append(at)
+        if len(self._names) != count:
+            self._stop()
 
     def copy(self, output: Output, before: bytes | None = None) -> Iterator[bytes]:
         """Copy the members before a name, or all the rest, and yield their central headers."""
@@ -89,6 +95,8 @@ class Earlier:
         for at in self._headers[first:last]:
             self.unzipped += _UINT32.unpack_from(headers, at - origin + _SIZE)[0]
             offset = _UINT32.unpack_from(headers, at - origin + _OFFSET)[0]
+            if not 0 <= offset + moved < _MAX32:
+                self._stop()
             _UINT32.pack_into(headers, at - origin + _OFFSET, offset + moved)
         self.count += last - first
         for _ in self._chunks(start):
@@ -122,6 +130,6 @@ class Earlier:
         if self._digest.hexdigest() != self._base.sha256:
             self._stop()
 
-    def _stop(self) -> None:
-        msg = f"{self._base.path}: not what was written there"
+    def _stop(self) -> NoReturn:
+        msg = f"{self._base.path}: not what was written there, or ZIP64"
         raise ArchiveError(msg, "changed")

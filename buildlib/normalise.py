@@ -28,6 +28,7 @@ MODE = 0o755
 # PEP 376 and PEP 610 records of how something was installed, and those of uv.
 _INSTALLER_FILES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 _SHA256 = "sha256="
+_RECORDED = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
 # Scripts start with the host's interpreter; Lambda runs none of them.
 _SCRIPTS = ("bin", "Scripts")
 
@@ -91,13 +92,13 @@ def _said(
 ) -> Iterator[tuple[str, File]]:
     """Yield the files that RECORD describes, if they are links of the right size."""
     for path, (sha256, size) in records.items():
-        if path not in found or not sha256.startswith(_SHA256):
+        if path not in found or not _RECORDED.fullmatch(sha256):
             continue
         status = found[path].stat()
-        # Where files are not linked they are copied once more, and cannot be installed anew then.
+        # What cannot be linked is copied into each staged tree, and only here installed anew.
         if status.st_nlink > 1 and size == str(status.st_size):
-            digest = base64.urlsafe_b64decode(sha256.removeprefix(_SHA256) + "=")
-            yield path, File(path, digest.hex(), status.st_size)
+            value = base64.urlsafe_b64decode(sha256.removeprefix(_SHA256) + "=")
+            yield path, File(path, value.hex(), status.st_size)
 
 
 def _hashed(tree: Path, paths: list[str]) -> Iterator[File]:
