@@ -1,5 +1,6 @@
 """Finished ZIPs come back by the key of their inputs; `doit why` says why one does not."""
 
+import json
 import os
 import shutil
 import subprocess
