@@ -19,7 +19,8 @@ def venv_is_done(project: Project, variant: Variant) -> bool:
     """Tell whether the dependencies are installed, or not needed."""
     if project.is_available(variant):
         return True
-    return environment_files(project, recipe.key(project.environment(variant))) is not None
+    folder = project.layout.environment(recipe.key(project.environment(variant)))
+    return (folder / "record.json").exists()  # whoever needs it reads it, and installs if it cannot
 
 
 def make_venv(project: Project, variant: Variant, *, checked: bool = False) -> None:

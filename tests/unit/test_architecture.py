@@ -52,7 +52,7 @@ OWNERS = {
     "urllib3": {"install.engine"},
     "pip": {"install.inside"},  # the image's own
     "uv": {"uv"},
-    "deflate": {"archive", "pack"},
+    "deflate": {"archive", "pack", "recipe"},
     "filelock": {"files"},
     "watchfiles": {"watch"},
     "rich": {"screen"},
