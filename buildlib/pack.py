@@ -158,55 +158,64 @@ class _Reader(contextlib.ExitStack):
         return stream.read(member.compressed_size)
 
 
+class _Job(NamedTuple):
+    """Contents to compress one after the other, and their size in bytes."""
+
+    size: int
+    contents: list[Content]
+
+
 def _compress_all(
     contents: Sequence[Content], threads: int
 ) -> Iterator[tuple[Content, Packed, bytes | bytearray]]:
     """Yield the contents compressed, the largest first, a bounded number of bytes at a time."""
     jobs = _jobs(contents)
     if threads == 1:
-        for content in (content for job in reversed(jobs) for content in job):
+        for content in (content for job in reversed(jobs) for content in job.contents):
             yield content, *_compress_one(content)
         return
-    running: dict[Future[list[tuple[Packed, bytes | bytearray]]], list[Content]] = {}
+    running: dict[Future[list[tuple[Packed, bytes | bytearray]]], _Job] = {}
     size = 0
     with ThreadPoolExecutor(threads) as pool:
         while jobs or running:
             while job := _next(jobs, _IN_FLIGHT - size if running else None):
                 running[pool.submit(_compress, job)] = job
-                size += _size(job)
+                size += job.size
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 job = running.pop(future)
-                size -= _size(job)
-                for content, (member, data) in zip(job, future.result(), strict=True):
+                size -= job.size
+                for content, (member, data) in zip(job.contents, future.result(), strict=True):
                     yield content, member, data
 
 
-def _jobs(contents: Iterable[Content]) -> list[list[Content]]:
+def _jobs(contents: Iterable[Content]) -> list[_Job]:
     """Return the contents in groups worth a thread's while, the largest last."""
-    jobs: list[list[Content]] = []
+    jobs: list[_Job] = []
     for content in sorted(contents, key=lambda content: (content.size, content.sha256)):
-        if jobs and _size(jobs[-1]) + content.size <= _CHUNK:
-            jobs[-1].append(content)
+        if jobs and jobs[-1].size + content.size <= _CHUNK:
+            size, group = jobs.pop()
+            group.append(content)
+            jobs.append(_Job(size + content.size, group))
         else:
-            jobs.append([content])
+            jobs.append(_Job(content.size, [content]))
     return jobs
 
 
-def _next(jobs: list[list[Content]], room: int | None) -> list[Content] | None:
+def _next(jobs: list[_Job], room: int | None) -> _Job | None:
     """Take the largest job that fits into so many bytes; None stands for any."""
     for place in range(len(jobs) - 1, -1, -1):
-        if room is None or _size(jobs[place]) <= room:
+        if room is None or jobs[place].size <= room:
             return jobs.pop(place)
     return None
 
 
-def _size(job: Iterable[Content]) -> int:
-    return sum(content.size for content in job)
+def _size(contents: Iterable[Content]) -> int:
+    return sum(content.size for content in contents)
 
 
-def _compress(job: Iterable[Content]) -> list[tuple[Packed, bytes | bytearray]]:
-    return [_compress_one(content) for content in job]
+def _compress(job: _Job) -> list[tuple[Packed, bytes | bytearray]]:
+    return [_compress_one(content) for content in job.contents]
 
 
 def _compress_one(content: Content) -> tuple[Packed, bytes | bytearray]:

@@ -128,10 +128,12 @@ def _stage_all(
     names = [origin.file.path for origin in own]
     alone = len(kept) == len(own) and module in names
     others = [origin.file for origin in origins if origin.dependency]
+    content = json.dumps(others, separators=(",", ":")).encode()
+    files.write(list_of_dependencies(project, variant), content)
     return Staged(
         key=project.key(variant),
         own=kept,
-        dependencies=write_list(_list(project, variant), others),
+        dependencies=hashlib.sha256(content).hexdigest(),
         frame=_frame(project, variant, names) if alone else "",
         made=made,
         checked=[],
@@ -143,7 +145,7 @@ def _previous(project: Project, variant: Variant, earlier: Staged | None) -> dic
     if earlier is None:
         return {}
     found = [origin.file for origin in earlier.own]
-    found += read_list(_list(project, variant), earlier.dependencies) or []
+    found += read_list(list_of_dependencies(project, variant), earlier.dependencies) or []
     return {file.path: file.sha256 for file in found}
 
 
@@ -192,7 +194,7 @@ def _check_credentials(
 def clean_stage(project: Project, variant: Variant) -> None:
     """Remove the staged tree of a variant."""
     files.remove(project.layout.stamp("stage", variant.id))
-    files.remove(_list(project, variant))
+    files.remove(list_of_dependencies(project, variant))
     files.remove(project.layout.staged(variant.id))
 
 
@@ -237,7 +239,7 @@ def dependencies(project: Project, variant: Variant, tree: Staged) -> list[File]
         ArchiveError: the list of them is lost.
 
     """
-    path = _list(project, variant)
+    path = list_of_dependencies(project, variant)
     found = read_list(path, tree.dependencies)
     if found is None:
         shown = project.layout.relative(path)
@@ -246,16 +248,9 @@ def dependencies(project: Project, variant: Variant, tree: Staged) -> list[File]
     return found
 
 
-def _list(project: Project, variant: Variant) -> Path:
-    """Return the list of the files of dependencies in a staged tree."""
+def list_of_dependencies(project: Project, variant: Variant) -> Path:
+    """Return where the list of the files of dependencies in a staged tree is."""
     return project.layout.stamp("stage", f"{variant.id}.dependencies")
-
-
-def write_list(path: Path, found: Sequence[File]) -> str:
-    """Write a list of files, and return its sha256."""
-    content = json.dumps(found, separators=(",", ":")).encode()
-    files.write(path, content)
-    return hashlib.sha256(content).hexdigest()
 
 
 def read_list(path: Path, sha256: str) -> list[File] | None:
@@ -280,7 +275,7 @@ def _is_ready(project: Project, variant: Variant) -> bool:
     key, now = project.key(variant), staged(project, variant)
     if now is None or now.key != key or not is_touched(project, variant, key):
         return False
-    others = read_list(_list(project, variant), now.dependencies)
+    others = read_list(list_of_dependencies(project, variant), now.dependencies)
     if others is None:
         return False
     origins = now.own + [Origin(file, file.path, dependency=True) for file in others]

@@ -16,7 +16,7 @@ from buildlib.earlier import Base
 from buildlib.errors import ArchiveError
 from buildlib.model import File, Origin, Packed, Variant
 from buildlib.project import Project
-from buildlib.steps.trees import Staged, dependencies, read_list, write_list
+from buildlib.steps.trees import Staged, dependencies, list_of_dependencies, read_list
 
 
 def write(project: Project, variant: Variant, tree: Staged, path: Path) -> Written:
@@ -38,7 +38,7 @@ def record(project: Project, variant: Variant, tree: Staged) -> dict[str, Any]:
     """Return what the record of a ZIP says of its members, for the ZIP after it."""
     known = files.read_json(project.layout.stamp("zip", variant.id))
     if not isinstance(known, dict) or known.get("dependencies") != tree.dependencies:
-        write_list(_list(project, variant), dependencies(project, variant, tree))
+        files.write(_list(project, variant), list_of_dependencies(project, variant).read_bytes())
     return {
         "form": _form(variant),
         "own": [origin.file.path for origin in tree.own],
