@@ -23,7 +23,7 @@ def variant(project: Project, one: Variant) -> Written:
         with files.locked(project.layout.lock(f"build-{one.id}")):
             for step in steps.STEPS:
                 if not step.is_done(project, one):
-                    step.make(project, one)
+                    step.run(project, one)
     written = project.built(one)
     if written is None:
         msg = f"dist/{one.id}.zip: something else changed it or its inputs meanwhile; run it again"

@@ -103,7 +103,7 @@ def _steps(project: Project, variant: Variant) -> Iterator[str]:
         yield "lock"
     for step in steps.STEPS:
         if not step.is_done(project, variant):
-            step.make(project, variant)
+            step.run(project, variant)
             yield step.name
 
 

@@ -20,7 +20,7 @@ ROWS = (
     ("model",),
     ("activity", "runtimes", "layout", "files"),
     ("digest", "variants", "members"),
-    ("diff",),
+    ("diff", "distributions"),
     ("manifest",),
     ("schema", "recipe", "requirements", "uv"),
     ("start.*",),
@@ -33,7 +33,7 @@ ROWS = (
     ("outputs.*",),
     ("project",),
     ("steps.*",),
-    ("explain", "build", "verify", "watch"),
+    ("explain", "build", "verify", "watch", "report.*"),
     ("invoke.*", "terraform"),
     ("state", "uptodate", "progress"),
     ("tasks", "__main__"),
@@ -57,12 +57,16 @@ OWNERS = {
     "pathspec": {"stage"},
     "packaging": {"lock"},
     "elftools": {"elf"},
+    "vl_convert": {"report.charts"},
+    "jinja2": {"report.page"},
+    "markupsafe": {"report.charts", "report.page"},
 }
 
 # What takes long to import, or has no business where nothing is built.
 HEAVY = {
     *("docker", "rich", "watchfiles", "hcl2", "elftools"),
     *("filelock", "pathspec", "packaging", "uv", "jsonschema"),
+    *("vl_convert", "jinja2", "markupsafe", "buildlib.report"),
     *("buildlib.credentials", "buildlib.elf", "buildlib.members", "buildlib.verify"),
     *("requests", "urllib3", "http.client", "http.server", "urllib.request", "ssl", "asyncio"),
 }
