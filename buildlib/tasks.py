@@ -299,13 +299,14 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
         "task_dep": ["index"],
         "clean": [(_unreport, [project])],
         "doc": _REPORT,
+        "meta": _meta("report", [], project.layout.relative(project.layout.report)),
     }
 
 
 def _report(project: Project) -> None:
     from buildlib.report import command  # noqa: PLC0415 - for one task
 
-    sys.stdout.write(f"{command.make(project)}\n")
+    command.make(project)
 
 
 def _is_reported(project: Project) -> bool:
@@ -386,9 +387,9 @@ class _Clean:
         yield PythonAction(self._clean, self._arguments)
 
 
-def _meta(step: str, ids: list[str]) -> dict[str, Any]:
+def _meta(step: str, ids: list[str], shows: str = "") -> dict[str, Any]:
     """Return what the reporter has to know of a task."""
-    return {META: {"step": step, "variants": ids}}
+    return {META: {"step": step, "variants": ids, "shows": shows}}
 
 
 def _contained(project: Project) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ The specifications are the JSON files beside this module; here they get their da
 depends on fonts, which every machine has others of: texts are cut by their number of letters.
 """
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +65,8 @@ class Bar(NamedTuple):
     seconds: float
 
 
-def treemap(tiles: Sequence[Tile], limit: int) -> Markup:
+@functools.cache  # variants of a function often have the same
+def treemap(tiles: tuple[Tile, ...], limit: int) -> Markup:
     """Return a map of the sizes in a ZIP, against what it may have, in bytes."""
     spec = _spec("treemap")
     spec["signals"][0]["value"] = max(limit, sum(tile.size for tile in tiles))

@@ -19,8 +19,8 @@ def is_done(project: Project) -> bool:
     return bool(files.read_json(_stamp(project)) == _state(project, content))
 
 
-def make(project: Project) -> str:
-    """Write the page, and return where it is, relative to the repository's root.
+def make(project: Project) -> None:
+    """Write the page.
 
     Raises:
         BuildError: what draws and fills the page is not installed.
@@ -41,7 +41,6 @@ def make(project: Project) -> str:
     content = page.render(builds, contents, locks).encode()
     files.write(project.layout.report, content)
     files.write_json(_stamp(project), _state(project, content))
-    return project.layout.relative(project.layout.report)
 
 
 def clean(project: Project) -> None:

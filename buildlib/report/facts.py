@@ -91,8 +91,8 @@ def _build(project: Project, variant: Variant) -> Build:
     except BuildError as error:
         return build._replace(why_not=str(error))
     if written is None:
-        left_out = "its dependencies are installed in a container; no engine was there for it"
-        return build._replace(why_not=left_out if function.docker else "not built yet")
+        left_out = "Dependencies are installed in a container, and no engine was there for it."
+        return build._replace(why_not=left_out if function.docker else "It is not built.")
     stamp = files.read_json(project.layout.stamp("zip", variant.id))
     environment = stamp["recipe"]["environment"]
     seconds = {

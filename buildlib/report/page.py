@@ -64,6 +64,7 @@ def render(
         uses=_uses(contents),
         zipped_limit=ZIPPED_LIMIT,
         in_runtime=size.HAS,
+        tiles=_TILES,
         treemap=_treemap,
         graph=lambda flow: charts.graph(flow.nodes, flow.edges, flow.rows),
         slowest=_slowest(builds),
@@ -122,7 +123,7 @@ def _treemap(build: Build, content: Content) -> Markup:
         rest = sum(tile.size for tile in tiles[_TILES:])
         name = f"{len(tiles) - _TILES} smaller ones"
         tiles[_TILES:] = [Tile(name, rest, size.amount(rest), "rest")]
-    return charts.treemap(tiles, build.limit)
+    return charts.treemap(tuple(tiles), build.limit)
 
 
 def _kind(part: size.Part) -> str:

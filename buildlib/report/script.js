@@ -3,7 +3,7 @@
 
 /* Everything can be read without this: it sorts, it filters, and it opens what is to be printed. */
 
-const cell = (row, column) => row.cells[column]?.dataset.value ?? row.cells[column]?.textContent.trim() ?? "";
+const value = (cell) => cell.dataset.value ?? cell.textContent.trim();
 
 const compare = {
   text: new Intl.Collator("en", { numeric: true }).compare,
@@ -22,7 +22,8 @@ function sort(head) {
   head.setAttribute("aria-sort", order);
   const sign = order === "ascending" ? 1 : -1;
   const column = head.cellIndex;
-  const rows = [...body.rows].map((row) => [cell(row, column), row]);
+  const rows = [...body.rows].map((row) => [value(row.cells[column]), row]);
+  // What there is no value for comes last.
   rows.sort(([a], [b]) => (a === "") - (b === "") || sign * compare[kind](a, b));
   body.append(...rows.map(([, row]) => row));
 }
