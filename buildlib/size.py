@@ -51,7 +51,7 @@ def megabytes(size: int) -> str:
 
 
 def amount(size: int) -> str:
-    """Return a size in bytes as text, in AWS's units too where it is small: `812 B`, `3.4 kB`."""
+    """Return a size in bytes as one reads it, in AWS's units: `812 B`, `3.4 kB`, `28.9 MB`."""
     if size < 1 << 10:
         return f"{size} B"
     return f"{size / (1 << 10):.1f} kB" if size < _MB else megabytes(size)
