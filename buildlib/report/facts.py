@@ -103,8 +103,8 @@ def _build(project: Project, variant: Variant) -> Build:
         written=written,
         environment=recipe.key(environment)[:8] if environment["packages"] else "",
         reasons=stamp["reasons"],
-        origin=stamp["from"],
-        previous=Written(*stamp["previous"]) if stamp["previous"] else None,
+        origin=stamp.get("from", ""),
+        previous=Written(*stamp["previous"]) if stamp.get("previous") else None,
         seconds={name: taken for name, taken in seconds.items() if taken is not None},
     )
 
