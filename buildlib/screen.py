@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from buildlib.outcome import BUILT, FAILED, STORED, Outcome, change, size
+from buildlib.outcome import BUILT, FAILED, STORED, Outcome, change
+from buildlib.size import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -175,7 +176,7 @@ def _picture(running: Sequence[Running], closing: str, height: int) -> Any:  # n
 
 def _size(now: int, before: int | None) -> str:
     changed = change(now, before)
-    return f"{size(now)} ({changed})" if changed else size(now)
+    return f"{amount(now)} ({changed})" if changed else amount(now)
 
 
 def _console(stream: TextIO) -> "Console":

@@ -1,0 +1,79 @@
+"""Reports about functions that were never built: their facts are made up, with nasty names."""
+
+from typing import Any
+
+from buildlib import size
+from buildlib.archive import Written
+from buildlib.report import page
+from buildlib.report.facts import Build, Content, Dependency, Lock
+from buildlib.runtimes import UNZIPPED_LIMIT
+from buildlib.size import Part
+
+EVIL = (
+    "</script><script>document.title = 'evil'</script>\"><img src=x onerror=alert(1)>'&{{ 7 * 7 }}"
+)
+LONG = "a-name-that-no-one-would-give-" * 5
+SEVERAL = "größe-日本語-Ω"
+
+
+def build(name: str = "api", function: str | None = None, **fields: Any) -> Build:  # noqa: ANN401
+    """Return a variant that was built, but for `fields`."""
+    values: dict[str, Any] = {
+        "id": name,
+        "function": function or name,
+        "handler": "app.handler",
+        "runtime": "python3.13",
+        "architecture": "x86_64",
+        "limit": UNZIPPED_LIMIT,
+        "written": Written("a" * 64, 12_000_000, 40_000_000),
+        "why_not": "",
+        "environment": "e1e1e1e1",
+        "reasons": ["requirements.lock: numpy 2.1 -> 2.2", "app.py changed"],
+        "origin": "build",
+        "previous": Written("b" * 64, 11_000_000, 41_000_000),
+        "seconds": {"venv": 2.5, "stage": 0.25, "touch": 0.01, "zip": 0.5},
+    }
+    return Build(**values | fields)
+
+
+def content(*parts: Part, dependencies: tuple[Dependency, ...] = ()) -> Content:
+    """Return what is in a ZIP: a large package, one of the runtime's, own files, and `parts`."""
+    usual = [
+        Part("numpy 2.2", 30_000_000, {"tests/": 8_000_000}),
+        Part("boto3 1.40", 9_000_000, {size.HAS: 9_000_000}),
+        Part(size.OWN, 900_000, {}),
+    ]
+    locked = [
+        Dependency("numpy", "2.2", "BSD-3-Clause"),
+        Dependency("boto3", "1.40", "Apache-2.0"),
+    ]
+    return Content([*usual, *parts], [*locked, *dependencies])
+
+
+def rendered(*builds: Build, **contents: Content) -> str:
+    """Return the report about some builds; what is in their ZIPs is the usual, or `contents`."""
+    some = {one.id: contents.get(one.id, content()) for one in builds if one.written}
+    locks = {
+        one.function: Lock(f"lambdas/{one.function}/requirements.lock", 1.25) for one in builds
+    }
+    return page.render(builds, some, locks)
+
+
+def several() -> str:
+    """Return a report that has one of everything, and names that try to break out of it."""
+    nasty = content(
+        Part(EVIL, 50_000, {}),
+        Part(LONG, 40_000, {"*.pyi": 40}),
+        Part(SEVERAL, 30_000, {}),
+        *(Part(f"small-{number} 1.0", 1000, {}) for number in range(60)),
+        dependencies=(Dependency(EVIL, EVIL, EVIL), Dependency(LONG, "", "")),
+    )
+    return rendered(
+        build("keys-py3.12-arm64", "keys", architecture="arm64", runtime="python3.12"),
+        build("keys-py3.13-x86_64", "keys", environment="e2e2e2e2", origin="store", seconds={}),
+        build("lzo", written=None, why_not="no engine answers", environment="", seconds={}),
+        build("nasty", reasons=[EVIL, LONG, SEVERAL], handler=EVIL, environment="e2e2e2e2"),
+        build("plain", environment="", previous=None, reasons=["never built here before"]),
+        nasty=nasty,
+        plain=Content([Part(size.OWN, 900, {})], []),
+    )  # fmt: skip
