@@ -201,11 +201,13 @@ def walk(
     *,
     keep: Callable[[str], bool] | None = None,
     where: str = "",
+    junk: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield the POSIX name and the directory entry of every regular file below `top`.
 
     A link counts as what it points to, as long as that is below `top`. `keep(name)` says whether
-    a file, or with a trailing slash a folder, is wanted; what is not may be anything.
+    a file, or with a trailing slash a folder, is wanted; what is not may be anything. `junk` gets
+    the paths of what is passed over because it never belongs into an artifact.
 
     Raises:
         StageError: a link that leaves `top`, dangles or loops; a FIFO, socket or device.
@@ -221,6 +223,7 @@ def walk(
                 is_folder = os.path.isdir(entry.path) if link else entry.is_dir()
                 # By name alone: `.git` is a file in a submodule, `.venv` may be a link.
                 if entry.name in JUNK_FOLDERS or (not is_folder and is_junk(entry.name)):
+                    junk(entry.path)
                     continue
                 if keep and not keep(name + "/" if is_folder else name):
                     continue

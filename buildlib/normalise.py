@@ -58,8 +58,10 @@ def environment(tree: Path, *, believed: bool = False) -> Installed:
     for folder in owners:
         for name in _INSTALLER_FILES:
             (tree / folder / name).unlink(missing_ok=True)
-    _remove_junk(tree)
-    found = dict(files.walk(tree, where=tree.name))
+    junk: list[str] = []  # some wheels ship their own
+    found = dict(files.walk(tree, where=tree.name, junk=junk.append))
+    for path in junk:
+        files.remove(Path(path))
     files.check_names(found, "the installed dependencies")
     listing = dict(_said(found, records)) if believed else {}
     read = {file.path: file for file in _hashed(tree, [p for p in found if p not in listing])}
@@ -168,16 +170,6 @@ def _is_header(path: str, folder: str) -> bool:
 
 def _label(folder: str) -> str:
     return folder.removesuffix(".dist-info").replace("-", " ")
-
-
-def _remove_junk(tree: Path) -> None:
-    """Remove bytecode and the like; some wheels ship their own."""
-    for folder, names, leaves in os.walk(tree, topdown=True):
-        for name in [name for name in names if name in files.JUNK_FOLDERS]:
-            names.remove(name)
-            files.remove(Path(folder, name))
-        for name in filter(files.is_junk, leaves):
-            os.unlink(os.path.join(folder, name))
 
 
 def record(name: str, owned: Iterable[File]) -> bytes:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from buildlib import files, normalise, pack, recipe, stage
@@ -43,9 +44,11 @@ def make_venv(project: Project, variant: Variant, *, checked: bool = False) -> N
         tree = temporary / "tree"
         tree.mkdir(parents=True)
         try:
-            installed = _installed(project, variant, tree, checked=checked)
             from buildlib import elf  # noqa: PLC0415 - only when something is installed
 
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(elf.prepare)  # while the installer works
+                installed = _installed(project, variant, tree, checked=checked)
             wrong = elf.wrong(tree, installed, variant)
             check_platform(variant, tree, wrong)
             record = {"key": key, "recipe": dependencies, "files": installed, "wrong": wrong}
