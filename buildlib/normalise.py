@@ -1,6 +1,6 @@
 """Make trees canonical: what an installer left behind goes, one mtime and one mode for all.
 
-The rules are those of the byte contract (docs/byte-contract.md): the same lock gives the same tree,
+The rules are those of the byte contract (docs/explanation/byte-contract.md): the same lock gives the same tree,
 whichever installer put it there.
 """
 

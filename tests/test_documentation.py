@@ -31,5 +31,5 @@ def test_the_contract_version_is_documented() -> None:
     """The version in the code, the contract's page and the changelog are one."""
     from buildlib.recipe import CONTRACT  # noqa: PLC0415
 
-    assert f"version {CONTRACT}\n" in (ROOT / "docs/byte-contract.md").read_text()
+    assert f"version {CONTRACT}\n" in (ROOT / "docs/explanation/byte-contract.md").read_text()
     assert f"contract version {CONTRACT}." in (ROOT / "CHANGELOG.md").read_text()
