@@ -8,7 +8,7 @@ for stands behind its language, where neither a Git host nor the site shows it:
     ```console code=1               the last command must end with this exit code, the others with 0
     ```sh                           every line is run, and must end with 0
     ```sh skip=docker               cannot be run by this test, for one of the reasons below
-    ```console needs=terraform      is run where that program is
+    ```console needs=terraform      is run where that program is; `invoke`: where doit invoke can
     ```yaml file=lambdas.yaml wrong a manifest with a mistake
 
 In what a command prints `...` stands for anything in a line, on a line of its own for any lines; a
@@ -17,9 +17,11 @@ duration (`0.4 s`) is any duration, a time of day any, and a run of blanks any r
 """
 
 import json
+import platform
 import re
 import shlex
 import shutil
+import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -39,10 +41,10 @@ REASONS = {
     "ci": ".ci/run runs this very line",
     "docker": "needs a Docker engine; tests/docker does the same",
     "git": "needs a repository that others push to",
-    "install": "installs this project; the slow test of the tutorial runs it",
+    "install": "installs this project; the tutorial does",
     "other": "is a command of the tool that is compared or replaced",
     "stays": "runs until Ctrl-C; tests/test_watch.py runs it",
-    "system": "installs packages of the system, or needs root",
+    "system": "installs packages of the system, needs root, or takes minutes; .ci/run does it",
 }
 RUN = {"sh", "console"}
 # Each is read by its own parser; `text` is anything, such as what something else prints.
@@ -153,9 +155,16 @@ def play(
                 path.write_text(block.content, encoding="utf-8")
                 if path.name == "lambdas.yaml" and "wrong" not in block.options:
                     manifest.read(path.parent)
-            needed = shutil.which(block.options.get("needs", "sh"), path=environment["PATH"])
-            if block.runs and needed:
+            if block.runs and _is_here(block.options.get("needs", ""), environment["PATH"]):
                 yield block, _run(block, terminal)
+
+
+def _is_here(need: str, path: str) -> bool:
+    """Tell whether this machine has what a block needs."""
+    if need == "invoke":  # what the functions of the documents are for
+        here = sys.platform == "linux" and platform.machine() == "x86_64"
+        return here and shutil.which("python3.13", path=path) is not None
+    return not need or shutil.which(need, path=path) is not None
 
 
 def _run(block: Block, terminal: Terminal) -> list[tuple[str, str]]:

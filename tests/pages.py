@@ -7,6 +7,7 @@ wherever that differs from what they say.
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,19 @@ FROM_NOTHING = {"docs/tutorial.md"}
 # Pages that are about this repository, and play in a copy of it, with real packages.
 OF_THIS_REPOSITORY = {"README.md", "docs/recording.md"}
 
+# Pages that need what AWS publishes in the package index.
+_OF_AWS = {"docs/how-to/invoke.md"}
+# Pages that start from nothing, with the index of the other pages.
+_EMPTY = {f"docs/how-to/from-{tool}.md" for tool in ("terraform-module", "sam", "serverless")}
+
+# What single pages find besides.
+_MORE = {
+    "docs/how-to/shared-code.md": {
+        f"lambdas/{name}/app.py": HANDLER for name in ("jobs", "report")
+    },
+    "docs/how-to/docker.md": {"lambdas/invoices/app.py": HANDLER},
+    "docs/reference/manifest.md": {"lambdas/team_keys/app.py": HANDLER},
+}
 # What the other pages find: one function, and an index with a few packages.
 _REPOSITORY = {
     "dodo.py": "from buildlib.tasks import *\n",
@@ -54,7 +68,7 @@ def is_played(page: Path) -> bool:
 
 def reaches_the_network(page: Path) -> bool:
     """Tell whether a page needs the package index of the user."""
-    return name(page) in FROM_NOTHING | OF_THIS_REPOSITORY
+    return name(page) in FROM_NOTHING | OF_THIS_REPOSITORY | _OF_AWS
 
 
 @contextlib.contextmanager
@@ -68,6 +82,16 @@ def prepared(page: Path, top: Path) -> Iterator[tuple[Path, dict[str, str]]]:
         for path in copied:
             copy = shutil.copytree if (ROOT / path).is_dir() else shutil.copy
             copy(ROOT / path, folder / path)
+        if name(page) == "docs/recording.md":  # without the function that needs an engine
+            path = folder / "lambdas.yaml"
+            text = re.sub(r"\n( +#.*\n)*  lzo_archive:(\n    .*)+\n", "", path.read_text())
+            path.write_text(text)
+        for command in (["init"], ["add", "."], [*_WHO, "commit", "-m", "As it is."]):
+            subprocess.run(["git", *command], cwd=folder, capture_output=True, check=True)
+        yield folder, environment
+        return
+    if name(page) in _OF_AWS:
+        _write(folder, _REPOSITORY)
         yield folder, environment
         return
     if name(page) in FROM_NOTHING:
@@ -76,8 +100,9 @@ def prepared(page: Path, top: Path) -> Iterator[tuple[Path, dict[str, str]]]:
         yield folder, environment
         return
     with _index() as index:
-        _write(folder, _REPOSITORY | _MORE.get(name(page), {}))
-        (top / "modules").symlink_to(ROOT / "terraform")
+        folder.mkdir()
+        if name(page) not in _EMPTY:
+            _write(folder, _REPOSITORY | _MORE.get(name(page), {}))
         settings = {"UV_INDEX_URL": index.url, "UV_CACHE_DIR": str(top / "cache")}
         clean = {k: v for k, v in environment.items() if not k.startswith(("UV_", "PIP_"))}
         yield folder, clean | settings | {"PIP_CONFIG_FILE": os.devnull, "HOME": str(top)}
@@ -104,6 +129,7 @@ def _environment(top: Path) -> dict[str, str]:
     return kept | settings | {"PATH": path}
 
 
+_WHO = ["-c", "user.name=docs", "-c", "user.email=docs@example.com"]
 _VERSION = "import sys; print('python{}.{}'.format(*sys.version_info[:2]))"
 
 
@@ -112,7 +138,8 @@ def _index() -> Iterator[Index]:
     index = Index()
     index.add("requests", "2.32.5", {"requests/__init__.py": "def get(url): ...\n"})
     index.add("requests", "2.32.4", {"requests/__init__.py": "def get(url): ...\n\n"})
-    index.add("acme-auth", "1.4.0", {"acme_auth.py": "def user(event): ...\n"})
+    index.add("acme_auth", "1.4.0", {"acme_auth.py": "def user(event): ...\n"})
+    index.add("psycopg2", "2.9.11", {"psycopg2.py": ""})
     for machine, number in _MACHINES.items():
         library = b"\x7fELF\2\1\1" + b"\0" * 9 + b"\3\0" + number + b"\1\0\0\0" + b"\0" * 40
         for python in ("cp312", "cp313"):
@@ -131,10 +158,6 @@ def _write(folder: Path, contents: Mapping[str, str]) -> None:
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content, encoding="utf-8")
-
-
-# What single pages find besides.
-_MORE: dict[str, dict[str, str]] = {}
 
 
 def renew(page: Path) -> None:
