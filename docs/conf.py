@@ -1,7 +1,11 @@
 """The site: `sphinx-build -W --keep-going -n docs build/site`.
 
-The pages are plain Markdown, so that they read well on a Git host; what only the site needs is here.
+The pages are plain Markdown, so that they read well on a Git host; what only the site needs is
+here.
 """
+
+import re
+from typing import Any
 
 import buildlib
 
@@ -10,12 +14,8 @@ release = buildlib.__version__
 copyright = "the contributors, MIT licence"  # noqa: A001 - Sphinx's name
 
 extensions = ["myst_parser"]
-exclude_patterns: list[str] = []
 # GitHub's anchors, for links such as `manifest.md#include`.
 myst_heading_anchors = 3
-# HCL is Terraform's, and what a console shows is a shell with its output.
-highlight_language = "text"
-suppress_warnings: list[str] = []
 
 html_theme = "furo"
 html_title = "doit-lambda-zip"
@@ -63,15 +63,19 @@ SECTIONS = {
 }
 
 
-def _contents(app: object, docname: str, source: list[str]) -> None:  # noqa: ARG001 - Sphinx's
-    """Append the tables of contents to the first page."""
-    if docname != "index":
-        return
-    for caption, pages in SECTIONS.items():
-        entries = "\n".join(pages)
-        source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
+# Pages beside docs/ are no part of the site; it has them as files.
+_OUTSIDE = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+(?:CHANGELOG|benchmarks/README)\.md)\)")
 
 
-def setup(app: object) -> None:
+def _adapt(app: object, docname: str, source: list[str]) -> None:  # noqa: ARG001 - Sphinx's
+    """Give the first page the tables of contents, and links out of docs/ a form that works."""
+    source[0] = _OUTSIDE.sub(r"{download}`\1 <\2>`", source[0])
+    if docname == "index":
+        for caption, pages in SECTIONS.items():
+            entries = "\n".join(pages)
+            source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
+
+
+def setup(app: Any) -> None:  # noqa: ANN401 - Sphinx's application, which need not be installed
     """Connect the function above."""
-    app.connect("source-read", _contents)  # type: ignore[attr-defined] # Sphinx's application
+    app.connect("source-read", _adapt)

@@ -40,7 +40,6 @@ REASONS = {
     "aws": "changes an AWS account",
     "ci": ".ci/run runs this very line",
     "docker": "needs a Docker engine; tests/docker does the same",
-    "git": "needs a repository that others push to",
     "install": "installs this project; the tutorial does",
     "other": "is a command of the tool that is compared or replaced",
     "stays": "runs until Ctrl-C; tests/test_watch.py runs it",
@@ -48,7 +47,7 @@ REASONS = {
 }
 RUN = {"sh", "console"}
 # Each is read by its own parser; `text` is anything, such as what something else prints.
-SHOWN = {"yaml", "json", "toml", "hcl", "python", "ini", "text", "gitattributes", "gitignore"}
+SHOWN = {"yaml", "json", "toml", "hcl", "python", "ini", "text"}
 _OPTIONS = {"file", "code", "skip", "wrong", "needs"}
 
 
@@ -63,6 +62,7 @@ class Block:
     content: str
 
     def __str__(self) -> str:
+        """Return the place, as an editor understands it."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
     @property

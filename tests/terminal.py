@@ -22,7 +22,7 @@ COLUMNS, LINES = 100, 40
 # More than any command prints: nothing scrolls away, and a long line stays one.
 _WIDTH, _HEIGHT = 400, 400
 
-# Commands come in by a pipe of their own; what they read is empty, what they print is the terminal's.
+# Commands come in by a pipe of their own; what they read is empty, what they print is shown.
 _LOOP = r"""
 exec 2>&1
 while IFS= read -r -d '' command <&3; do
@@ -61,6 +61,7 @@ class Terminal:
         os.close(commands)
 
     def __enter__(self) -> Self:
+        """Give the terminal, whose shell runs already."""
         return self
 
     def __exit__(

@@ -131,10 +131,16 @@ def test_what_ci_is_said_to_run() -> None:
 # -- links -----------------------------------------------------------------------------------------
 
 
+def prose(page: Path) -> str:
+    """Return a page without its fenced blocks."""
+    text = page.read_text(encoding="utf-8")
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as a Git host makes them."""
-    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
-    headings = re.findall(r"^#+ (.*)$", text, re.M)
+    text = prose(page)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {
         re.sub(r"[^\w\- ]", "", heading.replace("`", "")).strip().lower().replace(" ", "-")
         for heading in headings
@@ -144,7 +150,7 @@ def anchors(page: Path) -> set[str]:
 def test_links_lead_somewhere() -> None:
     """Every relative link in a document points to a file, and to a heading that is in it."""
     for page in DOCUMENTS:
-        text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        text = prose(page)
         for target in re.findall(r"\]\(([^):]+)\)", text):
             path, _, anchor = target.partition("#")
             linked = (page.parent / path).resolve() if path else page
@@ -170,7 +176,7 @@ def test_nothing_names_a_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "made"), [("errors", errors.page), ("manifest", schema.page)], ids=lambda x: str(x)
+    ("command", "made"), [("errors", errors.page), ("manifest", schema.page)], ids=str
 )
 def test_made_pages_are_current(command: str, made: Any) -> None:  # noqa: ANN401
     """The page is what the table says; `python -m buildlib <x> > docs/reference/<x>.md`."""
@@ -184,7 +190,7 @@ def test_every_task_is_listed(repository: Repository) -> None:
     """The page of tasks has those of `doit list`, and no others."""
     listed = {line.split()[0] for line in repository.doit("list").output.splitlines()}
     text = (ROOT / "docs/reference/tasks.md").read_text().split("## Tasks")[1].split("```")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", text, re.M)) == listed
+    assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == listed
 
 
 # Upper-case texts that are looked up, and are no variables of the environment.
@@ -223,11 +229,11 @@ def test_every_variable_is_listed() -> None:
 
 def test_what_uv_gets_is_listed() -> None:
     """Each variable of uv on the page is one that passes."""
-    from buildlib.uv import _ACCESS  # noqa: PLC0415, PLC2701
+    from buildlib.uv import _ACCESS  # noqa: PLC0415
 
     text = (ROOT / "docs/reference/environment.md").read_text()
     table = text.split("## Packages")[1].split("\n## ")[0]
-    named = {name for name in re.findall(r"`(UV_[A-Z_]+)`", table)}
+    named = set(re.findall(r"`(UV_[A-Z_]+)`", table))
     assert named - {"UV_CONFIG_FILE", "UV_NO_CONFIG"} == {
         name for name in named if _ACCESS.fullmatch(name)
     }

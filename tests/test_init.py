@@ -227,7 +227,7 @@ def test_a_package_without_patterns(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_the_module_merges(tmp_path: Path) -> None:
-    """A folder of `source_path` is packed without its name, and `include` keeps it: that is said."""
+    """A folder of `source_path` is packed without its name; `include` keeps it, which is said."""
     output = init(write(tmp_path, {
         "main.tf": 'module "jobs" {\n  source = "terraform-aws-modules/lambda/aws"\n'
         '  handler = "app.handler"\n  source_path = ["src/jobs", "src/common"]\n}\n',
