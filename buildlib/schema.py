@@ -82,6 +82,12 @@ def _property(key: Key) -> dict[str, Any]:
 
 # -- the reference ---------------------------------------------------------------------------------
 
+
+def _marked(text: str) -> str:
+    """Return a text with what is in quotes as code."""
+    return re.sub(r"(?<!\w)'([^']+)'(?!\w)", r"`\1`", text)
+
+
 _HEAD = f"""\
 # lambdas.yaml
 
@@ -106,7 +112,7 @@ lambdas:
     exclude: ["tests/", "*.md"]
 ```
 
-A name has {NAME_RULE}.
+A name has {_marked(NAME_RULE)}.
 
 A lambda with one Python and one architecture is one *variant*, whose id is the lambda's name. With
 several, each combination is a variant, `<name>-py<version>-<architecture>`, such as
@@ -137,11 +143,6 @@ def _sections(keys: dict[str, Key], shared: str) -> Iterator[str]:
             yield f"- default: {_marked(key.usual) or _default(key)}"
         if shared:
             yield f"- in `{shared}`: {'yes' if key.shared else 'no'}"
-
-
-def _marked(text: str) -> str:
-    """Return a text with what is in quotes as code."""
-    return re.sub(r"(?<!\w)'([^']+)'(?!\w)", r"`\1`", text)
 
 
 def _takes(key: Key) -> str:
