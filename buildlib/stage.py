@@ -337,6 +337,7 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
     names, complete = _defined(body)
     if complete and name not in names:
         functions = [n.name for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+        functions = [name for name in functions if name[0] != "_"] or functions
         msg = (
             f"{where}: {path} does not define '{name}'; "
             f"it defines {', '.join(functions) or 'no function'}. "

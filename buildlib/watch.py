@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from buildlib import errors, files, outcome, steps
+from buildlib import build, errors, files, outcome
 from buildlib.digest import signature
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
@@ -85,7 +85,7 @@ def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
     for variant in variants:
         start, since = time.monotonic(), time.time_ns() - _CLOCK
         try:
-            ran = set(_steps(project, variant))
+            ran = set(build.run(project, variant))
         except (BuildError, OSError) as error:
             yield from _told(error)
             yield f"{variant.id}: {outcome.FAILED}; save again to go on"
@@ -95,16 +95,6 @@ def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
             done: Outcome = outcome.of(project.layout, variant.id, ran, since, seconds)
             yield outcome.line(done)
     project.digests.save()
-
-
-def _steps(project: Project, variant: Variant) -> Iterator[str]:
-    if not steps.lock_is_done(project, variant.function):
-        steps.make_lock(project, variant.function, renew=False)
-        yield "lock"
-    for step in steps.STEPS:
-        if not step.is_done(project, variant):
-            step.make(project, variant)
-            yield step.name
 
 
 def _again(project: Project) -> Project:

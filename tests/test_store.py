@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.conftest import HANDLER, Index, Repository
+from tests.conftest import HANDLER, Index, Repository, wheel
 
 APP = "lambdas/api/app.py"
 
@@ -230,3 +230,20 @@ def test_offline(dependent: Repository, index: Index) -> None:
     dependent.doit()
     dependent.sha256()
     assert index.requests == []
+
+
+def test_wheels_in_the_repository(repository: Repository) -> None:
+    """With `no-index` and a folder of wheels in uv.toml, no index is asked, not even for a lock."""
+    name, content = wheel("alpha")
+    del repository.environment["UV_INDEX_URL"]
+    repository.environment |= {"HTTPS_PROXY": "http://127.0.0.1:9", "UV_CACHE_DIR": ".uv-cache"}
+    repository.write({
+        "uv.toml": 'no-index = true\nfind-links = ["wheels"]\n',
+        f"wheels/{name}": content,
+        "lambdas/api/requirements.txt": "alpha\n",
+    })  # fmt: skip
+    repository.doit()
+    assert "alpha.py" in repository.members("api")
+    assert "alpha==1.0" in (repository.root / "lambdas/api/requirements.lock").read_text()
+    assert (repository.root / ".uv-cache").is_dir()
+    assert not (repository.root / "lambdas/api/.uv-cache").exists()

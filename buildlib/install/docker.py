@@ -17,6 +17,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from buildlib import uv
+from buildlib.access import environment
 from buildlib.errors import InstallError
 from buildlib.install import container, engine, tar
 from buildlib.install.container import Container
@@ -321,7 +322,7 @@ def _words(content: bytes) -> list[str]:
 
 def _access(variables: Mapping[str, str], root: Path, options: Docker) -> _Access:
     """Return this machine's access to packages, in pip's terms and for a container."""
-    settings = uv.environment(variables, root)
+    settings = environment(variables, root)
     found = _indexes(settings)
     for name in (*_PROXIES, *map(str.lower, _PROXIES)):
         if variables.get(name):
@@ -351,6 +352,7 @@ def _indexes(settings: Mapping[str, str]) -> dict[str, str]:
     found = {
         "PIP_INDEX_URL": first[:1],
         "PIP_EXTRA_INDEX_URL": addresses("UV_INDEX", "UV_EXTRA_INDEX_URL"),
+        "PIP_NO_INDEX": ["1"] if "UV_NO_INDEX" in settings else [],
         "PIP_FIND_LINKS": addresses("UV_FIND_LINKS"),
         "PIP_TRUSTED_HOST": settings.get("UV_INSECURE_HOST", "").split(),
     }

@@ -1,11 +1,14 @@
 """The step `lock`: requirements to pins, once for all variants of a function."""
 
+import hashlib
 import os
+from pathlib import Path
 
-from buildlib import lock, variants
+from buildlib import files, lock, variants
 from buildlib.errors import LockError
 from buildlib.model import Function, Image
 from buildlib.project import Project
+from buildlib.requirements import Requirements
 
 
 def lock_is_done(project: Project, function: Function) -> bool:
@@ -21,12 +24,22 @@ def lock_is_done(project: Project, function: Function) -> bool:
 
 
 def make_lock(project: Project, function: Function, *, renew: bool) -> None:
-    """Make the lock; with `renew`, newer versions are taken if it was current already."""
+    """Make the lock; with `renew`, newer versions are taken if it was current already.
+
+    Processes that want the same one wait for each other, and the second finds it made.
+    """
     requirements = project.requirements(function)
     if requirements is None or function.lock is None:
         return
+    name = hashlib.sha256(function.lock.encode()).hexdigest()[:24]
+    with files.locked(project.layout.lock(f"lock-{name}")):
+        _make(project, function, requirements, project.layout.root / function.lock, renew=renew)
+
+
+def _make(
+    project: Project, function: Function, requirements: Requirements, path: Path, *, renew: bool
+) -> None:
     root, python = project.layout.root, project.lowest_python(function)
-    path = root / function.lock
     problem = lock.state(path, requirements, python)
     unpinned = project.unpinned_images(function)
     if problem is None and unpinned:

@@ -20,7 +20,7 @@ import docker
 import pytest
 from docker import APIClient
 
-from buildlib import uv
+from buildlib import access
 from tests.conftest import Index, Repository
 
 IMAGES = "doit-lambda-zip/debian"
@@ -111,7 +111,7 @@ def public_environment(plain_environment: dict[str, str]) -> dict[str, str]:
 
     An index that is a folder of this machine cannot be seen from a container.
     """
-    settings = uv.environment(os.environ, Path(os.devnull))
+    settings = access.environment(os.environ, Path(os.devnull))
     environment = {k: v for k, v in plain_environment.items() if k != "UV_INDEX_URL"}
     environment.pop("UV_HTTP_RETRIES", None)
     for name in FORWARDED:

@@ -551,12 +551,13 @@ def test_not_defined(tmp_path: Path, code: str) -> None:
 
 
 def test_what_is_defined(tmp_path: Path) -> None:
-    """The message says which functions there are."""
-    code = "def main(): ...\nasync def run(): ...\nX = 1\n"
+    """The message says which functions there are, the private ones only if there is no other."""
+    code = "def main(): ...\nasync def run(): ...\ndef _own(): ...\nX = 1\n"
     assert message(tmp_path, {"app.py": code}) == (
         "app.py does not define 'handler'; it defines main, run. "
         "Name one of these in 'handler', in lambdas.yaml, or define it"
     )
+    assert "it defines _own. " in message(tmp_path, {"app.py": "def _own(): ...\n"})
     assert "it defines no function. " in message(tmp_path, {"app.py": "X = 1\n"})
 
 
