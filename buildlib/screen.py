@@ -146,7 +146,9 @@ class Screen:
                 redirect_stderr=False,
             )
             self._live.start()
-        self._live.update(_picture(running, closing, self._live.console.height), refresh=True)
+        size = self._live.console.size
+        picture = _picture(running, closing, size.height, size.width)
+        self._live.update(picture, refresh=True)
 
     def _hide(self) -> None:
         if self._live is not None:
@@ -154,28 +156,24 @@ class Screen:
             self._live = None
 
 
-def _picture(running: Sequence[Running], closing: str, height: int) -> Any:  # noqa: ANN401 - rich's
+def _picture(running: Sequence[Running], closing: str, height: int, width: int) -> Any:  # noqa: ANN401 - rich's
     from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    grid = Table.grid(padding=(0, 1))
+    for _ in range(5):
+        grid.add_column(no_wrap=True, overflow="ellipsis")
+    sign = _SPINNER[int(time.monotonic() * 8) % len(_SPINNER)]
     room = max(height - 3, 1)
     shown = running[:room]
-    grid = Table.grid(padding=(0, 1))
     # What a step is at may be long; it gives way, and not what stands before it.
-    names = min(max(len(one.name) for one in shown), _NAME)
-    for width in (1, names, max(len(one.step) for one in shown), 3):
-        grid.add_column(no_wrap=True, overflow="ellipsis", min_width=width)
-    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    sign = _SPINNER[int(time.monotonic() * 8) % len(_SPINNER)]
-    for one in shown:
-        grid.add_row(
-            Text(sign, style="cyan"),
-            Text(one.name, style="bold"),
-            one.step,
-            f"{one.seconds:.0f} s",
-            Text(one.at, style="dim"),
-        )
+    before = [(one.name, one.step, f"{one.seconds:.0f} s") for one in shown]
+    left = width - len(sign) - sum(max(map(len, column)) for column in zip(*before, strict=True))
+    for one, (name, step, seconds) in zip(shown, before, strict=True):
+        at = Text(one.at, style="dim")
+        at.truncate(max(left - 4, 0), overflow="ellipsis")
+        grid.add_row(Text(sign, style="cyan"), Text(name, style="bold"), step, seconds, at)
     more = len(running) - room
     closing = f"and {more} more; {closing}" if more > 0 else closing
     return Group(grid, Text(closing, style="dim", no_wrap=True, overflow="ellipsis"))

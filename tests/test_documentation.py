@@ -15,7 +15,7 @@ from buildlib import errors, schema
 from buildlib.recipe import CONTRACT
 from tests import pages
 from tests.conftest import Repository
-from tests.documents import REASONS, ROOT, blocks, check, fits, play
+from tests.documents import REASONS, ROOT, Block, blocks, check, fits, play, renewed
 from tests.documents import pages as documents
 
 PACKAGE = Path(buildlib.__file__).parent
@@ -89,6 +89,15 @@ def test_the_comparison() -> None:
     assert not fits("1 built\n", "2 built\n")
     assert not fits("1 built\n", "1 built\nmore\n")
     assert not fits("", "more\n")
+
+
+def test_what_was_printed_goes_into_a_page() -> None:
+    """Only what differs is replaced; what is said of several runs stays."""
+    text = "$ one\nkept 0.1 s\n$ two\nold\n$ three \\\n> more\n"
+    block = Block(ROOT / "docs/index.md", 1, "console", {}, text)
+    assert [command for command, _ in block.commands] == ["one", "two", "three \\\nmore"]
+    printed = [("one", "kept 2.0 s\n"), ("two", "new\n"), ("three", "also\n")]
+    assert renewed(block, printed) == ("$ one\nkept 0.1 s\n$ two\nnew\n$ three \\\n> more\nalso\n")
 
 
 # -- CI --------------------------------------------------------------------------------------------
@@ -194,7 +203,11 @@ def test_every_task_is_listed(repository: Repository) -> None:
 
 
 # Upper-case texts that are looked up, and are no variables of the environment.
-_OTHER = {"ZIP64", "INDEX", "LINKS"}
+_OTHER = {"ZIP64", "INDEX", "LINKS", "UV_NO_INDEX"}
+
+
+# Tuples of variables.
+_NAMED = {"_PROXIES", "_BUNDLES", "_PATHS"}
 
 
 def variables() -> set[str]:
@@ -207,7 +220,9 @@ def variables() -> set[str]:
                     pass
                 case ast.Subscript(slice=name) | ast.Compare(left=name):
                     pass
-                case ast.Assign(value=ast.Tuple(elts=names)) if "_PROXIES" in ast.unparse(node):
+                case ast.Assign(value=ast.Tuple(elts=names)) if (
+                    ast.unparse(node.targets[0]) in _NAMED
+                ):
                     found |= {ast.literal_eval(name) for name in names}
                     continue
                 case _:
@@ -229,7 +244,7 @@ def test_every_variable_is_listed() -> None:
 
 def test_what_uv_gets_is_listed() -> None:
     """Each variable of uv on the page is one that passes."""
-    from buildlib.uv import _ACCESS  # noqa: PLC0415
+    from buildlib.access import _ACCESS, _PIP_OPTIONS  # noqa: PLC0415
 
     text = (ROOT / "docs/reference/environment.md").read_text()
     table = text.split("## Packages")[1].split("\n## ")[0]
@@ -237,6 +252,8 @@ def test_what_uv_gets_is_listed() -> None:
     assert named - {"UV_CONFIG_FILE", "UV_NO_CONFIG"} == {
         name for name in named if _ACCESS.fullmatch(name)
     }
+    pips = {"PIP_" + option.upper().replace("-", "_") for option in _PIP_OPTIONS}
+    assert pips | {"PIP_CONFIG_FILE"} == set(re.findall(r"`(PIP_[A-Z_]+)`", table))
     words = re.findall(r"[A-Z][A-Z_]{3,}", _ACCESS.pattern.replace("UV_", ""))
     for word in set(words) - {"USERNAME", "PASSWORD"}:
         assert f"UV_{word}".rstrip("_") in table, word
