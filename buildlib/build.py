@@ -26,7 +26,7 @@ def run(project: Project, one: Variant) -> Iterator[str]:
     with files.locked(project.layout.lock(f"build-{one.id}")):
         for step in steps.STEPS:
             if not step.is_done(project, one):
-                step.make(project, one)
+                step.run(project, one)
                 yield step.name
 
 

@@ -320,7 +320,13 @@ KINDS = {
         "If the inputs changed, run `doit record` and commit the file. If they did not, find out "
         "why before you deploy.",
     ),
-    # -- watch and init
+    # -- report, watch and init
+    "report": Kind(
+        "The report cannot be made",
+        "`doit report` draws its pictures with Vega and fills its page with Jinja, which are not "
+        "installed: a build needs neither.",
+        "`pip install 'doit-lambda-zip[report]'`, into the environment that doit runs in.",
+    ),
     "watch": Kind(
         "Nothing can be watched",
         "`doit watch` names a function that is not declared, or watchfiles, which sees changes on "

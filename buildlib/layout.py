@@ -36,6 +36,11 @@ class Layout:
         return self.dist / "lambdas.json"
 
     @property
+    def report(self) -> Path:
+        """The page about what was built, as of the last `doit report`."""
+        return self.dist / "report.html"
+
+    @property
     def hashes(self) -> Path:
         """The committed record of keys and hashes, by which a plan needs no build."""
         return self.root / "lambdas.hashes.json"
@@ -78,6 +83,10 @@ class Layout:
     def stamp(self, step: str, variant_id: str) -> Path:
         """Return the record that a step leaves when it has finished for a variant."""
         return self.build / step / f"{variant_id}.json"
+
+    def time(self, step: str, name: str) -> Path:
+        """Return the record of how long a step of a variant, or the lock of a function, took."""
+        return self.build / "times" / step / f"{name}.json"
 
     @property
     def locks(self) -> Path:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from buildlib import files
 from buildlib.archive import Written
 from buildlib.layout import Layout
+from buildlib.size import amount
 
 BUILT, STORED, DESCRIBED, FAILED = "built", "from the store", "described", "failed"
 
@@ -48,21 +49,13 @@ def _reasons(reasons: list[str]) -> str:
     return "; ".join(shown)
 
 
-def size(number: int) -> str:
-    """Return a size as one reads it: `812 B`, `3.4 kB`, `28.9 MB`."""
-    for limit, scale, unit in ((1000, 1, "B"), (1_000_000, 1000, "kB")):
-        if number < limit:
-            return f"{number / scale:.{int(scale > 1)}f} {unit}"
-    return f"{number / 1_000_000:.1f} MB"
-
-
 def change(now: int, before: int | None) -> str:
     """Return the change of a size, such as `+12 B`; `new` if there was none, empty if none."""
     if before is None:
         return "new"
     if now == before:
         return ""
-    return f"{'+' if now > before else '-'}{size(abs(now - before))}"
+    return f"{'+' if now > before else '-'}{amount(abs(now - before))}"
 
 
 def line(outcome: Outcome) -> str:
@@ -79,7 +72,7 @@ def line(outcome: Outcome) -> str:
         (" unzipped", now.unzipped_size, before and before.unzipped_size),
     ):
         changed = change(one, other)
-        sizes.append(f"{size(one)}{name}" + (f" ({changed})" if changed else ""))
+        sizes.append(f"{amount(one)}{name}" + (f" ({changed})" if changed else ""))
     return f"{text}: {', '.join(sizes)}, {outcome.seconds:.1f} s, sha256 {now.sha256[:12]}"
 
 

@@ -23,7 +23,8 @@ from buildlib.layout import Layout
 from buildlib.outcome import FAILED, Outcome
 from buildlib.screen import Running, Screen
 
-# What a task of ours says of itself in doit's `meta`: its step, and the variants it is for.
+# What a task of ours says of itself in doit's `meta`: its step, the variants it is for, and which
+# file it makes to be looked at, if any.
 META = "lambdas"
 
 INTERRUPTED = 130  # as a shell says it of SIGINT
@@ -54,6 +55,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._runs: dict[str, _Run] = {}
         self._seen: set[str] = set()  # variants of which a step had nothing to do
         self._running: dict[str, tuple[Task, float]] = {}
+        self._shows: list[str] = []
         self._noted = 0
         self._layout = Layout(Path.cwd())
         self._folder = self._layout.build / "activity" / str(os.getpid())
@@ -91,6 +93,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         """Take note of a task that went well."""
         with self._lock:
             seconds = self._ended(task)
+            self._note_file(task)
             for variant in self._variants(task):
                 run = self._run(variant)
                 run.ran.add(task.meta[META]["step"])
@@ -102,6 +105,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         meta = task.meta and task.meta.get(META)
         if meta and meta["step"] != "lock":
             self._seen.update(meta["variants"])
+        self._note_file(task)
         if self._github:
             self._close_group(task)
         elif self._screen is None and not meta:  # of ours there are thousands: they are counted
@@ -147,6 +151,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
                 self._folder.parent.rmdir()
         super().complete_run()  # the output of tasks that are not ours
         self._summary()
+        self.write("".join(f"{path}\n" for path in self._shows))
         if interrupted:
             self.write("interrupted; what was finished is kept, run doit again to go on\n")
             raise SystemExit(INTERRUPTED)
@@ -158,6 +163,12 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
 
     def _run(self, variant: str) -> _Run:
         return self._runs.setdefault(variant, _Run())
+
+    def _note_file(self, task: Task) -> None:
+        """Take note of what a task that is done, now or before, has to show."""
+        meta = _meta(task)
+        if meta and meta["shows"]:
+            self._shows.append(meta["shows"])
 
     def _variants(self, task: Task) -> list[str]:
         meta = _meta(task)
@@ -241,8 +252,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         if not self._github or not meta or meta["step"] == "lock":
             return
         for variant in meta["variants"]:
-            run = self._run(variant)
-            if run.lines and (meta["step"] == "hash" or run.failed):
+            run = self._runs.get(variant)  # none, if it had nothing to do so far
+            if run and run.lines and (meta["step"] == "hash" or run.failed):
                 for text in outcome.group(variant, run.lines):
                     self.write(f"{text}\n")
                 run.lines.clear()

@@ -80,15 +80,20 @@ def constants() -> str:
 
 def difference(before: Recipe, now: Recipe) -> list[str]:
     """Return in words what changed from one artifact's recipe to another, one change a line."""
-    old, new = before.get("environment", {}), now["environment"]
-    changes = _packages(old.get("packages", {}), new["packages"])
-    for name in new:
-        if name != "packages" and old.get(name) != new[name]:
-            changes.append(_option(name, old.get(name), new[name]))
-    for name in {**now, **before}:
-        if name not in {"environment", "files"} and before.get(name) != now.get(name):
-            changes.append(_option(name, before.get(name), now.get(name)))
+    then, today = before.get("environment", {}), now["environment"]
+    changes = _packages(then.get("packages", {}), today["packages"])
+    old, new = _options(then) | _options(before), _options(today) | _options(now)
+    for name in {**new, **old}:
+        if (old.get(name) or None) != (new.get(name) or None):
+            changes.append(_option(name, old.get(name), new.get(name)))
     return changes + _files(before.get("files", {}), now["files"])
+
+
+def _options(recipe: Recipe) -> Recipe:
+    """Return what is no list of files or packages, one level deep."""
+    container = {f"docker {name}": value for name, value in recipe.get("docker", {}).items()}
+    rest = {"docker", "environment", "files", "packages"}
+    return container | {name: recipe[name] for name in recipe if name not in rest}
 
 
 def _packages(old: dict[str, list[str]], new: dict[str, list[str]]) -> list[str]:
@@ -117,8 +122,9 @@ def _option(name: str, old: object, new: object) -> str:
     def shown(value: object) -> str:
         if isinstance(value, list):
             return f"[{', '.join(map(str, value))}]"
-        text = str(value)
-        return f"{text[:12]}..." if len(text) == hashlib.sha256().digest_size * 2 else text
+        text = "none" if value in (None, "") else str(value)
+        digest = text.removeprefix("sha256:")
+        return f"{digest[:12]}..." if len(digest) == hashlib.sha256().digest_size * 2 else text
 
     label = {
         "contract": "byte contract",

@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from buildlib.outcome import BUILT, FAILED, STORED, Outcome, change, size
+from buildlib.outcome import BUILT, FAILED, STORED, Outcome, change
+from buildlib.size import amount
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -193,7 +194,7 @@ def _cells(one: Outcome) -> list[str]:
 
 def _size(now: int, before: int | None) -> str:
     changed = change(now, before)
-    return f"{size(now)} ({changed})" if changed else size(now)
+    return f"{amount(now)} ({changed})" if changed else amount(now)
 
 
 def _console(stream: TextIO) -> "Console":

@@ -24,7 +24,9 @@ _NEAR = 0.9
 _SHOWN = 10
 # boto3, which every Python runtime of Lambda has, and what it alone needs.
 _IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath")
-_OWN = "the function's own files"
+# What a part without a distribution is called, and why all of one could go.
+OWN = "the function's own files"
+HAS = "which the runtime has"
 
 
 class Part(NamedTuple):
@@ -46,6 +48,13 @@ class Part(NamedTuple):
 def megabytes(size: int) -> str:
     """Return a size in bytes as text."""
     return f"{size / _MB:.1f} MB"
+
+
+def amount(size: int) -> str:
+    """Return a size in bytes as one reads it, in AWS's units: `812 B`, `3.4 kB`, `28.9 MB`."""
+    if size < 1 << 10:
+        return f"{size} B"
+    return f"{size / (1 << 10):.1f} kB" if size < _MB else megabytes(size)
 
 
 def limit(function: Function) -> int:
@@ -104,7 +113,7 @@ def _too_large(variant: Variant, written: Written, largest: Sequence[Part]) -> s
     if patterns:
         saved = sum(size for what, size in total.items() if what in _PATTERNS)
         advice = f"'exclude: [{', '.join(patterns)}]' would save {megabytes(saved)}. {advice}"
-    if _HAS in total:
+    if HAS in total:
         advice += " What the runtime has need not be in the requirements."
     return (
         f"lambda '{function.name}': {variant.id}.zip would have {written.unzipped_size:,} bytes "
@@ -115,7 +124,6 @@ def _too_large(variant: Variant, written: Written, largest: Sequence[Part]) -> s
     )
 
 
-_HAS = "which the runtime has"
 _PATTERNS = ("tests/", "test/", "docs/", "doc/", "*.pyi")
 
 
@@ -128,13 +136,13 @@ def parts(path: Path, own: Iterable[Origin]) -> list[Part]:
     from buildlib.members import Archive  # noqa: PLC0415 - only when something is looked at
 
     archive = Archive(path)
-    owners = dict(_owners(archive)) | {origin.file.path: _OWN for origin in own}
+    owners = dict(_owners(archive)) | {origin.file.path: OWN for origin in own}
     sizes: dict[str, int] = {}
     savings: dict[str, dict[str, int]] = {}
     for member in archive.members:
         name = owners.get(member.name) or member.name.partition("/")[0]
         sizes[name] = sizes.get(name, 0) + member.size
-        what = _saving(member.name, name) if name != _OWN else None
+        what = _saving(member.name, name) if name != OWN else None
         if what and member.size:
             some = savings.setdefault(name, {})
             some[what] = some.get(what, 0) + member.size
@@ -158,7 +166,7 @@ def _owners(archive: "Archive") -> Iterator[tuple[str, str]]:
 def _saving(path: str, owner: str) -> str | None:
     """Return why a file of a package could be left out; None if it could not."""
     if owner.partition(" ")[0].lower() in _IN_RUNTIME:
-        return _HAS
+        return HAS
     *folders, name = path.lower().split("/")
     for pattern in _PATTERNS[:-1]:
         if pattern[:-1] in folders:

@@ -57,6 +57,7 @@ _LAST = steps.STEPS[-1]
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
 _SIZE = "show how large each variant is, and what is large in it"
 _INDEX = "build everything; dist/lambdas.json lists just what lambdas.yaml declares"
+_REPORT = "write dist/report.html, a page about sizes, dependencies, changes and times"
 _RECORD = "write the keys and hashes of all to lambdas.hashes.json, for plans without a build"
 
 # A task of this name is not shown by doit.
@@ -274,6 +275,7 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
         "actions": [(_act, [steps.prune, project])],
         "uptodate": [Ask(steps.index_is_done, project)],
         "task_dep": [f"hash:{name}" for name in project.variants if name not in contained],
+        "clean": [(_unreport, [project])],  # it would tell of what is gone
         "doc": _INDEX,
         "meta": _meta("index", []),
     }
@@ -290,6 +292,33 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
         "doc": _RECORD,
         "meta": _meta("record", []),
     }
+    yield {
+        "basename": "report",
+        "actions": [(_act, [_report, project])],
+        "uptodate": [Ask(_is_reported, project)],
+        "task_dep": ["index"],
+        "clean": [(_unreport, [project])],
+        "doc": _REPORT,
+        "meta": _meta("report", [], project.layout.relative(project.layout.report)),
+    }
+
+
+def _report(project: Project) -> None:
+    from buildlib.report import command  # noqa: PLC0415 - for one task
+
+    command.make(project)
+
+
+def _is_reported(project: Project) -> bool:
+    from buildlib.report import command  # noqa: PLC0415 - for one task
+
+    return command.is_done(project)
+
+
+def _unreport(project: Project) -> None:
+    from buildlib.report import command  # noqa: PLC0415 - for one task
+
+    command.clean(project)
 
 
 def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
@@ -338,7 +367,7 @@ def _variant(project: Project, variant: Variant, groups: list[DoitTask]) -> Iter
         # store.
         task.targets = [f"dist/{name}.zip", f"dist/{name}.zip.sha256"] if step is _LAST else []
         task.uptodate = [(_ask(step, project, variant), [], {})]
-        task._actions = [(_act, [step.make, project, variant])]  # noqa: SLF001
+        task._actions = [(_act, [step.run, project, variant])]  # noqa: SLF001
         task.clean_actions = _Clean(step.clean, [project, variant])
         # Each task has its own of what doit changes in place.
         task.file_dep, task.calc_dep = set(), set()
@@ -358,9 +387,9 @@ class _Clean:
         yield PythonAction(self._clean, self._arguments)
 
 
-def _meta(step: str, ids: list[str]) -> dict[str, Any]:
+def _meta(step: str, ids: list[str], shows: str = "") -> dict[str, Any]:
     """Return what the reporter has to know of a task."""
-    return {META: {"step": step, "variants": ids}}
+    return {META: {"step": step, "variants": ids, "shows": shows}}
 
 
 def _contained(project: Project) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ for stands behind its language, where neither a Git host nor the site shows it:
 
 In what a command prints `...` stands for anything in a line, on a line of its own for any lines; a
 duration (`0.4 s`) is any duration, a time of day any, and a run of blanks any run.
-`python -m tests.pages PAGE` writes what was printed into a page, wherever that differs.
+`python -m tests.plays PAGE` writes what was printed into a page, wherever that differs.
 """
 
 import json

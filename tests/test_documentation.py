@@ -13,22 +13,22 @@ import yaml
 import buildlib
 from buildlib import errors, schema
 from buildlib.recipe import CONTRACT
-from tests import pages
+from tests import plays
 from tests.conftest import Repository
 from tests.documents import REASONS, ROOT, Block, blocks, check, fits, play, renewed
 from tests.documents import pages as documents
 
 PACKAGE = Path(buildlib.__file__).parent
 DOCUMENTS = documents()
-PLAYED = [page for page in DOCUMENTS if pages.is_played(page)]
+PLAYED = [page for page in DOCUMENTS if plays.is_played(page)]
 # Pages that take longest, mostly as they build everything several times.
 SLOW = {"docs/how-to/prove.md", "docs/reference/tasks.md"}
 
 
 def marked(page: Path) -> Any:  # noqa: ANN401 - pytest's type is not public
-    marks = [pytest.mark.network] if pages.reaches_the_network(page) else []
-    marks += [pytest.mark.slow] if pages.name(page) in SLOW else []
-    return pytest.param(page, marks=marks, id=pages.name(page))
+    marks = [pytest.mark.network] if plays.reaches_the_network(page) else []
+    marks += [pytest.mark.slow] if plays.name(page) in SLOW else []
+    return pytest.param(page, marks=marks, id=plays.name(page))
 
 
 # -- every command ---------------------------------------------------------------------------------
@@ -41,17 +41,17 @@ def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
 
     The tutorial starts from an empty folder beside a clone.
     """
-    with pages.prepared(page, tmp_path) as (folder, environment):
+    with plays.prepared(page, tmp_path) as (folder, environment):
         for block, printed in play(page, folder, environment):
             if block.language == "console":
                 for (command, expected), (_, shown) in zip(block.commands, printed, strict=True):
                     assert fits(expected, shown), (
                         f"{block}: $ {command}\n{shown}\n-- instead of\n{expected}\n"
-                        f"-- see tests/documents.py, or: python -m tests.pages {pages.name(page)}"
+                        f"-- see tests/documents.py, or: python -m tests.plays {plays.name(page)}"
                     )
 
 
-@pytest.mark.parametrize("page", DOCUMENTS, ids=pages.name)
+@pytest.mark.parametrize("page", DOCUMENTS, ids=plays.name)
 def test_blocks_are_well_formed(page: Path) -> None:
     """Each fenced block names its language, is in that language, and is run unless it says why."""
     for block in blocks(page):
@@ -74,7 +74,7 @@ def test_commands_in_the_text(repository: Repository) -> None:
             words = [word for word in text.split()[1:] if not word.startswith("-")]
             for word in words[:1]:
                 known = tasks | commands | {"4", "2", "console"}  # the values of -n and -r
-                assert word.partition(":")[0] in known, f"{pages.name(page)}: {text}"
+                assert word.partition(":")[0] in known, f"{plays.name(page)}: {text}"
         for module in re.findall(r"`python -m (buildlib[.\w]*)", page.read_text(encoding="utf-8")):
             path = PACKAGE.parent / module.replace(".", "/")
             assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
@@ -163,9 +163,9 @@ def test_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^):]+)\)", text):
             path, _, anchor = target.partition("#")
             linked = (page.parent / path).resolve() if path else page
-            assert linked.exists(), f"{pages.name(page)}: {target}"
+            assert linked.exists(), f"{plays.name(page)}: {target}"
             if anchor:
-                assert anchor in anchors(linked), f"{pages.name(page)}: {target}"
+                assert anchor in anchors(linked), f"{plays.name(page)}: {target}"
 
 
 def test_code_names_pages_that_exist() -> None:

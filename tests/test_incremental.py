@@ -378,7 +378,8 @@ def test_info_and_list(dependent: Repository) -> None:
     assert "zip is done" in info
     listed = [line.split()[0] for line in dependent.doit("list").output.splitlines()]
     steps = {"lock", "venv", "stage", "touch", "zip", "hash", "index"}
-    assert listed == sorted(steps | {"invoke", "record", "size", "verify", "watch", "why"})
+    asked = {"invoke", "record", "report", "size", "verify", "watch", "why"}
+    assert listed == sorted(steps | asked)
     everything = dependent.doit("list", "--all").output
     for task in ("zip:jobs ", "zip:jobs-py3.12-x86_64", "zip:jobs-py3.13-x86_64", "lock:jobs"):
         assert task in everything

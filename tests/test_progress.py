@@ -170,6 +170,9 @@ def test_github_actions(dependent: Repository) -> None:
         f".  {step}:jobs-py3.12-x86_64" for step in ("venv", "stage", "touch", "zip")
     ]
     assert re.search(r"^2 built, 1 failed in", output, re.MULTILINE)
+    dependent.write({"lambdas/api/requirements.txt": "beta\n"})
+    dependent.doit()
+    assert dependent.doit(**environment).output == "3 unchanged\n"
     dependent.write({"lambdas.yaml": "version: 1\nlambdas:\n  api: {hander: app.handler}\n"})
     output = dependent.doit(code=3, **environment).output
     assert "::error file=lambdas.yaml,line=3,col=9,title=lambdas.yaml::lambda 'api': " in output

@@ -13,12 +13,11 @@ import json
 import re
 from collections.abc import Iterator
 from email.message import Message
-from email.parser import HeaderParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from buildlib import __version__, recipe
+from buildlib import __version__, distributions, recipe
 from buildlib.archive import Written
 from buildlib.layout import Layout
 from buildlib.members import Archive
@@ -26,7 +25,6 @@ from buildlib.model import Variant
 from buildlib.recipe import Recipe
 from buildlib.runtimes import RUNTIMES
 
-_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 _TOOL = f"pkg:pypi/doit-lambda-zip@{__version__}"
 # The type of the build, which says how to read its parameters: docs/reference/checks.md does.
@@ -55,7 +53,7 @@ def _text(value: Json) -> bytes:
 
 
 def _bom(variant: Variant, inputs: Recipe, written: Written, archive: Archive) -> Json:
-    metadata = dict(_metadata(archive))
+    metadata = distributions.metadata(archive)
     packages: dict[str, list[str]] = inputs["environment"]["packages"]
     components = [_component(name, pin, metadata.get(name)) for name, pin in packages.items()]
     libraries = list(_libraries(variant, archive))
@@ -99,15 +97,6 @@ def _serial(bom: Json) -> str:
     return f"urn:uuid:{h[:8]}-{h[8:12]}-8{h[13:16]}-8{h[17:20]}-{h[20:32]}"
 
 
-def _metadata(archive: Archive) -> Iterator[tuple[str, Message]]:
-    """Yield the core metadata of each distribution in a ZIP, by its normal name."""
-    for member in archive.members:
-        if _METADATA.fullmatch(member.name):
-            text = (archive.content(member) or b"").decode("utf-8", "replace")
-            message = HeaderParser().parsestr(text, headersonly=True)
-            yield re.sub(r"[-_.]+", "-", message.get("Name", "")).lower(), message
-
-
 def _component(name: str, pin: list[str], metadata: Message | None) -> Json:
     version, *hashes = pin
     url = purl(name, pin, metadata)
@@ -116,7 +105,7 @@ def _component(name: str, pin: list[str], metadata: Message | None) -> Json:
         "bom-ref": url,
         "name": metadata.get("Name", name) if metadata else name,
     }
-    version = _version(pin, metadata)
+    version = distributions.version(pin, metadata)
     if version:
         component["version"] = version
     listed = [{"alg": "SHA-256", "content": value.removeprefix("sha256:")} for value in hashes]
@@ -137,16 +126,9 @@ def _component(name: str, pin: list[str], metadata: Message | None) -> Json:
     return component
 
 
-def _version(pin: list[str], metadata: Message | None) -> str:
-    """Return the version of a distribution; empty if it was pinned by address and says none."""
-    if not pin[0].startswith("@"):
-        return pin[0]
-    return str(metadata.get("Version", "")) if metadata else ""
-
-
 def purl(name: str, pin: list[str], metadata: Message | None = None) -> str:
     """Return the package URL of a pinned distribution."""
-    version = _version(pin, metadata)
+    version = distributions.version(pin, metadata)
     text = f"pkg:pypi/{name}" + (f"@{quote(version, safe='.')}" if version else "")
     if pin[0].startswith("@"):
         address = _CREDENTIALS.sub("", pin[0].removeprefix("@").strip())
@@ -155,15 +137,10 @@ def purl(name: str, pin: list[str], metadata: Message | None = None) -> str:
 
 
 def _licences(metadata: Message) -> list[Json]:
-    """Return the licence by PEP 639, else by the classifiers, else by the older free text."""
-    if expression := metadata.get("License-Expression"):
-        return [{"expression": str(expression)}]
-    classifiers = [str(text) for text in metadata.get_all("Classifier", [])]
-    names = [c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License ::")]
-    text = str(metadata.get("License", "")).strip()
-    if not names and text and "\n" not in text:
-        names = [text]
-    return [{"license": {"name": name}} for name in dict.fromkeys(names)]
+    expression, names = distributions.licences(metadata)
+    if expression:
+        return [{"expression": expression}]
+    return [{"license": {"name": name}} for name in names]
 
 
 def _libraries(variant: Variant, archive: Archive) -> Iterator[Json]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from buildlib.model import Variant
 from buildlib.project import Project
+from buildlib.steps import times
 from buildlib.steps.artifacts import (
     clean_hash,
     clean_zip,
@@ -61,6 +62,11 @@ class Step:
     is_done: Callable[[Project, Variant], bool]
     make: Callable[[Project, Variant], None]
     clean: Callable[[Project, Variant], None]
+
+    def run(self, project: Project, variant: Variant) -> None:
+        """Do the step, and note how long it took."""
+        with times.taken(project, self.name, variant):
+            self.make(project, variant)
 
 
 STEPS = (

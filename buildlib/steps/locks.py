@@ -9,6 +9,7 @@ from buildlib.errors import LockError
 from buildlib.model import Function, Image
 from buildlib.project import Project
 from buildlib.requirements import Requirements
+from buildlib.steps import times
 
 
 def lock_is_done(project: Project, function: Function) -> bool:
@@ -56,8 +57,9 @@ def _make(
     log = project.layout.log("lock", function.name)
     log.unlink(missing_ok=True)
     upgrade = problem is None
-    images = _pin_images(project, function, keep=not upgrade)
-    lock.make(root, path, requirements, python, upgrade=upgrade, images=images, log=log)
+    with times.of_lock(project, function):
+        images = _pin_images(project, function, keep=not upgrade)
+        lock.make(root, path, requirements, python, upgrade=upgrade, images=images, log=log)
 
 
 def _pin_images(project: Project, function: Function, *, keep: bool) -> list[Image]:

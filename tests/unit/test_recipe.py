@@ -173,3 +173,41 @@ def test_docker_not_in_the_key() -> None:
     )
     text = json.dumps(recipe.environment(variant(docker=Docker(env=("TOKEN",))), PINS, "x"))
     assert "TOKEN" not in text
+
+
+def difference(before: Variant, now: Variant, image: str = "", **files: str) -> list[str]:
+    """Return what changed from one variant's artifact to another's."""
+    old = recipe.artifact(before, recipe.environment(before, PINS, "i@sha256:" + "a" * 64), FILES)
+    sources = [file(path, content) for path, content in files.items()] or FILES
+    return recipe.difference(
+        old, recipe.artifact(now, recipe.environment(now, PINS, image), sources)
+    )
+
+
+def test_differences_in_words() -> None:
+    """Each change is a line that a user understands; nothing is one if nothing changed."""
+    docker = variant(install="docker", docker=Docker())
+    setup = variant(install="docker", docker=Docker(setup=("dnf install -y gcc",)))
+    same, other = "i@sha256:" + "a" * 64, "i@sha256:" + "b" * 64
+    assert difference(variant(), variant()) == []
+    assert difference(docker, docker, same) == []
+    assert difference(variant(), variant(handler="app.other")) == [
+        "handler app.handler -> app.other"
+    ]
+    assert difference(variant(), variant(exclude=("*.md", "docs/"))) == [
+        "exclude [] -> [*.md, docs/]"
+    ]
+    assert difference(docker, docker, other) == ["docker image aaaaaaaaaaaa... -> bbbbbbbbbbbb..."]
+    assert difference(docker, setup, same) == ["docker setup [] -> [dnf install -y gcc]"]
+    assert "docker image aaaaaaaaaaaa... -> none" in difference(docker, variant())
+    assert difference(variant(), variant(), **{"app.py": "9", "new": "1"}) == [
+        "app.py changed", "new added", "data/x removed",
+    ]  # fmt: skip
+
+
+def test_an_earlier_record_has_less() -> None:
+    """What a record of an earlier version does not have is said to be none."""
+    now = recipe.artifact(variant(), recipe.environment(variant(), PINS), FILES)
+    before = {**now, "environment": {**now["environment"]}}
+    del before["environment"]["build_tools"], before["encoder"]
+    assert recipe.difference(before, now) == [f"encoder none -> {now['encoder']}"]

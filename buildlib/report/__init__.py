@@ -1,0 +1,1 @@
+"""One page about all that was built: `dist/report.html`, for people."""

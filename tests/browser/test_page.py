@@ -1,0 +1,250 @@
+"""The report as people use it: by keyboard, in the dark, on a phone, on paper, with a reader."""
+
+import io
+from itertools import pairwise
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+from pypdf import PdfReader
+
+from tests.browser.conftest import Seen, Show
+from tests.conftest import Repository
+from tests.pages import EVIL, LONG, SEVERAL, build, rendered, several
+
+pytestmark = pytest.mark.browser
+
+SCHEMES = ["light", "dark"]
+
+
+def open_all(page: Page) -> None:
+    """Open every section."""
+    page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+
+
+def focused(page: Page) -> str:
+    """Return the text of what has the focus, or its id."""
+    script = "document.activeElement.innerText?.trim() || document.activeElement.id"
+    return str(page.evaluate(script))
+
+
+def tab_to(page: Page, text: str) -> None:
+    """Press Tab until what begins with a text has the focus."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if focused(page).startswith(text):
+            return
+    pytest.fail(f"Tab does not lead to {text!r}")
+
+
+def test_no_request(show: Show, seen: Seen) -> None:
+    """The file is all that is loaded, and a script of another's could load nothing either."""
+    page = show()
+    open_all(page)
+    assert len(seen.requests) == 1
+    refused = page.evaluate("""() => new Promise((resolve) => {
+        addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective));
+        fetch('https://example.com/').catch(() => {});
+    })""")
+    assert refused == "connect-src"
+    seen.complaints.clear()  # it is what was refused just now
+
+
+def test_a_script_in_a_name_does_not_run(show: Show, seen: Seen) -> None:
+    """Not even one that got into the page as it is: the policy names the only script that may."""
+    assert show().title() == "Lambda build report"
+    assert seen.complaints == []
+    page = show(several().replace("</main>", "<script>document.title = 'evil'</script></main>"))
+    assert page.title() == "Lambda build report"
+    assert "Content Security Policy" in seen.complaints.pop()
+
+
+def test_names_are_shown(show: Show) -> None:
+    """A name is shown as it is, whatever is in it."""
+    page = show()
+    open_all(page)
+    text = page.locator("main").inner_text()
+    for name in (EVIL, LONG, SEVERAL):
+        assert name in text
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe(show: Show, scheme: str, width: int) -> None:
+    """An audit finds nothing: names, roles, headings, landmarks, contrast, focus order."""
+    page = show(color_scheme=scheme, width=width)
+    for _ in range(2):
+        found = Axe().run(page, options={"resultTypes": ["violations"]})
+        assert found.violations_count == 0, found.generate_report()
+        open_all(page)
+
+
+def test_accessible_names(show: Show) -> None:
+    """Charts, tables, meters and what can be operated have names that say what they are."""
+    page = show()
+    open_all(page)
+    for role, name, count in (
+        ("img", "Sizes by package in nasty: a bar against its limit, and a map.", 1),
+        ("img", "The tasks of keys, from its lock to the index.", 1),
+        ("img", "Build times of the 3 slowest variants, by step.", 1),
+        ("table", "What is in nasty.zip, unzipped", 1),
+        ("table", "What is locked for nasty", 1),
+        ("table", "The tasks of keys: times are those of the build of what is in dist/", 1),
+        ("meter", "nasty, of its limit", 1),
+        ("searchbox", "Show variants with", 1),
+        ("searchbox", "Show dependencies with", 1),
+        ("navigation", "Sections", 1),
+        ("button", "Unzipped", 1),
+    ):
+        found = page.get_by_role(role, name=name)  # type: ignore[arg-type]
+        assert found.count() == count, f"{role} {name}: {found.count()}"
+    pictures = page.get_by_role("img")
+    assert pictures.count() == page.locator("svg").count()  # no other has a role of its own
+    # What follows each picture is the table with its figures.
+    for picture in pictures.all():
+        assert picture.locator("xpath=following::table[1]").locator("tbody tr").count() > 0
+    levels = page.locator("h1, h2, h3, h4, h5").evaluate_all(
+        "(all) => all.map((h) => +h.tagName[1])"
+    )
+    assert levels[0] == 1
+    assert all(now <= before + 1 for before, now in pairwise(levels))
+
+
+def test_by_keyboard(show: Show) -> None:
+    """Tab reaches a function and its variant, Enter opens them, and the focus can be seen."""
+    page = show()
+    page.keyboard.press("Tab")
+    assert focused(page) == "Skip to the report"
+    assert page.locator(".skip").bounding_box()["x"] >= 0  # type: ignore[index]
+    tab_to(page, "keys\n")
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid"
+    table = page.get_by_role("table", name="What is in keys-py3.12-arm64.zip")
+    assert not table.is_visible()
+    page.keyboard.press("Enter")
+    tab_to(page, "keys-py3.12-arm64")
+    page.keyboard.press("Space")
+    expect(table).to_be_visible()
+    page.keyboard.press("Space")
+    expect(table).not_to_be_visible()
+
+
+def test_a_link_opens_its_variant(show: Show) -> None:
+    """From the list of variants one comes to what is in one, wherever that is."""
+    page = show()
+    page.get_by_role("link", name="keys-py3.13-x86_64").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("table", name="What is in keys-py3.13-x86_64.zip")).to_be_in_viewport()
+
+
+def names(page: Page) -> list[str]:
+    """Return the names of the variants that are listed, from top to bottom."""
+    return page.locator("#variant-table tbody tr:visible th").all_inner_texts()
+
+
+def test_sort_and_filter(show: Show) -> None:
+    """The list sorts by any column and shows what is looked for, by keyboard; it says so."""
+    page = show(
+        rendered(
+            *(build(f"f{n}", seconds={"zip": (n * 7) % 10}, environment="") for n in range(10))
+        )
+    )
+    assert names(page)[:3] == ["f0", "f1", "f2"]
+    head = page.locator("#variant-table").get_by_role("columnheader", name="Built in")
+    tab_to(page, "Built in")
+    page.keyboard.press("Enter")
+    assert names(page)[:3] == ["f7", "f4", "f1"]
+    assert head.get_attribute("aria-sort") == "descending"
+    page.keyboard.press("Enter")
+    assert names(page)[:3] == ["f0", "f3", "f6"]
+    assert head.get_attribute("aria-sort") == "ascending"
+    page.get_by_role("searchbox", name="Show variants with").press_sequentially("F3 x86")
+    assert names(page) == ["f3"]
+    assert page.get_by_role("status").first.inner_text() == "1 of 10"
+
+
+def test_schemes(show: Show) -> None:
+    """Light and dark differ, the pictures with them; what is drawn has the page's colours."""
+    colours = []
+    for scheme in SCHEMES:
+        page = show(color_scheme=scheme)
+        open_all(page)
+        colours.append(
+            page.evaluate("""() => [
+                getComputedStyle(document.body).backgroundColor,
+                getComputedStyle(document.querySelector("svg [fill='var(--package)']")).fill,
+                getComputedStyle(document.querySelector("svg [fill='var(--task-ran)']")).fill,
+            ]""")
+        )
+    assert all(light != dark for light, dark in zip(*colours, strict=True))
+    assert "none" not in colours[0]
+
+
+@pytest.mark.parametrize("width", [360, 700, 1200])
+def test_no_overflow(show: Show, width: int) -> None:
+    """Nothing is wider than the window, but for what scrolls by itself; labels can be read."""
+    page = show(width=width)
+    open_all(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    label = page.locator(f"svg .{'narrow' if width == 360 else 'wide'} tspan:visible").first
+    assert label.bounding_box()["height"] >= 9  # type: ignore[index]
+
+
+def test_reduced_motion(show: Show) -> None:
+    """Nothing moves for those who do not want it."""
+    behaviour = "getComputedStyle(document.documentElement).scrollBehavior"
+    assert show(reduced_motion="reduce").evaluate(behaviour) == "auto"
+    assert show(reduced_motion="no-preference").evaluate(behaviour) == "smooth"
+    assert show().evaluate("document.getAnimations().length") == 0
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_print(show: Show, *, scripts: bool) -> None:
+    """On paper every section is open, in light colours, also without scripts."""
+    page = show(color_scheme="dark", java_script_enabled=scripts)
+    reader = PdfReader(io.BytesIO(page.pdf(format="A4", print_background=True)))
+    text = " ".join(" ".join(sheet.extract_text() for sheet in reader.pages).split())
+    for heading in ("Totals", "Variants", "Functions", "Dependencies", "Build times"):
+        assert heading in text
+    for one in ("keys-py3.12-arm64", "keys-py3.13-x86_64", "nasty", "plain"):
+        assert f"What is in {one}.zip, unzipped" in text
+        assert f"{one}.zip" in text
+    assert text.count("How it is built") == 4
+    assert "no engine answers" in text
+    if scripts:
+        assert page.locator("details[open]").count() == 0  # as it was before
+        page.emulate_media(media="print")
+        body = "getComputedStyle(document.body).backgroundColor"
+        assert page.evaluate(body) == "rgb(255, 255, 255)"
+
+
+def test_without_scripts(show: Show) -> None:
+    """Everything but sorting and filtering works where scripts are not allowed."""
+    page = show(java_script_enabled=False)
+    assert page.get_by_role("searchbox").count() == 0
+    page.locator("summary", has_text="nasty").click()
+    expect(page.get_by_role("table", name="What is in nasty.zip")).to_be_visible()
+    assert page.locator("svg").first.is_visible() is False
+    assert page.get_by_role("img", name="Sizes by package in nasty").is_visible()
+
+
+def test_hundreds_of_variants(show: Show) -> None:
+    """Of three hundred one is found at once, and nothing is drawn before it is opened."""
+    functions = [build(f"f{n:03}-{py}", f"f{n:03}") for n in range(150) for py in ("a", "b")]
+    page = show(rendered(*functions))
+    assert page.locator("details svg:visible").count() == 0
+    page.get_by_role("searchbox", name="Show variants with").fill("f123-b")
+    assert names(page) == ["f123-b"]
+    page.get_by_role("link", name="f123-b").click()
+    expect(page.get_by_role("table", name="What is in f123-b.zip")).to_be_in_viewport()
+    assert page.locator("details svg:visible").count() == 2
+
+
+def test_what_doit_made(show: Show, repository: Repository) -> None:
+    """The page of a real build passes the same audit."""
+    repository.doit("report")
+    page = show((repository.root / "dist/report.html").read_text(encoding="utf-8"))
+    open_all(page)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.get_by_role("link", name="api").is_visible()
