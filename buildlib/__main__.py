@@ -19,18 +19,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     help_ = "say what a kind of error means and what to do; without a kind, all of them"
     explained = commands.add_parser("errors", help=help_, description=help_)
     explained.add_argument("kind", nargs="?", choices=errors.KINDS, metavar="KIND")
+    help_ = "say what lambdas.yaml may have: each key, its values and its default"
+    commands.add_parser("manifest", help=help_, description=help_)
     help_ = "propose lambdas.yaml and dodo.py for the functions that this folder seems to have"
     init = commands.add_parser("init", help=help_, description=help_)
     init.add_argument("--print", action="store_true", help="show lambdas.yaml, write nothing")
     options = parser.parse_args(arguments)
-    lines = _errors(options.kind) if options.command == "errors" else _init(show=options.print)
     try:
-        for line in lines:
+        for line in _lines(options):
             sys.stdout.write(f"{line}\n")
     except (BuildError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _lines(options: argparse.Namespace) -> Iterator[str]:
+    if options.command == "errors":
+        return _errors(options.kind)
+    if options.command == "manifest":
+        from buildlib import schema  # noqa: PLC0415 - YAML, for one command
+
+        return schema.page()
+    return _init(show=options.print)
 
 
 def _errors(name: str | None) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 A message says where, what, what is allowed and what to do next; it is shown as it is, without a
 traceback. Each error is of a kind of `KINDS`, which says more than fits into a message; from it
-`python -m buildlib errors` makes docs/errors.md. Anything that is not a `BuildError` or an
-`OSError` is a defect of this package.
+`python -m buildlib errors` makes docs/reference/errors.md. Anything that is not a `BuildError` or
+an `OSError` is a defect of this package.
 """
 
 from collections.abc import Iterator
@@ -360,7 +360,7 @@ KINDS = {
 
 
 def page() -> Iterator[str]:
-    """Yield the lines of docs/errors.md."""
+    """Yield the lines of docs/reference/errors.md."""
     yield "# Errors"
     yield ""
     yield "<!-- Made by `python -m buildlib errors`; edit buildlib/errors.py. -->"

@@ -46,6 +46,7 @@ class Key(NamedTuple):
     size: bool = False  # bytes, or text such as "80 MB"
     rule: str = ""  # what `pattern` or `named` asks for, in words
     default: Any = None
+    usual: str = ""  # what holds if there is none, in words; otherwise `default` says it
     shared: bool = False  # also allowed in `defaults`
     keys: "dict[str, Key] | None" = None
     named: str = ""
@@ -53,18 +54,21 @@ class Key(NamedTuple):
 
 DOCKER_KEYS = {
     "image": Key(
-        "The image, in which the runtime's Python is on the PATH. Default: AWS's of the runtime. "
-        "'doit lock' pins its digest in the lock, unless it is written here.",
+        "The image; the runtime's Python must be on its PATH. 'doit lock' pins its digest in the "
+        "lock, unless it is written here.",
         pattern=IMAGE,
         rule="an image's name, such as 'public.ecr.aws/lambda/python:3.13', also with '@sha256:'",
+        usual="'public.ecr.aws/lambda/python:<version>', which is AWS's",
     ),
     "setup": Key(
-        "Shell commands to run before the installation, as root, in the container only.",
+        "Shell commands to run by '/bin/sh -ec' before the installation, as root, in the container "
+        "only. What the compiler and the headers need is installed here.",
         many=True,
         default=(),
     ),
     "libraries": Key(
-        "Files of the image, such as shared objects, to carry along in lib/.",
+        "Files of the image, such as shared objects, to carry along in 'lib/' of the ZIP, by their "
+        "own name and with the content that a link leads to. Lambda looks for libraries there.",
         pattern=r"/\S+[^/\s]",
         rule="the absolute path of a file in the image, such as /usr/lib64/libpq.so.5",
         many=True,
@@ -72,7 +76,8 @@ DOCKER_KEYS = {
         default=(),
     ),
     "env": Key(
-        "Names of environment variables to pass through; their values are in no key and no log.",
+        "Names of environment variables that 'setup' and pip get as they are here; one that is not "
+        "set here is not set there. Their values are in no key and no log.",
         pattern=r"[A-Za-z_][A-Za-z0-9_]*",
         rule="the name of an environment variable",
         many=True,
@@ -87,25 +92,31 @@ DOCKER_KEYS = {
         default=(),
     ),
     "engine": Key(
-        "The engine's address for an architecture. Default: DOCKER_HOST, or docker's context.",
+        "The engine's address for an architecture, such as a builder of that architecture.",
         pattern=ENGINE,
         named="|".join(ARCHITECTURES),
         rule="an architecture and an address, such as 'arm64: ssh://user@host' or 'x86_64: tcp://...'",
         default=(),
+        usual="'DOCKER_HOST', or docker's present context",
     ),
 }
 LAMBDA_KEYS = {
     "source": Key(
-        "The function's folder, relative to the repository's root. Default: lambdas/<name>."
+        "The function's folder, relative to the repository's root. All that is in it goes to the "
+        "top of the ZIP, but for requirements, the lock, and what 'exclude' names.",
+        usual="'lambdas/<name>'",
     ),
     "handler": Key(
-        "module.function, as Lambda calls it; checked against the staged tree.",
+        "What Lambda calls, as 'module.function'. That the module is in the ZIP and defines the "
+        "function is checked, without running it.",
+        usual="none: it must be given",
         pattern=HANDLER,
         rule="module.function, such as 'app.handler'",
         shared=True,
     ),
     "requirements": Key(
-        "The requirements file, relative to source. Default: requirements.txt, if there."
+        "The requirements file, relative to 'source'. The lock is 'requirements.lock' in 'source'.",
+        usual="'requirements.txt', if it is there",
     ),
     "python": Key(
         "The Python version of the runtime, in quotes; a list makes variants.",
@@ -122,13 +133,15 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "install": Key(
-        "How dependencies are installed: from wheels, or inside the AWS image with Docker.",
+        "How dependencies are installed: from wheels, without Docker, or by pip inside an image of "
+        "the runtime, which can compile.",
         choices=("wheels", "docker"),
         default="wheels",
         shared=True,
     ),
     "allow_sdist": Key(
-        "Distributions that may be built from source, pure Python only.",
+        "Distributions without a wheel that may be built from source on this machine. What comes "
+        "out must be pure Python.",
         pattern=DISTRIBUTION,
         rule="the name of a distribution, such as 'docopt'",
         many=True,
@@ -137,44 +150,48 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "docker": Key(
-        "Options of 'install: docker'.",
+        "Options of 'install: docker'. A key of a lambda replaces the same key of the defaults.",
         keys=DOCKER_KEYS,
         shared=True,
     ),
     "include": Key(
-        "Files and folders from elsewhere in the repository; each lands under its own name.",
+        "Files and folders from elsewhere in the repository, by their paths from its root; each "
+        "lands at the top of the ZIP under its own name.",
         many=True,
         one=False,
         default=(),
     ),
     "exclude": Key(
-        "gitignore patterns over the whole staged tree.",
+        "Patterns as in a .gitignore, over the names in the ZIP: of the function, of what it "
+        "includes and of its dependencies.",
         many=True,
         one=False,
         default=(),
         shared=True,
     ),
     "compression": Key(
-        "How members are stored in the ZIP.",
+        "How members are kept in the ZIP. One that deflate does not shrink is stored anyway.",
         choices=("deflate", "stored"),
         default="deflate",
         shared=True,
     ),
     "size_limit": Key(
-        "What the unzipped content may have: bytes, or text such as '80 MB', of 1,048,576 bytes "
-        "each. Default and most: 262,144,000, as Lambda.",
+        "What all files of the ZIP may have together: bytes, or text such as '80 MB', of 1,048,576 "
+        "bytes each. More is an error.",
+        usual="262,144,000 bytes, the most that Lambda takes",
         size=True,
         shared=True,
     ),
     "evidence": Key(
-        "Also write dist/<id>.cdx.json, a bill of materials, and dist/<id>.intoto.json, what the "
-        "ZIP was built from.",
+        "Also write 'dist/<id>.cdx.json', a bill of materials, and 'dist/<id>.intoto.json', what "
+        "the ZIP was built from.",
         boolean=True,
         default=False,
         shared=True,
     ),
     "allow_secrets": Key(
-        "gitignore patterns of files that may be in the ZIP though they look like credentials.",
+        "Patterns as in a .gitignore, of files that may be in the ZIP though they look like "
+        "credentials.",
         many=True,
         one=False,
         default=(),
@@ -182,7 +199,11 @@ LAMBDA_KEYS = {
     ),
 }
 DEFAULT_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if key.shared} | {
-    "frozen": Key("A missing or stale lock is an error, as it is with CI set.", boolean=True),
+    "frozen": Key(
+        "A missing or stale lock is an error on every machine, as it is with CI set.",
+        boolean=True,
+        default=False,
+    ),
 }
 TOP_KEYS = ("version", "defaults", "lambdas")
 _FROM_ROOT = "write its path from the folder of lambdas.yaml"

@@ -1,7 +1,7 @@
 """Make trees canonical: what an installer left behind goes, one mtime and one mode for all.
 
-The rules are those of the byte contract (docs/byte-contract.md): the same lock gives the same tree,
-whichever installer put it there.
+The rules are those of the byte contract (docs/explanation/byte-contract.md): the same lock gives
+the same tree, whichever installer put it there.
 """
 
 import base64

@@ -194,7 +194,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     def _summary(self) -> None:
         if not self._runs and not self._seen:
             return
-        shown = [self._outcome(name, run) for name, run in self._runs.items()]
+        # By name, so that two runs are alike: which of several is finished first is chance.
+        shown = [self._outcome(name, run) for name, run in sorted(self._runs.items())]
         counts = Counter(one.done for one in shown)
         unchanged = len(self._seen - self._runs.keys()) + counts[outcome.DESCRIBED]
         if shown and self._screen:

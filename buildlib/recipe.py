@@ -17,7 +17,7 @@ from buildlib import __version__
 from buildlib.model import File, Pin, Variant
 from buildlib.runtimes import image_platform, platform_tag
 
-# The version of the byte contract; see docs/byte-contract.md before changing it.
+# The version of the byte contract; see docs/explanation/byte-contract.md before changing it.
 CONTRACT = 1
 
 # The encoder of deflated members, pinned exactly in pyproject.toml.

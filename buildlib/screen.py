@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # Seconds before something is shown, and between two pictures.
 _PATIENCE = 0.3
 _INTERVAL = 0.12
+_REASON = 16  # columns for a reason, at least
+_NAME = 40  # columns for a name, before it is folded or cut
 _SPINNER = "-\\|/"
 
 _STYLES = {BUILT: "green", STORED: "cyan", FAILED: "bold red"}
@@ -90,31 +92,34 @@ class Screen:
         from rich.table import Table  # noqa: PLC0415 - rich takes a tenth of a second
         from rich.text import Text  # noqa: PLC0415
 
+        console = _console(self._stream)
+        titles = ["variant", "done", "zipped", "unzipped", "time", "sha256"]
+        rows = [_cells(one) for one in outcomes]
+        widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+        widths[0] = min(widths[0], _NAME)
+        # What a narrow terminal has no room for is in dist/, too; the reason is not.
+        kept = [0, 1, 2, 3, 4, 5]
+        for less in (5, 3):
+            if sum(widths[index] + 2 for index in kept) + _REASON > console.width:
+                kept.remove(less)
         table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("variant", overflow="fold")
-        table.add_column("done")
-        table.add_column("why", overflow="fold", ratio=1)
-        for title in ("zipped", "unzipped", "time"):
-            table.add_column(title, justify="right")
-        table.add_column("sha256")
-        for one in outcomes:
-            now, before = one.written, one.previous
-            sizes = ["", ""]
-            if now:
-                sizes = [
-                    _size(now.size, before and before.size),
-                    _size(now.unzipped_size, before and before.unzipped_size),
-                ]
-            table.add_row(
-                Text(one.id),
-                Text(one.done, style=_STYLES.get(one.done, "")),
-                Text(one.why),
-                *sizes,
-                f"{one.seconds:.1f} s",
-                now.sha256[:12] if now else "",
+        for index in kept:
+            # Reasons are folded rather than names, which one wants to copy.
+            figures = titles[index] in {"zipped", "unzipped", "time"}
+            table.add_column(
+                titles[index],
+                justify="right" if figures else "left",
+                overflow="fold",
+                no_wrap=index > 0 or max(len(one.id) for one in outcomes) <= _NAME,
             )
+            if titles[index] == "done":
+                table.add_column("why", overflow="fold", ratio=1)
+        for one, row in zip(outcomes, rows, strict=True):
+            cells = [Text(row[index]) for index in kept]
+            cells[1].stylize(_STYLES.get(one.done, ""))
+            table.add_row(*cells[:2], Text(one.why), *cells[2:])
         with self._lock:
-            _console(self._stream).print(table)
+            console.print(table)
 
     def _run(self) -> None:
         self._done.wait(_PATIENCE)
@@ -142,7 +147,9 @@ class Screen:
                 redirect_stderr=False,
             )
             self._live.start()
-        self._live.update(_picture(running, closing, self._live.console.height), refresh=True)
+        size = self._live.console.size
+        picture = _picture(running, closing, size.height, size.width)
+        self._live.update(picture, refresh=True)
 
     def _hide(self) -> None:
         if self._live is not None:
@@ -150,28 +157,39 @@ class Screen:
             self._live = None
 
 
-def _picture(running: Sequence[Running], closing: str, height: int) -> Any:  # noqa: ANN401 - rich's
+def _picture(running: Sequence[Running], closing: str, height: int, width: int) -> Any:  # noqa: ANN401 - rich's
     from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     grid = Table.grid(padding=(0, 1))
-    for _ in range(4):
+    for _ in range(5):
         grid.add_column(no_wrap=True, overflow="ellipsis")
-    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
     sign = _SPINNER[int(time.monotonic() * 8) % len(_SPINNER)]
     room = max(height - 3, 1)
-    for one in running[:room]:
-        grid.add_row(
-            Text(sign, style="cyan"),
-            Text(one.name, style="bold"),
-            one.step,
-            f"{one.seconds:.0f} s",
-            Text(one.at, style="dim"),
-        )
+    shown = running[:room]
+    # What a step is at may be long; it gives way, and not what stands before it.
+    before = [(one.name, one.step, f"{one.seconds:.0f} s") for one in shown]
+    left = width - len(sign) - sum(max(map(len, column)) for column in zip(*before, strict=True))
+    for one, (name, step, seconds) in zip(shown, before, strict=True):
+        at = Text(one.at, style="dim")
+        at.truncate(max(left - 4, 0), overflow="ellipsis")
+        grid.add_row(Text(sign, style="cyan"), Text(name, style="bold"), step, seconds, at)
     more = len(running) - room
     closing = f"and {more} more; {closing}" if more > 0 else closing
     return Group(grid, Text(closing, style="dim", no_wrap=True, overflow="ellipsis"))
+
+
+def _cells(one: Outcome) -> list[str]:
+    """Return what the table says of a variant, but for the reason."""
+    now, before = one.written, one.previous
+    sizes = ["", ""]
+    if now:
+        sizes = [
+            _size(now.size, before and before.size),
+            _size(now.unzipped_size, before and before.unzipped_size),
+        ]
+    return [one.id, one.done, *sizes, f"{one.seconds:.1f} s", now.sha256[:12] if now else ""]
 
 
 def _size(now: int, before: int | None) -> str:

@@ -19,12 +19,14 @@ _ALL = "*"
 class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
     """The backend `lambdas` of doit: as `json`, but safe, and it knows what was forgotten.
 
-    doit removes a task's entry when the user says `doit forget` and when the task fails. A mark
-    stays in its place: an entry that is missing without one, as after a kill, means nothing.
+    doit removes a task's entry when the user says `doit forget`, where a mark stays in its place,
+    and when the task fails. An entry that is missing without a mark, as after a failure or a kill,
+    means nothing: when inputs go back to what they were, so does what has to be done.
     """
 
     desc = "JSON, replaced in one step"
     _changed = False
+    runs = False  # set once a task is asked whether it is up to date; `doit forget` asks none
 
     def _load(self) -> dict[str, Any]:
         value = files.read_json(Path(self.name))
@@ -46,9 +48,12 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
         return task_id in self._db and _FORGOTTEN not in self._db[task_id]
 
     def remove(self, task_id: str) -> None:
-        """Forget a task."""
+        """Forget a task that the user names, or drop what is known of one that failed."""
         self._changed = True
-        self._db[task_id] = {_FORGOTTEN: True}
+        if not self.runs:
+            self._db[task_id] = {_FORGOTTEN: True}
+        elif not self.is_forgotten(task_id):
+            self._db.pop(task_id, None)
 
     def remove_all(self) -> None:
         """Forget every task."""
@@ -56,5 +61,5 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
         self._db = {_ALL: {_FORGOTTEN: True}}
 
     def is_forgotten(self, task_id: str) -> bool:
-        """Tell whether a task must run because it was forgotten, or failed."""
+        """Tell whether a task must run because it was forgotten."""
         return not self.in_(task_id) and (task_id in self._db or _ALL in self._db)

@@ -13,7 +13,7 @@ stderr with exit code 1. The query's keys, all optional:
     plan              "true": what lambdas.hashes.json has for the present inputs is not built
     source_code_hash  with `id`: what it must be, as it was planned
 
-docs/terraform.md says when to use which.
+docs/how-to/terraform.md says when to use which.
 """
 
 import difflib

@@ -32,6 +32,7 @@ class Ask(UptodateCalculator):  # type: ignore[misc] # doit has no type hints
         """Take what doit knows; called before each check."""
         super().setup(dep_manager, tasks_dict)
         self._state = dep_manager
+        dep_manager.backend.runs = True
 
     def __call__(self, task: Task, values: dict[str, Any]) -> bool:  # noqa: ARG002 - doit's names
         """Tell doit whether the task is up to date."""

@@ -54,7 +54,8 @@ def run(arguments: Sequence[str], *, root: Path, cwd: Path, log: Path | None = N
         try:
             for line in process.stdout or ():
                 lines.append(_CREDENTIALS.sub("****", line))
-                activity.say(f"uv: {lines[-1]}")
+                if "--offline" not in arguments:  # that it fails is no news: the next run may not
+                    activity.say(f"uv: {lines[-1]}")
         except BaseException:
             process.kill()
             raise

@@ -20,7 +20,7 @@ from buildlib.errors import ArchiveError
 from buildlib.model import Packed
 
 # Version 1 of the byte contract. A change here makes every user redeploy once: it needs a new
-# version in buildlib/recipe.py, an entry in CHANGELOG.md and in docs/byte-contract.md.
+# version in buildlib/recipe.py, an entry in CHANGELOG.md and in docs/explanation/byte-contract.md.
 GOLDEN_DEFLATED = "536d03c89c5b3c0ef308df13766bebdb862eaee485bb2e4ff80744454eefd493"
 GOLDEN_STORED = "a1b510c253e5a2c7e3bfde0fcc9f7f2713752bc6be5e6397836d383de1194ec2"
 

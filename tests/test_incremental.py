@@ -406,6 +406,20 @@ def test_forget_makes_a_task_run_again(repository: Repository) -> None:
     assert repository.sha256() == before
 
 
+def test_a_mistake_that_is_taken_back(repository: Repository) -> None:
+    """After a failure, inputs as they were before it are as up to date as they were."""
+    repository.doit()
+    before = repository.sha256()
+    text = (repository.root / "lambdas.yaml").read_text()
+    repository.write({"lambdas.yaml": text.replace("app.handler", "app.main")})
+    repository.doit(code=1)
+    repository.doit(code=1)
+    repository.write({"lambdas.yaml": text})
+    assert "nothing will run" in repository.doit("why").output
+    assert repository.doit().ran == []
+    assert repository.sha256() == before
+
+
 def test_always_execute(dependent: Repository) -> None:
     """`doit -a` runs every task and gives the same bytes."""
     dependent.doit()

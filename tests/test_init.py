@@ -216,6 +216,30 @@ functions:
     assert found["create_order"].architectures == ("arm64",)
 
 
+def test_a_package_without_patterns(tmp_path: Path) -> None:
+    """Only patterns have to be written anew; that each function is packed alone is always so."""
+    output = init(write(tmp_path, {
+        "serverless.yml": "provider: {name: aws, runtime: python3.12}\n"
+        "package: {individually: true}\nfunctions:\n  send: {handler: send/app.handler}\n",
+        "send/app.py": HANDLER,
+    })).output  # fmt: skip
+    assert "patterns" not in output
+
+
+def test_a_folder_that_the_module_merges(tmp_path: Path) -> None:
+    """A folder of `source_path` is packed without its name; `include` keeps it, which is said."""
+    output = init(write(tmp_path, {
+        "main.tf": 'module "jobs" {\n  source = "terraform-aws-modules/lambda/aws"\n'
+        '  handler = "app.handler"\n  source_path = ["src/jobs", "src/common"]\n}\n',
+        "src/jobs/app.py": HANDLER,
+        "src/common/log.py": "",
+    })).output  # fmt: skip
+    assert (
+        "  - lambda 'jobs': the module packs what is in src/common, 'include' takes common/ as it "
+        "is: name what is in it instead\n"
+    ) in output
+
+
 def test_serverless_in_a_folder(tmp_path: Path) -> None:
     """A service in a folder of its own is the source, as the framework packs it."""
     found = proposed(write(tmp_path, {

@@ -53,7 +53,7 @@ def test_no_longer_allowed(repository: Repository) -> None:
     repository.doit()
     repository.write({"lambdas.yaml": MANIFEST})
     assert "lambdas/api/.env" in repository.fails().message
-    assert "allow_secrets [.env] -> None" in repository.doit("why").message
+    assert "allow_secrets [.env] -> none" in repository.doit("why").message
 
 
 def test_excluded(repository: Repository) -> None:

@@ -27,7 +27,7 @@ from buildlib.runtimes import RUNTIMES
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 _TOOL = f"pkg:pypi/doit-lambda-zip@{__version__}"
-# The type of the build, which says how to read its parameters: docs/proof.md does.
+# The type of the build, which says how to read its parameters: docs/reference/checks.md does.
 _BUILD_TYPE = f"urn:doit-lambda-zip:byte-contract:{recipe.CONTRACT}"
 
 Json = dict[str, Any]

@@ -143,7 +143,8 @@ def _serverless(
         common = found.located(root, folder, "requirements.txt")
         if function.source and not (root / function.source / "requirements.txt").exists():
             function.requirements = common
-        if _mapping(declared, "package") or _mapping(content, "package"):
+        packages = _mapping(declared, "package") | _mapping(content, "package")
+        if packages.keys() & {"patterns", "include", "exclude"}:
             function.notes.append("its 'package' has patterns; write them as 'exclude'")
         yield function
 

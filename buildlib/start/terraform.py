@@ -114,10 +114,17 @@ def _source_path(function: Found, root: Path, folder: str, block: Block) -> None
     """Set source and include from the module's `source_path`."""
     value = block.get("source_path")
     entries = value if isinstance(value, list) else [value]
-    paths = []
+    paths: list[str | None] = []
     for entry in entries:
         text = entry.get("path") if isinstance(entry, dict) else entry
-        paths.append(_place(root, folder, _path(text)))
+        path = _place(root, folder, _path(text))
+        prefix = _literal(entry.get("prefix_in_zip")) if isinstance(entry, dict) else None
+        if paths and path and (root / path).is_dir() and prefix != Path(path).name:
+            function.notes.append(
+                f"the module packs what is in {path}, 'include' takes {Path(path).name}/ as it is: "
+                "name what is in it instead"
+            )
+        paths.append(path)
         if isinstance(entry, dict) and entry.keys() & {"patterns", "commands", "prefix_in_zip"}:
             function.notes.append("its source_path has patterns or commands; see 'exclude'")
     function.source, *others = paths

@@ -1,0 +1,81 @@
+"""The site: `sphinx-build -W --keep-going -n docs build/site`.
+
+The pages are plain Markdown, so that they read well on a Git host; what only the site needs is
+here.
+"""
+
+import re
+from typing import Any
+
+import buildlib
+
+project = "doit-lambda-zip"
+release = buildlib.__version__
+copyright = "the contributors, MIT licence"  # noqa: A001 - Sphinx's name
+
+extensions = ["myst_parser"]
+# GitHub's anchors, for links such as `manifest.md#include`.
+myst_heading_anchors = 3
+
+html_theme = "furo"
+html_title = "doit-lambda-zip"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
+
+# What stands in the navigation, and in which order. A page that is missing here is a warning.
+SECTIONS = {
+    "Tutorial": ["tutorial", "recording"],
+    "How to": [
+        "how-to/adopt",
+        "how-to/terraform",
+        "how-to/ci",
+        "how-to/private-index",
+        "how-to/architectures",
+        "how-to/shared-code",
+        "how-to/docker",
+        "how-to/dependencies",
+        "how-to/invoke",
+        "how-to/prove",
+        "how-to/from-terraform-module",
+        "how-to/from-sam",
+        "how-to/from-serverless",
+    ],
+    "Reference": [
+        "reference/manifest",
+        "reference/tasks",
+        "reference/files",
+        "reference/exit-codes",
+        "reference/environment",
+        "reference/errors",
+        "reference/checks",
+        "reference/terraform",
+    ],
+    "Explanation": [
+        "explanation/byte-contract",
+        "explanation/keys",
+        "explanation/containers",
+        "explanation/why-doit",
+        "explanation/comparison",
+    ],
+}
+
+
+# Pages beside docs/ are no part of the site; it has them as files.
+_OUTSIDE = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+(?:CHANGELOG|benchmarks/README)\.md)\)")
+
+
+def _adapt(app: object, docname: str, source: list[str]) -> None:  # noqa: ARG001 - Sphinx's
+    """Give the first page the tables of contents, and links out of docs/ a form that works."""
+    source[0] = _OUTSIDE.sub(r"{download}`\1 <\2>`", source[0])
+    if docname == "index":
+        for caption, pages in SECTIONS.items():
+            entries = "\n".join(pages)
+            source[0] += f"\n```{{toctree}}\n:hidden:\n:caption: {caption}\n\n{entries}\n```\n"
+
+
+def setup(app: Any) -> None:  # noqa: ANN401 - Sphinx's application, which need not be installed
+    """Connect the function above."""
+    app.connect("source-read", _adapt)

@@ -1,0 +1,215 @@
+"""The documents as what they show: files to write, commands to run, and what those print.
+
+A document is played from its top to its bottom in one folder and one shell. What a fenced block is
+for stands behind its language, where neither a Git host nor the site shows it:
+
+    ```yaml file=lambdas.yaml       the content of a file: it is written; a manifest must be right
+    ```console                      lines with `$ ` are run, the others are what they print
+    ```console code=1               the last command must end with this exit code, the others with 0
+    ```sh                           every line is run, and must end with 0
+    ```sh skip=docker               cannot be run by this test, for one of the reasons below
+    ```console needs=terraform      is run where that program is; `invoke`: where doit invoke can
+    ```yaml file=lambdas.yaml wrong a manifest with a mistake
+
+In what a command prints `...` stands for anything in a line, on a line of its own for any lines; a
+duration (`0.4 s`) is any duration, a time of day any, and a run of blanks any run.
+`python -m tests.plays PAGE` writes what was printed into a page, wherever that differs.
+"""
+
+import json
+import platform
+import re
+import shlex
+import shutil
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from markdown_it import MarkdownIt
+
+from buildlib import manifest
+from tests.terminal import Terminal
+
+ROOT = Path(__file__).parent.parent
+
+# Why a command is not run by the test of its page.
+REASONS = {
+    "aws": "changes an AWS account",
+    "ci": ".ci/run runs this very line",
+    "docker": "needs a Docker engine; tests/docker does the same",
+    "install": "installs this project; the tutorial does",
+    "other": "is a command of the tool that is compared or replaced",
+    "stays": "runs until Ctrl-C; tests/test_watch.py runs it",
+    "system": "installs packages of the system, needs root, or takes minutes; .ci/run does it",
+}
+RUN = {"sh", "console"}
+# Each is read by its own parser; `text` is anything, such as what something else prints.
+SHOWN = {"yaml", "json", "toml", "hcl", "python", "ini", "text"}
+_OPTIONS = {"file", "code", "skip", "wrong", "needs"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its place, its language, its options, and its text without the fence."""
+
+    page: Path
+    line: int
+    language: str
+    options: Mapping[str, str]
+    content: str
+
+    def __str__(self) -> str:
+        """Return the place, as an editor understands it."""
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+    @property
+    def runs(self) -> bool:
+        """Tell whether the block has commands that the test of its page runs."""
+        return self.language in RUN and "skip" not in self.options
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """Each command with what it prints."""
+        if self.language == "sh":
+            lines = re.sub(r"\\\n\s*", " ", self.content).splitlines()
+            return [(line, "") for line in lines if line.strip() and line[0] != "#"]
+        found: list[tuple[str, str]] = []
+        for line in self.content.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], ""))
+            elif line.startswith("> ") and found and not found[-1][1]:
+                found[-1] = (f"{found[-1][0]}\n{line[2:]}", "")
+            else:
+                assert found, f"{self}: prints something before any command"
+                found[-1] = (found[-1][0], f"{found[-1][1]}{line}\n")
+        return found
+
+
+def pages() -> list[Path]:
+    """Return every document."""
+    return [
+        *sorted(ROOT.glob("*.md")),
+        *sorted(ROOT.glob("docs/**/*.md")),
+        ROOT / "benchmarks/README.md",
+        ROOT / "terraform/README.md",
+    ]
+
+
+def blocks(page: Path) -> list[Block]:
+    """Return the fenced blocks of a page."""
+    found = []
+    for token in MarkdownIt().parse(page.read_text(encoding="utf-8")):
+        if token.type == "code_block":
+            msg = f"{page}:{token.map}: fence this block, and say its language"
+            raise AssertionError(msg)
+        if token.type == "fence":
+            assert token.map
+            language, *words = shlex.split(token.info) or [""]
+            options = dict(word.partition("=")[::2] for word in words)
+            found.append(Block(page, token.map[0] + 1, language, options, token.content))
+    return found
+
+
+def check(block: Block) -> None:
+    """Check that a block is of a known form, and that its text is in its language."""
+    place = str(block)
+    assert block.language in RUN | SHOWN, f"{place}: language '{block.language}'"
+    assert block.options.keys() <= _OPTIONS, f"{place}: {block.options}"
+    assert block.options.get("skip", "aws") in REASONS, f"{place}: {block.options['skip']}"
+    content = block.content
+    try:
+        if block.language == "yaml":
+            yaml.compose(content)  # tags of CloudFormation build nothing
+        elif block.language == "json":
+            json.loads(content)
+        elif block.language == "toml":
+            tomllib.loads(content)
+        elif block.language == "python":
+            compile(content, place, "exec")
+        elif block.language == "hcl":
+            import hcl2  # noqa: PLC0415 - slow
+
+            hcl2.loads(content)
+    except Exception as error:
+        msg = f"{place}: {error}"
+        raise AssertionError(msg) from error
+
+
+def play(
+    page: Path, folder: Path, environment: Mapping[str, str]
+) -> Iterator[tuple[Block, list[tuple[str, str]]]]:
+    """Write the files of a page and run its commands, in order.
+
+    Yields:
+        each block that was run, with each command and what it printed.
+
+    """
+    with Terminal(folder, environment) as terminal:
+        for block in blocks(page):
+            if "file" in block.options:
+                path = folder / block.options["file"]
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(block.content, encoding="utf-8")
+                if path.name == "lambdas.yaml" and "wrong" not in block.options:
+                    manifest.read(path.parent)
+            if block.runs and _is_here(block.options.get("needs", ""), environment["PATH"]):
+                yield block, _run(block, terminal)
+
+
+def _is_here(need: str, path: str) -> bool:
+    """Tell whether this machine has what a block needs."""
+    if need == "invoke":  # what the functions of the documents are for
+        here = sys.platform == "linux" and platform.machine() == "x86_64"
+        return here and shutil.which("python3.13", path=path) is not None
+    return not need or shutil.which(need, path=path) is not None
+
+
+def _run(block: Block, terminal: Terminal) -> list[tuple[str, str]]:
+    printed = []
+    for number, (command, _) in enumerate(block.commands, 1):
+        done = terminal.run(command)
+        last = number == len(block.commands)
+        code = int(block.options.get("code", 0)) if last else 0
+        assert done.code == code, f"{block}: {command}: {done.code}\n{done.screen}"
+        assert "Traceback" not in done.screen, f"{block}: {command}\n{done.screen}"
+        printed.append((command, done.screen + "\n" * bool(done.screen)))
+    return printed
+
+
+def fits(expected: str, printed: str) -> bool:
+    """Tell whether a command printed what its document says."""
+    pattern = ""
+    for line in expected.splitlines():
+        pattern += r"(?:.*\n)*?" if line.strip() == "..." else f"{_line(line.rstrip())}\n"
+    return re.fullmatch(pattern, printed) is not None
+
+
+# What differs from run to run, and what stands for it in a pattern.
+_DIFFERS = {
+    r"\.\.\.": ".*?",
+    r"\b\d+(?:\.\d+)? m?s\b": r"\d+(?:\.\d+)? m?s",
+    r"\b\d\d:\d\d:\d\d\b": r"\d\d:\d\d:\d\d",
+    r"(?<=\S) {2,}": " +",
+}
+_DIFFERENT = re.compile("|".join(f"({wild})" for wild in _DIFFERS))
+
+
+def _line(line: str) -> str:
+    pattern, at = "", 0
+    for match in _DIFFERENT.finditer(line):
+        wild = list(_DIFFERS.values())[int(match.lastindex or 1) - 1]
+        pattern += re.escape(line[at : match.start()]) + wild
+        at = match.end()
+    return pattern + re.escape(line[at:])
+
+
+def renewed(block: Block, printed: list[tuple[str, str]]) -> str:
+    """Return a console block's text with what its commands printed, where that differs."""
+    text = ""
+    for (command, expected), (_, shown) in zip(block.commands, printed, strict=True):
+        prompt = "\n> ".join(command.split("\n"))
+        text += f"$ {prompt}\n{expected if fits(expected, shown) else shown}"
+    return text
