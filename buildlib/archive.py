@@ -4,16 +4,19 @@ Written from PKWARE's APPNOTE.TXT 6.3.10; the sections are named where they appl
 from their contents and constants, never from a file's metadata.
 """
 
-import hashlib
+import contextlib
 import struct
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import deflate
 
+from buildlib.earlier import Base, Earlier
 from buildlib.errors import ArchiveError
 from buildlib.model import Packed
+from buildlib.streams import CHUNK, Digest, Output
 
 # 4.4.6: MS-DOS date and time of 2012-12-12 12:12:00.
 _DATE = (2012 - 1980) << 9 | 12 << 5 | 12
@@ -29,8 +32,6 @@ _UTF8 = 1 << 11
 # 4.4.1.4: a field with all bits set says that the value is in the ZIP64 record.
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 
-_CHUNK = 1 << 20
-
 
 class Written(NamedTuple):
     """A finished ZIP: its hex sha256, its size and the size of its contents in bytes."""
@@ -40,71 +41,66 @@ class Written(NamedTuple):
     unzipped_size: int
 
 
-def write(path: Path, members: Iterable[tuple[str, Packed]]) -> Written:
+def write(path: Path, members: Iterable[tuple[str, Packed]], base: Base | None = None) -> Written:
     """Write the members, each with its name, in the order of their names' UTF-8 bytes.
 
+    Those of `base` that it does not omit are taken over; together they need no ZIP64.
+
     Raises:
-        ArchiveError: the data of a member is not what it was said to be.
+        ArchiveError: the data of a member, or the base, is not what it was said to be.
 
     """
     entries = sorted((name.encode(), member) for name, member in members)
+    count, unzipped = len(entries), sum(member.size for _, member in entries)
     central: list[bytes] = []
-    unzipped = 0
-    sources: dict[str, BinaryIO] = {}
-    with path.open("wb") as stream:
-        output = _Output(stream)
-        try:
-            for name, member in entries:
-                central.append(_central_header(name, member, output.size))
-                output.write(_local_header(name, member))
-                source = sources.get(member.pack)
-                if source is None:
-                    source = sources[member.pack] = open(member.pack, "rb")  # noqa: SIM115
-                _copy(source, member, output, name.decode())
-                if not member.offset and member.compressed_size == member.size:
-                    sources.pop(member.pack).close()  # stored straight from its own file
-                unzipped += member.size
-        finally:
-            for source in sources.values():
-                source.close()
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor())
+        output = Output(stack.enter_context(path.open("wb", buffering=0)), Digest(pool))
+        sources, earlier = _Sources(stack), None
+        if base:
+            opened = stack.enter_context(base.path.open("rb", buffering=0))
+            earlier = Earlier(base, opened, Digest(pool))
+        for name, member in entries:
+            if earlier:
+                central += earlier.copy(output, before=name)
+            central.append(_central_header(name, member, output.size))
+            output.write(_local_header(name, member))
+            sources.copy(name, member, output)
+        if earlier:
+            central += earlier.copy(output)
+            earlier.check()
+            count, unzipped = count + earlier.count, unzipped + earlier.unzipped
         start = output.size
-        for header in central:
-            output.write(header)
-        output.write(_end(len(central), output.size - start, start))
-        output.flush()
-    return Written(output.digest.hexdigest(), output.size, unzipped)
+        output.write(b"".join(central))
+        output.write(_end(count, output.size - start, start))
+        return Written(output.finish(), output.size, unzipped)
 
 
-class _Output:
-    """A stream that hashes and counts what goes through it."""
+class _Sources:
+    """The files that the data of members is in, each opened once."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self.digest = hashlib.sha256()
-        self.size = 0
-        self._stream = stream
-        self._pending: list[bytes] = []
-        self._waiting = 0
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._packs: dict[str, BinaryIO] = {}
 
-    def write(self, data: bytes) -> None:
-        self._pending.append(data)
-        self._waiting += len(data)
-        self.size += len(data)
-        if self._waiting >= _CHUNK:
-            self.flush()
-
-    def flush(self) -> None:
-        data = b"".join(self._pending)
-        self.digest.update(data)
-        self._stream.write(data)
-        self._pending.clear()
-        self._waiting = 0
+    def copy(self, name: bytes, member: Packed, output: Output) -> None:
+        """Copy the data of a member."""
+        if not member.offset and member.compressed_size == member.size:
+            with open(member.pack, "rb") as own:  # stored straight from its own file
+                _copy(own, name, member, output)
+            return
+        pack = self._packs.get(member.pack)
+        if pack is None:
+            pack = self._stack.enter_context(open(member.pack, "rb"))  # noqa: SIM115
+            self._packs[member.pack] = pack
+        _copy(pack, name, member, output)
 
 
-def _copy(source: BinaryIO, member: Packed, output: _Output, name: str) -> None:
+def _copy(source: BinaryIO, name: bytes, member: Packed, output: Output) -> None:
     source.seek(member.offset)
     left, crc = member.compressed_size, 0
     while left:
-        chunk = source.read(min(left, _CHUNK))
+        chunk = source.read(min(left, CHUNK))
         if not chunk:
             break
         if not member.method:
@@ -112,7 +108,7 @@ def _copy(source: BinaryIO, member: Packed, output: _Output, name: str) -> None:
         output.write(chunk)
         left -= len(chunk)
     if left or (not member.method and crc != member.crc):
-        msg = f"{name}: changed while it was read; run doit again"
+        msg = f"{name.decode()}: changed while it was read; run doit again"
         raise ArchiveError(msg, "changed")
 
 

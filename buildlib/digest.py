@@ -7,6 +7,7 @@ was hashed may change again unseen, so its digest is not remembered. Where ctime
 creation (Windows), nothing is remembered.
 """
 
+import functools
 import hashlib
 import os
 import time
@@ -17,6 +18,7 @@ from buildlib import files
 # Coarser than the timestamps of any file system in use (FAT: 2 s).
 GRAIN_NS = 2_000_000_000
 _FORMAT = 1
+_CHUNK = 1 << 17
 CTIME_IS_CHANGE = os.name != "nt"
 
 Signature = tuple[int, int, int, int]
@@ -24,8 +26,20 @@ Signature = tuple[int, int, int, int]
 
 def sha256(path: str | Path) -> str:
     """Return the hex sha256 of a file's content."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return measured(path)[0]
+
+
+def measured(path: str | Path) -> tuple[str, int]:
+    """Return the hex sha256 of a file's content, and its size in bytes."""
+    # Most files are small: one read for those, and no buffers in between.
+    with open(path, "rb", buffering=0) as stream:
+        chunk = stream.read(_CHUNK)
+        digest, size = hashlib.sha256(chunk), len(chunk)
+        while len(chunk) == _CHUNK:
+            chunk = stream.read(_CHUNK)
+            digest.update(chunk)
+            size += len(chunk)
+    return digest.hexdigest(), size
 
 
 def signature(status: os.stat_result) -> Signature:
@@ -45,10 +59,13 @@ class Digests:
         self._record = record
         self._changed = False
         self._prefix = len(str(root)) + 1
-        value = files.read_json(record)
+
+    @functools.cached_property
+    def _known(self) -> dict[str, object]:
+        """What was remembered: read when it is needed, as nothing is where all is settled."""
+        value = files.read_json(self._record)
         known = value.get("files") if isinstance(value, dict) else None
-        valid = isinstance(known, dict) and value.get("format") == _FORMAT
-        self._known: dict[str, object] = known if valid and known else {}
+        return known if isinstance(known, dict) and value.get("format") == _FORMAT else {}
 
     def of(self, path: str, status: os.stat_result) -> str:
         """Return the hex sha256 of the file `path` (absolute), whose status was just read."""

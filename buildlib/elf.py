@@ -46,6 +46,11 @@ class _Code(NamedTuple):
     glibc: tuple[int, int]
 
 
+def prepare() -> None:
+    """Import what takes a while, so that `wrong` need not wait for it."""
+    _structs(2, 1)
+
+
 def wrong(tree: Path, files: Sequence[File], variant: Variant) -> dict[str, str]:
     """Return what does not run on a variant's runtime: by its path, what it is and what it is not.
 

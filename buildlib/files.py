@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -81,24 +82,17 @@ def remove(path: Path) -> None:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock `path` against other processes and threads; wait as long as it takes."""
-    from filelock import FileLock  # 50 ms to import, and rarely needed  # noqa: PLC0415
-
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path, thread_local=False):
+    with _held(path, wait=True):
         yield
 
 
 def is_locked(path: Path) -> bool:
     """Tell whether another process or thread holds the lock `path`."""
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
     if not path.exists():
         return False
-    try:
-        with FileLock(path, timeout=0, thread_local=False):
-            return False
-    except Timeout:
-        return True
+    with _held(path, wait=False) as held:
+        return not held
 
 
 @contextlib.contextmanager
@@ -108,16 +102,39 @@ def cores(folder: Path) -> Iterator[int]:
     So that `doit -n` does not run a thread for each processor in each of its processes, and a
     process that is alone still uses all of them.
     """
-    from filelock import FileLock, Timeout  # noqa: PLC0415
-
     folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as held:
-        number = 0
-        for core in range(os.cpu_count() or 1):
-            with contextlib.suppress(Timeout):
-                held.enter_context(FileLock(folder / f"core-{core}.lock", 0, thread_local=False))
-                number += 1
-        yield max(number, 1)
+    with contextlib.ExitStack() as stack:
+        locks = [folder / f"core-{core}.lock" for core in range(os.cpu_count() or 1)]
+        yield sum(stack.enter_context(_held(lock, wait=False)) for lock in locks) or 1
+
+
+@contextlib.contextmanager
+def _held(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a lock, and tell whether it was to be had: always, for who waits."""
+    if sys.platform == "win32":
+        from filelock import FileLock, Timeout  # noqa: PLC0415
+
+        lock = FileLock(path, -1 if wait else 0, thread_local=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+        else:
+            try:
+                yield True
+            finally:
+                lock.release()
+    else:  # as filelock does it, the import of which takes longer than most steps of an edit
+        import fcntl  # noqa: PLC0415
+
+        with path.open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                held = False
+            else:
+                held = True
+            yield held
 
 
 def explain(error: OSError) -> str:
@@ -184,11 +201,13 @@ def walk(
     *,
     keep: Callable[[str], bool] | None = None,
     where: str = "",
+    junk: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield the POSIX name and the directory entry of every regular file below `top`.
 
     A link counts as what it points to, as long as that is below `top`. `keep(name)` says whether
-    a file, or with a trailing slash a folder, is wanted; what is not may be anything.
+    a file, or with a trailing slash a folder, is wanted; what is not may be anything. `junk` gets
+    the paths of what is passed over because it never belongs into an artifact.
 
     Raises:
         StageError: a link that leaves `top`, dangles or loops; a FIFO, socket or device.
@@ -204,6 +223,7 @@ def walk(
                 is_folder = os.path.isdir(entry.path) if link else entry.is_dir()
                 # By name alone: `.git` is a file in a submodule, `.venv` may be a link.
                 if entry.name in JUNK_FOLDERS or (not is_folder and is_junk(entry.name)):
+                    junk(entry.path)
                     continue
                 if keep and not keep(name + "/" if is_folder else name):
                     continue

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from buildlib import files, uv
+from buildlib import files
 from buildlib.errors import LockError
 from buildlib.model import Image, Pin, Variant
 from buildlib.requirements import Requirements
@@ -82,6 +82,8 @@ def make(  # noqa: PLR0913 - each is one independent input of the resolution
         LockError: with the end of uv's output.
 
     """
+    from buildlib import uv  # noqa: PLC0415 - 3 ms, only when a lock is made
+
     name = Path(requirements.path).name
     with files.replacing(lock) as temporary:
         resolved = temporary.with_name(f".resolved{temporary.name}")

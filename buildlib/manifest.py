@@ -4,11 +4,9 @@ The YAML is composed into nodes, never constructed: positions stay known, `pytho
 told from `"3.10"`, tags build nothing, and an alias is looked at once for each place that uses it.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,8 +30,7 @@ SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 _UNITS = {"B": 1, "K": 1 << 10, "M": 1 << 20}
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A key of the manifest: how it is read, checked, documented and put into the JSON Schema.
 
     `many` allows a list; with `one` false only a list is allowed. `keys` makes it a mapping with
@@ -619,6 +616,8 @@ def _kind(node: yaml.Node) -> str:
 
 
 def _suggest(text: str, known: tuple[str, ...]) -> str:
+    import difflib  # noqa: PLC0415 - only where something is wrong
+
     close = difflib.get_close_matches(text, known, n=1)
     return f"did you mean '{close[0]}'?" if close else f"allowed: {', '.join(known)}"
 

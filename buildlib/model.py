@@ -1,11 +1,9 @@
 """The values that the steps hand to each other. No I/O, no behaviour beyond their own fields."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Docker:
+class Docker(NamedTuple):
     """How dependencies are installed in a container: the mapping `docker:` of a function.
 
     `image` None stands for AWS's image of the runtime; `secrets` are (name, file of the host),
@@ -20,8 +18,7 @@ class Docker:
     engine: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """One entry of `lambdas:` in the manifest, with the defaults filled in.
 
     Paths are POSIX and relative to the repository's root, except `include` and `exclude`, which
@@ -50,16 +47,14 @@ class Function:
         return f"{self.source}/requirements.lock" if self.requirements else None
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A valid `lambdas.yaml`."""
 
     functions: tuple[Function, ...]
     frozen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(NamedTuple):
     """One ZIP to build: a function for one Python and one architecture."""
 
     id: str

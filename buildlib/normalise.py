@@ -11,7 +11,7 @@ import io
 import os
 import posixpath
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +28,7 @@ MODE = 0o755
 # PEP 376 and PEP 610 records of how something was installed, and those of uv.
 _INSTALLER_FILES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 _SHA256 = "sha256="
+_RECORDED = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
 # Scripts start with the host's interpreter; Lambda runs none of them.
 _SCRIPTS = ("bin", "Scripts")
 
@@ -39,32 +40,39 @@ class Installed(NamedTuple):
     damaged: list[str]
 
 
-def environment(tree: Path) -> Installed:
+def environment(tree: Path, *, believed: bool = False) -> Installed:
     """Make the contents of a freshly installed tree canonical.
 
     The files may be links into the installer's cache: they are removed or replaced, never written
-    to, nor is their metadata changed.
+    to, nor is their metadata changed. With `believed`, what RECORD says of a link is not checked
+    here, as long as its size is right: whoever puts it into a ZIP reads it, and checks.
 
     Raises:
         InstallError: two distributions wrote different files of one name, so that the result
             would depend on which came last.
 
     """
-    owners, digests = _owners(tree)
+    owners, records = _owners(tree)
     for name in (*_SCRIPTS, ".lock"):
         files.remove(tree / name)
     for folder in owners:
         for name in _INSTALLER_FILES:
             (tree / folder / name).unlink(missing_ok=True)
-    _remove_junk(tree)
-    paths = [path for path, _ in files.walk(tree, where=tree.name)]
-    files.check_names(paths, "the installed dependencies")
-    listing = {file.path: file for file in _hashed(tree, paths)}
+    junk: list[str] = []  # some wheels ship their own
+    found = dict(files.walk(tree, where=tree.name, junk=junk.append))
+    for path in junk:
+        files.remove(Path(path))
+    files.check_names(found, "the installed dependencies")
+    listing = dict(_said(found, records)) if believed else {}
+    read = {file.path: file for file in _hashed(tree, [p for p in found if p not in listing])}
     damaged = [
         path
-        for path, file in listing.items()
-        if digests.get(path, "").startswith(_SHA256) and digests[path] != _row(file)[0]
+        for path, file in read.items()
+        if path in records
+        and records[path].sha256.startswith(_SHA256)
+        and records[path].sha256 != _row(file)[0]
     ]
+    listing |= read
     for folder, owned in owners.items():
         name = f"{folder}/RECORD"
         content = record(name, [listing[path] for path in owned if path in listing])
@@ -74,42 +82,60 @@ def environment(tree: Path) -> Installed:
     return Installed([listing[path] for path in sorted(listing)], sorted(damaged))
 
 
+class _Row(NamedTuple):
+    """What a RECORD says of a file: `sha256=` and the digest in base64, and the size."""
+
+    sha256: str
+    size: str
+
+
+def _said(
+    found: Mapping[str, os.DirEntry[str]], records: Mapping[str, _Row]
+) -> Iterator[tuple[str, File]]:
+    """Yield the files that RECORD describes, if they are links of the right size."""
+    for path, (sha256, size) in records.items():
+        if path not in found or not _RECORDED.fullmatch(sha256):
+            continue
+        status = found[path].stat()
+        # What cannot be linked is copied into each staged tree, and only here installed anew.
+        if status.st_nlink > 1 and size == str(status.st_size):
+            value = base64.urlsafe_b64decode(sha256.removeprefix(_SHA256) + "=")
+            yield path, File(path, value.hex(), status.st_size)
+
+
 def _hashed(tree: Path, paths: list[str]) -> Iterator[File]:
     """Yield the files at `paths` with their digests, found out on all processors."""
     top, threads = f"{tree}{os.sep}", os.cpu_count() or 1
 
     def some(start: int) -> list[File]:
-        return [
-            File(path, digest.sha256(top + path), os.stat(top + path).st_size)
-            for path in paths[start :: 4 * threads]
-        ]
+        return [File(path, *digest.measured(top + path)) for path in paths[start :: 4 * threads]]
 
     with ThreadPoolExecutor(threads) as pool:
         for found in pool.map(some, range(4 * threads)):
             yield from found
 
 
-def _owners(tree: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Return the paths in each RECORD by the name of its `.dist-info`, and the hash of each path.
+def _owners(tree: Path) -> tuple[dict[str, list[str]], dict[str, _Row]]:
+    """Return the paths in each RECORD by the name of its `.dist-info`, and the row of each path.
 
     C headers go: each installer has another place for them, and nothing is compiled in Lambda.
     """
     owners: dict[str, list[str]] = {}
-    seen: dict[str, tuple[str, str]] = {}
+    seen: dict[str, tuple[str, _Row]] = {}
     problems = []
     for path in sorted(tree.glob("*.dist-info/RECORD")):
         folder = path.parent.name
         owners[folder] = []
         with path.open(encoding="utf-8", newline="") as stream:
             for row in filter(None, csv.reader(stream)):
-                name, value = _installed(row[0]), "".join(row[1:2])
+                name, value = _installed(row[0]), _Row(*(*row, "", "")[1:3])
                 if _is_header(name, folder):
                     (tree / name).unlink(missing_ok=True)
                     continue
                 owners[folder].append(name)
                 other, earlier = seen.setdefault(name, (folder, value))
                 shipped = name.partition("/")[0] not in _SCRIPTS
-                if value != earlier and shipped and not files.is_junk(name):
+                if value.sha256 != earlier.sha256 and shipped and not files.is_junk(name):
                     problems.append(
                         f"{_label(other)} and {_label(folder)} both install '{name}', with "
                         "different contents; which one wins would be chance: replace one of them"
@@ -125,32 +151,25 @@ def _installed(path: str) -> str:
     pip installs elsewhere first, the modules into `lib/python` there, and moves it all into the
     target without a change of RECORD.
     """
+    if "./" not in path and "//" not in path and "\\" not in path:
+        return path  # as nearly all are
     name = os.path.normpath(path).replace(os.sep, "/")
     return posixpath.normpath(f"lib/python/{name}") if name.startswith("../") else name
 
 
 def _is_header(path: str, folder: str) -> bool:
     """Tell whether a file is from a wheel's `headers` (PEP 491): include/<name>/ by uv."""
+    if not path.startswith("include/"):
+        return False
     if re.match(r"include/(site/)?python[0-9.]*/", path):  # by pip, inside a venv or not
         return True
-    first, _, rest = path.partition("/")
-    names = (rest.partition("/")[0], folder.partition("-")[0])
+    names = (path.split("/")[1], folder.partition("-")[0])
     plain, own = (re.sub(r"[-_.]+", "-", name).lower() for name in names)
-    return first == "include" and plain == own
+    return plain == own
 
 
 def _label(folder: str) -> str:
     return folder.removesuffix(".dist-info").replace("-", " ")
-
-
-def _remove_junk(tree: Path) -> None:
-    """Remove bytecode and the like; some wheels ship their own."""
-    for folder, names, leaves in os.walk(tree, topdown=True):
-        for name in [name for name in names if name in files.JUNK_FOLDERS]:
-            names.remove(name)
-            files.remove(Path(folder, name))
-        for name in filter(files.is_junk, leaves):
-            os.unlink(os.path.join(folder, name))
 
 
 def record(name: str, owned: Iterable[File]) -> bytes:

@@ -122,20 +122,21 @@ def _write(
     offset = 0
     with files.replacing(path) as temporary, temporary.open("wb") as output:
 
-        def add(digest: str, member: Packed, data: bytes | bytearray) -> None:
+        def add(found: Mapping[str, Packed], data: bytes | bytearray) -> None:
             nonlocal offset
             output.write(data)
             whole.update(data)
-            members[digest] = member._replace(pack=str(path), offset=offset)
+            for digest, (_, place, *rest) in found.items():
+                members[digest] = Packed(str(path), offset + place, *rest)
             offset += len(data)
 
         with _Reader() as reader:
             for digest, member in kept.items():
-                add(digest, member, reader.data(member))
+                add({digest: member._replace(offset=0)}, reader.data(member))
         done, total = 0, _size(contents)
-        for content, member, data in _compress_all(contents, threads):
-            add(content.sha256, member, data)
-            done += content.size
+        for job, found, data in _compress_all(contents, threads):
+            add(found, data)
+            done += job.size
             activity.say(f"compressing: {done >> 20} of {total >> 20} MB", often=True)
     places = {digest: list(member[1:]) for digest, member in members.items()}
     value = {"encoder": recipe.encoder(), "sha256": whole.hexdigest(), "members": places}
@@ -158,55 +159,72 @@ class _Reader(contextlib.ExitStack):
         return stream.read(member.compressed_size)
 
 
-def _compress_all(
-    contents: Sequence[Content], threads: int
-) -> Iterator[tuple[Content, Packed, bytes | bytearray]]:
+class _Job(NamedTuple):
+    """Contents to compress one after the other, and their size in bytes."""
+
+    size: int
+    contents: list[Content]
+
+
+# The members that a job gave by their sha256, and their data, one after the other.
+_Result = tuple[dict[str, Packed], bytes | bytearray]
+
+
+def _compress_all(contents: Sequence[Content], threads: int) -> Iterator[tuple[_Job, *_Result]]:
     """Yield the contents compressed, the largest first, a bounded number of bytes at a time."""
     jobs = _jobs(contents)
     if threads == 1:
-        for content in (content for job in reversed(jobs) for content in job):
-            yield content, *_compress_one(content)
+        for job in reversed(jobs):
+            yield job, *_compress(job)
         return
-    running: dict[Future[list[tuple[Packed, bytes | bytearray]]], list[Content]] = {}
+    running: dict[Future[_Result], _Job] = {}
     size = 0
     with ThreadPoolExecutor(threads) as pool:
         while jobs or running:
-            while job := _next(jobs, _IN_FLIGHT - size if running else None):
-                running[pool.submit(_compress, job)] = job
-                size += _size(job)
+            while taken := _next(jobs, _IN_FLIGHT - size if running else None):
+                running[pool.submit(_compress, taken)] = taken
+                size += taken.size
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 job = running.pop(future)
-                size -= _size(job)
-                for content, (member, data) in zip(job, future.result(), strict=True):
-                    yield content, member, data
+                size -= job.size
+                yield job, *future.result()
 
 
-def _jobs(contents: Iterable[Content]) -> list[list[Content]]:
+def _jobs(contents: Iterable[Content]) -> list[_Job]:
     """Return the contents in groups worth a thread's while, the largest last."""
-    jobs: list[list[Content]] = []
+    jobs: list[_Job] = []
     for content in sorted(contents, key=lambda content: (content.size, content.sha256)):
-        if jobs and _size(jobs[-1]) + content.size <= _CHUNK:
-            jobs[-1].append(content)
+        if jobs and jobs[-1].size + content.size <= _CHUNK:
+            size, group = jobs.pop()
+            group.append(content)
+            jobs.append(_Job(size + content.size, group))
         else:
-            jobs.append([content])
+            jobs.append(_Job(content.size, [content]))
     return jobs
 
 
-def _next(jobs: list[list[Content]], room: int | None) -> list[Content] | None:
+def _next(jobs: list[_Job], room: int | None) -> _Job | None:
     """Take the largest job that fits into so many bytes; None stands for any."""
     for place in range(len(jobs) - 1, -1, -1):
-        if room is None or _size(jobs[place]) <= room:
+        if room is None or jobs[place].size <= room:
             return jobs.pop(place)
     return None
 
 
-def _size(job: Iterable[Content]) -> int:
-    return sum(content.size for content in job)
+def _size(contents: Iterable[Content]) -> int:
+    return sum(content.size for content in contents)
 
 
-def _compress(job: Iterable[Content]) -> list[tuple[Packed, bytes | bytearray]]:
-    return [_compress_one(content) for content in job]
+def _compress(job: _Job) -> _Result:
+    # Put together here: of what is not the encoder's, only one thread at a time runs.
+    members, parts, offset = {}, [], 0
+    for content in job.contents:
+        member, data = _compress_one(content)
+        members[content.sha256] = member._replace(offset=offset)
+        parts.append(data)
+        offset += len(data)
+    return members, parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _compress_one(content: Content) -> tuple[Packed, bytes | bytearray]:
@@ -222,7 +240,7 @@ def _compress_one(content: Content) -> tuple[Packed, bytes | bytearray]:
 
 def _opened(content: Content) -> BinaryIO:
     try:
-        return open(content.path, "rb")
+        return open(content.path, "rb", buffering=0)  # it is read in large parts, or at once
     except FileNotFoundError:
         msg = f"{content.path}: gone since it was staged; run doit again to stage it anew"
         raise ArchiveError(msg, "changed") from None

@@ -8,9 +8,10 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import deflate
 
 from buildlib import __version__
 from buildlib.model import File, Pin, Variant
@@ -147,12 +148,7 @@ def build_constraints() -> Path:
 
 def encoder() -> str:
     """Return the name, version and level of the compressor."""
-    return f"deflate {_encoder_version()} level {DEFLATE_LEVEL}"
-
-
-@functools.cache
-def _encoder_version() -> str:
-    return version("deflate")  # parses a file each time
+    return f"deflate {deflate.__version__} level {DEFLATE_LEVEL}"
 
 
 def key(recipe: Recipe) -> str:

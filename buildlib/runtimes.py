@@ -4,7 +4,7 @@ Source: "Lambda runtimes" and "Building Lambda functions with Python" in the AWS
 guide; the glibc versions are those of Amazon Linux 2 and Amazon Linux 2023.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 ARCHITECTURES = ("x86_64", "arm64")
 
@@ -14,8 +14,7 @@ UNZIPPED_LIMIT = 262_144_000
 ZIPPED_LIMIT = 52_428_800
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(NamedTuple):
     """One Python runtime: its operating system and that system's glibc, as (major, minor)."""
 
     python: str

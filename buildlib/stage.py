@@ -1,6 +1,7 @@
 """Dependencies, the function's own code and shared code become the tree that will be in the ZIP."""
 
 import ast
+import contextlib
 import functools
 import hashlib
 import os
@@ -175,25 +176,27 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
     previous: Mapping[str, str],
     root: Path,
     environment: Path,
+    whole: bool = True,
 ) -> list[str]:
     """Make the folder `tree` hold exactly `origins`, and return the names of what had to be made.
 
     `previous` gives the sha256 of the files that an earlier sync left there; one whose size or
     mtime is no longer as `touch` left it is made again. The files of dependencies are hard links
     into the environment where the system allows it: their metadata is not ours, and is left alone.
+    Unless it is the `whole` tree that `origins` are of, only what they and `previous` name counts.
 
     Raises:
         StageError: a source changed after it was hashed.
 
     """
-    there = dict(_present(tree))
     wanted = {origin.file.path: origin for origin in origins}
+    there = dict(_present(tree) if whole else _among(tree, {*previous, *wanted}))
     if surplus := there.keys() - wanted.keys():
         for path in surplus:
             os.unlink(tree / path)
         _remove_empty_folders(tree)  # a folder may have to become a file
     made: list[str] = []
-    folders: set[str] = set()
+    folders: dict[str, bool] = {}  # whether each was there before
     for path, origin in wanted.items():
         linked = origin.dependency and path not in rewritten
         same = previous.get(path) == origin.file.sha256
@@ -204,11 +207,11 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
         target = f"{tree}{os.sep}{path}"
         folder = os.path.dirname(target)
         if folder not in folders:
+            folders[folder] = os.path.isdir(folder)
             os.makedirs(folder, exist_ok=True)
-            folders.add(folder)
         if path in there:
             os.unlink(target)
-        elif os.path.isdir(target):  # left empty by a run that was killed
+        elif folders[folder] and os.path.isdir(target):  # left empty by a run that was killed
             files.remove(Path(target))
         if linked and _link(f"{environment}{os.sep}{origin.path}", target):
             continue
@@ -269,6 +272,20 @@ def _present(tree: Path) -> Iterable[tuple[str, os.stat_result]]:
                 yield prefix + entry.name, entry.stat(follow_symlinks=False)
 
 
+def _among(tree: Path, paths: Iterable[str]) -> Iterable[tuple[str, os.stat_result]]:
+    """Yield the name and the status of those of some files that are in a tree."""
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            yield path, os.lstat(f"{tree}{os.sep}{path}")
+
+
+def has_folders(tree: Path, paths: Iterable[str]) -> bool:
+    """Tell whether all folders of some files are in a tree, and none is a link."""
+    top = os.path.realpath(tree)
+    folders = {f"{top}{os.sep}{path}".rpartition("/")[0] for path in paths}
+    return all(os.path.isdir(folder) and os.path.realpath(folder) == folder for folder in folders)
+
+
 def _link(source: str, target: str) -> bool:
     try:
         os.link(source, target)
@@ -297,8 +314,10 @@ def _remove_empty_folders(tree: Path) -> None:
             os.rmdir(folder)
 
 
-def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> None:
+def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> str | None:
     """Check that the handler's module is in the tree and defines the function, without running it.
+
+    Returns the module's path; None if it is machine code, which cannot be looked into.
 
     Raises:
         StageError: with the functions that the module does define.
@@ -313,7 +332,7 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
     where = f"lambda '{function.name}': handler '{function.handler}'"
     if path is None:
         if any(path.startswith(f"{stem}.") and path.endswith(".so") for path in paths):
-            return
+            return None
         msg = (
             f"{where}: there is no {stem}.py in the ZIP; its top has {_modules(paths)}. "
             "Correct 'handler', or 'source', in lambdas.yaml"
@@ -330,7 +349,7 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
             text.decode(errors="replace"),
             re.MULTILINE,
         ):
-            return  # perhaps syntax newer than the Python that runs doit, and the name is there
+            return path  # perhaps syntax of a Python that is newer than doit's; the name is there
         shown = path if paths[path].dependency else paths[path].path
         msg = f"{where}: {shown}:{error.lineno or 1}: {error.msg}"
         raise StageError(msg, "handler") from None
@@ -344,6 +363,7 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> No
             "Name one of these in 'handler', in lambdas.yaml, or define it"
         )
         raise StageError(msg, "handler")
+    return path
 
 
 def _modules(paths: Iterable[str]) -> str:

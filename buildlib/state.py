@@ -26,17 +26,20 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
 
     desc = "JSON, replaced in one step"
     runs = False  # set once a task is asked whether it is up to date; `doit forget` asks none
+    _changed = False
 
     def _load(self) -> dict[str, Any]:
         value = files.read_json(Path(self.name))
         return value if isinstance(value, dict) else {}
 
     def dump(self) -> None:
-        """Save the state."""
-        files.write(Path(self.name), self.codec.encode(self._db).encode())
+        """Save the state, if there is something new."""
+        if self._changed:
+            files.write(Path(self.name), self.codec.encode(self._db).encode())
 
     def set(self, task_id: str, dependency: str, value: object) -> None:
         """Record something of a task; it is no longer forgotten."""
+        self._changed = True
         super().set(task_id, dependency, value)
         self._db[task_id].pop(_FORGOTTEN, None)
 
@@ -46,6 +49,7 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
 
     def remove(self, task_id: str) -> None:
         """Forget a task that the user names, or drop what is known of one that failed."""
+        self._changed = True
         if not self.runs:
             self._db[task_id] = {_FORGOTTEN: True}
         elif not self.is_forgotten(task_id):
@@ -53,6 +57,7 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
 
     def remove_all(self) -> None:
         """Forget every task."""
+        self._changed = True
         self._db = {_ALL: {_FORGOTTEN: True}}
 
     def is_forgotten(self, task_id: str) -> bool:

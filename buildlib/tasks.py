@@ -8,7 +8,7 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ _INVOCATION = "run a function as Lambda does: doit invoke:<id> --event event.jso
 _VERIFY = "build each variant twice more, elsewhere, and compare with dist/"
 _WATCH = "build again at each change, all functions or those that are named, until Ctrl-C"
 _LAST = steps.STEPS[-1]
+# Tasks of one function have these names and, after a colon, that of a function or variant.
+_STEPS = frozenset({"lock", *(step.name for step in steps.STEPS)})
 
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
 _SIZE = "show how large each variant is, and what is large in it"
@@ -247,17 +249,20 @@ def _project() -> Project:
 
 
 def tasks(project: Project) -> Iterator[Task | DoitTask]:
-    """Yield every task of a project, in the order in which the data flows."""
+    """Yield every task that may be wanted, in the order in which the data flows."""
+    chosen = _chosen(project)
+    functions = list({variant.function: None for variant in chosen.values()})
     yield {"basename": "lock", "name": None, "doc": _LOCK}
-    groups = [_group(project, step) for step in steps.STEPS]
+    groups = [_group(step, chosen) for step in steps.STEPS]
     yield from groups
     locks: dict[str, str] = {}
+    wanted = {function.lock for function in functions}
     for function in project.manifest.functions:
-        if function.lock:
+        if function.lock and function.lock in wanted:
             yield _lock(project, function, locks)
-    for variant in project.variants.values():
+    for variant in chosen.values():
         yield from _variant(project, variant, groups)
-    for function in project.manifest.functions:
+    for function in functions:
         ids = [variant.id for variant in variants.of(function)]
         if ids != [function.name]:
             for step in steps.STEPS:
@@ -269,6 +274,42 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
                     "task_dep": leaves,
                     "doc": f"all variants of {function.name}",
                 }
+    if len(chosen) == len(project.variants):
+        yield from _of_all(project)
+
+
+def _chosen(project: Project) -> dict[str, Variant]:
+    """Return the variants that can be wanted: all, or those of which tasks are named.
+
+    doit makes all tasks before it looks at what is named, and of a thousand functions that takes
+    longer than all else. Where the command line has nothing but names of tasks, and there are no
+    tasks but ours that might depend on others, the rest cannot matter.
+    """
+    names = set()
+    for word in sys.argv[1:]:
+        step, _, name = word.partition(":")
+        if step not in _STEPS:
+            return project.variants
+        names.add(name)
+    everything = project.variants.values()
+    owners = {name: v.function.name for v in everything for name in (v.id, v.function.name)}
+    wanted = {owners.get(name) for name in names}
+    if not wanted or None in wanted or not _is_alone():
+        return project.variants
+    return {variant.id: variant for variant in everything if variant.function.name in wanted}
+
+
+def _is_alone() -> bool:
+    """Tell whether a repository's dodo.py is known, and has no tasks of its own."""
+    dodo = sys.modules.get("dodo")
+    return dodo is not None and not any(
+        name not in __all__ and (name.startswith("task_") or hasattr(value, "create_doit_tasks"))
+        for name, value in vars(dodo).items()
+    )
+
+
+def _of_all(project: Project) -> Iterator[Task]:
+    """Yield the tasks that depend on those of all variants."""
     contained = [v.id for v in project.variants.values() if v.function.docker]
     index: Task = {
         "basename": "index",
@@ -339,9 +380,9 @@ def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
     }
 
 
-def _group(project: Project, step: steps.Step) -> DoitTask:
+def _group(step: steps.Step, names: Iterable[str]) -> DoitTask:
     """Return the task that stands for a step of all variants."""
-    leaves = [f"{step.name}:{name}" for name in project.variants]
+    leaves = [f"{step.name}:{name}" for name in names]
     return DoitTask(step.name, None, task_dep=leaves, doc=step.doc, has_subtask=True)
 
 

@@ -75,6 +75,88 @@ def test_edit_copies_no_dependency(dependent: Repository) -> None:
     assert before == [(path.stat().st_ino, path.stat().st_ctime_ns) for path in (staged, *packs)]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"app.py": HANDLER + "# edited\n"},
+        {"new.py": "N = 1\n", "zz/last.py": "Z = 1\n"},
+        {"pkg/a.py": None},
+        {"app.py": HANDLER + "# edited\n", "pkg/a.py": None, "pkg/c.py": "A = 1\n"},
+        {"requirements.txt": "alpha\n"},
+        {"requirements.txt": "alpha\n", "beta.py": "now ours"},
+        {"requirements.txt": "beta\ngamma\n", "app.py": HANDLER + "# edited\n"},
+    ],
+)
+@pytest.mark.parametrize("compression", ["deflate", "stored"])
+def test_what_is_taken_over_changes_no_byte(
+    dependent: Repository, index: Index, change: dict[str, str | None], compression: str
+) -> None:
+    """A ZIP that was built upon the one before has the bytes of one that was built from nothing."""
+    index.add("gamma", files={"gamma.py": "G = 1\n", "alpha/extra.txt": "more"})
+    text = (dependent.root / "lambdas.yaml").read_text()
+    option = f"app.handler\n    compression: {compression}\n"
+    dependent.write({"lambdas.yaml": text.replace("app.handler\n", option, 1)})
+    dependent.write({"lambdas/api/pkg/a.py": "A = 1\n", "lambdas/api/pkg/b.py": "B = 1\n"})
+    dependent.doit("hash:api")
+    for name, content in change.items():
+        path = dependent.root / "lambdas/api" / name
+        if content is None:
+            path.unlink()
+        else:
+            dependent.write({f"lambdas/api/{name}": content})
+    dependent.doit("hash:api")
+    after = (dependent.root / "dist/api.zip").read_bytes()
+    shutil.rmtree(dependent.root / "build")
+    shutil.rmtree(dependent.root / "dist")
+    dependent.doit("hash:api")
+    assert (dependent.root / "dist/api.zip").read_bytes() == after
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "dist/api.zip",
+        "build/zip/api.json",
+        "build/zip/api.dependencies.json",
+        "build/stage/api.dependencies.json",
+    ],
+)
+@pytest.mark.parametrize(
+    "change", [{APP: HANDLER + "# edited\n"}, {"lambdas/api/requirements.txt": "alpha\n"}]
+)
+def test_nothing_damaged_is_taken_over(
+    dependent: Repository, damaged: str, change: dict[str, str]
+) -> None:
+    """What the ZIP before has is taken only from the very file that was written."""
+    dependent.doit("hash:api")
+    path = dependent.root / damaged
+    content = path.read_bytes()
+    same_stat_edit(path, content[40:44], bytes(byte ^ 1 for byte in content[40:44]))
+    dependent.write(change)
+    dependent.doit("hash:api")
+    after = (dependent.root / "dist/api.zip").read_bytes()
+    shutil.rmtree(dependent.root / "build")
+    shutil.rmtree(dependent.root / "dist")
+    dependent.doit("hash:api")
+    assert (dependent.root / "dist/api.zip").read_bytes() == after
+
+
+def test_a_name_changes_hands(dependent: Repository, index: Index) -> None:
+    """An `__init__.py` that a dependency has too may be edited only where the dependency is not."""
+    index.add("corp", files={"corp/__init__.py": "", "corp/lib.py": "L = 1\n"})
+    dependent.write({"lambdas/api/requirements.txt": "corp\n", "lambdas/api/corp/__init__.py": ""})
+    dependent.doit("zip:api")
+    dependent.write({APP: HANDLER + "# edited\n"})
+    dependent.doit("zip:api")
+    assert dependent.members("api")["corp/__init__.py"] == b""
+    dependent.write({"lambdas/api/corp/__init__.py": "mine"})
+    assert "both become 'corp/__init__.py'" in dependent.fails("zip:api").output
+    dependent.write({"lambdas/api/requirements.txt": "alpha\n"})
+    dependent.doit("zip:api")
+    assert dependent.members("api")["corp/__init__.py"] == b"mine"
+    assert "corp/lib.py" not in dependent.members("api")
+
+
 def test_added_removed_and_renamed_files(repository: Repository) -> None:
     """A file that comes, goes or gets another name is followed, also within the staged tree."""
     repository.doit()

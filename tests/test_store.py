@@ -1,5 +1,6 @@
 """Finished ZIPs come back by the key of their inputs; `doit why` says why one does not."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -179,6 +180,17 @@ def test_a_changed_pin_recompresses_only_that(dependent: Repository, index: Inde
     assert len(packs) == 2
     assert pack.read_text() == text
     assert dependent.members("api")["beta.py"] == b"B = 2\n"
+
+
+def test_a_changed_pin_compresses_only_what_it_brought(dependent: Repository, index: Index) -> None:
+    """After a new pin, all else is taken over from the ZIP that is in dist/."""
+    dependent.doit("zip:api")
+    before = set(dependent.root.glob("build/pack/env-*.json"))
+    index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
+    dependent.doit("lock:api")
+    dependent.doit("zip:api")
+    (new,) = set(dependent.root.glob("build/pack/env-*.json")) - before
+    assert len(json.loads(new.read_text())["members"]) == 4  # beta.py, METADATA, WHEEL, RECORD
 
 
 def test_why(dependent: Repository, index: Index) -> None:

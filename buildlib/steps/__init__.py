@@ -6,7 +6,7 @@ before `zip` has anything to do while the ZIP of the present inputs is there.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from buildlib.model import Variant
 from buildlib.project import Project
@@ -53,8 +53,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A step of every variant: whether it is done, how it is done, how it is undone."""
 
     name: str

@@ -2,20 +2,19 @@
 
 import contextlib
 import logging
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from buildlib import archive, files, pack, recipe, size
+from buildlib import files, recipe, size
 from buildlib.archive import Written
 from buildlib.errors import ArchiveError, BuildError
-from buildlib.model import Origin, Packed, Variant
+from buildlib.model import Variant
 from buildlib.outputs import hashes, index
 from buildlib.project import Project
-from buildlib.steps import evidence
-from buildlib.steps.environments import clean_venv
+from buildlib.steps import evidence, zips
+from buildlib.steps.environments import clean_venv, make_venv
 from buildlib.steps.locks import lock_is_done
-from buildlib.steps.trees import clean_stage, stage_and_touch, staged, tree_locked
+from buildlib.steps.trees import Staged, clean_stage, stage_and_touch, staged, tree_locked
 
 _logger = logging.getLogger(__name__)
 
@@ -40,16 +39,18 @@ def make_zip(project: Project, variant: Variant) -> None:
         _check_built(project, variant)
         if project.built(variant) is None and _take(project, variant):
             return
-        listing = staged(project, variant, project.key(variant))
-        if listing is None:  # `doit forget`, or someone tidied up while the ZIP was there
-            listing = stage_and_touch(project, variant)
+        tree = staged(project, variant)
+        if tree is None or tree.key != project.key(variant):
+            # `doit forget`, or someone tidied up while the ZIP was there
+            tree = stage_and_touch(project, variant)
         try:
-            members = _members(project, variant, listing)
-        except ArchiveError:  # someone changed a file in build/: nothing there can be trusted
+            _write(project, variant, tree)
+        except ArchiveError:
+            # Someone changed a file in build/ or in uv's cache: nothing there can be trusted.
             clean_venv(project, variant)
             clean_stage(project, variant)
-            members = _members(project, variant, stage_and_touch(project, variant))
-        _write(project, variant, members)
+            make_venv(project, variant, checked=True)
+            _write(project, variant, stage_and_touch(project, variant))
 
 
 def _check_built(project: Project, variant: Variant) -> None:
@@ -68,15 +69,17 @@ def _take(project: Project, variant: Variant) -> bool:
         if written is None:
             return False
         _publish(project, variant, written, temporary, "store")
+    project.remember_built(variant, written)
     return True
 
 
-def _write(project: Project, variant: Variant, members: list[tuple[str, Packed]]) -> None:
+def _write(project: Project, variant: Variant, tree: Staged) -> None:
     with _new_zip(project, variant) as temporary:
-        written = archive.write(temporary, members)
-        _publish(project, variant, written, temporary, "build")
+        written = zips.write(project, variant, tree, temporary)
+        members = zips.record(project, variant, tree)
+        _publish(project, variant, written, temporary, "build", **members)
     project.store.put(project.key(variant), project.layout.zip(variant.id), written)
-    project.remember_built(variant, written)  # again: its link in the store changed its ctime
+    project.remember_built(variant, written)  # last: its link in the store changed its ctime
 
 
 @contextlib.contextmanager
@@ -89,8 +92,18 @@ def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _publish(project: Project, variant: Variant, written: Written, new: Path, origin: str) -> None:
-    """Publish a ZIP if Lambda takes it; record what it was made from, why, and the one before."""
+def _publish(
+    project: Project,
+    variant: Variant,
+    written: Written,
+    new: Path,
+    origin: str,
+    **extra: object,
+) -> None:
+    """Publish a ZIP if Lambda takes it; record what it was made from, why, and the one before.
+
+    `extra` is what else its record says, if it was built here.
+    """
     if warning := size.check(variant, written, new, project.sources(variant.function)):
         _logger.warning("%s", warning)
     now = project.artifact(variant)
@@ -111,47 +124,8 @@ def _publish(project: Project, variant: Variant, written: Written, new: Path, or
         "from": origin,
         "previous": before.get("written") if known else None,
     }
-    files.write_json(project.layout.stamp("zip", variant.id), record)
-    project.remember_built(variant, written)
+    files.write_json(project.layout.stamp("zip", variant.id), record | extra)
     evidence.record(project, variant, written)
-
-
-def _members(
-    project: Project, variant: Variant, listing: Sequence[Origin]
-) -> list[tuple[str, Packed]]:
-    """Return the members of the ZIP; those of dependencies are shared by their environment."""
-    tree = f"{project.layout.staged(variant.id)}{os.sep}"
-    contents = [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in listing]
-    if variant.function.compression == "stored":
-        return [(o.file.path, pack.stored(c)) for o, c in zip(listing, contents, strict=True)]
-    environment = recipe.key(project.environment(variant))
-    earlier = files.read_json(project.layout.stamp("zip", variant.id)) or {}
-    before = recipe.key(earlier["recipe"]["environment"]) if "recipe" in earlier else environment
-    shared: list[pack.Content] = []
-    own: list[pack.Content] = []
-    for origin, content in zip(listing, contents, strict=True):
-        (shared if origin.dependency else own).append(content)
-    name = f"env-{environment[:24]}"
-    packed: dict[str, Packed] = {}
-    if shared:
-        with files.locked(project.layout.lock(name)):
-            packed |= pack.compressed(
-                project.layout.pack(name),
-                shared,
-                reuse=[project.layout.pack(f"env-{before[:24]}")] if before != environment else [],
-                keep=True,
-                digests=project.digests,
-                cores=project.layout.locks,
-            )
-    packed |= pack.compressed(
-        project.layout.pack(variant.id),
-        own,
-        reuse=[],
-        keep=False,
-        digests=project.digests,
-        cores=project.layout.locks,
-    )
-    return [(origin.file.path, packed[origin.file.sha256]) for origin in listing]
 
 
 def clean_zip(project: Project, variant: Variant) -> None:
@@ -161,7 +135,7 @@ def clean_zip(project: Project, variant: Variant) -> None:
         with contextlib.suppress(BuildError):
             project.store.discard(project.key(variant))
     files.remove(project.layout.stamp("zip", variant.id))
-    pack.discard(project.layout.pack(variant.id))
+    zips.clean(project, variant)
 
 
 def hash_is_done(project: Project, variant: Variant) -> bool:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from buildlib import files, normalise, pack, recipe, stage
@@ -19,11 +20,16 @@ def venv_is_done(project: Project, variant: Variant) -> bool:
     """Tell whether the dependencies are installed, or not needed."""
     if project.is_available(variant):
         return True
-    return environment_files(project, recipe.key(project.environment(variant))) is not None
+    folder = project.layout.environment(recipe.key(project.environment(variant)))
+    return (folder / "record.json").exists()  # whoever needs it reads it, and installs if it cannot
 
 
-def make_venv(project: Project, variant: Variant) -> None:
-    """Install the dependencies of a variant, once for all variants that have the same."""
+def make_venv(project: Project, variant: Variant, *, checked: bool = False) -> None:
+    """Install the dependencies of a variant, once for all variants that have the same.
+
+    Unless they are to be `checked` at once, what links into uv's cache is read when it is put into
+    a ZIP, and only then is it known whether it is what the wheel holds.
+    """
     layout = project.layout
     dependencies = project.environment(variant)
     key = recipe.key(dependencies)
@@ -38,9 +44,11 @@ def make_venv(project: Project, variant: Variant) -> None:
         tree = temporary / "tree"
         tree.mkdir(parents=True)
         try:
-            installed = _installed(project, variant, tree)
             from buildlib import elf  # noqa: PLC0415 - only when something is installed
 
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(elf.prepare)  # while the installer works
+                installed = _installed(project, variant, tree, checked=checked)
             wrong = elf.wrong(tree, installed, variant)
             check_platform(variant, tree, wrong)
             record = {"key": key, "recipe": dependencies, "files": installed, "wrong": wrong}
@@ -63,10 +71,10 @@ def check_platform(variant: Variant, tree: Path, wrong: Mapping[str, str]) -> No
     elf.refuse(tree, {p: w for p, w in wrong.items() if keep is None or keep(p)}, variant)
 
 
-def _installed(project: Project, variant: Variant, tree: Path) -> list[File]:
+def _installed(project: Project, variant: Variant, tree: Path, *, checked: bool) -> list[File]:
     """Install the pins of a variant into an empty folder, and return what is there."""
     _install(project, variant, tree)
-    installed = normalise.environment(tree)
+    installed = normalise.environment(tree, believed=not checked and not variant.function.docker)
     if installed.damaged and not variant.function.docker:
         # Someone wrote to a file in uv's cache, or a wheel has a wrong RECORD: what comes straight
         # from the index was checked against the lock as a whole.

@@ -192,7 +192,7 @@ def test_nothing_new_is_not_written(tmp_path: Path, digests: Digests) -> None:
     (tmp_path / "a").write_bytes(b"1")
     of(digests, tmp_path / "a")
     digests = again(digests, tmp_path)
-    (tmp_path / "build/digests.json").unlink()
     of(digests, tmp_path / "a")
+    (tmp_path / "build/digests.json").unlink()
     digests.save()
     assert not (tmp_path / "build/digests.json").exists()

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import os
+import shutil
 from importlib.metadata import distributions
 from pathlib import Path
 
@@ -163,6 +164,30 @@ def test_damaged_files_are_named(tree: Path) -> None:
     install(other, "alpha", {"alpha/__init__.py": "A = 1\n", "alpha/data/x.bin": "x" * 99})
     (other / "alpha/data/x.bin").write_text("y" * 99)
     assert normalise.environment(other).damaged == ["alpha/data/x.bin"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no two names for one file")
+def test_links_are_believed(tree: Path) -> None:
+    """Of links, RECORD is believed where it gives the right size; copies are read."""
+    for path in list(tree.rglob("*.*")):
+        if path.is_file():
+            os.link(path, tree.parent / f"cached-{path.name}")
+    expected = normalise.environment(shutil.copytree(tree, tree.parent / "copy"))
+    assert normalise.environment(tree, believed=True) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "linked", "damaged"),
+    [("y" * 99, True, []), ("y" * 98, True, ["a.bin"]), ("y" * 99, False, ["a.bin"])],
+)
+def test_what_is_believed(tmp_path: Path, content: str, linked: bool, damaged: list[str]) -> None:
+    """Who believes still sees another size, and reads what is no link."""
+    tree = tmp_path / "tree"
+    install(tree, "alpha", {"a.bin": "x" * 99})
+    (tree / "a.bin").write_text(content)
+    if linked:
+        os.link(tree / "a.bin", tmp_path / "cached")
+    assert normalise.environment(tree, believed=True).damaged == damaged
 
 
 def test_mtime() -> None:

@@ -1,0 +1,131 @@
+"""A staged tree to a ZIP: what the ZIP before it has is taken over, the rest is compressed.
+
+Which members may be taken over is known from lists, not from the ZIP: those whose name and content
+are the same, by the same rules. That it is the ZIP that was written then, is checked on the way.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from buildlib import archive, files, pack, recipe
+from buildlib.archive import Written
+from buildlib.earlier import Base
+from buildlib.errors import ArchiveError
+from buildlib.model import File, Origin, Packed, Variant
+from buildlib.project import Project
+from buildlib.steps.trees import Staged, dependencies, list_of_dependencies, read_list
+
+
+def write(project: Project, variant: Variant, tree: Staged, path: Path) -> Written:
+    """Write the ZIP of a staged tree.
+
+    Raises:
+        ArchiveError: a staged file is not what was staged.
+
+    """
+    base, rest = _base(project, variant, tree)
+    if base is not None:
+        with contextlib.suppress(ArchiveError, FileNotFoundError):
+            return archive.write(path, _members(project, variant, rest, reuse=[]), base)
+    origins = tree.own + _others(dependencies(project, variant, tree))
+    return archive.write(path, _members(project, variant, origins, reuse=_packs(project, variant)))
+
+
+def record(project: Project, variant: Variant, tree: Staged) -> dict[str, Any]:
+    """Return what the record of a ZIP says of its members, for the ZIP after it."""
+    known = files.read_json(project.layout.stamp("zip", variant.id))
+    if not isinstance(known, dict) or known.get("dependencies") != tree.dependencies:
+        files.write(_list(project, variant), list_of_dependencies(project, variant).read_bytes())
+    return {
+        "form": _form(variant),
+        "own": [origin.file.path for origin in tree.own],
+        "dependencies": tree.dependencies,
+    }
+
+
+def clean(project: Project, variant: Variant) -> None:
+    """Forget what was compressed of a variant's own files, and what is in its ZIP."""
+    files.remove(_list(project, variant))
+    pack.discard(project.layout.pack(variant.id))
+
+
+def _base(project: Project, variant: Variant, tree: Staged) -> tuple[Base | None, list[Origin]]:
+    """Return the ZIP in dist/ as a base, if it can be one, and the files that it does not have."""
+    known = files.read_json(project.layout.stamp("zip", variant.id))
+    if not isinstance(known, dict) or known.get("form") != _form(variant):
+        return None, []
+    omitted, rest = set(known["own"]), list(tree.own)
+    if known["dependencies"] != tree.dependencies:
+        before = read_list(_list(project, variant), known["dependencies"])
+        if before is None:
+            return None, []
+        now = dependencies(project, variant, tree)
+        kept = {*before} & {*now}
+        omitted |= {file.path for file in before if file not in kept}
+        rest += _others(file for file in now if file not in kept)
+    path, (sha256, *_) = project.layout.zip(variant.id), known["written"]
+    return Base(path, sha256, frozenset(omitted)), rest
+
+
+def _form(variant: Variant) -> list[object]:
+    """Return all that decides about a member, besides its name and content."""
+    return [recipe.CONTRACT, recipe.encoder(), variant.function.compression]
+
+
+def _list(project: Project, variant: Variant) -> Path:
+    """Return the list of the dependencies' files in a ZIP."""
+    return project.layout.stamp("zip", f"{variant.id}.dependencies")
+
+
+def _others(found: Iterable[File]) -> list[Origin]:
+    return [Origin(file, file.path, dependency=True) for file in found]
+
+
+def _packs(project: Project, variant: Variant) -> list[Path]:
+    """Return the packs that may have members of dependencies, besides that of the environment."""
+    known = files.read_json(project.layout.stamp("zip", variant.id)) or {}
+    if "recipe" not in known:
+        return []
+    return [_pack(project, known["recipe"]["environment"])]
+
+
+def _pack(project: Project, environment: recipe.Recipe) -> Path:
+    return project.layout.pack(f"env-{recipe.key(environment)[:24]}")
+
+
+def _members(
+    project: Project, variant: Variant, origins: Sequence[Origin], *, reuse: Sequence[Path]
+) -> list[tuple[str, Packed]]:
+    """Return members for the ZIP; those of dependencies are shared by their environment."""
+    tree = f"{project.layout.staged(variant.id)}{os.sep}"
+    contents = [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in origins]
+    if variant.function.compression == "stored":
+        return [(o.file.path, pack.stored(c)) for o, c in zip(origins, contents, strict=True)]
+    shared: list[pack.Content] = []
+    own: list[pack.Content] = []
+    for origin, content in zip(origins, contents, strict=True):
+        (shared if origin.dependency else own).append(content)
+    packed: dict[str, Packed] = {}
+    if shared:
+        path = _pack(project, project.environment(variant))
+        with files.locked(project.layout.lock(path.name)):
+            packed |= pack.compressed(
+                path,
+                shared,
+                reuse=[other for other in reuse if other != path],
+                keep=True,
+                digests=project.digests,
+                cores=project.layout.locks,
+            )
+    packed |= pack.compressed(
+        project.layout.pack(variant.id),
+        own,
+        reuse=[],
+        keep=False,
+        digests=project.digests,
+        cores=project.layout.locks,
+    )
+    return [(origin.file.path, packed[origin.file.sha256]) for origin in origins]

@@ -1,0 +1,71 @@
+"""Named tasks: only what they can need is made of a large manifest, and nothing is missing."""
+
+import pytest
+
+from tests.conftest import HANDLER, Repository
+
+OWN = "def task_deploy():\n    return {'actions': ['echo deployed'], 'task_dep': ['hash:jobs']}\n"
+MANIFEST = """\
+version: 1
+defaults: {handler: app.handler}
+lambdas:
+  api: {}
+  jobs: {python: ["3.12", "3.13"]}
+"""
+
+
+@pytest.fixture
+def several(repository: Repository) -> Repository:
+    """Give a repository with a function of one variant and one of two."""
+    repository.write({"lambdas.yaml": MANIFEST, "lambdas/jobs/app.py": HANDLER})
+    return repository
+
+
+@pytest.mark.parametrize(
+    ("named", "made"),
+    [
+        (["hash:api"], {"api"}),
+        (["hash:jobs"], {"jobs-py3.12-x86_64", "jobs-py3.13-x86_64"}),
+        (["hash:jobs-py3.12-x86_64"], {"jobs-py3.12-x86_64"}),
+        (["hash:api", "zip:jobs-py3.13-x86_64"], {"api", "jobs-py3.13-x86_64"}),
+        (["hash:*-py3.12-*"], {"jobs-py3.12-x86_64"}),
+        (["run", "hash:api"], {"api"}),
+        (["-n", "2", "hash:api"], {"api"}),
+        (["hash:api", "index"], {"api", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64"}),
+        (["dist/api.zip"], {"api"}),
+        (["zip"], {"api", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64"}),
+    ],
+)
+def test_named(several: Repository, named: list[str], made: set[str]) -> None:
+    """Just what was named is built, however it was named."""
+    several.doit(*named)
+    assert several.sha256().keys() == made
+
+
+@pytest.mark.parametrize(
+    "named", ["hash:apo", "zip:job", "zap:api", "hash:", "hash:jobs-py3.11-x86_64"]
+)
+def test_mistyped(several: Repository, named: str) -> None:
+    """A name that is none is doit's usual error, also beside one that is."""
+    for names in ([named], ["hash:api", named]):
+        result = several.doit(*names, code=3)
+        assert f'Invalid parameter: "{named}"' in result.output
+
+
+def test_own_tasks(several: Repository) -> None:
+    """Tasks of the repository's own may depend on any of ours, whatever is named."""
+    several.write({"dodo.py": f"from buildlib.tasks import *\n\n{OWN}"})
+    several.doit("hash:api")
+    assert several.sha256().keys() == {"api"}
+    assert "deployed" in several.doit("deploy").output
+    assert len(several.sha256()) == 3
+
+
+def test_forget_and_clean(several: Repository) -> None:
+    """Commands about a task find it."""
+    several.doit()
+    several.doit("forget", "zip:api")
+    assert several.doit("hash:api").ran == ["zip:api"]
+    several.doit("clean", "hash:api")
+    assert "api" not in several.index()
+    assert "hash:api" in several.doit("info", "hash:api", code=1).output
