@@ -615,11 +615,16 @@ def _kind(node: yaml.Node) -> str:
     return name if name == "nothing" else f"{name} {node.value}".strip()
 
 
-def _suggest(text: str, known: tuple[str, ...]) -> str:
+def closest(text: str, known: Iterable[str]) -> str | None:
+    """Return the known word that a mistyped one may stand for."""
     import difflib  # noqa: PLC0415 - only where something is wrong
 
-    close = difflib.get_close_matches(text, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"allowed: {', '.join(known)}"
+    return next(iter(difflib.get_close_matches(text, list(known), n=1)), None)
+
+
+def _suggest(text: str, known: tuple[str, ...]) -> str:
+    close = closest(text, known)
+    return f"did you mean '{close}'?" if close else f"allowed: {', '.join(known)}"
 
 
 def _syntax(name: str, error: yaml.MarkedYAMLError, text: str) -> str:

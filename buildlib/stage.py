@@ -349,9 +349,7 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> st
             text.decode(errors="replace"),
             re.MULTILINE,
         ):
-            return (
-                path  # perhaps syntax newer than the Python that runs doit, and the name is there
-            )
+            return path  # perhaps syntax of a Python that is newer than doit's; the name is there
         shown = path if paths[path].dependency else paths[path].path
         msg = f"{where}: {shown}:{error.lineno or 1}: {error.msg}"
         raise StageError(msg, "handler") from None

@@ -25,8 +25,8 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
     """
 
     desc = "JSON, replaced in one step"
-    _changed = False
     runs = False  # set once a task is asked whether it is up to date; `doit forget` asks none
+    _changed = False
 
     def _load(self) -> dict[str, Any]:
         value = files.read_json(Path(self.name))

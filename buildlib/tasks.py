@@ -21,6 +21,7 @@ from doit.task import Task as DoitTask
 from buildlib import activity, errors, explain, files, outcome, steps, variants
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
+from buildlib.manifest import closest
 from buildlib.model import Function, Variant
 from buildlib.progress import META
 from buildlib.project import Project
@@ -285,18 +286,27 @@ def _chosen(project: Project) -> dict[str, Variant]:
     longer than all else. Where the command line has nothing but names of tasks, and there are no
     tasks but ours that might depend on others, the rest cannot matter.
     """
-    names = set()
-    for word in sys.argv[1:]:
-        step, _, name = word.partition(":")
-        if step not in _STEPS:
-            return project.variants
-        names.add(name)
     everything = project.variants.values()
     owners = {name: v.function.name for v in everything for name in (v.id, v.function.name)}
-    wanted = {owners.get(name) for name in names}
-    if not wanted or None in wanted or not _is_alone():
+    named = [word.partition(":") for word in sys.argv[1:]]
+    if not named or not _is_alone():
+        return project.variants
+    _check_names(named, owners)
+    wanted = {owners.get(name) if step in _STEPS else None for step, _, name in named}
+    if None in wanted:
         return project.variants
     return {variant.id: variant for variant in everything if variant.function.name in wanted}
+
+
+def _check_names(named: Iterable[tuple[str, str, str]], known: Iterable[str]) -> None:
+    """Stop at a task of a function that is not declared, which to doit is just not a task."""
+    for step, colon, name in named:
+        if step in _STEPS | _ASKED.keys() and colon and name not in known and "*" not in name:
+            hint = "'doit list --all' shows what there is"
+            if close := closest(name, known):
+                hint = f"did you mean '{step}:{close}'?"
+            msg = f"{step}:{name}: {MANIFEST} declares no '{name}'; {hint}"
+            raise InvalidDodoFile(msg)
 
 
 def _is_alone() -> bool:

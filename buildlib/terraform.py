@@ -16,7 +16,6 @@ stderr with exit code 1. The query's keys, all optional:
 docs/how-to/terraform.md says when to use which.
 """
 
-import difflib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +24,7 @@ from typing import IO
 
 from buildlib import build, files
 from buildlib.errors import BuildError, QueryError, RecordError
+from buildlib.manifest import closest
 from buildlib.model import Variant
 from buildlib.outputs import hashes
 from buildlib.project import Project
@@ -70,8 +70,8 @@ def answer(query: Mapping[str, str], here: Path) -> Answer:
 def _planning(query: Mapping[str, str]) -> bool:
     for name in query:
         if name not in _KEYS:
-            close = difflib.get_close_matches(name, _KEYS, 1)
-            hint = f" (did you mean '{close[0]}'?)" if close else ""
+            close = closest(name, _KEYS)
+            hint = f" (did you mean '{close}'?)" if close else ""
             msg = f"the query has an unknown key '{name}'{hint}. Allowed: {', '.join(_KEYS)}"
             raise QueryError(msg)
     plan = query.get("plan", "false")

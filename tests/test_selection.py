@@ -43,10 +43,25 @@ def test_named(several: Repository, named: list[str], made: set[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "named", ["hash:apo", "zip:job", "zap:api", "hash:", "hash:jobs-py3.11-x86_64"]
+    ("named", "hint"),
+    [
+        ("hash:apo", "did you mean 'hash:api'?"),
+        ("why:job", "did you mean 'why:jobs'?"),
+        ("hash:jobs-py3.11-x86_64", "did you mean 'hash:jobs-py3.13-x86_64'?"),
+        ("zip:elsewhere", "'doit list --all' shows what there is"),
+    ],
 )
-def test_mistyped(several: Repository, named: str) -> None:
-    """A name that is none is doit's usual error, also beside one that is."""
+def test_mistyped_name(several: Repository, named: str, hint: str) -> None:
+    """A function that is not declared is said to be that, also beside one that is."""
+    for names in ([named], ["hash:api", named], ["clean", named]):
+        result = several.doit(*names, code=3)
+        assert f"{named}: lambdas.yaml declares no '{named.partition(':')[2]}'" in result.output
+        assert hint in result.output
+
+
+@pytest.mark.parametrize("named", ["zap:api", "zipp", "lock:api"])
+def test_mistyped_task(several: Repository, named: str) -> None:
+    """What is no task of ours is doit's usual error."""
     for names in ([named], ["hash:api", named]):
         result = several.doit(*names, code=3)
         assert f'Invalid parameter: "{named}"' in result.output
