@@ -85,9 +85,9 @@ def prepared(page: Path, top: Path) -> Iterator[tuple[Path, dict[str, str]]]:
             copy = shutil.copytree if (ROOT / path).is_dir() else shutil.copy
             copy(ROOT / path, folder / path)
         if name(page) == "docs/recording.md":  # without the function that needs an engine
-            path = folder / "lambdas.yaml"
-            text = re.sub(r"\n( +#.*\n)*  lzo_archive:(\n    .*)+\n", "", path.read_text())
-            path.write_text(text)
+            manifest = folder / "lambdas.yaml"
+            text = re.sub(r"\n( +#.*\n)*  lzo_archive:(\n    .*)+\n", "", manifest.read_text())
+            manifest.write_text(text)
         for command in (["init"], ["add", "."], [*_WHO, "commit", "-m", "As it is."]):
             subprocess.run(["git", *command], cwd=folder, capture_output=True, check=True)
         yield folder, environment
@@ -153,7 +153,10 @@ def _index() -> Iterator[Index]:
         library = b"\x7fELF\2\1\1" + b"\0" * 9 + b"\3\0" + number + b"\1\0\0\0" + b"\0" * 40
         for python in ("cp312", "cp313"):
             tag = f"{python}-{python}-manylinux_2_17_{machine}"
-            files = {"orjson/__init__.py": "", f"orjson/orjson.{machine}.so": library}
+            files: dict[str, str | bytes] = {
+                "orjson/__init__.py": "",
+                f"orjson/orjson.{machine}.so": library,
+            }
             index.add("orjson", "3.11.4", files, tag=tag)
     try:
         yield index

@@ -6,6 +6,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,7 +156,7 @@ def test_no_suitable_wheel(dependent: Repository, index: Index) -> None:
 @pytest.mark.parametrize("where", ["manifest", "CI"])
 def test_a_frozen_lock(dependent: Repository, where: str) -> None:
     """In CI, or when the manifest says so, a missing or stale lock is an error with the command."""
-    environment = {"CI": "true"} if where == "CI" else {}
+    environment: dict[str, Any] = {"CI": "true"} if where == "CI" else {}
     if where == "manifest":
         text = (dependent.root / "lambdas.yaml").read_text()
         dependent.write(
@@ -175,7 +176,10 @@ def test_credentials_stay_secret(dependent: Repository, index: Index) -> None:
     """A password in the index settings is used, and is in no file and no message."""
     index.credentials = "user:s3cr3t-pa55"
     url = index.url.replace("http://", "http://user:s3cr3t-pa55@")
-    environment = {"UV_INDEX_URL": url, "UV_CACHE_DIR": str(dependent.root.parent / "cache")}
+    environment: dict[str, Any] = {
+        "UV_INDEX_URL": url,
+        "UV_CACHE_DIR": str(dependent.root.parent / "cache"),
+    }
     result = dependent.doit(**environment)
     assert "s3cr3t" not in result.output
     wrong = url.replace("pa55", "wrong")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -132,7 +133,7 @@ def test_no_color(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize("environment", [{"CI": "true"}, {"TERM": "dumb"}])
-def test_a_terminal_without_live_lines(repository: Repository, environment: dict[str, str]) -> None:
+def test_a_terminal_without_live_lines(repository: Repository, environment: dict[str, Any]) -> None:
     """In CI, and where there is no cursor, a terminal gets the plain lines."""
     output = on_terminal(repository, **environment)
     assert "\x1b" not in output
@@ -160,7 +161,7 @@ def test_on_a_pipe(dependent: Repository, options: tuple[str, ...]) -> None:
 def test_github_actions(dependent: Repository) -> None:
     """In GitHub Actions each variant's lines are a group, and an error names file and line."""
     dependent.write({"lambdas/api/requirements.txt": "beta\n./local\n"})
-    environment = {"GITHUB_ACTIONS": "true"}
+    environment: dict[str, Any] = {"GITHUB_ACTIONS": "true"}
     output = dependent.doit("-c", code=None, **environment).output
     assert (
         "::error file=lambdas/api/requirements.txt,line=2,title=lock%3Aapi::'./local' is" in output

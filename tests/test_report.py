@@ -4,6 +4,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,7 +159,7 @@ def test_times_that_cannot_be_kept(repository: Repository) -> None:
 def test_without_the_extra(repository: Repository, tmp_path: Path, name: str) -> None:
     """It is said what to install; everything else works."""
     (tmp_path / f"{name}.py").write_text("raise ImportError\n")
-    environment = {"PYTHONPATH": os.pathsep.join([str(tmp_path)])}
+    environment: dict[str, Any] = {"PYTHONPATH": os.pathsep.join([str(tmp_path)])}
     repository.doit(**environment)
     result = repository.fails("report", **environment)
     assert (

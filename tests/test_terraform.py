@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -313,7 +313,7 @@ def test_apply_of_another_checkout_fails(runner: Repository) -> None:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
     """Give clients of the AWS API that moto serves on the loopback interface."""
     boto3 = importlib.import_module("boto3")
     server = importlib.import_module("moto.server")

@@ -89,9 +89,9 @@ def registry(engine: APIClient, pythons: list[str]) -> Iterator[Registry]:
     with tarfile.open(fileobj=stream) as archive:
         for member in archive:
             if member.isfile():
-                content = archive.extractfile(member)
-                assert content
-                saved[member.name] = content.read()
+                stored = archive.extractfile(member)
+                assert stored
+                saved[member.name] = stored.read()
     registry = Registry(saved)
     yield registry
     registry.server.shutdown()
@@ -148,7 +148,7 @@ def test_local_image_is_pinned_by_its_id(
     """An image that no registry has is pinned by its id."""
     contained.doit("lock:api")
     name = f"{IMAGES}:py{pythons[0]}"
-    expected = engine.inspect_image(name)["Id"]
+    expected = engine.inspect_image(name)["Id"]  # type: ignore[no-untyped-call]
     assert image_lines(contained) == [f"# image: {pythons[0]} x86_64 {name} {expected}"]
 
 

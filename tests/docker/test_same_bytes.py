@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.docker.conftest import IMAGES, manifest
 
 EXAMPLES = Path(__file__).parents[2] / "lambdas"
 
-EVERYTHING = {
+EVERYTHING: dict[str, str | bytes] = {
     "alpha/__init__.py": "A = 1\n",
     "alpha/__pycache__/stray.cpython-311.pyc": b"bytecode that a wheel should not have",
     "alpha-1.0.data/purelib/alpha/pure.py": "P = 1\n",
@@ -28,7 +29,7 @@ EVERYTHING = {
 }
 
 
-def both(repository: Repository, python: str, **options: object) -> tuple[str, str]:
+def both(repository: Repository, python: str, **options: Any) -> tuple[str, str]:  # noqa: ANN401
     """Build `api` in a container, then from wheels; return the sha256 of the ZIPs."""
     repository.write({"lambdas.yaml": manifest(python, **options)})
     repository.doit("zip:api")

@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
 
 
-def write(top: Path, contents: dict[str, str | bytes]) -> Path:
+def write(top: Path, contents: Mapping[str, str | bytes]) -> Path:
     """Make files below `top` from their contents, and return `top`."""
     for name, content in contents.items():
         path = top / name

@@ -3,6 +3,7 @@
 import os
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.unit.conftest import function, write
 CLEAN = {"HOME": "/nonexistent", "PIP_CONFIG_FILE": os.devnull}
 
 
-def access(variables: dict[str, str], **options: tuple[str, ...]) -> docker._Access:
+def access(variables: dict[str, str], **options: Any) -> docker._Access:  # noqa: ANN401
     return docker._access(CLEAN | variables, Path("/nonexistent"), Docker(**options))  # noqa: SLF001
 
 
@@ -136,7 +137,12 @@ def test_no_engine_is_said_once(
     """What needs an engine is left out with one message, however many they are."""
     asked = []
     answer = "lambda 'api': none answers at unix:///x.sock"
-    monkeypatch.setattr(docker, "answers", lambda *place: asked.append(place) or answer)
+
+    def answers(*place: object) -> str:
+        asked.append(place)
+        return answer
+
+    monkeypatch.setattr(docker, "answers", answers)
     image = "a@sha256:" + "a" * 64
     docker_lines = f"    install: docker\n    docker: {{image: '{image}'}}\n"
     write(tmp_path, {

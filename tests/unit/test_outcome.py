@@ -1,6 +1,7 @@
 """What the emulator says becomes an outcome: responses, failures, logs, durations."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -11,7 +12,7 @@ ID = "8bfb85a1-d492-41be-90c5-27a2df32a7c5"
 STARTED = {"log": f"START RequestId: {ID} Version: $LATEST"}
 
 
-def read(*records: dict[str, object]) -> outcome.Outcome:
+def read(*records: Mapping[str, object]) -> outcome.Outcome:
     """Return the outcome of what the driver reports."""
     return outcome.read(map(json.dumps, records))
 

@@ -89,7 +89,7 @@ def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packs:
     packs = Packs(tmp_path)
     compress = pack._compress_one  # noqa: SLF001 - the one place where it happens
 
-    def noted(content: Content) -> tuple[Packed, bytes]:
+    def noted(content: Content) -> tuple[Packed, bytes | bytearray]:
         packs.compressed.append(Path(content.path).name)
         return compress(content)
 

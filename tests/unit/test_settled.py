@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import digest, lock, project, requirements, settled, steps
+from buildlib import digest, lock, requirements, settled, stage, steps
 from buildlib.errors import LockError
 from buildlib.project import Project
 from tests.unit.conftest import write
@@ -59,7 +59,7 @@ def test_nothing_is_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digest, "sha256", refuse)
     monkeypatch.setattr(lock, "pins", refuse)
     monkeypatch.setattr(requirements, "read", refuse)
-    monkeypatch.setattr(project.stage, "sources", refuse)
+    monkeypatch.setattr(stage, "sources", refuse)
     api = one.variants["api"]
     assert steps.lock_is_done(one, api.function)
     assert all(step.is_done(one, api) for step in steps.STEPS)
