@@ -290,6 +290,36 @@ def test_a_read_only_dist(repository: Repository) -> None:
         subprocess.run(["umount", str(dist)], check=True)
 
 
+@pytest.mark.root
+def test_a_read_only_repository(repository: Repository) -> None:
+    """Where nothing can be written, what asks works and what builds says so."""
+    root = str(repository.root)
+    subprocess.run(["mount", "--bind", root, root], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", root], check=True)
+    try:
+        message = repository.doit(code=1).message
+        assert "/build: read-only file system; make it writable" in message
+        assert "build/.doit.json cannot be written: Read-only file system" in message
+        assert message.splitlines()[-1].startswith("1 failed")
+        assert "not built yet" in repository.doit("why").message
+    finally:
+        subprocess.run(["umount", root], check=True)
+
+
+def test_a_state_that_cannot_be_written(repository: Repository) -> None:
+    """doit's own state is no reason to end with a traceback, nor to hide what was built."""
+    (repository.root / "build/.doit.json").mkdir(parents=True)
+    message = repository.doit().message
+    assert "build/.doit.json cannot be written: " in message
+    assert "api: built" in message
+
+
+def test_a_file_where_dist_should_be(repository: Repository) -> None:
+    """What is in the way is named, with what to do."""
+    repository.write({"dist": ""})
+    assert "/dist: file exists; a file is where a folder should be" in repository.fails().message
+
+
 def test_one_failure_does_not_lose_the_others(dependent: Repository) -> None:
     """With `-c`, what can be built is built; the exit code still tells of the failure."""
     dependent.write({"lambdas/api/app.py": "no handler here\n"})
