@@ -307,7 +307,7 @@ def test_a_read_only_repository(repository: Repository) -> None:
 
 
 def test_a_state_that_cannot_be_written(repository: Repository) -> None:
-    """doit's own state is no reason to end with a traceback, nor to hide what was built."""
+    """The state of doit is no reason to end with a traceback, nor to hide what was built."""
     (repository.root / "build/.doit.json").mkdir(parents=True)
     message = repository.doit().message
     assert "build/.doit.json cannot be written: " in message
