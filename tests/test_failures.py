@@ -28,6 +28,10 @@ def built(repository: Repository) -> Iterator[Repository]:
     [
         ("", "lambdas.yaml: the file is empty"),
         ("a: [", "lambdas.yaml:2:1: not valid YAML"),
+        (
+            "version: 1\nlambdas:\n  api: {handler: 'app.handler}\n",
+            "lambdas.yaml:4:1: not valid YAML: found unexpected end of stream; a quoted scalar",
+        ),
         ("version: 1\nlambdas:\n\tapi: {}\n", "lambdas.yaml:3:1: not valid YAML"),
         (
             "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    architectures: arm64\n",
