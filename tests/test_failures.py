@@ -278,6 +278,23 @@ def test_a_full_disk(repository: Repository) -> None:
 
 
 @pytest.mark.root
+def test_a_full_disk_while_installing(dependent: Repository, index: Index) -> None:
+    """What uv cannot write is not blamed on the package index."""
+    index.add("large", files={"large.bin": os.urandom(1 << 20)})
+    dependent.write({"lambdas/api/requirements.txt": "large\n"})
+    dependent.doit("lock:api")
+    place = dependent.root / "build/env"
+    place.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], check=True)
+    try:
+        message = dependent.fails("venv:api").message
+        assert "Free some space, then run doit again." in message
+        assert "connection" not in message
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.root
 def test_a_read_only_dist(repository: Repository) -> None:
     """A dist/ that cannot be written is named with the remedy, and stays as it is."""
     repository.doit()
