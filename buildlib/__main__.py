@@ -1,6 +1,7 @@
 """`python -m buildlib`: what is no task."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,8 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         for line in _lines(options):
             sys.stdout.write(f"{line}\n")
-    except (BuildError, OSError) as error:
-        sys.stderr.write(f"{error}\n")
+    except BrokenPipeError:  # `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except BuildError as error:
+        sys.stderr.write(f"{errors.told(str(error), error.kind)}\n")
+        return 1
+    except OSError as error:
+        from buildlib import files  # noqa: PLC0415 - for what seldom happens
+
+        sys.stderr.write(f"{errors.told(files.explain(error), errors.SYSTEM)}\n")
         return 1
     return 0
 

@@ -172,7 +172,7 @@ KINDS = {
         "The dependencies could not be installed",
         "uv could not download or unpack something. Its own words are in the message, all of them "
         "in the log.",
-        "Check the connection and the index settings, then run doit again.",
+        "Check the connection, the index settings and the space on the disk, then run doit again.",
     ),
     "sdist-not-pure": Kind(
         "A package in allow_sdist is compiled",

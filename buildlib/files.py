@@ -149,6 +149,7 @@ def explain(error: OSError) -> str:
         errno.EPERM: "check its owner and permissions",
         errno.ENOENT: "it went away meanwhile; run doit again",
         errno.ENOTDIR: "a file is where a folder should be; remove it, then run doit again",
+        errno.EEXIST: "a file is where a folder should be; remove it, then run doit again",
         errno.EISDIR: "a folder is where a file should be; remove it, then run doit again",
         errno.ENAMETOOLONG: "shorten the path",
         errno.EMFILE: "raise the limit of open files (ulimit -n)",

@@ -634,4 +634,9 @@ def _syntax(name: str, error: yaml.MarkedYAMLError, text: str) -> str:
     lines = text.splitlines()
     if mark and mark.line < len(lines) and "\t" in lines[mark.line]:
         problem = f"{problem}; YAML does not allow tabs here, indent with spaces"
+    began = error.context_mark
+    if began and mark and began.line < mark.line and "scanning" in str(error.context):
+        # A quote that is not closed is noticed at the end of the file only.
+        what = str(error.context).removeprefix("while scanning ")
+        problem = f"{problem}; {what} begins at {began.line + 1}:{began.column + 1}"
     return f"{where}: not valid YAML: {problem}"

@@ -1,20 +1,28 @@
 """What a run did to each variant: from the record that `zip` leaves, in words and figures."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from buildlib import files
 from buildlib.archive import Written
-from buildlib.layout import Layout
+from buildlib.layout import MANIFEST, Layout
 from buildlib.size import amount
 
-BUILT, STORED, DESCRIBED, FAILED = "built", "from the store", "described", "failed"
+BUILT, STORED, DESCRIBED = "built", "from the store", "described"
+FAILED, INTERRUPTED = "failed", "interrupted"
+
+# In their order.
+STEPS = ("venv", "stage", "touch", "zip", "hash")
 
 # Reasons that are shown of one variant.
 _REASONS = 3
 _PLACE = re.compile(r"(?P<file>[\w./-]*[\w-]\.\w+):(?P<line>\d+)(:(?P<column>\d+))?: (?P<text>.*)")
+_FILE = re.compile(r"([\w-][\w./-]*\.\w+): ")  # from the repository's root, as GitHub wants it
+_LAMBDA = re.compile(r"lambda '([^']+)': ")
 
 
 class Outcome(NamedTuple):
@@ -33,7 +41,7 @@ def of(layout: Layout, variant_id: str, ran: set[str], since: int, seconds: floa
     path = layout.stamp("zip", variant_id)
     stamp = files.read_json(path)
     if not isinstance(stamp, dict) or not ran & {"zip", "hash"}:
-        done = f"{', '.join(sorted(ran))} only"
+        done = f"{', '.join(step for step in STEPS if step in ran)} only"
         return Outcome(variant_id, done, "", None, None, seconds)
     written = Written(*stamp["written"])
     if os.stat(path).st_mtime_ns < since:  # `hash` alone ran
@@ -86,7 +94,7 @@ def totals(counts: dict[str, int], seconds: float | None) -> str:
 
 
 def annotations(title: str, message: str) -> Iterator[str]:
-    """Yield a command for each place in a file that a message names, or one for all of it."""
+    """Yield a command for each line of a file that a message names, or one for all of it."""
     found = False
     for text in message.splitlines():
         if match := _PLACE.search(text):
@@ -96,7 +104,19 @@ def annotations(title: str, message: str) -> Iterator[str]:
                 place += f",col={match['column']}"
             yield f"::error {place},title={_property(title)}::{_data(match['text'])}"
     if not found:
-        yield f"::error title={_property(title)}::{_data(message.strip())}"
+        yield f"::error {_file(message)}title={_property(title)}::{_data(message.strip())}"
+
+
+def _file(message: str) -> str:
+    """Return the file that a message is about: that which it names, or where the lambda stands."""
+    if match := _LAMBDA.match(message):
+        with contextlib.suppress(OSError, ValueError):
+            lines = Path(MANIFEST).read_text(encoding="utf-8").splitlines()
+            entry = re.compile(rf"\s+['\"]?{re.escape(match[1])}['\"]?\s*:")
+            number = next((n for n, text in enumerate(lines, 1) if entry.match(text)), 1)
+            return f"file={MANIFEST},line={number},"
+    match = _FILE.match(message)
+    return f"file={match[1]}," if match else ""
 
 
 def group(title: str, lines: Iterable[str]) -> Iterator[str]:

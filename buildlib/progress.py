@@ -20,14 +20,14 @@ from doit.task import Task
 
 from buildlib import activity, files, lock, outcome
 from buildlib.layout import Layout
-from buildlib.outcome import FAILED, Outcome
+from buildlib.outcome import FAILED, INTERRUPTED, Outcome
 from buildlib.screen import Running, Screen
 
 # What a task of ours says of itself in doit's `meta`: its step, the variants it is for, and which
 # file it makes to be looked at, if any.
 META = "lambdas"
 
-INTERRUPTED = 130  # as a shell says it of SIGINT
+INTERRUPT = 130  # as a shell says it of SIGINT
 FAILURE = 1  # of a task; 2 is doit's for what should not happen
 
 
@@ -37,7 +37,8 @@ class _Run:
 
     ran: set[str] = field(default_factory=set)
     seconds: float = 0.0
-    failed: str = ""
+    failed: str = ""  # at this step
+    at: str = ""  # where it was interrupted
     lines: list[str] = field(default_factory=list)
 
 
@@ -54,6 +55,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._since = time.time_ns() - 20_000_000
         self._runs: dict[str, _Run] = {}
         self._seen: set[str] = set()  # variants of which a step had nothing to do
+        self._finished: set[str] = set()  # those of which the last step had nothing to do
         self._running: dict[str, tuple[Task, float]] = {}
         self._shows: list[str] = []
         self._noted = 0
@@ -105,6 +107,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         meta = task.meta and task.meta.get(META)
         if meta and meta["step"] != "lock":
             self._seen.update(meta["variants"])
+            if meta["step"] == "hash":
+                self._finished.update(meta["variants"])
         self._note_file(task)
         if self._github:
             self._close_group(task)
@@ -124,7 +128,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             if meta is None:
                 if self._screen:
                     self._screen.pause()
-                super().add_failure(task, fail)
+                self._say_failure(task, fail)
                 if self._screen:
                     self._screen.resume()
                 return
@@ -150,11 +154,13 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
                 files.remove(self._folder)
                 self._folder.parent.rmdir()
         super().complete_run()  # the output of tasks that are not ours
+        if interrupted:
+            self._note_interrupted()
         self._summary()
         self.write("".join(f"{path}\n" for path in self._shows))
         if interrupted:
             self.write("interrupted; what was finished is kept, run doit again to go on\n")
-            raise SystemExit(INTERRUPTED)
+            raise SystemExit(INTERRUPT)
         # To doit, a task that waited for one that failed is an error of its own, and ends with 2.
         if TaskFailed in self._kinds and self._kinds <= {TaskFailed, UnmetDependency}:
             raise SystemExit(FAILURE)
@@ -183,13 +189,38 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self._screen.resume()
         return time.monotonic() - known[1]
 
+    def _say_failure(self, task: Task, fail: BaseFail) -> None:
+        """Say why a task failed that has no part in the summary."""
+        if not fail.report:
+            return
+        self.failures.append({"task": task, "exception": fail})  # doit shows its output at the end
+        message = fail.get_msg().rstrip()
+        if not isinstance(fail, UnmetDependency):
+            self.write(f"{task.name} failed\n{message}\n")
+            self._annotate(task, message)
+        elif task.actions:  # of a group, each failure was said
+            self.write(f"{task.name} did not run, as it needs {message}\n")
+
     def _say_why(self, task: Task, fail: BaseFail) -> None:
         what = "failed" if isinstance(fail, TaskFailed) else "failed unexpectedly: please report it"
         message = fail.get_msg().rstrip()
         self._write(f"{task.name} {what}\n{message}\n")
+        self._annotate(task, message)
+
+    def _annotate(self, task: Task, message: str) -> None:
         if self._github:
             for command in outcome.annotations(task.name, message):
                 self.write(f"{command}\n")
+
+    def _note_interrupted(self) -> None:
+        """Take note of what was under way, and forget what was only not looked at to the end."""
+        self._seen &= self._finished
+        for run in self._runs.values():
+            run.at = next((f"after {s}" for s in reversed(outcome.STEPS) if s in run.ran), "")
+        for task, _ in self._running.values():
+            if meta := _meta(task):
+                for variant in meta["variants"]:
+                    self._run(variant).at = f"at {meta['step']}"
 
     def _summary(self) -> None:
         if not self._runs and not self._seen:
@@ -204,13 +235,16 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             for one in shown:
                 self.write(f"{outcome.line(one)}\n")
         totals = {what: counts[what] for what in (outcome.BUILT, outcome.STORED)}
-        totals |= {"unchanged": unchanged, FAILED: counts[FAILED]}
+        totals |= {"unchanged": unchanged}
+        totals |= {what: counts[what] for what in (FAILED, INTERRUPTED)}
         seconds = time.monotonic() - self._began if shown else None
         self.write(f"{outcome.totals(totals, seconds)}\n")
 
     def _outcome(self, variant: str, run: _Run) -> Outcome:
         if run.failed:
             return Outcome(variant, FAILED, f"at {run.failed}", None, None, run.seconds)
+        if run.at and not run.ran & {"zip", "hash"}:
+            return Outcome(variant, INTERRUPTED, run.at, None, None, run.seconds)
         return outcome.of(self._layout, variant, run.ran, self._since, run.seconds)
 
     # -- where it is shown -----------------------------------------------------------------------

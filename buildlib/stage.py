@@ -4,6 +4,7 @@ import ast
 import contextlib
 import functools
 import hashlib
+import logging
 import os
 import re
 import sys
@@ -15,6 +16,8 @@ from buildlib import files, normalise
 from buildlib.digest import Digests
 from buildlib.errors import StageError
 from buildlib.model import File, Function, Origin, Variant
+
+_logger = logging.getLogger(__name__)
 
 Keep = Callable[[str], bool]
 
@@ -344,13 +347,20 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> st
             warnings.simplefilter("ignore")  # those about the code are its author's business
             body = ast.parse(text, path).body
     except SyntaxError as error:
+        shown = path if paths[path].dependency else paths[path].path
         if sys.version_info[:2] < tuple(map(int, variant.python.split("."))) and re.search(
             rf"^((async\s+)?def|class)\s+{name}\b|^{name}\s*=|import\b.*\b{name}\b",
             text.decode(errors="replace"),
             re.MULTILINE,
         ):
-            return path  # perhaps syntax of a Python that is newer than doit's; the name is there
-        shown = path if paths[path].dependency else paths[path].path
+            # Perhaps syntax of a Python that is newer than doit's; the name is there.
+            _logger.warning(
+                "%s: %s:%s: %s, to Python %d.%d, which runs doit; if it is none to %s either, "
+                "Lambda cannot import it",
+                *(where, shown, error.lineno or 1, error.msg, *sys.version_info[:2]),
+                variant.python,
+            )
+            return path
         msg = f"{where}: {shown}:{error.lineno or 1}: {error.msg}"
         raise StageError(msg, "handler") from None
     names, complete = _defined(body)

@@ -5,12 +5,15 @@ step, and a damaged one counts as lost: every step leaves a record of its own, s
 for it.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from doit.dependency import JsonDB
 
 from buildlib import files
+
+_logger = logging.getLogger("buildlib")
 
 _FORGOTTEN = "forgotten:"
 _ALL = "*"
@@ -29,13 +32,21 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
     _changed = False
 
     def _load(self) -> dict[str, Any]:
-        value = files.read_json(Path(self.name))
+        try:
+            value = files.read_json(Path(self.name))
+        except OSError:  # it cannot be written either, which `dump` says
+            return {}
         return value if isinstance(value, dict) else {}
 
     def dump(self) -> None:
-        """Save the state, if there is something new."""
-        if self._changed:
+        """Save the state, if there is something new; one that cannot be written is lost."""
+        if not self._changed:
+            return
+        try:
             files.write(Path(self.name), self.codec.encode(self._db).encode())
+        except OSError as error:
+            # doit would show a traceback, and nothing of what was done.
+            _logger.warning("%s cannot be written: %s", self.name, error.strerror)
 
     def set(self, task_id: str, dependency: str, value: object) -> None:
         """Record something of a task; it is no longer forgotten."""

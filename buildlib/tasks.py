@@ -8,12 +8,13 @@ import atexit
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from doit.action import PythonAction
 from doit.cmd_base import NamespaceTaskLoader
+from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.loader import create_after
 from doit.task import Task as DoitTask
@@ -291,22 +292,46 @@ def _chosen(project: Project) -> dict[str, Variant]:
     named = [word.partition(":") for word in sys.argv[1:]]
     if not named or not _is_alone():
         return project.variants
-    _check_names(named, owners)
+    _check_names(named, owners, {v.function.name for v in everything if not v.function.lock})
     wanted = {owners.get(name) if step in _STEPS else None for step, _, name in named}
     if None in wanted:
         return project.variants
     return {variant.id: variant for variant in everything if variant.function.name in wanted}
 
 
-def _check_names(named: Iterable[tuple[str, str, str]], known: Iterable[str]) -> None:
-    """Stop at a task of a function that is not declared, which to doit is just not a task."""
+def _check_names(
+    named: Iterable[tuple[str, str, str]], known: Collection[str], unlocked: Container[str]
+) -> None:
+    """Stop at what names a function wrongly, which to doit is just not a task."""
+    steps_ = sorted(_STEPS | _ASKED.keys())
     for step, colon, name in named:
-        if step in _STEPS | _ASKED.keys() and colon and name not in known and "*" not in name:
+        if step in steps_ and colon and name not in known and "*" not in name:
             hint = "'doit list --all' shows what there is"
             if close := closest(name, known):
                 hint = f"did you mean '{step}:{close}'?"
             msg = f"{step}:{name}: {MANIFEST} declares no '{name}'; {hint}"
             raise InvalidDodoFile(msg)
+        if step == "lock" and name in unlocked:
+            msg = (
+                f"lock:{name}: lambda '{name}' has no requirements, so there is nothing to lock; "
+                "write what it needs in a requirements.txt in its folder"
+            )
+            raise InvalidDodoFile(msg)
+        if step not in steps_ and colon and name in known and step[:1] != "-":
+            close = closest(step, steps_)
+            hint = f"did you mean '{close}:{name}'?" if close else f"there are {', '.join(steps_)}"
+            msg = f"{step}:{name}: there is no step '{step}'; {hint}"
+            raise InvalidDodoFile(msg)
+    # More words may be a command of doit and its arguments.
+    if len(words := sys.argv[1:]) == 1 and words[0] in known and words[0] not in _words():
+        msg = f"{words[0]}: this is a function, not a task; did you mean 'zip:{words[0]}'?"
+        raise InvalidDodoFile(msg)
+
+
+def _words() -> set[str]:
+    """Return what has a meaning to doit though a function may have this name."""
+    commands = {command.get_name() for command in DoitMain.DOIT_CMDS}
+    return commands | _STEPS | _ASKED.keys() | {"index", "record", "report", "watch"}
 
 
 def _is_alone() -> bool:

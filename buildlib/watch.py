@@ -8,6 +8,7 @@ from buildlib import build, errors, files, outcome
 from buildlib.digest import signature
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
+from buildlib.manifest import closest
 from buildlib.model import Variant
 from buildlib.outcome import Outcome
 from buildlib.project import Project
@@ -33,31 +34,38 @@ def run(root: Path, names: Sequence[str]) -> Iterator[str]:
         msg = "doit watch needs watchfiles: pip install 'doit-lambda-zip[watch]'"
         raise BuildError(msg, "watch") from None
     chosen(Project(root), names)
+    said: list[str] = []
     while True:
         seen = _manifest(root)
-        folders: list[Path] = []
         try:
             project = Project(root)
             variants = chosen(project, names)
             yield from _built(project, variants)
-            folders = _folders(project, variants)
-            yield f"watching {len(variants)} variants; Ctrl-C ends it"
+            plural = "s" if len(variants) > 1 else ""
+            yield f"watching {len(variants)} variant{plural}; Ctrl-C ends it"
+            said = []
+            fresh = True  # what changed before the first look is not among the changes
+            for changed in watch(
+                *(_folders(project, variants) or [root / MANIFEST]),
+                step=_STEP,
+                debounce=_DEBOUNCE,
+                rust_timeout=_LOOK,
+                yield_on_timeout=True,
+                raise_interrupt=True,
+            ):
+                if _manifest(root) != seen:
+                    break
+                if changed or fresh:
+                    yield from _built(_again(project), variants)
+                fresh = False
         except (BuildError, OSError) as error:
-            yield from _told(error)
-        fresh = True  # what changed before the first look is not among the changes
-        for changed in watch(
-            *(folders or [root / MANIFEST]),
-            step=_STEP,
-            debounce=_DEBOUNCE,
-            rust_timeout=_LOOK,
-            yield_on_timeout=True,
-            raise_interrupt=True,
-        ):
-            if _manifest(root) != seen:
-                break
-            if (changed or fresh) and folders:
-                yield from _built(_again(project), variants)
-            fresh = False
+            # The manifest is wrong, or it or a folder is not there for a moment, as while git
+            # works: once is enough to say so, until it is mended.
+            told = list(_told(error))
+            if told != said:
+                yield from told
+            said = told
+            time.sleep(_LOOK / 1000)
 
 
 def chosen(project: Project, names: Sequence[str]) -> list[Variant]:
@@ -71,7 +79,9 @@ def chosen(project: Project, names: Sequence[str]) -> list[Variant]:
     known = {v.id for v in project.variants.values()}
     known |= {v.function.name for v in project.variants.values()}
     if unknown := sorted(set(wanted) - known):
-        msg = f"{MANIFEST}: there is no '{unknown[0]}'; there are {', '.join(sorted(known))}"
+        close = closest(unknown[0], sorted(known))
+        hint = f"did you mean '{close}'?" if close else f"there are {', '.join(sorted(known))}"
+        msg = f"{MANIFEST}: there is no '{unknown[0]}'; {hint}"
         raise BuildError(msg, "watch")
     return [
         variant

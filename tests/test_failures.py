@@ -29,6 +29,10 @@ def built(repository: Repository) -> Iterator[Repository]:
     [
         ("", "lambdas.yaml: the file is empty"),
         ("a: [", "lambdas.yaml:2:1: not valid YAML"),
+        (
+            "version: 1\nlambdas:\n  api: {handler: 'app.handler}\n",
+            "lambdas.yaml:4:1: not valid YAML: found unexpected end of stream; a quoted scalar",
+        ),
         ("version: 1\nlambdas:\n\tapi: {}\n", "lambdas.yaml:3:1: not valid YAML"),
         (
             "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    architectures: arm64\n",
@@ -278,6 +282,23 @@ def test_a_full_disk(repository: Repository) -> None:
 
 
 @pytest.mark.root
+def test_a_full_disk_while_installing(dependent: Repository, index: Index) -> None:
+    """What uv cannot write is not blamed on the package index."""
+    index.add("large", files={"large.bin": os.urandom(1 << 20)})
+    dependent.write({"lambdas/api/requirements.txt": "large\n"})
+    dependent.doit("lock:api")
+    place = dependent.root / "build/env"
+    place.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], check=True)
+    try:
+        message = dependent.fails("venv:api").message
+        assert "Free some space, then run doit again." in message
+        assert "connection" not in message
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.root
 def test_a_read_only_dist(repository: Repository) -> None:
     """A dist/ that cannot be written is named with the remedy, and stays as it is."""
     repository.doit()
@@ -292,6 +313,36 @@ def test_a_read_only_dist(repository: Repository) -> None:
         assert repository.sha256() == before
     finally:
         subprocess.run(["umount", str(dist)], check=True)
+
+
+@pytest.mark.root
+def test_a_read_only_repository(repository: Repository) -> None:
+    """Where nothing can be written, what asks works and what builds says so."""
+    root = str(repository.root)
+    subprocess.run(["mount", "--bind", root, root], check=True)
+    subprocess.run(["mount", "-o", "remount,ro,bind", root], check=True)
+    try:
+        message = repository.doit(code=1).message
+        assert "/build: read-only file system; make it writable" in message
+        assert "build/.doit.json cannot be written: Read-only file system" in message
+        assert message.splitlines()[-1].startswith("1 failed")
+        assert "not built yet" in repository.doit("why").message
+    finally:
+        subprocess.run(["umount", root], check=True)
+
+
+def test_a_state_that_cannot_be_written(repository: Repository) -> None:
+    """The state of doit is no reason to end with a traceback, nor to hide what was built."""
+    (repository.root / "build/.doit.json").mkdir(parents=True)
+    message = repository.doit().message
+    assert "build/.doit.json cannot be written: " in message
+    assert "api: built" in message
+
+
+def test_a_file_where_dist_should_be(repository: Repository) -> None:
+    """What is in the way is named, with what to do."""
+    repository.write({"dist": ""})
+    assert "/dist: file exists; a file is where a folder should be" in repository.fails().message
 
 
 def test_one_failure_does_not_lose_the_others(dependent: Repository) -> None:

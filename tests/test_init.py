@@ -376,7 +376,24 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     result = init(tmp_path)
     assert result.code == 1
     assert "lambdas.yaml: there is one already, and it is not overwritten" in result.output
+    assert result.output.endswith("\nMore: python -m buildlib errors init-exists\n")
     assert (tmp_path / "lambdas.yaml").read_text() == "# mine\n"
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    """An error of the system is said as everywhere else."""
+    write(tmp_path, FOLDERS)
+    (tmp_path / "lambdas.yaml").symlink_to(tmp_path / "nowhere/lambdas.yaml")
+    result = init(tmp_path)
+    assert result.code == 1
+    assert "[Errno" not in result.output
+    assert result.output.endswith("\nMore: python -m buildlib errors system\n")
+
+
+def test_a_template_with_a_mistake(tmp_path: Path) -> None:
+    """What cannot be read is named with its line."""
+    write(tmp_path, {**FOLDERS, "template.yaml": "Resources:\n\tApi: {}\n"})
+    assert "template.yaml:2:1 cannot be read: found character" in init(tmp_path).output
 
 
 @pytest.mark.parametrize("files", [{}, {"README.md": ""}, {"app.py": HANDLER}])
@@ -385,6 +402,7 @@ def test_nothing_to_propose(tmp_path: Path, files: dict[str, str]) -> None:
     result = init(write(tmp_path, files))
     assert result.code == 1
     assert "nothing here looks like a Lambda function" in result.output
+    assert result.output.endswith("\nMore: python -m buildlib errors init-nothing\n")
     assert not (tmp_path / "lambdas.yaml").exists()
     assert ("at the repository's root" in result.output) == ("app.py" in files)
 

@@ -228,8 +228,58 @@ def test_interrupted(slow: Repository, options: tuple[str, ...]) -> None:
     )
     last = plain(output).rstrip().splitlines()[-1]
     assert last == "interrupted; what was finished is kept, run doit again to go on"
+    assert re.search(r"^\S+ +interrupted +at venv ", plain(output), re.MULTILINE)
+    totals = plain(output).rstrip().splitlines()[-2]
+    assert re.fullmatch(r"[12] interrupted in \d+\.\d s", totals)
     slow.doit()
     slow.sha256()
+
+
+def test_what_was_not_looked_at_is_not_unchanged(slow: Repository) -> None:
+    """Ctrl-C in `zip`, with what comes before up to date: that variant is not unchanged."""
+    slow.doit("touch")
+    slow.write({"dodo.py": DODO + (
+        "from buildlib import steps\n"
+        "STEPS = [s._replace(make=lambda *_: time.sleep(20)) if s.name == 'zip' else s\n"
+        "         for s in steps.STEPS]\nsteps.STEPS = STEPS\n"
+    )})  # fmt: skip
+    output = plain(on_terminal(slow, when=lambda text: "zip" in text, code=130))
+    assert re.search(r"^\S+ +interrupted +at zip ", output, re.MULTILINE)
+    assert "unchanged" not in output[output.rindex("variant ") :]
+
+
+@pytest.mark.parametrize("name", ["verify:api", "watch"])
+def test_a_failure_that_builds_nothing(repository: Repository, name: str) -> None:
+    """What has no part in the summary fails in the same words, and is annotated."""
+    arguments = [name, "nix"] if name == "watch" else [name]
+    output = repository.doit(*arguments, code=1, GITHUB_ACTIONS="true").output
+    assert f"{name} failed\n" in output
+    assert f"title={name.replace(':', '%3A')}::" in output
+    assert "TaskFailed" not in output
+
+
+def test_what_needs_a_failure(repository: Repository) -> None:
+    """A task of one's own that needs one that failed is said not to have run."""
+    repository.write({
+        "dodo.py": DODO + "def task_go():\n    return {'actions': ['true'], 'task_dep': ['zip']}\n",
+        "lambdas/api/app.py": "nothing = 1\n",
+    })  # fmt: skip
+    output = repository.doit("go", code=1).output
+    assert "go did not run, as it needs zip" in output
+    assert "UnmetDependency" not in output
+
+
+def test_annotations_without_a_line(dependent: Repository) -> None:
+    """An error about a file as a whole names it, and one about a lambda where it is declared."""
+    environment = {"GITHUB_ACTIONS": "true"}
+    dependent.write({
+        "lambdas/api/requirements.txt": "nowhere\n",
+        "lambdas/jobs/app.py": "nothing = 1\n",
+    })  # fmt: skip
+    output = dependent.doit(code=1, **environment).output
+    assert "::error file=lambdas/api/requirements.txt,title=lock%3Aapi::lambdas/api" in output
+    place = "file=lambdas.yaml,line=5,title=stage%3Ajobs-py3.12-x86_64"
+    assert f"::error {place}::lambda 'jobs': handler" in output
 
 
 def test_tasks_of_others(repository: Repository) -> None:

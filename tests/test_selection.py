@@ -59,7 +59,36 @@ def test_mistyped_name(several: Repository, named: str, hint: str) -> None:
         assert hint in result.output
 
 
-@pytest.mark.parametrize("named", ["zap:api", "zipp", "lock:api"])
+@pytest.mark.parametrize(
+    ("names", "hint"),
+    [
+        (["zap:api"], "zap:api: there is no step 'zap'; did you mean 'zip:api'?"),
+        (
+            ["hash:api", "build:api"],
+            "build:api: there is no step 'build'; there are hash, invoke, ",
+        ),
+        (["lock:api"], "lock:api: lambda 'api' has no requirements, so there is nothing to lock"),
+        (["api"], "api: this is a function, not a task; did you mean 'zip:api'?"),
+    ],
+)
+def test_a_function_without_its_step(several: Repository, names: list[str], hint: str) -> None:
+    """A function is named alone, or with a step that there is not: the message has the right."""
+    assert hint in several.doit(*names, code=3).output
+
+
+def test_a_function_with_the_name_of_a_task(repository: Repository) -> None:
+    """A function may be called as a task or a command of doit is."""
+    repository.write({
+        "lambdas.yaml": "version: 1\nlambdas:\n"
+        + "".join(f"  {name}: {{source: lambdas/api, handler: app.handler}}\n"
+                  for name in ("list", "size")),
+    })  # fmt: skip
+    assert "watch" in repository.doit("list").output
+    assert "Not built: list, size" in repository.doit("size").output
+    repository.doit("zip:list")
+
+
+@pytest.mark.parametrize("named", ["zipp", "dist/apo.zip"])
 def test_mistyped_task(several: Repository, named: str) -> None:
     """What is no task of ours is doit's usual error."""
     for names in ([named], ["hash:api", named]):

@@ -107,7 +107,27 @@ def test_the_manifest_and_the_requirements(dependent: Repository) -> None:
     assert not any(line.startswith("jobs") for line in watch.seen)
 
 
+def test_what_is_away_for_a_moment(repository: Repository) -> None:
+    """Git takes the manifest and folders away and brings others: once said, and it goes on."""
+    manifest, folder = repository.root / "lambdas.yaml", repository.root / "lambdas/api"
+    with watching(repository) as watch:
+        manifest.rename(repository.root / "kept")
+        watch.until("lambdas.yaml: there is none in")
+        (repository.root / "kept").rename(manifest)
+        assert watch.until("watching") == "watching 1 variant; Ctrl-C ends it"
+        folder.rename(repository.root / "away")
+        watch.until("the source folder 'lambdas/api' does not exist")
+        time.sleep(1.2)
+        (repository.root / "away").rename(folder)
+        watch.until("watching")
+        assert sum("does not exist" in line for line in watch.seen) == 1
+        repository.write({APP: HANDLER + "# back\n"})
+        watch.until("api: built (app.py changed)")
+
+
 def test_an_unknown_name(repository: Repository) -> None:
     """A name that is not declared is refused, with those that there are."""
     message = repository.doit("watch", "nix", code=1).message
     assert "there is no 'nix'; there are api" in message
+    message = repository.doit("watch", "apo", code=1).message
+    assert "there is no 'apo'; did you mean 'api'?" in message

@@ -114,6 +114,8 @@ def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError
             "while an index with only some of the files was asked first (an extra-index-url), "
             f"delete {variant.function.lock} and make it again without that index."
         )
+    elif "No space left on device" in output:
+        advice = "Free some space, then run doit again."
     else:
         advice = "Check the connection to the package index and its settings, then run doit again."
     return InstallError(

@@ -52,7 +52,10 @@ def _read(path: Path, shown: str, notes: list[str]) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 - it is a safe one
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
-        notes.append(f"{shown} cannot be read: {str(error).splitlines()[0]}")
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        notes.append(f"{shown}{line} cannot be read: {reason}")
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -110,6 +110,7 @@ def test_locked(tmp_path: Path) -> None:
         (errno.ENOSPC, "free some space, then run doit again; "),
         (errno.EROFS, "make it writable, or build in another checkout; "),
         (errno.EACCES, "check its owner and permissions; "),
+        (errno.EEXIST, "a file is where a folder should be; remove it, then run doit again; "),
         (errno.EIO, ""),
     ],
 )

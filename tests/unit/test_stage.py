@@ -615,10 +615,11 @@ def test_syntax_error(tmp_path: Path, code: str | bytes) -> None:
     assert message(tmp_path, {"app.py": code}).startswith("app.py:")
 
 
-def test_newer_syntax(tmp_path: Path) -> None:
+def test_newer_syntax(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Syntax that only the target knows may be right; the name must be there all the same."""
     newer = f"3.{sys.version_info.minor + 1}"
     check(tmp_path, {"app.py": "from the future import syntax\n" + APP}, python=newer)
+    assert "app.py:1: invalid syntax, to Python 3." in caplog.text
     with pytest.raises(StageError):
         check(tmp_path, {"app.py": "from the future import syntax\n"}, python=newer)
 
