@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +144,33 @@ def test_what_is_young_is_not_trusted(root: Path, monkeypatch: pytest.MonkeyPatc
     assert steps.hash_is_done(one, api)
     one.save()
     assert not is_settled(root)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: write(root, {"lambdas/api/app.py": "def handler(e, c): return 2\n"}),
+        lambda root: (root / "lambdas/api/pkg/data.txt").unlink(),
+        lambda root: (root / "lambdas/api/pkg").rename(root / "lambdas/api/other"),
+    ],
+)
+def test_what_changed_during_the_run_is_not_trusted(
+    root: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
+) -> None:
+    """An edit while other functions are built is of inputs that this run has looked at already."""
+    monkeypatch.setattr(digest, "GRAIN_NS", 0)
+    (root / "build/settled.json").unlink()
+    one = Project(root)
+    api = one.variants["api"]
+    assert steps.zip_is_done(one, api)
+    time.sleep(0.05)
+    change(root)
+    time.sleep(0.05)
+    assert steps.hash_is_done(one, api)
+    one.save()
+    assert not is_settled(root)
+    one = Project(root)
+    assert not steps.zip_is_done(one, one.variants["api"])
 
 
 def test_where_ctime_is_the_creation(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
