@@ -109,6 +109,10 @@ def _tree(
     """Yield every file of a source that could be part of a function, with its status.
 
     `folders` gets the status of each folder.
+
+    Raises:
+        OSError: a link leads to what is passed over here.
+
     """
     if not os.path.isdir(root + top):
         yield top, digest.signature(os.stat(root + top))
@@ -120,9 +124,17 @@ def _tree(
         with os.scandir(root + folder) as entries:
             for entry in entries:
                 name = f"{folder}/{entry.name}"
-                # What a link points to is in the tree as well, and is seen there.
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name not in files.JUNK_FOLDERS:
                         stack.append(name)
                 elif not files.is_junk(entry.name):
+                    # What a link points to is in the tree as well, and is seen there.
+                    if entry.is_symlink() and _is_passed_over(os.path.realpath(entry.path)):
+                        msg = f"{name}: its status does not tell of changes"
+                        raise OSError(msg)
                     yield name, digest.signature(entry.stat(follow_symlinks=False))
+
+
+def _is_passed_over(path: str) -> bool:
+    parts = path.split(os.sep)
+    return files.is_junk(parts[-1]) or not files.JUNK_FOLDERS.isdisjoint(parts)

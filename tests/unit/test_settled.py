@@ -173,6 +173,19 @@ def test_what_changed_during_the_run_is_not_trusted(
     assert not steps.zip_is_done(one, one.variants["api"])
 
 
+@pytest.mark.parametrize("link", [".venv/lib/pkg", ".venv/lib/pkg/a.py", "cached.pyc"])
+def test_links_to_what_is_not_looked_at(root: Path, link: str) -> None:
+    """A link may lead to a file that is never part of a function by itself; it is read then."""
+    write(root, {"lambdas/api/.venv/lib/pkg/a.py": "A = 1\n", "lambdas/api/cached.pyc": "1"})
+    (root / "lambdas/api/link").symlink_to(link)
+    one = Project(root)
+    api = one.variants["api"]
+    steps.make_zip(one, api)
+    assert steps.hash_is_done(one, api)
+    one.save()
+    assert not is_settled(root)
+
+
 def test_where_ctime_is_the_creation(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the ctime does not tell of changes, nothing is noted."""
     monkeypatch.setattr(digest, "CTIME_IS_CHANGE", False)
