@@ -391,6 +391,18 @@ def test_a_damaged_cache_is_never_shipped(dependent: Repository) -> None:
     shutil.rmtree(cache)
 
 
+def test_a_cache_that_uv_refuses(dependent: Repository) -> None:
+    """What is damaged so that uv itself stops at it is downloaded again, too."""
+    dependent.doit("zip:api")
+    before = dependent.sha256()
+    path = next(dependent.root.glob("build/env/*/tree/alpha-*.dist-info/METADATA"))
+    path.write_text("damaged")
+    dependent.doit("clean")
+    dependent.doit("hash:api")
+    assert dependent.sha256() == before
+    shutil.rmtree(dependent.environment["UV_CACHE_DIR"])
+
+
 @pytest.mark.parametrize("gone", ["stage", "env", "pack", "touch", "zip", "digests.json"])
 def test_any_part_of_build_may_be_deleted(dependent: Repository, gone: str) -> None:
     """Every part of build/ can be lost at any time; the next change still gives right bytes."""
