@@ -39,7 +39,7 @@ class Settled:
         """
         try:
             fingerprint, written, requirements = self._known[variant.id]
-            found, *_ = self._fingerprint(variant, constants, outputs, requirements)  # type: ignore[arg-type]
+            found, *_ = self._fingerprint(variant, constants, outputs, requirements, written)  # type: ignore[arg-type]
             return Written(*written) if found == fingerprint else None  # type: ignore[misc]
         except (KeyError, ValueError, TypeError, OSError):
             return None
@@ -58,7 +58,9 @@ class Settled:
         """
         names = sorted(requirements)
         try:
-            fingerprint, newest, made = self._fingerprint(variant, constants, outputs, names)
+            fingerprint, newest, made = self._fingerprint(
+                variant, constants, outputs, names, written
+            )
         except OSError:
             return
         is_old = newest < self._began - digest.GRAIN_NS and made < time.time_ns() - digest.GRAIN_NS
@@ -81,9 +83,11 @@ class Settled:
         constants: str,
         outputs: Iterable[str],
         requirements: Iterable[str],
+        written: Iterable[object],
     ) -> tuple[str, int, int]:
-        """Return the status of all files in one, and when (ns) an input and an output changed last.
+        """Return a digest of all, and when (ns) an input and an output changed last.
 
+        All is the status of each file, what decides beside them, and what is said of the ZIP.
         Folders count for the time only: what was removed or moved here is seen by them.
         """
         function = variant.function
@@ -94,7 +98,7 @@ class Settled:
             seen += _tree(self._root, path, folders)
         made = [(path, digest.signature(os.stat(self._root + path))) for path in outputs]
         newest = _newest([*folders, *(status for _, status in seen)])
-        decided = repr((variant, constants, sorted(seen), made))
+        decided = repr((variant, constants, sorted(seen), made, [*written]))
         fingerprint = hashlib.sha256(decided.encode(errors="surrogateescape")).hexdigest()
         return fingerprint, newest, _newest(status for _, status in made)
 

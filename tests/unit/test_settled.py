@@ -1,5 +1,6 @@
 """What was seen to be finished is recognised as such, until anything at all changes."""
 
+import json
 import os
 import shutil
 import time
@@ -183,6 +184,14 @@ def test_links_to_what_is_not_looked_at(root: Path, link: str) -> None:
     steps.make_zip(one, api)
     assert steps.hash_is_done(one, api)
     one.save()
+    assert not is_settled(root)
+
+
+def test_a_damaged_note_is_not_believed(root: Path) -> None:
+    """What the record says of a ZIP counts only as it was written there."""
+    path = root / "build/settled.json"
+    sha256 = json.loads((root / "dist/lambdas.json").read_text())["api"]["sha256"]
+    path.write_text(path.read_text().replace(sha256, sha256[::-1]))
     assert not is_settled(root)
 
 
