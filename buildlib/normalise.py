@@ -11,6 +11,7 @@ import io
 import os
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,7 +46,8 @@ def environment(tree: Path, *, believed: bool = False) -> Installed:
 
     The files may be links into the installer's cache: they are removed or replaced, never written
     to, nor is their metadata changed. With `believed`, what RECORD says of a link is not checked
-    here, as long as its size is right: whoever puts it into a ZIP reads it, and checks.
+    here, as long as its size is right: whoever puts it into a ZIP reads it, and checks. Of files
+    that are said to be equal only one is read there, so they are checked here.
 
     Raises:
         InstallError: two distributions wrote different files of one name, so that the result
@@ -92,9 +94,10 @@ class _Row(NamedTuple):
 def _said(
     found: Mapping[str, os.DirEntry[str]], records: Mapping[str, _Row]
 ) -> Iterator[tuple[str, File]]:
-    """Yield the files that RECORD describes, if they are links of the right size."""
+    """Yield the files that RECORD describes, if they are links of the right size, no two equal."""
+    times = Counter(sha256 for sha256, _ in records.values())
     for path, (sha256, size) in records.items():
-        if path not in found or not _RECORDED.fullmatch(sha256):
+        if path not in found or times[sha256] > 1 or not _RECORDED.fullmatch(sha256):
             continue
         status = found[path].stat()
         # What cannot be linked is copied into each staged tree, and only here installed anew.

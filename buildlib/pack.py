@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple
 
 import deflate
 
-from buildlib import activity, files, recipe
+from buildlib import activity, digest, files, recipe
 from buildlib.digest import Digests
 from buildlib.errors import ArchiveError
 from buildlib.model import Packed
@@ -64,7 +64,8 @@ def compressed(  # noqa: PLR0913 - each is one independent input
 ) -> dict[str, Packed]:
     """Return the members of `contents` by their sha256, after making sure that `path` has them.
 
-    What is missing comes from the packs `reuse` or is compressed, the largest first. With `keep`,
+    What is missing is compressed, the largest first, or only read and comes from the packs `reuse`:
+    that they have a content does not prove that the file here is as it is said to be. With `keep`,
     members that are not in `contents` stay in the pack for others. `cores` is the folder of locks
     of the processors (see `files.cores`).
     """
@@ -80,12 +81,30 @@ def compressed(  # noqa: PLR0913 - each is one independent input
             lent: dict[str, Packed] = {}
             for other in reuse:
                 lent |= load(other, digests)
+            check(content for content in missing if content.sha256 in lent)
             kept |= {c.sha256: lent[c.sha256] for c in missing if c.sha256 in lent}
         rest = [content for content in missing if content.sha256 not in kept]
         many = _size(rest) > _CHUNK
         with files.cores(cores) if many else contextlib.nullcontext(1) as threads:
             present = _write(path, kept, rest, threads)
     return {digest: present[digest] for digest in wanted} | large
+
+
+def check(contents: Iterable[Content]) -> None:
+    """Read the contents, on all processors.
+
+    Raises:
+        ArchiveError: one of them is not what was staged.
+
+    """
+
+    def one(content: Content) -> None:
+        with _opened(content):
+            _check(content, digest.sha256(content.path))
+
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(one, contents):
+            pass
 
 
 def load(path: Path, digests: Digests) -> dict[str, Packed]:

@@ -25,6 +25,7 @@ class Settled:
         self._root = f"{root}{os.sep}"
         self._record = record
         self._changed = False
+        self._began = time.time_ns()
         value = files.read_json(record)
         known = value.get("variants") if isinstance(value, dict) else None
         valid = isinstance(known, dict) and value.get("format") == _FORMAT
@@ -38,7 +39,7 @@ class Settled:
         """
         try:
             fingerprint, written, requirements = self._known[variant.id]
-            found, _ = self._fingerprint(variant, constants, outputs, requirements)  # type: ignore[arg-type]
+            found, *_ = self._fingerprint(variant, constants, outputs, requirements, written)  # type: ignore[arg-type]
             return Written(*written) if found == fingerprint else None  # type: ignore[misc]
         except (KeyError, ValueError, TypeError, OSError):
             return None
@@ -51,13 +52,19 @@ class Settled:
         requirements: Iterable[str],
         written: Written,
     ) -> None:
-        """Note that a variant is finished, unless one of its files is too young to be trusted."""
+        """Note that a variant is finished, unless one of its files is too young to be trusted.
+
+        A run looks at inputs once: of those that changed since it began it has not seen the change.
+        """
         names = sorted(requirements)
         try:
-            fingerprint, newest = self._fingerprint(variant, constants, outputs, names)
+            fingerprint, newest, made = self._fingerprint(
+                variant, constants, outputs, names, written
+            )
         except OSError:
             return
-        if digest.CTIME_IS_CHANGE and newest < time.time_ns() - digest.GRAIN_NS:
+        is_old = newest < self._began - digest.GRAIN_NS and made < time.time_ns() - digest.GRAIN_NS
+        if digest.CTIME_IS_CHANGE and is_old:
             self._known[variant.id] = [fingerprint, written, names]
             self._changed = True
 
@@ -76,33 +83,62 @@ class Settled:
         constants: str,
         outputs: Iterable[str],
         requirements: Iterable[str],
-    ) -> tuple[str, int]:
-        """Return the status of all files in one, and the time (ns) of the latest change."""
+        written: Iterable[object],
+    ) -> tuple[str, int, int]:
+        """Return a digest of all, and when (ns) an input and an output changed last.
+
+        All is the status of each file, what decides beside them, and what is said of the ZIP.
+        Folders count for the time only: what was removed or moved here is seen by them.
+        """
         function = variant.function
-        paths = [*requirements, *([function.lock] if function.lock else []), *outputs]
+        paths = [*requirements, *([function.lock] if function.lock else [])]
         seen = [(path, digest.signature(os.stat(self._root + path))) for path in paths]
+        folders: list[digest.Signature] = []
         for path in (function.source, *function.include):
-            seen += _tree(self._root, path)
-        seen.sort()
-        newest = max(max(status[1], status[2]) for _, status in seen)
-        decided = repr((variant, constants, seen))
-        return hashlib.sha256(decided.encode(errors="surrogateescape")).hexdigest(), newest
+            seen += _tree(self._root, path, folders)
+        made = [(path, digest.signature(os.stat(self._root + path))) for path in outputs]
+        newest = _newest([*folders, *(status for _, status in seen)])
+        decided = repr((variant, constants, sorted(seen), made, [*written]))
+        fingerprint = hashlib.sha256(decided.encode(errors="surrogateescape")).hexdigest()
+        return fingerprint, newest, _newest(status for _, status in made)
 
 
-def _tree(root: str, top: str) -> Iterator[tuple[str, digest.Signature]]:
-    """Yield every file of a source that could be part of a function, with its status."""
+def _newest(found: Iterable[digest.Signature]) -> int:
+    return max(max(mtime, ctime) for _, mtime, ctime, _ in found)
+
+
+def _tree(
+    root: str, top: str, folders: list[digest.Signature]
+) -> Iterator[tuple[str, digest.Signature]]:
+    """Yield every file of a source that could be part of a function, with its status.
+
+    `folders` gets the status of each folder.
+
+    Raises:
+        OSError: a link leads to what is passed over here.
+
+    """
     if not os.path.isdir(root + top):
         yield top, digest.signature(os.stat(root + top))
         return
     stack = [top]
     while stack:
         folder = stack.pop()
+        folders.append(digest.signature(os.stat(root + folder)))
         with os.scandir(root + folder) as entries:
             for entry in entries:
                 name = f"{folder}/{entry.name}"
-                # What a link points to is in the tree as well, and is seen there.
                 if entry.is_dir(follow_symlinks=False):
                     if entry.name not in files.JUNK_FOLDERS:
                         stack.append(name)
                 elif not files.is_junk(entry.name):
+                    # What a link points to is in the tree as well, and is seen there.
+                    if entry.is_symlink() and _is_passed_over(os.path.realpath(entry.path)):
+                        msg = f"{name}: its status does not tell of changes"
+                        raise OSError(msg)
                     yield name, digest.signature(entry.stat(follow_symlinks=False))
+
+
+def _is_passed_over(path: str) -> bool:
+    parts = path.split(os.sep)
+    return files.is_junk(parts[-1]) or not files.JUNK_FOLDERS.isdisjoint(parts)

@@ -1,7 +1,9 @@
 """What is rebuilt, and what is not: the real doit in a real repository."""
 
+import io
 import os
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,51 @@ def test_nothing_damaged_is_taken_over(
     shutil.rmtree(dependent.root / "dist")
     dependent.doit("hash:api")
     assert (dependent.root / "dist/api.zip").read_bytes() == after
+
+
+def add_with_a_wrong_record(index: Index, version: str, files: dict[str, str], old: str) -> None:
+    """Publish a wheel whose RECORD says of corp/a.py what it was before someone patched it."""
+    index.add("corp", version, files=files | {"corp/a.py": old})
+    name = f"corp-{version}-py3-none-any.whl"
+    content = io.BytesIO()
+    before = zipfile.ZipFile(io.BytesIO(index.files[name]))
+    with before, zipfile.ZipFile(content, "w") as after:
+        for path in before.namelist():
+            after.writestr(path, files.get(path, before.read(path)))
+    index.files[name] = content.getvalue()
+
+
+@pytest.mark.parametrize("compression", ["deflate", "stored"])
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_patched_wheel_after_the_plain_one(
+    dependent: Repository, index: Index, compression: str, is_lost: bool
+) -> None:
+    """A wheel's RECORD that was not renewed does not bring back what was there before."""
+    index.add("corp", files={"corp/a.py": "A = 1\n"})
+    add_with_a_wrong_record(index, "1.1", {"corp/a.py": "A = 2\n"}, "A = 1\n")
+    text = (dependent.root / "lambdas.yaml").read_text()
+    option = f"app.handler\n    compression: {compression}\n"
+    dependent.write(
+        {
+            "lambdas.yaml": text.replace("app.handler\n", option, 1),
+            "lambdas/api/requirements.txt": "corp==1.0\n",
+        }
+    )
+    dependent.doit("hash:api")
+    if is_lost:
+        (dependent.root / "dist/api.zip").unlink()
+    dependent.write({"lambdas/api/requirements.txt": "corp==1.1\n"})
+    dependent.doit("hash:api")
+    assert dependent.members("api")["corp/a.py"] == b"A = 2\n"
+
+
+def test_a_patched_wheel_beside_the_plain_file(dependent: Repository, index: Index) -> None:
+    """Of files that RECORD says are equal, each is what it is, though one alone is compressed."""
+    files = {"corp/a.py": "A = 2\n", "corp/z.py": "A = 1\n"}
+    add_with_a_wrong_record(index, "1.0", files, "A = 1\n")
+    dependent.write({"lambdas/api/requirements.txt": "corp\n"})
+    dependent.doit("hash:api")
+    assert dependent.members("api")["corp/a.py"] == b"A = 2\n"
 
 
 def test_a_name_changes_hands(dependent: Repository, index: Index) -> None:
@@ -342,6 +389,18 @@ def test_a_damaged_cache_is_never_shipped(dependent: Repository) -> None:
     assert "not what the wheel holds (alpha/__init__.py)" in dependent.doit("zip:api").output
     assert dependent.members("api")["alpha/__init__.py"] == b"A = 1\n"
     shutil.rmtree(cache)
+
+
+def test_a_cache_that_uv_refuses(dependent: Repository) -> None:
+    """What is damaged so that uv itself stops at it is downloaded again, too."""
+    dependent.doit("zip:api")
+    before = dependent.sha256()
+    path = next(dependent.root.glob("build/env/*/tree/alpha-*.dist-info/METADATA"))
+    path.write_text("damaged")
+    dependent.doit("clean")
+    dependent.doit("hash:api")
+    assert dependent.sha256() == before
+    shutil.rmtree(dependent.environment["UV_CACHE_DIR"])
 
 
 @pytest.mark.parametrize("gone", ["stage", "env", "pack", "touch", "zip", "digests.json"])

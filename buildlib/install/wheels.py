@@ -77,6 +77,9 @@ def _run(  # noqa: PLR0913
     result = uv.run([*arguments, "--offline"], root=root, cwd=target.parent, log=log)
     if result.code:  # something is not in the cache
         result = uv.run(arguments, root=root, cwd=target.parent, log=log)
+    if result.code and "wheel is invalid" in result.output and "--no-cache" not in options:
+        # Someone wrote to uv's cache, and to what uv itself reads.
+        result = uv.run([*arguments, "--no-cache"], root=root, cwd=target.parent, log=log)
     if result.code:
         raise _error(variant, result.output, root, log)
 

@@ -58,12 +58,15 @@ def _base(project: Project, variant: Variant, tree: Staged) -> tuple[Base | None
     if not isinstance(known, dict) or known.get("form") != _form(variant):
         return None, []
     omitted, rest = set(known["own"]), list(tree.own)
-    if known["dependencies"] != tree.dependencies:
+    is_another = known["recipe"]["environment"] != project.environment(variant)
+    if is_another or known["dependencies"] != tree.dependencies:
         before = read_list(_list(project, variant), known["dependencies"])
         if before is None:
             return None, []
         now = dependencies(project, variant, tree)
         kept = {*before} & {*now}
+        if is_another:  # what its wheels say of their files was never checked against these files
+            pack.check(_contents(project, variant, _others(kept)))
         omitted |= {file.path for file in before if file not in kept}
         rest += _others(file for file in now if file not in kept)
     path, (sha256, *_) = project.layout.zip(variant.id), known["written"]
@@ -96,12 +99,16 @@ def _pack(project: Project, environment: recipe.Recipe) -> Path:
     return project.layout.pack(f"env-{recipe.key(environment)[:24]}")
 
 
+def _contents(project: Project, variant: Variant, origins: Iterable[Origin]) -> list[pack.Content]:
+    tree = f"{project.layout.staged(variant.id)}{os.sep}"
+    return [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in origins]
+
+
 def _members(
     project: Project, variant: Variant, origins: Sequence[Origin], *, reuse: Sequence[Path]
 ) -> list[tuple[str, Packed]]:
     """Return members for the ZIP; those of dependencies are shared by their environment."""
-    tree = f"{project.layout.staged(variant.id)}{os.sep}"
-    contents = [pack.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in origins]
+    contents = _contents(project, variant, origins)
     if variant.function.compression == "stored":
         return [(o.file.path, pack.stored(c)) for o, c in zip(origins, contents, strict=True)]
     shared: list[pack.Content] = []

@@ -1,7 +1,9 @@
 """What was seen to be finished is recognised as such, until anything at all changes."""
 
+import json
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,6 +144,54 @@ def test_what_is_young_is_not_trusted(root: Path, monkeypatch: pytest.MonkeyPatc
     steps.make_zip(one, api)
     assert steps.hash_is_done(one, api)
     one.save()
+    assert not is_settled(root)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: write(root, {"lambdas/api/app.py": "def handler(e, c): return 2\n"}),
+        lambda root: (root / "lambdas/api/pkg/data.txt").unlink(),
+        lambda root: (root / "lambdas/api/pkg").rename(root / "lambdas/api/other"),
+    ],
+)
+def test_what_changed_during_the_run_is_not_trusted(
+    root: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
+) -> None:
+    """An edit while other functions are built is of inputs that this run has looked at already."""
+    monkeypatch.setattr(digest, "GRAIN_NS", 0)
+    (root / "build/settled.json").unlink()
+    one = Project(root)
+    api = one.variants["api"]
+    assert steps.zip_is_done(one, api)
+    time.sleep(0.05)
+    change(root)
+    time.sleep(0.05)
+    assert steps.hash_is_done(one, api)
+    one.save()
+    assert not is_settled(root)
+    one = Project(root)
+    assert not steps.zip_is_done(one, one.variants["api"])
+
+
+@pytest.mark.parametrize("link", [".venv/lib/pkg", ".venv/lib/pkg/a.py", "cached.pyc"])
+def test_links_to_what_is_not_looked_at(root: Path, link: str) -> None:
+    """A link may lead to a file that is never part of a function by itself; it is read then."""
+    write(root, {"lambdas/api/.venv/lib/pkg/a.py": "A = 1\n", "lambdas/api/cached.pyc": "1"})
+    (root / "lambdas/api/link").symlink_to(link)
+    one = Project(root)
+    api = one.variants["api"]
+    steps.make_zip(one, api)
+    assert steps.hash_is_done(one, api)
+    one.save()
+    assert not is_settled(root)
+
+
+def test_a_damaged_note_is_not_believed(root: Path) -> None:
+    """What the record says of a ZIP counts only as it was written there."""
+    path = root / "build/settled.json"
+    sha256 = json.loads((root / "dist/lambdas.json").read_text())["api"]["sha256"]
+    path.write_text(path.read_text().replace(sha256, sha256[::-1]))
     assert not is_settled(root)
 
 
