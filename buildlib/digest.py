@@ -83,6 +83,11 @@ class Digests:
             self._changed = True
         return value
 
+    def forget(self) -> None:
+        """Forget everything, as what was remembered of a file turned out to be wrong."""
+        self._known.clear()
+        self._changed = True
+
     def save(self) -> None:
         """Write the record if there is something new; a record that cannot be written is lost."""
         if not self._changed:

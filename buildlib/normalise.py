@@ -148,6 +148,16 @@ def _owners(tree: Path) -> tuple[dict[str, list[str]], dict[str, _Row]]:
     return owners, {name: value for name, (_, value) in seen.items()}
 
 
+def owned(tree: Path, names: Container[str]) -> set[str]:
+    """Return the files of some distributions, given by their normal names, in a canonical tree."""
+    found: set[str] = set()
+    for path in tree.glob("*.dist-info/RECORD"):
+        if re.sub(r"[-_.]+", "-", path.parent.name.partition("-")[0]).lower() in names:
+            with path.open(encoding="utf-8", newline="") as stream:
+                found.update(row[0] for row in csv.reader(stream) if row)
+    return found
+
+
 def _installed(path: str) -> str:
     """Return where the file of a row of RECORD is.
 

@@ -12,7 +12,7 @@ from buildlib.model import Variant
 from buildlib.outputs import hashes, index
 from buildlib.project import Project
 from buildlib.steps import evidence, zips
-from buildlib.steps.environments import clean_venv, make_venv
+from buildlib.steps.environments import make_venv
 from buildlib.steps.locks import lock_is_done
 from buildlib.steps.trees import Staged, clean_stage, stage_and_touch, staged, tree_locked
 
@@ -47,9 +47,8 @@ def make_zip(project: Project, variant: Variant) -> None:
             _write(project, variant, tree)
         except ArchiveError:
             # Someone changed a file in build/ or in uv's cache: nothing there can be trusted.
-            clean_venv(project, variant)
             clean_stage(project, variant)
-            make_venv(project, variant, checked=True)
+            make_venv(project, variant, anew=True)
             _write(project, variant, stage_and_touch(project, variant))
 
 

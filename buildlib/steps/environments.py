@@ -24,18 +24,18 @@ def venv_is_done(project: Project, variant: Variant) -> bool:
     return (folder / "record.json").exists()  # whoever needs it reads it, and installs if it cannot
 
 
-def make_venv(project: Project, variant: Variant, *, checked: bool = False) -> None:
+def make_venv(project: Project, variant: Variant, *, anew: bool = False) -> None:
     """Install the dependencies of a variant, once for all variants that have the same.
 
-    Unless they are to be `checked` at once, what links into uv's cache is read when it is put into
-    a ZIP, and only then is it known whether it is what the wheel holds.
+    What links into uv's cache is read when it is put into a ZIP, and only then is it known whether
+    it is what the wheel holds. If it is not, they are installed `anew`, and read at once.
     """
     layout = project.layout
     dependencies = project.environment(variant)
     key = recipe.key(dependencies)
     folder = layout.environment(key)
     with files.locked(layout.lock(f"env-{folder.name}")):
-        if environment_files(project, key) is not None:
+        if not anew and environment_files(project, key) is not None:
             return
         files.remove(folder)
         for leftover in folder.parent.glob(f"{folder.name}.*"):
@@ -48,7 +48,7 @@ def make_venv(project: Project, variant: Variant, *, checked: bool = False) -> N
 
             with ThreadPoolExecutor(1) as pool:
                 pool.submit(elf.prepare)  # while the installer works
-                installed = _installed(project, variant, tree, checked=checked)
+                installed = _installed(project, variant, tree, checked=anew)
             wrong = elf.wrong(tree, installed, variant)
             check_platform(variant, tree, wrong)
             record = {"key": key, "recipe": dependencies, "files": installed, "wrong": wrong}

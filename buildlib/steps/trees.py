@@ -57,10 +57,15 @@ def tree_locked(project: Project, variant: Variant) -> contextlib.AbstractContex
 def _stage(project: Project, variant: Variant) -> None:
     own, earlier = project.sources(variant.function), staged(project, variant)
     checked = _check_credentials(project, variant, own, earlier)
-    if earlier is not None and _fits(project, variant, own, earlier):
-        now = _stage_own(project, variant, own, earlier)
-    else:
-        now = _stage_all(project, variant, own, earlier)
+    try:
+        if earlier is not None and _fits(project, variant, own, earlier):
+            now = _stage_own(project, variant, own, earlier)
+        else:
+            now = _stage_all(project, variant, own, earlier)
+    except StageError as error:
+        if error.kind == "changed":  # or its digest was remembered wrongly
+            project.digests.forget()
+        raise
     now = now._replace(checked=checked)
     rows = [(*origin.file, origin.path) for origin in now.own]
     # `made` is what `touch` has to do; what was there before is canonical already.

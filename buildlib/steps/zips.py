@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from buildlib import archive, files, pack, recipe
+from buildlib import archive, files, normalise, pack, recipe
 from buildlib.archive import Written
 from buildlib.earlier import Base
 from buildlib.errors import ArchiveError
@@ -65,12 +65,26 @@ def _base(project: Project, variant: Variant, tree: Staged) -> tuple[Base | None
             return None, []
         now = dependencies(project, variant, tree)
         kept = {*before} & {*now}
-        if is_another:  # what its wheels say of their files was never checked against these files
-            pack.check(_contents(project, variant, _others(kept)))
+        if is_another:
+            fresh = _unproven(project, variant, known["recipe"]["environment"])
+            unread = [file for file in kept if fresh is None or file.path in fresh]
+            pack.check(_contents(project, variant, _others(unread)))
         omitted |= {file.path for file in before if file not in kept}
         rest += _others(file for file in now if file not in kept)
     path, (sha256, *_) = project.layout.zip(variant.id), known["written"]
     return Base(path, sha256, frozenset(omitted)), rest
+
+
+def _unproven(project: Project, variant: Variant, before: recipe.Recipe) -> set[str] | None:
+    """Return the files of wheels that were not in an earlier environment; None stands for all.
+
+    What a wheel says of its files is compared with them when they are in a ZIP for the first time.
+    """
+    now = project.environment(variant)
+    if any(before.get(name) != now.get(name) for name in {**before, **now} if name != "packages"):
+        return None
+    names = {name for name, pin in now["packages"].items() if before["packages"].get(name) != pin}
+    return normalise.owned(project.layout.environment(recipe.key(now)) / "tree", names)
 
 
 def _form(variant: Variant) -> list[object]:
