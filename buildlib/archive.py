@@ -59,7 +59,7 @@ def write(path: Path, members: Iterable[tuple[str, Packed]], base: Base | None =
         sources, earlier = _Sources(stack), None
         if base:
             opened = stack.enter_context(base.path.open("rb", buffering=0))
-            earlier = Earlier(base, opened, Digest(pool))
+            earlier = Earlier(base, opened)
         for name, member in entries:
             if earlier:
                 central += earlier.copy(output, before=name)

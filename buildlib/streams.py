@@ -3,6 +3,9 @@
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import RawIOBase
+from pathlib import Path
+
+import deflate
 
 # Bytes at a time: enough to be worth a thread's while.
 CHUNK = 1 << 20
@@ -33,6 +36,15 @@ class Digest:
         if self._job is not None:
             self._job.result()
             self._job = None
+
+
+def crc32(path: Path) -> int:
+    """Return the CRC-32 of a file."""
+    crc = 0
+    with path.open("rb", buffering=0) as stream:
+        while chunk := stream.read(CHUNK):
+            crc = deflate.crc32(chunk, crc)
+    return crc
 
 
 class Output:

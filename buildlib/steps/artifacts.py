@@ -75,7 +75,7 @@ def _take(project: Project, variant: Variant) -> bool:
 def _write(project: Project, variant: Variant, tree: Staged) -> None:
     with _new_zip(project, variant) as temporary:
         written = zips.write(project, variant, tree, temporary)
-        members = zips.record(project, variant, tree)
+        members = zips.record(project, variant, tree, temporary)
         _publish(project, variant, written, temporary, "build", **members)
     project.store.put(project.key(variant), project.layout.zip(variant.id), written)
     project.remember_built(variant, written)  # last: its link in the store changed its ctime

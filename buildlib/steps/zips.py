@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from buildlib import archive, files, normalise, pack, recipe
+from buildlib import archive, files, normalise, pack, recipe, streams
 from buildlib.archive import Written
 from buildlib.earlier import Base
 from buildlib.errors import ArchiveError
@@ -34,13 +34,14 @@ def write(project: Project, variant: Variant, tree: Staged, path: Path) -> Writt
     return archive.write(path, _members(project, variant, origins, reuse=_packs(project, variant)))
 
 
-def record(project: Project, variant: Variant, tree: Staged) -> dict[str, Any]:
-    """Return what the record of a ZIP says of its members, for the ZIP after it."""
+def record(project: Project, variant: Variant, tree: Staged, path: Path) -> dict[str, Any]:
+    """Return what the record of the new ZIP `path` says of it, for the ZIP after it."""
     known = files.read_json(project.layout.stamp("zip", variant.id))
     if not isinstance(known, dict) or known.get("dependencies") != tree.dependencies:
         files.write(_list(project, variant), list_of_dependencies(project, variant).read_bytes())
     return {
         "form": _form(variant),
+        "crc": streams.crc32(path),
         "own": [origin.file.path for origin in tree.own],
         "dependencies": tree.dependencies,
     }
@@ -71,8 +72,7 @@ def _base(project: Project, variant: Variant, tree: Staged) -> tuple[Base | None
             pack.check(_contents(project, variant, _others(unread)))
         omitted |= {file.path for file in before if file not in kept}
         rest += _others(file for file in now if file not in kept)
-    path, (sha256, *_) = project.layout.zip(variant.id), known["written"]
-    return Base(path, sha256, frozenset(omitted)), rest
+    return Base(project.layout.zip(variant.id), known.get("crc"), frozenset(omitted)), rest
 
 
 def _unproven(project: Project, variant: Variant, before: recipe.Recipe) -> set[str] | None:

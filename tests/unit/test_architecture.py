@@ -53,7 +53,7 @@ OWNERS = {
     "urllib3": {"install.engine"},
     "pip": {"install.inside"},  # the image's own
     "uv": {"uv"},
-    "deflate": {"archive", "pack", "recipe"},
+    "deflate": {"archive", "earlier", "pack", "recipe", "streams"},
     "filelock": {"files"},
     "watchfiles": {"watch"},
     "rich": {"screen"},
