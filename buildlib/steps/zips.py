@@ -72,7 +72,7 @@ def _base(project: Project, variant: Variant, tree: Staged) -> tuple[Base | None
             pack.check(_contents(project, variant, _others(unread)))
         omitted |= {file.path for file in before if file not in kept}
         rest += _others(file for file in now if file not in kept)
-    return Base(project.layout.zip(variant.id), known.get("crc"), frozenset(omitted)), rest
+    return Base(project.layout.zip(variant.id), known.get("crc", -1), frozenset(omitted)), rest
 
 
 def _unproven(project: Project, variant: Variant, before: recipe.Recipe) -> set[str] | None:
