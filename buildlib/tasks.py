@@ -335,11 +335,15 @@ def _words() -> set[str]:
 
 
 def _is_alone() -> bool:
-    """Tell whether a repository's dodo.py is known, and has no tasks of its own."""
+    """Tell whether it is known that there are no tasks but ours: by a dodo.py, or without one."""
     dodo = sys.modules.get("dodo")
-    return dodo is not None and not any(
-        name not in __all__ and (name.startswith("task_") or hasattr(value, "create_doit_tasks"))
-        for name, value in vars(dodo).items()
+    return Loader.is_used or (
+        dodo is not None
+        and not any(
+            name not in __all__
+            and (name.startswith("task_") or hasattr(value, "create_doit_tasks"))
+            for name, value in vars(dodo).items()
+        )
     )
 
 
@@ -511,8 +515,11 @@ def _message(error: BuildError | OSError) -> str:
 class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hints
     """The loader `lambdas` of doit: a repository with a manifest needs no dodo.py."""
 
+    is_used = False
+
     def setup(self, opt_values: dict[str, Any]) -> None:  # noqa: ARG002 - doit's interface
         """Go to the repository's root and offer the tasks."""
+        Loader.is_used = True
         here = Path.cwd()
         for folder in (here, *here.parents):
             if (folder / MANIFEST).exists():

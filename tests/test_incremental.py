@@ -541,6 +541,8 @@ def test_the_loader_needs_no_dodo(repository: Repository) -> None:
     repository.write({"pyproject.toml": '[tool.doit]\nloader = "lambdas"\n'})
     repository.doit()
     assert set(repository.sha256()) == {"api"}
+    repository.doit("hash:api")
+    assert "did you mean 'zip:api'?" in repository.doit("zip:apy", code=3).output
 
 
 def test_next_to_other_tasks(repository: Repository) -> None:
