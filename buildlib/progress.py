@@ -258,23 +258,30 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     def _look(self) -> tuple[list[Running], str]:
         """Return what runs, the oldest first, and the counts so far."""
         with self._lock:
-            running = list(self._running.values())
-            done = sum(not run.failed for run in self._runs.values())
-            unchanged = len(self._seen - self._runs.keys())
-            failed = sum(bool(run.failed) for run in self._runs.values())
+            running = [(task, start) for task, start in self._running.values() if _meta(task)]
+            at_work = {name for task, _ in running for name in task.meta[META]["variants"]}
+            failed = {name for name, run in self._runs.items() if run.failed}
+            done = {name for name, run in self._runs.items() if run.ran & {"zip", "hash"}}
+            at_work |= self._runs.keys() - done
+            unchanged = self._seen - self._runs.keys() - at_work
         now = time.monotonic()
         rows = [
             Running(
                 task.name.partition(":")[2] or task.name,
-                meta["step"],
+                task.meta[META]["step"],
                 now - start,
                 activity.read(self._folder, task.name),
             )
             for task, start in running
-            if (meta := _meta(task))
         ]
-        counts = {"in work or done": done, "unchanged": unchanged, FAILED: failed}
-        return rows, outcome.totals(counts, now - self._began)
+        states = {
+            "in work": at_work - failed,
+            "done": done - failed,
+            "unchanged": unchanged,
+            FAILED: failed,
+        }
+        counts = {state: len(names) for state, names in states.items()}
+        return rows, f"{outcome.totals(counts, None)}; {now - self._began:.1f} s"
 
     def _notes(self) -> str:
         text, self._noted = activity.notes(self._folder, self._noted)
