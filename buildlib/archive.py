@@ -16,7 +16,7 @@ import deflate
 from buildlib.earlier import Base, Earlier
 from buildlib.errors import ArchiveError
 from buildlib.model import Packed
-from buildlib.streams import CHUNK, Digest, Output
+from buildlib.streams import CHUNK, Output
 
 # 4.4.6: MS-DOS date and time of 2012-12-12 12:12:00.
 _DATE = (2012 - 1980) << 9 | 12 << 5 | 12
@@ -55,7 +55,7 @@ def write(path: Path, members: Iterable[tuple[str, Packed]], base: Base | None =
     central: list[bytes] = []
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor())
-        output = Output(stack.enter_context(path.open("wb", buffering=0)), Digest(pool))
+        output = Output(stack.enter_context(path.open("wb", buffering=0)), pool)
         sources, earlier = _Sources(stack), None
         if base:
             opened = stack.enter_context(base.path.open("rb", buffering=0))

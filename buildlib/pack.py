@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import deflate
 
-from buildlib import activity, digest, files, recipe
+from buildlib import activity, files, recipe
 from buildlib.digest import Digests
 from buildlib.errors import ArchiveError
 from buildlib.model import Packed
@@ -99,8 +100,8 @@ def check(contents: Iterable[Content]) -> None:
     """
 
     def one(content: Content) -> None:
-        with _opened(content):
-            _check(content, digest.sha256(content.path))
+        with _opened(content) as stream:
+            _check(content, hashlib.file_digest(stream, "sha256").hexdigest())
 
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(one, contents):
@@ -257,7 +258,7 @@ def _compress_one(content: Content) -> tuple[Packed, bytes | bytearray]:
     return Packed("", 0, len(data), len(data), crc, STORED), data
 
 
-def _opened(content: Content) -> BinaryIO:
+def _opened(content: Content) -> FileIO:
     try:
         return open(content.path, "rb", buffering=0)  # it is read in large parts, or at once
     except FileNotFoundError:

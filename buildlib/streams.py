@@ -11,7 +11,7 @@ import deflate
 CHUNK = 1 << 20
 
 
-class Digest:
+class _Digest:
     """A sha256 that a thread of `pool` makes."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
@@ -50,10 +50,10 @@ def crc32(path: Path) -> int:
 class Output:
     """A stream that hashes and counts what goes through it."""
 
-    def __init__(self, stream: RawIOBase, digest: Digest) -> None:
+    def __init__(self, stream: RawIOBase, pool: ThreadPoolExecutor) -> None:
         self.size = 0
         self._stream = stream
-        self._digest = digest
+        self._digest = _Digest(pool)
         self._pending: list[bytes] = []
         self._waiting = 0
 
