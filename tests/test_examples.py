@@ -3,9 +3,11 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,15 @@ pytestmark = pytest.mark.network
 
 
 @pytest.fixture(scope="module")
-def examples(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+def engine() -> Iterator[socket.socket]:
+    """Give a socket that listens where the engine is said to be, and answers nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        yield listener
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory, engine: socket.socket) -> Repository:
     """Build a clone of the examples, as a CI runner would."""
     root = tmp_path_factory.mktemp("examples") / "clone"
     root.mkdir()
@@ -29,9 +39,8 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "lambdas", root / "lambdas", ignore=ignored)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV"))}
-    # Without an engine, also where one runs: the example that needs one is in tests/docker.
-    nowhere = "unix:///there/is/no/engine.sock"
-    repository = Repository(root, environment | {"CI": "true", "DOCKER_HOST": nowhere})
+    address = "tcp://{}:{}".format(*engine.getsockname())
+    repository = Repository(root, environment | {"CI": "true", "DOCKER_HOST": address})
     repository.doit("-n", "2")
     return repository
 
@@ -39,6 +48,20 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 def test_golden_bytes_of_the_examples(examples: Repository) -> None:
     """A fresh clone gives the committed sha256 for every example, Python and architecture."""
     assert examples.sha256() == json.loads(GOLDEN.read_text())
+
+
+def test_no_engine_is_asked(examples: Repository, engine: socket.socket) -> None:
+    """The quick start is the same with an engine and without: nothing connects to one."""
+    assert examples.index()
+    with pytest.raises(BlockingIOError):
+        engine.accept()
+
+
+def test_the_build_leaves_the_clone_as_it_is(examples: Repository) -> None:
+    """A build changes no file of the clone: the committed locks are those that it uses."""
+    for path in (ROOT / "lambdas").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
+            assert (examples.root / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
 
 
 def test_sha256sum_accepts_the_checksums(examples: Repository) -> None:

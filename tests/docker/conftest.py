@@ -132,11 +132,23 @@ def public(repository: Repository, public_environment: dict[str, str]) -> Reposi
 @pytest.fixture
 def bridge_index(engine: APIClient) -> Iterator[Index]:
     """Give an empty index that this machine and its containers reach."""
-    network = engine.inspect_network("bridge")
-    index = Index(network["IPAM"]["Config"][0]["Gateway"])
+    index = Index(bridge_address(engine))
     yield index
     index.server.shutdown()
     index.server.server_close()
+
+
+def bridge_address(engine: APIClient) -> str:
+    """Return this machine's address in the default network of containers.
+
+    The interface says it. The engine need not: Docker 20.10 leaves `Gateway` out of the network's
+    IPAM configuration until its second start.
+    """
+    options = engine.inspect_network("bridge")["Options"]
+    name = options["com.docker.network.bridge.name"]
+    command = ["ip", "-json", "-4", "address", "show", "dev", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return str(json.loads(done.stdout)[0]["addr_info"][0]["local"])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from docker import APIClient
 from tests.conftest import Repository
 from tests.docker.conftest import IMAGES, forget_downloads, manifest
 
-EXAMPLE = Path(__file__).parents[2] / "lambdas" / "lzo_archive"
+EXAMPLE = Path(__file__).parents[2] / "examples/docker/lambdas/lzo_archive"
 
 # Small ones with an extension in C; of all their files, only the hash of the sdist is locked.
 SDISTS = {

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-SOURCE = Path(__file__).parents[2] / "lambdas/lzo_archive/app.py"
+SOURCE = Path(__file__).parents[2] / "examples/docker/lambdas/lzo_archive/app.py"
 LINES = b"boot\nlink up\nlink down\n"
 
 
