@@ -1,70 +1,106 @@
-"""`python -m buildlib`: what is no task."""
+"""`python -m buildlib`: the commands that are no tasks of doit."""
 
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from buildlib import errors
-from buildlib.errors import BuildError
+from buildlib import error_kinds, errors
+from buildlib.errors import ArchiveError, BuildError
+
+# What is imported inside a function is needed by one command only.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, and return the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m buildlib",
-        description="Reproducible AWS Lambda ZIPs. What is built, `doit list` shows.",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    help_ = "say what a kind of error means and what to do; without a kind, all of them"
-    explained = commands.add_parser("errors", help=help_, description=help_)
-    explained.add_argument("kind", nargs="?", choices=errors.KINDS, metavar="KIND")
-    help_ = "say what lambdas.yaml may have: each key, its values and its default"
-    commands.add_parser("manifest", help=help_, description=help_)
-    help_ = "propose lambdas.yaml and dodo.py for the functions that this folder seems to have"
-    init = commands.add_parser("init", help=help_, description=help_)
-    init.add_argument("--print", action="store_true", help="show lambdas.yaml, write nothing")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
-        for line in _lines(options):
-            sys.stdout.write(f"{line}\n")
+        return int(options.run(options))
     except BrokenPipeError:  # `... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except BuildError as error:
-        sys.stderr.write(f"{errors.told(str(error), error.kind)}\n")
+    except (BuildError, OSError) as error:
+        sys.stderr.write(f"{errors.describe(error)}\n")
         return 1
-    except OSError as error:
-        from buildlib import files  # noqa: PLC0415 - for what seldom happens
 
-        sys.stderr.write(f"{errors.told(files.explain(error), errors.SYSTEM)}\n")
-        return 1
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m buildlib",
+        description="Reproducible AWS Lambda ZIPs. `doit list` shows the tasks that build them.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    text = "explain a kind of error and its remedy; without a kind, all of them"
+    command = commands.add_parser("errors", help=text, description=text)
+    command.add_argument("kind", nargs="?", choices=error_kinds.KINDS, metavar="KIND")
+    command.set_defaults(run=_errors)
+
+    text = "print the reference of lambdas.yaml: each key, its values and its default"
+    command = commands.add_parser("manifest", help=text, description=text)
+    command.set_defaults(run=_manifest)
+
+    text = "propose lambdas.yaml and dodo.py for the functions found in this folder"
+    command = commands.add_parser("init", help=text, description=text)
+    command.add_argument("--print", action="store_true", help="show lambdas.yaml, write nothing")
+    command.set_defaults(run=_init)
+
+    text = "compare two ZIPs to the last byte; exit with 1 if they differ, 2 if one cannot be read"
+    command = commands.add_parser("diff", help=text, description=text)
+    command.add_argument("one", type=Path, metavar="A.zip")
+    command.add_argument("other", type=Path, metavar="B.zip")
+    command.set_defaults(run=_diff)
+
+    text = "answer a query of Terraform's data source 'external', from stdin or the argument"
+    command = commands.add_parser("external", help=text, description=text)
+    command.add_argument("query", nargs="?", metavar="QUERY")
+    command.set_defaults(run=_external)
+    return parser
+
+
+def _write(lines: Iterable[str]) -> int:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
     return 0
 
 
-def _lines(options: argparse.Namespace) -> Iterator[str]:
-    if options.command == "errors":
-        return _errors(options.kind)
-    if options.command == "manifest":
-        from buildlib import schema  # noqa: PLC0415 - YAML, for one command
-
-        return schema.page()
-    return _init(show=options.print)
+def _errors(options: argparse.Namespace) -> int:
+    if options.kind is None:
+        return _write(error_kinds.page())
+    kind = error_kinds.KINDS[options.kind]
+    return _write((kind.title, "", kind.why, kind.remedy))
 
 
-def _errors(name: str | None) -> Iterator[str]:
-    if name is None:
-        yield from errors.page()
-    else:
-        kind = errors.KINDS[name]
-        yield from (kind.title, "", kind.why, kind.remedy)
+def _manifest(_: argparse.Namespace) -> int:
+    from buildlib.manifest import schema
+
+    return _write(schema.page())
 
 
-def _init(*, show: bool) -> Iterator[str]:
-    from buildlib.start import command  # noqa: PLC0415 - YAML and HCL, for one command
+def _init(options: argparse.Namespace) -> int:
+    from buildlib.commands.init import command  # YAML and HCL, for one command
 
-    return command.run(Path.cwd(), show=show)
+    return _write(command.run(Path.cwd(), show=options.print))
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from buildlib.archive import diff
+
+    try:
+        lines = diff.report(options.one, options.other)
+    except ArchiveError as error:
+        sys.stderr.write(f"{errors.describe(error)}\n")
+        return 2
+    _write(lines)
+    return int(len(lines) > 1)
+
+
+def _external(options: argparse.Namespace) -> int:
+    from buildlib.commands import external
+
+    query = sys.stdin.read() if options.query is None else options.query
+    return _write([external.respond(query, Path.cwd())])
 
 
 if __name__ == "__main__":

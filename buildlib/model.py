@@ -1,6 +1,6 @@
 """The values that the steps hand to each other. No I/O, no behaviour beyond their own fields."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Docker(NamedTuple):
@@ -40,6 +40,9 @@ class Function(NamedTuple):
     size_limit: int | None = None  # bytes unzipped; None stands for what Lambda takes
     evidence: bool = False
     allow_secrets: tuple[str, ...] = ()
+    options: tuple[
+        tuple[str, Any], ...
+    ] = ()  # keys that are no field here, unless at their default
 
     @property
     def lock(self) -> str | None:
@@ -104,7 +107,7 @@ class Origin(NamedTuple):
     dependency: bool
 
 
-class Packed(NamedTuple):
+class CompressedMember(NamedTuple):
     """A member's data as it stands in the archive: raw deflate, or the content itself if stored.
 
     `pack` is the file that holds it from `offset` on for `compressed_size` bytes; `method` is the
@@ -117,3 +120,11 @@ class Packed(NamedTuple):
     size: int
     crc: int
     method: int
+
+
+class Written(NamedTuple):
+    """A finished ZIP: its hex sha256, its size and the size of its contents in bytes."""
+
+    sha256: str
+    size: int
+    unzipped_size: int

@@ -11,22 +11,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import deflate
-
-from buildlib import __version__
+from buildlib import __version__, contract
 from buildlib.model import File, Pin, Variant
 from buildlib.runtimes import image_platform, platform_tag
-
-# The version of the byte contract; see docs/explanation/byte-contract.md before changing it.
-CONTRACT = 1
-
-# The encoder of deflated members, pinned exactly in pyproject.toml.
-DEFLATE_LEVEL = 6
 
 Recipe = dict[str, Any]
 
 
-def environment(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recipe:
+def environment_recipe(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recipe:
     """Return the recipe of a variant's dependencies: variants with an equal one share them.
 
     `image` is the pinned reference of the image in which they are installed. What only says how
@@ -47,7 +39,7 @@ def environment(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recip
             "libraries": list(docker.libraries),
         }
     return container | {
-        "contract": CONTRACT,
+        "contract": contract.CONTRACT,
         "version": __version__,
         "python": variant.python,
         "architecture": variant.architecture,
@@ -59,16 +51,17 @@ def environment(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recip
     }
 
 
-def artifact(variant: Variant, dependencies: Recipe, sources: Sequence[File]) -> Recipe:
+def artifact_recipe(variant: Variant, dependencies: Recipe, sources: Sequence[File]) -> Recipe:
     """Return the recipe of a variant's ZIP; `sources` are its own files by their name in it."""
     function = variant.function
     # It reaches no byte, but a ZIP that was allowed to have a secret is not one that has none.
     allowed = {"allow_secrets": list(function.allow_secrets)} if function.allow_secrets else {}
     return allowed | {
+        **dict(function.options),
         "environment": dependencies,
         "handler": function.handler,
         "compression": function.compression,
-        "encoder": encoder() if function.compression == "deflate" else "",
+        "encoder": contract.encoder() if function.compression == "deflate" else "",
         "exclude": list(function.exclude),
         "files": {file.path: file.sha256 for file in sources},
     }
@@ -76,7 +69,7 @@ def artifact(variant: Variant, dependencies: Recipe, sources: Sequence[File]) ->
 
 def constants() -> str:
     """Return what is in every recipe, whatever the variant and its files."""
-    return f"{CONTRACT} {__version__} {encoder()} {build_tools()}"
+    return f"{contract.CONTRACT} {__version__} {contract.encoder()} {build_tools()}"
 
 
 def difference(before: Recipe, now: Recipe) -> list[str]:
@@ -144,11 +137,6 @@ def build_tools() -> str:
 def build_constraints() -> Path:
     """Return the file with the pins of the build tools."""
     return Path(__file__).with_name("build-constraints.txt")
-
-
-def encoder() -> str:
-    """Return the name, version and level of the compressor."""
-    return f"deflate {deflate.__version__} level {DEFLATE_LEVEL}"
 
 
 def key(recipe: Recipe) -> str:

@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 ARCHITECTURES = ("x86_64", "arm64")
 
+
 # Lambda's limit for the unzipped code together with its layers, in bytes.
 UNZIPPED_LIMIT = 262_144_000
+
+
 # Lambda's limit for a ZIP that is uploaded directly, not through S3, in bytes.
 ZIPPED_LIMIT = 52_428_800
 
@@ -43,11 +46,15 @@ RUNTIMES = {
     )
 }
 
+
 # PEP 600 lets a wheel name any glibc; these are the ones that uv can be asked for. A runtime gets
 # the highest that its glibc allows, whichever installer does the work, so that both choose alike.
 _MANYLINUX = ((2, 17), (2, 28), (2, 31), (2, 32), (2, 33), (2, 34))
 
+
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
+
+
 # The same in the terms of images (OCI image specification, GOARCH).
 _PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 

@@ -30,7 +30,7 @@ from pathlib import Path
 import yaml
 from markdown_it import MarkdownIt
 
-from buildlib import manifest
+from buildlib.manifest import reader
 from tests.terminal import Terminal
 
 ROOT = Path(__file__).parent.parent
@@ -130,7 +130,7 @@ def check(block: Block) -> None:
         elif block.language == "python":
             compile(content, place, "exec")
         elif block.language == "hcl":
-            import hcl2  # noqa: PLC0415 - slow
+            import hcl2  # slow
 
             hcl2.loads(content)
     except Exception as error:
@@ -154,7 +154,7 @@ def play(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.content, encoding="utf-8")
                 if path.name == "lambdas.yaml" and "wrong" not in block.options:
-                    manifest.read(path.parent)
+                    reader.read(path.parent)
             if block.runs and _is_here(block.options.get("needs", ""), environment["PATH"]):
                 yield block, _run(block, terminal)
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from buildlib import size
-from buildlib.archive import Written
-from buildlib.report import page
-from buildlib.report.facts import Build, Content, Dependency, Lock
+from buildlib.archive import contents
+from buildlib.archive.contents import Part
+from buildlib.commands.report import page
+from buildlib.commands.report.facts import Build, Content, Dependency, Lock
+from buildlib.model import Written
 from buildlib.runtimes import UNZIPPED_LIMIT
-from buildlib.size import Part
 
 EVIL = (
     "</script><script>document.title = 'evil'</script>\"><img src=x onerror=alert(1)>'&{{ 7 * 7 }}"
@@ -40,8 +40,8 @@ def content(*parts: Part, dependencies: tuple[Dependency, ...] = ()) -> Content:
     """Return what is in a ZIP: a large package, one of the runtime's, own files, and `parts`."""
     usual = [
         Part("numpy 2.2", 30_000_000, {"tests/": 8_000_000}),
-        Part("boto3 1.40", 9_000_000, {size.HAS: 9_000_000}),
-        Part(size.OWN, 900_000, {}),
+        Part("boto3 1.40", 9_000_000, {contents.IN_RUNTIME: 9_000_000}),
+        Part(contents.OWN_FILES, 900_000, {}),
     ]
     locked = [
         Dependency("numpy", "2.2", "BSD-3-Clause"),
@@ -75,5 +75,5 @@ def several() -> str:
         build("nasty", reasons=[EVIL, LONG, SEVERAL], handler=EVIL, environment="e2e2e2e2"),
         build("plain", environment="", previous=None, reasons=["never built here before"]),
         nasty=nasty,
-        plain=Content([Part(size.OWN, 900, {})], []),
+        plain=Content([Part(contents.OWN_FILES, 900, {})], []),
     )  # fmt: skip

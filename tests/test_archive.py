@@ -14,13 +14,13 @@ from pathlib import Path
 import deflate
 import pytest
 
-from buildlib import archive, pack
-from buildlib.digest import Digests
+from buildlib.archive import compressed, writer
+from buildlib.cache.digests import Digests
 from buildlib.errors import ArchiveError
-from buildlib.model import Packed
+from buildlib.model import CompressedMember
 
 # Version 1 of the byte contract. A change here makes every user redeploy once: it needs a new
-# version in buildlib/recipe.py, an entry in CHANGELOG.md and in docs/explanation/byte-contract.md.
+# version in buildlib/contract.py, and entries in the changelog and in the page on the contract.
 GOLDEN_DEFLATED = "536d03c89c5b3c0ef308df13766bebdb862eaee485bb2e4ff80744454eefd493"
 GOLDEN_STORED = "a1b510c253e5a2c7e3bfde0fcc9f7f2713752bc6be5e6397836d383de1194ec2"
 
@@ -43,11 +43,11 @@ def build(tree: Mapping[str, bytes], folder: Path, *, stored: bool = False) -> P
         path = folder / "tree" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        contents[name] = pack.Content(str(path), hashlib.sha256(data).hexdigest(), len(data))
+        contents[name] = compressed.Content(str(path), hashlib.sha256(data).hexdigest(), len(data))
     if stored:
-        members = {name: pack.stored(content) for name, content in contents.items()}
+        members = {name: compressed.stored(content) for name, content in contents.items()}
     else:
-        packed = pack.compressed(
+        packed = compressed.compressed(
             folder / "pack",
             list(contents.values()),
             reuse=[],
@@ -57,7 +57,7 @@ def build(tree: Mapping[str, bytes], folder: Path, *, stored: bool = False) -> P
         )
         members = {name: packed[content.sha256] for name, content in contents.items()}
     path = folder / "out.zip"
-    written = archive.write(path, members.items())
+    written = writer.write(path, members.items())
     data = path.read_bytes()
     assert written.sha256 == hashlib.sha256(data).hexdigest()
     assert (written.size, written.unzipped_size) == (len(data), sum(map(len, tree.values())))
@@ -145,7 +145,7 @@ def test_others_can_read_it(tmp_path: Path, reader: str) -> None:
 
 def test_an_empty_archive_is_legal(tmp_path: Path) -> None:
     """No members at all still make a ZIP."""
-    written = archive.write(tmp_path / "empty.zip", [])
+    written = writer.write(tmp_path / "empty.zip", [])
     assert written.size == 22
     with zipfile.ZipFile(tmp_path / "empty.zip") as opened:
         assert opened.namelist() == []
@@ -155,10 +155,10 @@ def test_zip64_for_many_members_and_only_then(tmp_path: Path) -> None:
     """65,534 members need no ZIP64 record, 65,536 do; both are read back in full."""
     content = tmp_path / "content"
     content.write_bytes(b"x")
-    member = Packed(str(content), 0, 1, 1, deflate.crc32(b"x"), pack.STORED)
+    member = CompressedMember(str(content), 0, 1, 1, deflate.crc32(b"x"), compressed.STORED)
     for count, zip64 in ((65_534, False), (65_536, True)):
         path = tmp_path / f"{count}.zip"
-        archive.write(path, [(f"{number:05}", member) for number in range(count)])
+        writer.write(path, [(f"{number:05}", member) for number in range(count)])
         assert (b"PK\6\6" in path.read_bytes()[-200:]) is zip64
         with zipfile.ZipFile(path) as opened:
             assert len(opened.namelist()) == count
@@ -181,11 +181,11 @@ def test_zip64_for_a_large_member(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.write_bytes(b"small")
     contents = {
-        "large": pack.Content(str(large), digest.hexdigest(), size),
-        "later": pack.Content(str(small), hashlib.sha256(b"small").hexdigest(), 5),
+        "large": compressed.Content(str(large), digest.hexdigest(), size),
+        "later": compressed.Content(str(small), hashlib.sha256(b"small").hexdigest(), 5),
     }
     path = tmp_path / "out.zip"
-    archive.write(path, [(name, pack.stored(content)) for name, content in contents.items()])
+    writer.write(path, [(name, compressed.stored(content)) for name, content in contents.items()])
     try:
         with zipfile.ZipFile(path) as opened:
             infos = {info.filename: info for info in opened.infolist()}
@@ -213,8 +213,8 @@ source = random.Random(2)
 def block(size): return source.randbytes(size // 2) + bytes(size // 2)
 folder = Path({str(tmp_path)!r})
 import hashlib
-from buildlib import archive, pack
-from buildlib.digest import Digests
+from buildlib.archive import compressed, writer
+from buildlib.cache.digests import Digests
 contents = {{}}
 for number, size in enumerate([60 << 20, 40 << 20] + [1 << 20] * 150):
     path = folder / str(number)
@@ -222,10 +222,10 @@ for number, size in enumerate([60 << 20, 40 << 20] + [1 << 20] * 150):
         digest = hashlib.sha256()
         for _ in range(size >> 20):
             data = block(1 << 20); digest.update(data); stream.write(data)
-    contents[path.name] = pack.Content(str(path), digest.hexdigest(), size)
-packed = pack.compressed(folder / "pack", list(contents.values()), reuse=[], keep=False,
+    contents[path.name] = compressed.Content(str(path), digest.hexdigest(), size)
+packed = compressed.compressed(folder / "pack", list(contents.values()), reuse=[], keep=False,
     digests=Digests(folder, folder / "d.json"), cores=folder / "locks")
-archive.write(folder / "out.zip", [(n, packed[c.sha256]) for n, c in contents.items()])
+writer.write(folder / "out.zip", [(n, packed[c.sha256]) for n, c in contents.items()])
 # Not ru_maxrss: it begins with what the process had before it became this program.
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(int(peak.split()[1]) // 1024)
@@ -242,7 +242,9 @@ def test_a_source_that_changes_is_noticed(tmp_path: Path) -> None:
     """A stored member whose file changes after it was checked is an error, not a broken ZIP."""
     path = tmp_path / "file"
     path.write_bytes(b"before")
-    member = pack.stored(pack.Content(str(path), hashlib.sha256(b"before").hexdigest(), 6))
+    member = compressed.stored(
+        compressed.Content(str(path), hashlib.sha256(b"before").hexdigest(), 6)
+    )
     path.write_bytes(b"after!")
     with pytest.raises(ArchiveError, match="changed while it was read"):
-        archive.write(tmp_path / "out.zip", [("file", member)])
+        writer.write(tmp_path / "out.zip", [("file", member)])

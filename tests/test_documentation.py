@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 import buildlib
-from buildlib import errors, schema
-from buildlib.recipe import CONTRACT
+from buildlib import error_kinds
+from buildlib.contract import CONTRACT
+from buildlib.manifest import schema
 from tests import plays
 from tests.conftest import Repository
 from tests.documents import REASONS, ROOT, Block, blocks, check, fits, play, renewed
@@ -185,7 +186,7 @@ def test_nothing_names_a_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "made"), [("errors", errors.page), ("manifest", schema.page)], ids=str
+    ("command", "made"), [("errors", error_kinds.page), ("manifest", schema.page)], ids=str
 )
 def test_made_pages_are_current(command: str, made: Any) -> None:  # noqa: ANN401
     """The page is what the table says; `python -m buildlib <x> > docs/reference/<x>.md`."""
@@ -244,7 +245,7 @@ def test_every_variable_is_listed() -> None:
 
 def test_what_uv_gets_is_listed() -> None:
     """Each variable of uv on the page is one that passes."""
-    from buildlib.access import _ACCESS, _PIP_OPTIONS  # noqa: PLC0415
+    from buildlib.uv.settings import _ACCESS, _PIP_OPTIONS
 
     text = (ROOT / "docs/reference/environment.md").read_text()
     table = text.split("## Packages")[1].split("\n## ")[0]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from buildlib import manifest
+from buildlib.manifest import reader
 from buildlib.model import Function
 from tests.conftest import HANDLER, Repository
 from tests.unit.conftest import write
@@ -40,7 +40,7 @@ def proposed(root: Path) -> dict[str, Function]:
     """Run `init` and return the functions that doit then reads, by their names."""
     result = init(root)
     assert result.code == 0, result.output
-    return {function.name: function for function in manifest.read(root).functions}
+    return {function.name: function for function in reader.read(root).functions}
 
 
 FOLDERS = {

@@ -239,7 +239,7 @@ def test_what_was_not_looked_at_is_not_unchanged(slow: Repository) -> None:
     """Ctrl-C in `zip`, with what comes before up to date: that variant is not unchanged."""
     slow.doit("touch")
     slow.write({"dodo.py": DODO + (
-        "from buildlib import steps\n"
+        "from buildlib.steps import run as steps\n"
         "STEPS = [s._replace(make=lambda *_: time.sleep(20)) if s.name == 'zip' else s\n"
         "         for s in steps.STEPS]\nsteps.STEPS = STEPS\n"
     )})  # fmt: skip

@@ -237,7 +237,7 @@ module "lambdas" {
   source  = "%(module)s"
   root    = "${path.root}/.."
   plan    = true
-  program = ["%(python)s", "-m", "buildlib.terraform"]
+  program = ["%(python)s", "-m", "buildlib", "external"]
 }
 
 resource "terraform_data" "function" {
@@ -267,7 +267,7 @@ def runner(dependent: Repository, state: Path, tmp_path: Path) -> Repository:
 def ask(repository: Repository, query: dict[str, str], target: Path) -> None:
     """Write what the program answers to a file."""
     done = subprocess.run(
-        [sys.executable, "-m", "buildlib.terraform"],
+        [sys.executable, "-m", "buildlib", "external"],
         input=json.dumps(query).encode(),
         cwd=repository.root,
         env=repository.environment,

@@ -1,4 +1,4 @@
-"""`python -m buildlib.terraform`, as the `external` data source starts it, and `doit record`."""
+"""`python -m buildlib external`, as the `external` data source starts it, and `doit record`."""
 
 import json
 import re
@@ -21,7 +21,7 @@ NOWHERE = "http://127.0.0.1:9/there-is-no-index-here"
 def start(repository: Repository) -> "subprocess.Popen[str]":
     """Start the program in the repository."""
     return subprocess.Popen(
-        [sys.executable, "-m", "buildlib.terraform"],
+        [sys.executable, "-m", "buildlib", "external"],
         cwd=repository.root,
         env=repository.environment,
         stdin=subprocess.PIPE,

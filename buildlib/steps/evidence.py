@@ -3,17 +3,16 @@
 import os
 from pathlib import Path
 
-from buildlib import files
-from buildlib.archive import Written
-from buildlib.model import Variant
-from buildlib.project import Project
+from buildlib.files import atomic
+from buildlib.model import Variant, Written
+from buildlib.project.project import Project
 
 
 def make(project: Project, variant: Variant, written: Written, path: Path) -> dict[Path, bytes]:
     """Return the evidence of the ZIP at `path`, by the files that it belongs into."""
     if not variant.function.evidence:
         return {}
-    from buildlib.outputs import evidence  # noqa: PLC0415 - 10 ms, and it is off by default
+    from buildlib.artifacts import evidence  # 10 ms, and it is off by default
 
     return evidence.make(project.layout, variant, project.artifact(variant), written, path)
 
@@ -21,7 +20,7 @@ def make(project: Project, variant: Variant, written: Written, path: Path) -> di
 def record(project: Project, variant: Variant, written: Written) -> None:
     """Take note of the evidence that was just published, so that it need not be made again."""
     if variant.function.evidence:
-        files.write_json(_stamp(project, variant), _state(project, variant, written))
+        atomic.write_json(_stamp(project, variant), _state(project, variant, written))
 
 
 def is_there(project: Project, variant: Variant, written: Written) -> bool:
@@ -29,14 +28,14 @@ def is_there(project: Project, variant: Variant, written: Written) -> bool:
     if not variant.function.evidence:
         return not any(map(os.path.lexists, project.layout.evidence(variant.id)))
     try:
-        return bool(files.read_json(_stamp(project, variant)) == _state(project, variant, written))
+        return bool(atomic.read_json(_stamp(project, variant)) == _state(project, variant, written))
     except FileNotFoundError:
         return False
 
 
 def clean(project: Project, variant: Variant) -> None:
     """Forget the evidence of a variant."""
-    files.remove(_stamp(project, variant))
+    atomic.remove(_stamp(project, variant))
 
 
 def _state(project: Project, variant: Variant, written: Written) -> list[str]:

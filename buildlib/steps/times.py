@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from buildlib import files
+from buildlib.files import atomic
 from buildlib.model import Function, Variant
-from buildlib.project import Project
+from buildlib.project.project import Project
 
 
 @contextlib.contextmanager
-def taken(project: Project, step: str, variant: Variant) -> Iterator[None]:
+def timed(project: Project, step: str, variant: Variant) -> Iterator[None]:
     """Note how long a step of a variant takes, if it ends well."""
     start = time.monotonic()
     yield
@@ -32,7 +32,7 @@ def of_lock(project: Project, function: Function) -> Iterator[None]:
 
 def _note(path: Path, key: str, start: float) -> None:
     with contextlib.suppress(OSError):  # it is no reason for a step to fail
-        files.write_json(path, {"key": key, "seconds": round(time.monotonic() - start, 3)})
+        atomic.write_json(path, {"key": key, "seconds": round(time.monotonic() - start, 3)})
 
 
 def seconds(project: Project, step: str, name: str, key: str = "") -> float | None:
@@ -40,7 +40,7 @@ def seconds(project: Project, step: str, name: str, key: str = "") -> float | No
 
     A lock has no key: its time is that of when it was last made here.
     """
-    record = files.read_json(project.layout.time(step, name))
+    record = atomic.read_json(project.layout.time(step, name))
     if not isinstance(record, dict) or record.get("key") != key:
         return None
     return float(record["seconds"])

@@ -28,7 +28,7 @@ variable "plan" {
 variable "program" {
   description = "How to start the program, from `root`."
   type        = list(string)
-  default     = ["python3", "-m", "buildlib.terraform"]
+  default     = ["python3", "-m", "buildlib", "external"]
 
   validation {
     condition     = length(var.program) > 0

@@ -30,7 +30,7 @@ class Seen:
 @pytest.fixture(scope="session")
 def chromium() -> "Iterator[Browser]":
     """Start Chromium; that there is none is a failure, not a reason to skip."""
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("google-chrome")
     assert path, "there is no Chromium: apt install chromium"

@@ -20,7 +20,7 @@ import docker
 import pytest
 from docker import APIClient
 
-from buildlib import access
+from buildlib.uv import settings
 from tests.conftest import Index, Repository
 
 IMAGES = "doit-lambda-zip/debian"
@@ -111,11 +111,11 @@ def public_environment(plain_environment: dict[str, str]) -> dict[str, str]:
 
     An index that is a folder of this machine cannot be seen from a container.
     """
-    settings = access.environment(os.environ, Path(os.devnull))
+    found = settings.uv_variables(os.environ, Path(os.devnull))
     environment = {k: v for k, v in plain_environment.items() if k != "UV_INDEX_URL"}
     environment.pop("UV_HTTP_RETRIES", None)
     for name in FORWARDED:
-        words = [w for w in settings.get(name, "").split() if "://" in w and "file:" not in w]
+        words = [w for w in found.get(name, "").split() if "://" in w and "file:" not in w]
         if words:
             environment[name] = " ".join(words)
     names = (n for n in os.environ if n.upper().endswith("_PROXY") or n == "PIP_CERT")

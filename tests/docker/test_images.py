@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from docker import APIClient
 
-from buildlib.install import tar
+from buildlib.docker import tar
 from tests.conftest import Index, Repository
 from tests.docker.conftest import IMAGES, manifest, sdist
 

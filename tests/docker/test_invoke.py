@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 from docker import APIClient
 
-from buildlib.invoke import tools
-from buildlib.invoke.tools import Interpreter
+from buildlib.commands.invoke import tools
+from buildlib.commands.invoke.tools import Interpreter
 from buildlib.layout import Layout
 from tests.conftest import Repository
 from tests.docker.conftest import IMAGES, containers, manifest, wait_until_gone

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from buildlib.digest import Digests
+from buildlib.cache.digests import Digests
 from buildlib.model import File, Function, Origin, Variant
 
 _FREE = ("network", "docker")

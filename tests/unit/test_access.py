@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import access
+from buildlib.uv import settings
 from tests.unit.conftest import write
 
 # What every run of uv gets.
@@ -17,19 +17,19 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give an empty home; the system's own configuration files are not looked at."""
     ours = ("_uv_files", "_pip_files")
     for name in ours:
-        files = getattr(access, name)
+        files = getattr(settings, name)
 
         def inside(*arguments: object, files: object = files) -> list[Path]:
             return [p for p in files(*arguments) if p.is_relative_to(tmp_path)]  # type: ignore[operator]
 
-        monkeypatch.setattr(access, name, inside)
+        monkeypatch.setattr(settings, name, inside)
     return tmp_path / "home"
 
 
 def environment(home: Path, variables: dict[str, str] | None = None) -> dict[str, str]:
     """Return what uv gets, without what it always gets."""
     base = {"HOME": str(home), "XDG_CONFIG_DIRS": str(home.parent / "xdg")}
-    given = access.environment(base | (variables or {}), home.parent / "repository")
+    given = settings.uv_variables(base | (variables or {}), home.parent / "repository")
     assert given.items() >= FIXED.items()
     return {name: given[name] for name in given.keys() - base.keys() - FIXED.keys()}
 
@@ -104,7 +104,7 @@ def test_passed(home: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["SOURCE_DATE_EPOCH", "PYTHONHASHSEED", "UV_PYTHON_DOWNLOADS"])
 def test_fixed(home: Path, name: str) -> None:
     """The clock and the hash seed of builds are ours, whatever the user's are."""
-    given = access.environment({"HOME": str(home), name: "7"}, home)
+    given = settings.uv_variables({"HOME": str(home), name: "7"}, home)
     assert given[name] == FIXED[name]
 
 

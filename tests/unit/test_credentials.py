@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import credentials
 from buildlib.errors import StageError
 from buildlib.model import Origin
+from buildlib.tree import secrets
 from tests.unit.conftest import file, function, write
 
 DASHES = "-" * 5
@@ -30,7 +30,7 @@ def find(tmp_path: Path, contents: dict[str, str | bytes]) -> dict[str, tuple[st
     """Return what is found among these files of a function."""
     write(tmp_path / "lambdas/api", contents)
     own = [Origin(file(name), f"lambdas/api/{name}", dependency=False) for name in contents]
-    return credentials.find(own, tmp_path, set())
+    return secrets.find(own, tmp_path, set())
 
 
 @pytest.mark.parametrize(
@@ -138,17 +138,17 @@ def test_time(tmp_path: Path, text: str) -> None:
 def test_known(tmp_path: Path) -> None:
     """What an earlier run looked at is not read again."""
     own = [Origin(file("gone.py"), "lambdas/api/gone.py", dependency=False)]
-    assert credentials.find(own, tmp_path, {file("gone.py")}) == {}
+    assert secrets.find(own, tmp_path, {file("gone.py")}) == {}
 
 
 def test_message(tmp_path: Path) -> None:
     """All are named at once, with what they are and what to do; the secrets are not repeated."""
     found = find(tmp_path, {".env": "", "a b/[1].txt": f"x\n{AWS}\n"})
     with pytest.raises(StageError) as error:
-        credentials.refuse(function(), found)
+        secrets.refuse(function(), found)
     text = str(error.value)
     assert "  lambdas/api/.env: settings of an environment" in text
     assert "  lambdas/api/a b/[1].txt:2: an AWS access key" in text
     assert AWS not in text
     assert "'allow_secrets: [/.env, '/a\\ b/\\[1\\].txt']'" in text
-    credentials.refuse(function(), {})
+    secrets.refuse(function(), {})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from buildlib import diff
+from buildlib.archive import diff
 from buildlib.errors import ArchiveError
 
 TIME = (2012, 12, 12, 12, 12, 0)
@@ -220,7 +220,7 @@ def test_bomb(tmp_path: Path) -> None:
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the comparison as a program."""
-    command = [sys.executable, "-m", "buildlib.diff", *map(str, arguments)]
+    command = [sys.executable, "-m", "buildlib", "diff", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -236,6 +236,9 @@ def test_program(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"{one} | {other}\nb.bin: member: there | not there\n")
     done = run(one, tmp_path / "gone.zip")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"{tmp_path}{os.sep}gone.zip: no such file or directory\n"
+    assert (
+        done.stderr == f"{tmp_path}{os.sep}gone.zip: no such file or directory\n"
+        "More: python -m buildlib errors zip\n"
+    )
     done = run(one)
     assert (done.returncode, done.stderr.partition(" ")[0]) == (2, "usage:")

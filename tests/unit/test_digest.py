@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import digest, files
-from buildlib.digest import Digests
+from buildlib.cache import digests
+from buildlib.cache.digests import Digests
+from buildlib.files import atomic
 from tests.unit.conftest import file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing is remembered there")
@@ -22,20 +23,20 @@ class Reads(list[str]):
 def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
     """Give the files whose content was hashed; hashing goes on as always."""
     made = Reads()
-    sha256 = digest.sha256
+    sha256 = digests.sha256
 
     def counted(path: str | Path) -> str:
         made.append(Path(path).name)
         return sha256(path)
 
-    monkeypatch.setattr(digest, "sha256", counted)
+    monkeypatch.setattr(digests, "sha256", counted)
     return made
 
 
 @pytest.fixture
 def aged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every file be older than a clock's grain."""
-    monkeypatch.setattr(digest, "GRAIN_NS", -(10**10))
+    monkeypatch.setattr("buildlib.cache.digests.GRAIN_NS", -(10**10))
 
 
 def of(digests: Digests, path: Path) -> str:
@@ -128,13 +129,13 @@ def test_remembered_then_young(
     path = tmp_path / "a"
     path.write_bytes(b"1")
     with monkeypatch.context() as patch:
-        patch.setattr(digest, "GRAIN_NS", -(10**10))
+        patch.setattr("buildlib.cache.digests.GRAIN_NS", -(10**10))
         of(digests, path)
         digests = again(digests, tmp_path)
     path.write_bytes(b"22")
     of(digests, path)
     digests = again(digests, tmp_path)
-    assert files.read_json(tmp_path / "build/digests.json")["files"] == {}
+    assert atomic.read_json(tmp_path / "build/digests.json")["files"] == {}
 
 
 @pytest.mark.usefixtures("aged")

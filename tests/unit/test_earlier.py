@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import archive, earlier, pack, streams
-from buildlib.archive import Written
-from buildlib.digest import Digests
-from buildlib.earlier import Base
+from buildlib.archive import compressed, hashing, headers, previous, writer
+from buildlib.archive.previous import PreviousZip
+from buildlib.cache.digests import Digests
 from buildlib.errors import ArchiveError
-from buildlib.model import Packed
+from buildlib.model import CompressedMember, Written
 from tests.unit.conftest import file, write
 
 _RANDOM = random.Random(3)  # noqa: S311 - the same bytes every time
@@ -36,14 +35,14 @@ class Zips:
         self.root = root
         self.digests = Digests(root, root / "digests.json")
 
-    def members(self, contents: Mapping[str, bytes]) -> list[tuple[str, Packed]]:
+    def members(self, contents: Mapping[str, bytes]) -> list[tuple[str, CompressedMember]]:
         tree = self.root / "tree"
         write(tree, dict(contents))
         wanted = {
-            name: pack.Content(str(tree / name), file("", data).sha256, len(data))
+            name: compressed.Content(str(tree / name), file("", data).sha256, len(data))
             for name, data in contents.items()
         }
-        packed = pack.compressed(
+        packed = compressed.compressed(
             self.root / "pack",
             list(wanted.values()),
             reuse=[],
@@ -53,13 +52,15 @@ class Zips:
         )
         return [(name, packed[content.sha256]) for name, content in wanted.items()]
 
-    def write(self, name: str, contents: Mapping[str, bytes], base: Base | None = None) -> Written:
-        return archive.write(self.root / name, self.members(contents), base)
+    def write(
+        self, name: str, contents: Mapping[str, bytes], base: PreviousZip | None = None
+    ) -> Written:
+        return writer.write(self.root / name, self.members(contents), base)
 
-    def base(self, *omitted: str) -> Base:
+    def base(self, *omitted: str) -> PreviousZip:
         self.write("before.zip", BEFORE)
         path = self.root / "before.zip"
-        return Base(path, streams.crc32(path), frozenset(omitted))
+        return PreviousZip(path, hashing.crc32(path), frozenset(omitted))
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_same_bytes(zips: Zips, monkeypatch: pytest.MonkeyPatch, change: str, ch
     after = {n: d for n, d in {**BEFORE, **changed}.items() if d is not None}
     expected = zips.write("expected.zip", after)
     base = zips.base(*changed)
-    for module in (archive, earlier, streams):
+    for module in (writer, previous, hashing):
         monkeypatch.setattr(module, "CHUNK", chunk)
     new = {name: data for name, data in changed.items() if data is not None}
     assert zips.write("after.zip", new, base) == expected
@@ -136,7 +137,7 @@ def test_damaged(zips: Zips, damage: str) -> None:
 def test_zip64_before(zips: Zips, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is taken over from a ZIP that has fields of ZIP64."""
     with monkeypatch.context() as patch:
-        patch.setattr(archive, "_MAX32", 1 << 20)
+        patch.setattr(headers, "MAX32", 1 << 20)
         base = zips.base("app.py")
     with pytest.raises(ArchiveError, match="or ZIP64"):
         zips.write("after.zip", {"app.py": b"new"}, base)
@@ -145,7 +146,7 @@ def test_zip64_before(zips: Zips, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_zip64_after(zips: Zips, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is taken over to where only ZIP64 could say that it is."""
     base = zips.base("app.py")
-    monkeypatch.setattr(earlier, "_MAX32", 1 << 20)
+    monkeypatch.setattr(previous, "_MAX32", 1 << 20)
     with pytest.raises(ArchiveError, match="or ZIP64"):
         zips.write("after.zip", {"app.py": b"new"}, base)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import elf
+from buildlib.environment import elf
 from buildlib.errors import InstallError
 from buildlib.model import File
 from tests.unit.conftest import variant, write
@@ -43,7 +43,7 @@ def wrong(
     """Return what is wrong with these files on a runtime."""
     write(tree, dict(contents))
     files = [File(path, "", len(content)) for path, content in contents.items()]
-    return elf.wrong(tree, files, variant(python, architecture))
+    return elf.find_incompatible(tree, files, variant(python, architecture))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_message(tmp_path: Path) -> None:
     problems = {name: "needs glibc 2.39", "other.so": "is something else"}
     problems |= {f"lib/{number}.so": "is wrong" for number in range(20)}
     with pytest.raises(InstallError) as error:
-        elf.refuse(tmp_path, problems, variant(requirements="lambdas/api/requirements.txt"))
+        elf.raise_if_any(tmp_path, problems, variant(requirements="lambdas/api/requirements.txt"))
     lines = str(error.value).splitlines()
     assert lines[0] == (
         "lambda 'api': not all of what was installed runs on Python 3.13 on x86_64 "
@@ -164,7 +164,7 @@ def test_message(tmp_path: Path) -> None:
     assert lines[-2] == "  and 12 more files"
     assert "lambdas/api/requirements.txt, or say 'install: docker'" in lines[-1]
     assert "'exclude'" in lines[-1]
-    elf.refuse(tmp_path, {}, variant())
+    elf.raise_if_any(tmp_path, {}, variant())
 
 
 @pytest.mark.skipif(not shutil.which("gcc"), reason="gcc is not here")
@@ -190,5 +190,5 @@ def test_what_a_compiler_makes(tmp_path: Path) -> None:
     files = [File(name, "", (tmp_path / name).stat().st_size) for name in ("x.so", "y.so")]
     ours = subprocess.run(["uname", "-m"], capture_output=True, text=True, check=True).stdout
     architecture = "arm64" if ours.strip() == "aarch64" else "x86_64"
-    found = elf.wrong(tmp_path, files, variant(architecture=architecture))
+    found = elf.find_incompatible(tmp_path, files, variant(architecture=architecture))
     assert found == {"x.so": "needs glibc 2.39, Amazon Linux 2023 has 2.34"}

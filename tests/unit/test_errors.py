@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import buildlib
-from buildlib import errors
+from buildlib import error_kinds, errors
 from buildlib.errors import BuildError, LockError
 
 PACKAGE = Path(buildlib.__file__).parent
@@ -21,7 +21,7 @@ def classes() -> dict[str, str]:
     for module in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_bytes())):
             if isinstance(node, ast.ClassDef) and node.name.endswith("Error"):
-                usual = getattr(getattr(errors, node.name, None), "usual", "")
+                usual = getattr(getattr(errors, node.name, None), "default_kind", "")
                 found[node.name] = usual
     return found
 
@@ -44,20 +44,20 @@ def raised() -> Iterator[tuple[str, list[str]]]:
 def test_every_error_has_a_kind() -> None:
     """Whoever raises an error says which kind it is of, and that kind is explained."""
     for place, kinds in raised():
-        assert set(kinds) <= errors.KINDS.keys(), place
+        assert set(kinds) <= error_kinds.KINDS.keys(), place
 
 
 def test_every_kind_is_raised() -> None:
     """What is explained can happen."""
-    assert errors.KINDS.keys() - {kind for _, kinds in raised() for kind in kinds} == {
+    assert error_kinds.KINDS.keys() - {kind for _, kinds in raised() for kind in kinds} == {
         errors.SYSTEM
     }
 
 
-@pytest.mark.parametrize("kind", errors.KINDS)
+@pytest.mark.parametrize("kind", error_kinds.KINDS)
 def test_one_kind(kind: str) -> None:
     """Each kind says what happened and what to do, in whole sentences."""
-    title, why, remedy = errors.KINDS[kind]
+    title, why, remedy = error_kinds.KINDS[kind]
     assert not title.endswith(".")
     assert why.endswith(".")
     assert remedy.endswith(".")
@@ -68,7 +68,7 @@ def test_message_and_kind() -> None:
     error = LockError("requirements.lock: no", "lock-missing")
     assert isinstance(error, BuildError)
     assert (str(error), error.kind) == ("requirements.lock: no", "lock-missing")
-    assert errors.told(str(error), error.kind) == (
+    assert errors.with_help_link(str(error), error.kind) == (
         "requirements.lock: no\nMore: python -m buildlib errors lock-missing"
     )
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import files
+from buildlib import errors
 from buildlib.errors import BuildError, StageError
+from buildlib.files import atomic, locks, walk
+from buildlib.files.names import check_names, relative_inside
 from tests.unit.conftest import write
 
 needs_links = pytest.mark.skipif(os.name == "nt", reason="links and FIFOs are POSIX's")
@@ -18,7 +20,7 @@ needs_links = pytest.mark.skipif(os.name == "nt", reason="links and FIFOs are PO
 
 def names(top: Path, keep: Callable[[str], bool] | None = None) -> list[str]:
     """Return the names that a walk gives, sorted."""
-    return sorted(name for name, _ in files.walk(top, keep=keep, where="top"))
+    return sorted(name for name, _ in walk.walk(top, keep=keep, where="top"))
 
 
 def refused(top: Path, keep: Callable[[str], bool] | None = None) -> str:
@@ -35,7 +37,7 @@ def test_replacing(tmp_path: Path) -> None:
     """The new content takes the place of the old one, in a folder made for it, leaving no rest."""
     path = tmp_path / "new/file"
     for content in (b"1", b"2"):
-        files.write(path, content)
+        atomic.write(path, content)
         assert path.read_bytes() == content
         assert os.listdir(path.parent) == ["file"]
 
@@ -47,7 +49,7 @@ def test_replacing_fails(tmp_path: Path, error: type[BaseException]) -> None:
     path.write_bytes(b"old")
 
     def fail() -> None:
-        with files.replacing(path) as temporary:
+        with atomic.replacing(path) as temporary:
             temporary.write_bytes(b"half")
             assert path.read_bytes() == b"old"
             raise error
@@ -62,7 +64,7 @@ def test_replacing_without_writing(tmp_path: Path) -> None:
     """A writer that wrote nothing leaves the old content, and says so."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with pytest.raises(FileNotFoundError), files.replacing(path):
+    with pytest.raises(FileNotFoundError), atomic.replacing(path):
         pass
     assert path.read_bytes() == b"old"
 
@@ -72,16 +74,16 @@ def test_read_damaged_json(tmp_path: Path, content: bytes) -> None:
     """What a crash left behind counts as not there."""
     path = tmp_path / "file"
     path.write_bytes(content)
-    assert files.read_json(path) is None
+    assert atomic.read_json(path) is None
 
 
 def test_read_json(tmp_path: Path) -> None:
     """JSON comes back as it was written; where no file can be, there is none."""
     path = tmp_path / "file"
-    files.write_json(path, {"a": ["\u00fc", None]})
-    assert files.read_json(path) == {"a": ["\u00fc", None]}
-    assert files.read_json(tmp_path / "other") is None
-    assert files.read_json(path / "below") is None
+    atomic.write_json(path, {"a": ["\u00fc", None]})
+    assert atomic.read_json(path) == {"a": ["\u00fc", None]}
+    assert atomic.read_json(tmp_path / "other") is None
+    assert atomic.read_json(path / "below") is None
 
 
 def test_remove(tmp_path: Path) -> None:
@@ -89,10 +91,10 @@ def test_remove(tmp_path: Path) -> None:
     write(tmp_path, {"folder/a/b": "", "file": ""})
     if os.name != "nt":
         (tmp_path / "link").symlink_to("folder")
-        files.remove(tmp_path / "link")
+        atomic.remove(tmp_path / "link")
         assert (tmp_path / "folder/a/b").exists()
     for name in ("folder", "file", "nothing"):
-        files.remove(tmp_path / name)
+        atomic.remove(tmp_path / name)
     assert os.listdir(tmp_path) == []
 
 
@@ -100,7 +102,7 @@ def test_locked(tmp_path: Path) -> None:
     """A lock is held inside, and free again afterwards."""
     path = tmp_path / "locks/x.lock"
     for _ in range(2):
-        with files.locked(path):
+        with locks.locked(path):
             assert path.exists()
 
 
@@ -118,7 +120,7 @@ def test_explain(code: int, remedy: str) -> None:
     """An error of the system says where, what, and what to do."""
     what = os.strerror(code).lower()
     expected = f"dist/x: {what}; {remedy}earlier artifacts are untouched"
-    assert files.explain(OSError(code, os.strerror(code), "dist/x")) == expected
+    assert errors.explain_os_error(OSError(code, os.strerror(code), "dist/x")) == expected
 
 
 # -- walking ---------------------------------------------------------------------------------------
@@ -132,8 +134,8 @@ def test_walk(tmp_path: Path) -> None:
 
 def test_walk_leaves_junk_out(tmp_path: Path) -> None:
     """Bytecode and what tools leave behind is not part of a function."""
-    write(tmp_path, {f"{name}/x.py": "" for name in files.JUNK_FOLDERS})
-    write(tmp_path, {f"sub/{name}": "" for name in (*files.JUNK_FILES, "a.pyc", "a.pyo")})
+    write(tmp_path, {f"{name}/x.py": "" for name in walk.JUNK_FOLDERS})
+    write(tmp_path, {f"sub/{name}": "" for name in (*walk.JUNK_FILES, "a.pyc", "a.pyo")})
     write(tmp_path, {"sub/git": "", "sub/a.pyi": ""})
     assert names(tmp_path) == ["sub/a.pyi", "sub/git"]
 
@@ -159,7 +161,7 @@ def test_walk_keeps(tmp_path: Path) -> None:
 def test_walk_after_a_kill(tmp_path: Path) -> None:
     """What an interrupted `replacing` left in a source folder is not part of the function."""
     write(tmp_path, {"a.tmp": "", ".a.tmp": ""})
-    with files.replacing(tmp_path / "requirements.lock") as temporary:
+    with atomic.replacing(tmp_path / "requirements.lock") as temporary:
         temporary.write_bytes(b"")
         assert names(tmp_path) == [".a.tmp", "a.tmp"]
 
@@ -170,7 +172,7 @@ def test_links_inside(tmp_path: Path) -> None:
     write(tmp_path, {"real/a": "content"})
     (tmp_path / "file").symlink_to("real/a")
     (tmp_path / "folder").symlink_to(tmp_path / "real")
-    found = {name: Path(entry.path) for name, entry in files.walk(tmp_path)}
+    found = {name: Path(entry.path) for name, entry in walk.walk(tmp_path)}
     assert found.keys() == {"real/a", "file", "folder/a"}
     assert {path.read_text() for path in found.values()} == {"content"}
 
@@ -258,7 +260,7 @@ def test_fifo_and_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_names_that_collide(one: str, other: str) -> None:
     """Names that differ only by case or by Unicode form are refused, both named."""
     with pytest.raises(StageError) as error:
-        files.check_names([one, "other", other], "here")
+        check_names([one, "other", other], "here")
     assert str(error.value) == (
         f"here: '{one}' and '{other}' are one file on macOS and Windows; rename one"
     )
@@ -270,19 +272,19 @@ def test_names_that_collide(one: str, other: str) -> None:
 def test_file_and_folder_of_one_name(paths: list[str], file: str) -> None:
     """A name that is a file and a folder cannot be unpacked."""
     with pytest.raises(StageError) as error:
-        files.check_names(paths, "here")
+        check_names(paths, "here")
     assert str(error.value).startswith(f"here: '{file}' is a file, and also the folder of ")
 
 
 def test_names_that_do_not_collide() -> None:
     """Ordinary names pass."""
-    files.check_names(["a", "b/a", "b/c", "ab", "\u00fc", "u"], "here")
+    check_names(["a", "b/a", "b/c", "ab", "\u00fc", "u"], "here")
 
 
 def test_backslash() -> None:
     """A backslash is a separator on Windows."""
     with pytest.raises(StageError, match=r"^here: the file name 'a\\b' has a backslash; rename it"):
-        files.check_names(["a\\b"], "here")
+        check_names(["a\\b"], "here")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
@@ -291,7 +293,7 @@ def test_not_utf8(tmp_path: Path) -> None:
     for name in (b"\xff", b"a\\b"):
         (tmp_path / os.fsdecode(name)).write_bytes(b"")
     with pytest.raises(StageError) as error:
-        files.check_names(names(tmp_path), "here")
+        check_names(names(tmp_path), "here")
     assert sorted(str(error.value).split("\n")) == [
         "here: the file name '\\xff' is not UTF-8; rename it",
         "here: the file name 'a\\b' has a backslash; rename it",
@@ -304,11 +306,11 @@ def test_not_utf8(tmp_path: Path) -> None:
 )
 def test_inside(tmp_path: Path, text: str, normal: str) -> None:
     """A path inside the repository comes back in one form."""
-    assert files.inside(tmp_path, text, "x") == normal
+    assert relative_inside(tmp_path, text, "x") == normal
 
 
 @pytest.mark.parametrize("text", ["..", "../a", "a/../../b", "/a", "C:\\a", "c:/a", "a\\b"])
 def test_outside(tmp_path: Path, text: str) -> None:
     """A path that leaves the repository, or means something else on Windows, is refused."""
     with pytest.raises(BuildError, match=r"^x '"):
-        files.inside(tmp_path, text, "x")
+        relative_inside(tmp_path, text, "x")

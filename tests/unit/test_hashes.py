@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from buildlib.artifacts import hashes
 from buildlib.errors import RecordError
 from buildlib.layout import Layout
-from buildlib.outputs import hashes
 from tests.unit.conftest import variant
 
 ONE, OTHER = "1" * 64, "2" * 64

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from buildlib.archive import Written
+from buildlib.artifacts import index
 from buildlib.layout import Layout
-from buildlib.model import Variant
-from buildlib.outputs import index
+from buildlib.model import Variant, Written
 from tests.unit.conftest import function
 
 API = Variant("api", function("api"), "3.13", "x86_64")

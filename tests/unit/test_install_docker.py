@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 
-from buildlib import steps
+from buildlib.docker import images
+from buildlib.docker.log import Log
+from buildlib.environment import container, in_container, pip_settings
 from buildlib.errors import InstallError
-from buildlib.install import docker, engine, inside
-from buildlib.lock import images
+from buildlib.lock import lockfile
 from buildlib.model import Docker, Image, Pin
-from buildlib.project import Project
+from buildlib.project.project import Project
+from buildlib.steps import venv
 from tests.unit.conftest import function, write
 
 CLEAN = {"HOME": "/nonexistent", "PIP_CONFIG_FILE": os.devnull}
 
 
-def access(variables: dict[str, str], **options: Any) -> docker._Access:  # noqa: ANN401
-    return docker._access(CLEAN | variables, Path("/nonexistent"), Docker(**options))  # noqa: SLF001
+def access(variables: dict[str, str], **options: Any) -> pip_settings.Access:  # noqa: ANN401
+    return pip_settings.index_access(CLEAN | variables, Path("/nonexistent"), Docker(**options))
 
 
 def test_indexes() -> None:
@@ -67,7 +69,7 @@ def test_env_passes_only_what_is_named_and_set() -> None:
 def test_log_hides_secrets(tmp_path: Path) -> None:
     """A secret is hidden even if it comes in two chunks, and credentials in any address too."""
     path = tmp_path / "logs/x.log"
-    with engine.Log(path, ["hunter2", "hunter2-long"]) as log:
+    with Log(path, ["hunter2", "hunter2-long"]) as log:
         log.start("run hunter2")
         log.feed(b"a hunt")
         log.feed(b"er2-long b\nhttps://me:pw@host/x\nlast hunter2")
@@ -81,7 +83,7 @@ def test_log_hides_secrets(tmp_path: Path) -> None:
 def test_constraints_agree_with_the_lock() -> None:
     """A build tool that the lock pins is used in that version; the others as we pin them."""
     pins = [Pin("packaging", "99.0", ()), Pin("wheel", "@ https://x/wheel.whl", ())]
-    text = docker._constraints("# why\npackaging==25.0\nsetuptools==80.9.0\nwheel==1\n", pins)  # noqa: SLF001
+    text = container._constraints("# why\npackaging==25.0\nsetuptools==80.9.0\nwheel==1\n", pins)  # noqa: SLF001
     assert text == "packaging==99.0\nsetuptools==80.9.0\n"
 
 
@@ -89,7 +91,7 @@ def test_missing_secret() -> None:
     """A secret file that cannot be read is named with its function."""
     options = Docker(secrets=(("netrc", "/nonexistent/netrc"),))
     with pytest.raises(InstallError, match="lambda 'api': the secret 'netrc' cannot be read"):
-        docker._secrets(function(), options)  # noqa: SLF001
+        container._secrets(function(), options)  # noqa: SLF001
 
 
 @pytest.mark.parametrize(
@@ -104,13 +106,13 @@ def test_missing_secret() -> None:
 )
 def test_repository(name: str, repository: str) -> None:
     """The repository of an image is its name without tag and digest; a port is no tag."""
-    assert engine._repository(name) == repository  # noqa: SLF001
+    assert images._repository(name) == repository  # noqa: SLF001
 
 
 def test_manylinux_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the container pip takes no wheel for a newer glibc than the runtime's (PEP 600)."""
     monkeypatch.setitem(__import__("sys").modules, "_manylinux", types.ModuleType("x"))
-    inside.limit_manylinux(2, 17)
+    in_container.limit_manylinux(2, 17)
     module = __import__("sys").modules["_manylinux"]
     assert [module.manylinux_compatible(2, minor, "x86_64") for minor in (5, 17, 18, 34)] == [
         True, True, False, False,
@@ -124,11 +126,11 @@ def test_lock_names_images(tmp_path: Path) -> None:
         f"# Made by\n# image: 3.13 arm64 a:1 a@{digest}\n# image: 3.13 x86_64 b {digest}\n"
         f"# image: broken\nalpha==1 \\\n    --hash=x\n# image: 3.12 arm64 c {digest}\n"
     )
-    assert images(tmp_path / "x.lock") == [
+    assert lockfile.images(tmp_path / "x.lock") == [
         Image("3.13", "arm64", "a:1", f"a@{digest}"),
         Image("3.13", "x86_64", "b", digest),
     ]
-    assert images(tmp_path / "none.lock") == []
+    assert lockfile.images(tmp_path / "none.lock") == []
 
 
 def test_no_engine_is_said_once(
@@ -142,7 +144,7 @@ def test_no_engine_is_said_once(
         asked.append(place)
         return answer
 
-    monkeypatch.setattr(docker, "answers", answers)
+    monkeypatch.setattr(container, "answers", answers)
     image = "a@sha256:" + "a" * 64
     docker_lines = f"    install: docker\n    docker: {{image: '{image}'}}\n"
     write(tmp_path, {
@@ -151,7 +153,7 @@ def test_no_engine_is_said_once(
         "lambdas/api/app.py": "def handler(event, context): ...\n",
         "lambdas/jobs/app.py": "def handler(event, context): ...\n",
     })  # fmt: skip
-    assert steps.buildable(Project(tmp_path)) == []
+    assert venv.buildable(Project(tmp_path)) == []
     [record] = caplog.records
     assert record.getMessage() == f"{answer}\nLeft out: api, jobs."
     assert len(asked) == 1

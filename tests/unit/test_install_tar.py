@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from buildlib.docker import tar
 from buildlib.errors import InstallError
-from buildlib.install import tar
 
 DIRECTORY, LINK, SYMLINK = tarfile.DIRTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import lock
 from buildlib.errors import LockError
+from buildlib.lock import lockfile
+from buildlib.lock.requirements import Requirements
 from buildlib.model import Pin
-from buildlib.requirements import Requirements
 from tests.unit.conftest import variant
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 def pins(path: Path, text: str | bytes, python: str = "3.13", architecture: str = "x86_64") -> str:
     """Return the pins of a lock with this text, as `name==version` each."""
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    found = lock.pins(path, "api/requirements.lock", variant(python, architecture))
+    found = lockfile.pins(path, "api/requirements.lock", variant(python, architecture))
     return " ".join(f"{pin.name}=={pin.version}" for pin in found)
 
 
@@ -37,21 +37,21 @@ def pins(path: Path, text: str | bytes, python: str = "3.13", architecture: str 
 def test_current(path: Path) -> None:
     """A lock is current if its header has the digest of the input and the lowest Python."""
     path.write_text(HEADER + "alpha==1\n")
-    assert lock.state(path, REQUIREMENTS, "3.12") is None
-    assert lock.is_current(path, REQUIREMENTS, "3.12")
+    assert lockfile.state(path, REQUIREMENTS, "3.12") is None
+    assert lockfile.is_current(path, REQUIREMENTS, "3.12")
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_line_ends(path: Path, ends: str) -> None:
     """A checkout with CRLF makes no lock stale."""
     path.write_bytes(HEADER.replace("\n", ends).encode())
-    assert lock.is_current(path, REQUIREMENTS, "3.12")
+    assert lockfile.is_current(path, REQUIREMENTS, "3.12")
 
 
 def test_missing(path: Path) -> None:
     """A lock that is not there is missing."""
-    assert lock.state(path, REQUIREMENTS, "3.12") == "is missing"
-    assert not lock.is_current(path, REQUIREMENTS, "3.12")
+    assert lockfile.state(path, REQUIREMENTS, "3.12") == "is missing"
+    assert not lockfile.is_current(path, REQUIREMENTS, "3.12")
 
 
 @pytest.mark.parametrize(
@@ -68,23 +68,23 @@ def test_missing(path: Path) -> None:
 def test_foreign(path: Path, text: bytes) -> None:
     """A file that someone else made is no lock of ours."""
     path.write_bytes(text)
-    assert lock.state(path, REQUIREMENTS, "3.12") == "was not made by this tool"
+    assert lockfile.state(path, REQUIREMENTS, "3.12") == "was not made by this tool"
 
 
 def test_stale(path: Path) -> None:
     """A lock says what it was made from; other requirements or another lowest Python show."""
     path.write_text(HEADER)
     other = REQUIREMENTS._replace(sha256="1" * 64)
-    assert lock.state(path, other, "3.12") == "was made from another requirements.txt"
+    assert lockfile.state(path, other, "3.12") == "was made from another requirements.txt"
     expected = "was made for Python 3.12 and up, the lambda now starts at 3.11"
-    assert lock.state(path, REQUIREMENTS, "3.11") == expected
-    assert lock.state(path, REQUIREMENTS, "3.13") is not None
+    assert lockfile.state(path, REQUIREMENTS, "3.11") == expected
+    assert lockfile.state(path, REQUIREMENTS, "3.13") is not None
 
 
 def test_lowest() -> None:
     """Versions are compared as numbers: 3.9 comes before 3.10."""
-    assert lock.lowest(["3.13", "3.10", "3.12"]) == "3.10"
-    assert lock.lowest(["3.10", "3.9"]) == "3.9"
+    assert lockfile.lowest(["3.13", "3.10", "3.12"]) == "3.10"
+    assert lockfile.lowest(["3.10", "3.9"]) == "3.9"
 
 
 @pytest.mark.parametrize(
@@ -100,13 +100,13 @@ def test_lowest() -> None:
 )
 def test_frozen_in_ci(value: str, frozen: bool) -> None:
     """CI counts as set unless its value says no; the manifest's `frozen` always counts."""
-    assert lock.is_frozen(frozen=False, variables={"CI": value}) is frozen
-    assert lock.is_frozen(frozen=True, variables={"CI": value})
+    assert lockfile.is_frozen(frozen=False, variables={"CI": value}) is frozen
+    assert lockfile.is_frozen(frozen=True, variables={"CI": value})
 
 
 def test_not_frozen() -> None:
     """On a laptop, locks are made on the way."""
-    assert not lock.is_frozen(frozen=False, variables={})
+    assert not lockfile.is_frozen(frozen=False, variables={})
 
 
 # -- pins ------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def test_pins(path: Path) -> None:
         f"{HEADER}Zope.Interface_x==5.0 \\\n    --hash={B} \\\n    --hash={A}\n"
         f"    # via -r requirements.txt\nalpha[socks,b]==1.0+local.1 \\\n    --hash={C}\n\n"
     )
-    assert lock.pins(path, "x", variant()) == (
+    assert lockfile.pins(path, "x", variant()) == (
         Pin("alpha", "1.0+local.1", (C,)),
         Pin("zope-interface-x", "5.0", (A, B)),
     )
@@ -230,7 +230,7 @@ def test_not_utf8(path: Path) -> None:
 def test_no_lock(path: Path) -> None:
     """Without a lock, the message says how to make one."""
     with pytest.raises(LockError) as error:
-        lock.pins(path, "api/requirements.lock", variant())
+        lockfile.pins(path, "api/requirements.lock", variant())
     assert str(error.value) == (
         "api/requirements.lock: there is none; run 'doit lock:api' and commit it"
     )

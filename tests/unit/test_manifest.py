@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import manifest
 from buildlib.errors import ManifestError
-from buildlib.manifest import DEFAULT_KEYS, LAMBDA_KEYS
+from buildlib.manifest import keys, reader
+from buildlib.manifest.keys import DEFAULT_KEYS, LAMBDA_KEYS
 from buildlib.model import Docker, Function
 from tests.unit.conftest import write
 
@@ -38,14 +38,14 @@ def root(tmp_path: Path) -> Path:
 def read(root: Path, text: str | bytes) -> tuple[Function, ...]:
     """Return the functions of a manifest."""
     write(root, {"lambdas.yaml": text})
-    return manifest.read(root).functions
+    return reader.read(root).functions
 
 
 def problems(root: Path, text: str | bytes) -> list[str]:
     """Return the lines of the error that a manifest gives."""
     write(root, {"lambdas.yaml": text})
     with pytest.raises(ManifestError) as error:
-        manifest.read(root)
+        reader.read(root)
     return str(error.value).split("\n")
 
 
@@ -132,7 +132,7 @@ def test_defaults(root: Path) -> None:
     )
     assert all(f"  {key}:" in text for key in DEFAULT_KEYS if key != "docker")
     api, jobs = read(root, text)
-    assert manifest.read(root).frozen
+    assert reader.read(root).frozen
     assert (api.handler, api.pythons, api.architectures) == ("main.run", ("3.12",), ("arm64",))
     assert (api.allow_sdist, api.exclude, api.compression) == (("docopt",), ("*.md",), "stored")
     assert (jobs.handler, jobs.pythons, jobs.exclude) == ("app.handler", ("3.14",), ())
@@ -177,7 +177,7 @@ def test_requirements_are_found(root: Path) -> None:
     """A requirements.txt in the source folder counts without being named."""
     (jobs,) = read(root, "version: 1\nlambdas:\n  jobs:\n    handler: app.handler\n")
     assert jobs.requirements == "lambdas/jobs/requirements.txt"
-    assert not manifest.read(root).frozen
+    assert not reader.read(root).frozen
 
 
 def test_allowed_sdists_are_normalised(root: Path) -> None:
@@ -214,7 +214,7 @@ def test_aliases(root: Path) -> None:
 
 
 RUNTIMES = "3.10 or 3.11 or 3.12 or 3.13 or 3.14"
-NAME = manifest.NAME
+NAME = keys.NAME
 NO_HANDLER = "missing key 'handler', such as 'handler: app.handler'"
 
 BAD = {
@@ -357,7 +357,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:4:14: lambda 'api': handler: 'app' is not allowed; "
-                f"expected {manifest.LAMBDA_KEYS['handler'].rule}"
+                f"expected {keys.LAMBDA_KEYS['handler'].rule}"
             )
         ],
     ),
@@ -459,12 +459,12 @@ BAD = {
         [
             (
                 "lambdas.yaml:7:14: lambda 'api': docker: image: 'Debian Stable' is not allowed; "
-                f"expected {manifest.DOCKER_KEYS['image'].rule}"
+                f"expected {keys.DOCKER_KEYS['image'].rule}"
             ),
             "lambdas.yaml:8:15: lambda 'api': docker: setup: expected text, found the number 1",
             (
                 "lambdas.yaml:9:19: lambda 'api': docker: libraries: 'usr/lib/x.so' is not allowed"
-                f"; expected {manifest.DOCKER_KEYS['libraries'].rule}"
+                f"; expected {keys.DOCKER_KEYS['libraries'].rule}"
             ),
             (
                 "lambdas.yaml:10:13: lambda 'api': docker: env: '1A' is not allowed; expected "
@@ -480,11 +480,11 @@ BAD = {
             ),
             (
                 "lambdas.yaml:12:16: lambda 'api': docker: engine: 'riscv' is not allowed; "
-                f"expected {manifest.DOCKER_KEYS['engine'].rule}"
+                f"expected {keys.DOCKER_KEYS['engine'].rule}"
             ),
             (
                 "lambdas.yaml:12:41: lambda 'api': docker: engine: arm64: 'here' is not allowed; "
-                f"expected {manifest.DOCKER_KEYS['engine'].rule}"
+                f"expected {keys.DOCKER_KEYS['engine'].rule}"
             ),
             "lambdas.yaml:13:7: lambda 'api': docker: unknown key 'images'; did you mean 'image'?",
         ],
@@ -506,7 +506,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:19: lambda 'api': allow_sdist: 'a b' is not allowed; "
-                f"expected {manifest.LAMBDA_KEYS['allow_sdist'].rule}"
+                f"expected {keys.LAMBDA_KEYS['allow_sdist'].rule}"
             )
         ],
     ),
@@ -640,24 +640,21 @@ BAD = {
         [
             (
                 "lambdas.yaml:3:3: lambda 'api-py3.12-arm64': the name is not allowed; "
-                f"expected {manifest.NAME_RULE}"
+                f"expected {keys.NAME_RULE}"
             )
         ],
     ),
     "name in upper case": (
         PLAIN.replace("api", "Api"),
-        [f"lambdas.yaml:3:3: lambda 'Api': the name is not allowed; expected {manifest.NAME_RULE}"],
+        [f"lambdas.yaml:3:3: lambda 'Api': the name is not allowed; expected {keys.NAME_RULE}"],
     ),
     "name with a slash": (
         PLAIN.replace("api", "../api"),
-        [
-            "lambdas.yaml:3:3: lambda '../api': the name is not allowed; expected "
-            + manifest.NAME_RULE
-        ],
+        ["lambdas.yaml:3:3: lambda '../api': the name is not allowed; expected " + keys.NAME_RULE],
     ),
     "empty name": (
         PLAIN.replace("api", "''"),
-        [f"lambdas.yaml:3:3: lambda '': the name is not allowed; expected {manifest.NAME_RULE}"],
+        [f"lambdas.yaml:3:3: lambda '': the name is not allowed; expected {keys.NAME_RULE}"],
     ),
     "one lock for two requirements": (
         (
@@ -683,7 +680,7 @@ def test_bad_input(root: Path, text: str | bytes, expected: list[str]) -> None:
 def test_no_manifest(tmp_path: Path) -> None:
     """A folder without a manifest says so."""
     with pytest.raises(ManifestError, match=r"^lambdas\.yaml: there is none in .*init"):
-        manifest.read(tmp_path)
+        reader.read(tmp_path)
 
 
 def test_control_characters(root: Path) -> None:
@@ -750,7 +747,8 @@ def test_recursive_alias(root: Path) -> None:
 def test_nested_too_deeply(root: Path, opening: str) -> None:
     """A file of nothing but brackets does not end the interpreter."""
     write(root, {"lambdas.yaml": "version: 1\nlambdas: \n  " + opening * 100_000})
-    code = "import sys, pathlib; from buildlib import manifest, errors\n"
+    code = "import sys, pathlib; from buildlib import errors\n"
+    code += "from buildlib.manifest import reader as manifest\n"
     code += "try: manifest.read(pathlib.Path(sys.argv[1]))\n"
     code += "except errors.ManifestError as error: print(str(error)[:40])\n"
     done = subprocess.run(

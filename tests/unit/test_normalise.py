@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import normalise
+from buildlib import contract
+from buildlib.environment import canonical, record
 from buildlib.errors import InstallError, StageError
 from buildlib.model import File
+from buildlib.tree import metadata
 from tests.unit.conftest import file, write
 
 
@@ -55,7 +57,7 @@ def tree(tmp_path: Path) -> Path:
     )
     install(tree, "alpha", {"alpha/__init__.py": "A = 1\n", "alpha/data/x.bin": "x" * 99}, extra)
     unwanted = ["alpha/__pycache__/x.cpython-313.pyc", "alpha/stray.pyc", "bin/alpha", ".lock"]
-    unwanted += [f"alpha-1.0.dist-info/{name}" for name in normalise._INSTALLER_FILES]  # noqa: SLF001
+    unwanted += [f"alpha-1.0.dist-info/{name}" for name in canonical._INSTALLER_FILES]  # noqa: SLF001
     unwanted += ["alpha/.DS_Store", "alpha/.git/config", "Scripts/alpha.exe"]
     return write(tree, dict.fromkeys(unwanted, "#!/home/me/python\n"))
 
@@ -84,20 +86,20 @@ def rows(content: bytes) -> list[list[str]]:
 
 def test_what_is_left(tree: Path) -> None:
     """Scripts, bytecode, and the records of the installer go; metadata and licences stay."""
-    listing = normalise.environment(tree).files
+    listing = canonical.canonicalise(tree).files
     assert present(tree) == WANTED
     assert [found.path for found in listing] == WANTED
 
 
 def test_listing(tree: Path) -> None:
     """The listing tells the digest and the size of each file as it is, RECORD included."""
-    for found in normalise.environment(tree).files:
+    for found in canonical.canonicalise(tree).files:
         assert found == file(found.path, (tree / found.path).read_bytes())
 
 
 def test_record(tree: Path) -> None:
     """RECORD is sorted, lists just the files that are there, and each row of it is true."""
-    normalise.environment(tree)
+    canonical.canonicalise(tree)
     content = (tree / "alpha-1.0.dist-info/RECORD").read_bytes()
     assert b"\r" not in content
     found = rows(content)
@@ -113,7 +115,7 @@ def test_record(tree: Path) -> None:
 
 def test_metadata_can_be_read(tree: Path) -> None:
     """`importlib.metadata` finds the distribution, its version, entry points and files."""
-    normalise.environment(tree)
+    canonical.canonicalise(tree)
     (found,) = distributions(path=[str(tree)])
     assert (found.metadata["Name"], found.version) == ("alpha", "1.0")
     assert [point.value for point in found.entry_points] == ["alpha:main"]
@@ -128,7 +130,7 @@ def test_same_from_either_installer(tree: Path, tmp_path: Path) -> None:
     record = other / "alpha-1.0.dist-info/RECORD"
     lines = record.read_text().splitlines(keepends=True)
     record.write_bytes("".join(sorted(lines)).replace("alpha/data", "./alpha/x/../data").encode())
-    assert normalise.environment(other) == normalise.environment(tree)
+    assert canonical.canonicalise(other) == canonical.canonicalise(tree)
 
 
 def test_metadata_is_left_alone(tree: Path) -> None:
@@ -138,7 +140,7 @@ def test_metadata_is_left_alone(tree: Path) -> None:
     os.utime(path, (1, 1))
     os.link(path, tree.parent / "cached")
     before = path.stat()
-    normalise.environment(tree)
+    canonical.canonicalise(tree)
     after = path.stat()
     assert (after.st_mode, after.st_mtime_ns, after.st_ctime_ns) == (
         before.st_mode,
@@ -152,18 +154,18 @@ def test_a_linked_record_is_replaced(tree: Path) -> None:
     cached = tree.parent / "cached"
     os.link(tree / "alpha-1.0.dist-info/RECORD", cached)
     before = cached.read_bytes()
-    normalise.environment(tree)
+    canonical.canonicalise(tree)
     assert cached.read_bytes() == before
     assert (tree / "alpha-1.0.dist-info/RECORD").read_bytes() != before
 
 
 def test_damaged_files_are_named(tree: Path) -> None:
     """A file that is not what its wheel's RECORD says is named: the cache may be damaged."""
-    assert normalise.environment(tree).damaged == []
+    assert canonical.canonicalise(tree).damaged == []
     other = tree.parent / "other"
     install(other, "alpha", {"alpha/__init__.py": "A = 1\n", "alpha/data/x.bin": "x" * 99})
     (other / "alpha/data/x.bin").write_text("y" * 99)
-    assert normalise.environment(other).damaged == ["alpha/data/x.bin"]
+    assert canonical.canonicalise(other).damaged == ["alpha/data/x.bin"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no two names for one file")
@@ -172,8 +174,8 @@ def test_links_are_believed(tree: Path) -> None:
     for path in list(tree.rglob("*.*")):
         if path.is_file():
             os.link(path, tree.parent / f"cached-{path.name}")
-    expected = normalise.environment(shutil.copytree(tree, tree.parent / "copy"))
-    assert normalise.environment(tree, believed=True) == expected
+    expected = canonical.canonicalise(shutil.copytree(tree, tree.parent / "copy"))
+    assert canonical.canonicalise(tree, believed=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -187,23 +189,23 @@ def test_what_is_believed(tmp_path: Path, content: str, linked: bool, damaged: l
     (tree / "a.bin").write_text(content)
     if linked:
         os.link(tree / "a.bin", tmp_path / "cached")
-    assert normalise.environment(tree, believed=True).damaged == damaged
+    assert canonical.canonicalise(tree, believed=True).damaged == damaged
 
 
 def test_mtime() -> None:
     """The one mtime is noon and a bit of 2012-12-12, UTC."""
-    from datetime import UTC, datetime  # noqa: PLC0415 - beside its only use
+    from datetime import UTC, datetime  # beside its only use
 
     moment = datetime(2012, 12, 12, 12, 12, tzinfo=UTC)
-    assert moment.timestamp() == normalise.MTIME
+    assert moment.timestamp() == contract.MTIME
 
 
 def test_touch_leaves_canonical_files_alone(tmp_path: Path) -> None:
     """A file that is canonical is not touched again, so its ctime stays and it is not rehashed."""
     write(tmp_path, {"a/b": ""})
-    normalise.touch(tmp_path, ["a/b"])
+    metadata.touch(tmp_path, ["a/b"])
     before = (tmp_path / "a/b").stat().st_ctime_ns
-    normalise.touch(tmp_path, ["a/b"])
+    metadata.touch(tmp_path, ["a/b"])
     assert (tmp_path / "a/b").stat().st_ctime_ns == before
 
 
@@ -211,7 +213,7 @@ def test_two_owners(tree: Path) -> None:
     """Two distributions with different files of one name are an error that names both."""
     install(tree, "beta", {"alpha/__init__.py": "B = 2\n"})
     with pytest.raises(InstallError) as error:
-        normalise.environment(tree)
+        canonical.canonicalise(tree)
     assert str(error.value) == (
         "alpha 1.0 and beta 1.0 both install 'alpha/__init__.py', with different contents; "
         "which one wins would be chance: replace one of them"
@@ -221,7 +223,7 @@ def test_two_owners(tree: Path) -> None:
 def test_two_owners_of_the_same(tree: Path) -> None:
     """Two distributions may bring the same file; both then list it."""
     install(tree, "beta", {"alpha/__init__.py": "A = 1\n"})
-    normalise.environment(tree)
+    canonical.canonicalise(tree)
     for name in ("alpha", "beta"):
         record = (tree / f"{name}-1.0.dist-info/RECORD").read_bytes()
         assert "alpha/__init__.py" in [path for path, _, _ in rows(record)]
@@ -231,14 +233,14 @@ def test_two_owners_of_what_goes(tree: Path) -> None:
     """Scripts and bytecode go anyway: two distributions may differ about them."""
     install(tree, "beta", {"bin/alpha": "other", "alpha/stray.pyc": "other"})
     install(tree, "gamma", {"bin/alpha": "third", "alpha/stray.pyc": "third"})
-    normalise.environment(tree)
+    canonical.canonicalise(tree)
 
 
 def test_blank_lines_in_a_record(tree: Path) -> None:
     """A RECORD with a blank line, or one of unusual columns, is read."""
     path = tree / "alpha-1.0.dist-info/RECORD"
     path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n\r\nalpha/gone2.py\r\n")
-    normalise.environment(tree)
+    canonical.canonicalise(tree)
     assert [name for name, _, _ in rows(path.read_bytes())] == WANTED
 
 
@@ -248,26 +250,26 @@ def test_names_that_collide(tree: Path) -> None:
     if len(list((tree / "alpha").glob("[Rr]*"))) == 1:
         pytest.skip("a file system that ignores case")
     with pytest.raises(StageError, match=r"the installed dependencies: .* are one file on macOS"):
-        normalise.environment(tree)
+        canonical.canonicalise(tree)
 
 
 def test_nothing_installed(tmp_path: Path) -> None:
     """An empty tree is canonical."""
-    assert normalise.environment(tmp_path).files == []
+    assert canonical.canonicalise(tmp_path).files == []
 
 
 def test_shortened_record(tree: Path) -> None:
     """A RECORD without some files keeps the rows of the others as they are."""
-    normalise.environment(tree)
+    canonical.canonicalise(tree)
     content = (tree / "alpha-1.0.dist-info/RECORD").read_bytes()
     kept = {name for name in WANTED if "data" not in name}
     expected = [line for line in content.splitlines(keepends=True) if b"data" not in line]
-    assert normalise.shortened_record(content, kept) == b"".join(expected)
+    assert record.shortened_record(content, kept) == b"".join(expected)
 
 
 def test_unusual_names() -> None:
     """A name with a comma or a quote survives RECORD, as CSV (PEP 376)."""
     owned = [File('a,"b".py', "00" * 32, 1)]
-    content = normalise.record("x.dist-info/RECORD", owned)
+    content = record.write_record("x.dist-info/RECORD", owned)
     assert [name for name, _, _ in rows(content)] == ['a,"b".py', "x.dist-info/RECORD"]
-    assert normalise.shortened_record(content, {'a,"b".py'}) == content.partition(b"x.dist")[0]
+    assert record.shortened_record(content, {'a,"b".py'}) == content.partition(b"x.dist")[0]

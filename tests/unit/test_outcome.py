@@ -5,16 +5,16 @@ from collections.abc import Mapping
 
 import pytest
 
+from buildlib.commands.invoke import result
 from buildlib.errors import InvokeError
-from buildlib.invoke import outcome
 
 ID = "8bfb85a1-d492-41be-90c5-27a2df32a7c5"
 STARTED = {"log": f"START RequestId: {ID} Version: $LATEST"}
 
 
-def read(*records: Mapping[str, object]) -> outcome.Outcome:
+def read(*records: Mapping[str, object]) -> result.Result:
     """Return the outcome of what the driver reports."""
-    return outcome.read(map(json.dumps, records))
+    return result.read(map(json.dumps, records))
 
 
 def error(**values: object) -> dict[str, object]:
@@ -34,7 +34,7 @@ def test_response_logs_and_durations() -> None:
         {"log": f"REPORT RequestId: {ID}\tInit Duration: 0.32 ms"},
         {"status": 200, "body": "null"},
     )
-    assert found == outcome.Outcome("null", None, ("hello",), 122.802, 0.945)
+    assert found == result.Result("null", None, ("hello",), 122.802, 0.945)
 
 
 def test_an_error_is_told_by_the_id_of_its_request() -> None:
@@ -59,7 +59,7 @@ def test_without_an_answer() -> None:
     with pytest.raises(InvokeError, match=r"gave no answer\n  [|] bad news"):
         read({"platform": "bad news"}, {"problem": "gave no answer"})
     with pytest.raises(InvokeError, match=r"ended without an answer\n  [|] Killed"):
-        outcome.read(["Killed"])
+        result.read(["Killed"])
 
 
 def test_tracebacks_are_lines() -> None:

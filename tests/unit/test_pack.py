@@ -10,11 +10,12 @@ from pathlib import Path
 import deflate
 import pytest
 
-from buildlib import pack, recipe
-from buildlib.digest import Digests
+from buildlib import contract
+from buildlib.archive import compressed
+from buildlib.archive.compressed import Content
+from buildlib.cache.digests import Digests
 from buildlib.errors import ArchiveError
-from buildlib.model import Packed
-from buildlib.pack import Content
+from buildlib.model import CompressedMember
 from tests.unit.conftest import file
 
 NOISE = random.Random(1).randbytes(50_000)  # noqa: S311 - the same bytes every time
@@ -53,7 +54,7 @@ class Packs:
         """Make a pack, and return the data of each member by its content, after checking it."""
         contents = list(contents)
         self.compressed.clear()
-        members = pack.compressed(
+        members = compressed.compressed(
             self.root / name,
             contents,
             reuse=[self.root / other for other in reuse],
@@ -71,13 +72,13 @@ class Packs:
         return set(json.loads(self.index(name).read_text())["members"])
 
 
-def read(digest: str, member: Packed) -> bytes:
+def read(digest: str, member: CompressedMember) -> bytes:
     """Return the data of a member, after checking it against its description."""
     with Path(member.pack).open("rb") as stream:
         stream.seek(member.offset)
         data = stream.read(member.compressed_size)
     assert len(data) == member.compressed_size
-    content = zlib.decompress(data, -15) if member.method == pack.DEFLATED else data
+    content = zlib.decompress(data, -15) if member.method == compressed.DEFLATED else data
     assert (len(content), zlib.crc32(content)) == (member.size, member.crc)
     assert file("", content).sha256 == digest
     return data
@@ -87,13 +88,13 @@ def read(digest: str, member: Packed) -> bytes:
 def packs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Packs:
     """Give packs that note what is really compressed, in `compressed`."""
     packs = Packs(tmp_path)
-    compress = pack._compress_one  # noqa: SLF001 - the one place where it happens
+    compress = compressed._compress_one  # noqa: SLF001 - the one place where it happens
 
-    def noted(content: Content) -> tuple[Packed, bytes | bytearray]:
+    def noted(content: Content) -> tuple[CompressedMember, bytes | bytearray]:
         packs.compressed.append(Path(content.path).name)
         return compress(content)
 
-    monkeypatch.setattr(pack, "_compress_one", noted)
+    monkeypatch.setattr(compressed, "_compress_one", noted)
     return packs
 
 
@@ -102,7 +103,7 @@ def test_members(packs: Packs) -> None:
     contents = [packs.content(name) for name in CONTENTS]
     found = packs.make(contents)
     for content, data in zip(contents, CONTENTS.values(), strict=True):
-        small = bytes(deflate.deflate_compress(data, recipe.DEFLATE_LEVEL))
+        small = bytes(deflate.deflate_compress(data, contract.DEFLATE_LEVEL))
         assert found[content.sha256] == min(data, small, key=len)
 
 
@@ -111,8 +112,8 @@ def test_what_does_not_shrink(packs: Packs, name: str) -> None:
     """What deflate would not make smaller is stored."""
     content = packs.content(name)
     assert packs.make([content]) == {content.sha256: CONTENTS[name]}
-    (member,) = pack.load(packs.root / "a", packs.digests).values()
-    assert member.method == pack.STORED
+    (member,) = compressed.load(packs.root / "a", packs.digests).values()
+    assert member.method == compressed.STORED
 
 
 def test_nothing(packs: Packs) -> None:
@@ -197,7 +198,7 @@ DAMAGES: dict[str, tuple[str, Callable[[Path], object]]] = {
     "index is a list": ("a.json", lambda path: path.write_text("[]")),
     "index without members": (
         "a.json",
-        lambda path: path.write_text(json.dumps({"encoder": recipe.encoder()})),
+        lambda path: path.write_text(json.dumps({"encoder": contract.encoder()})),
     ),
 }
 
@@ -228,11 +229,11 @@ def test_other_encoder(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Members of another encoder, version or level are not used."""
     text = packs.content("text")
     packs.make([text])
-    monkeypatch.setattr(recipe, "encoder", lambda: "deflate 0.9.0 level 1")
+    monkeypatch.setattr(contract, "encoder", lambda: "deflate 0.9.0 level 1")
     packs.make([text])
     packs.make([text], "b", reuse=["a"])
     assert packs.compressed == []
-    monkeypatch.setattr(recipe, "encoder", lambda: "deflate 1.0.0 level 1")
+    monkeypatch.setattr(contract, "encoder", lambda: "deflate 1.0.0 level 1")
     packs.make([text], "b", reuse=["a"])
     assert packs.compressed == ["text"]
 
@@ -263,13 +264,13 @@ def test_bounded_memory(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the room for what is compressed at a time, everything is."""
     contents = [packs.content(name) for name in CONTENTS]
     expected = packs.make(contents, "a")
-    monkeypatch.setattr(pack, "_IN_FLIGHT", 1)
+    monkeypatch.setattr(compressed, "_IN_FLIGHT", 1)
     assert packs.make(contents, "b") == expected
 
 
 def test_too_large(packs: Packs, monkeypatch: pytest.MonkeyPatch) -> None:
     """What Lambda would refuse anyway is stored from its own file, not read into memory."""
-    monkeypatch.setattr(pack, "UNZIPPED_LIMIT", 1000)
+    monkeypatch.setattr(compressed, "UNZIPPED_LIMIT", 1000)
     text, small = packs.content("text"), packs.content("small")
     found = packs.make([text, small])
     assert found == {text.sha256: CONTENTS["text"], small.sha256: b"x"}
@@ -280,16 +281,16 @@ def test_stored(packs: Packs) -> None:
     """A stored member is the file itself, if it is what it should be."""
     for name, data in CONTENTS.items():
         content = packs.content(name)
-        member = pack.stored(content)
-        assert (member.pack, member.offset, member.method) == (content.path, 0, pack.STORED)
+        member = compressed.stored(content)
+        assert (member.pack, member.offset, member.method) == (content.path, 0, compressed.STORED)
         assert read(content.sha256, member) == data
     with pytest.raises(ArchiveError, match=r"small: not what was staged there"):
-        pack.stored(packs.content("small")._replace(sha256="0" * 64))
+        compressed.stored(packs.content("small")._replace(sha256="0" * 64))
 
 
 def test_discard(packs: Packs) -> None:
     """A pack goes with its index; one that is not there may go as well."""
     packs.make([packs.content("text")])
-    pack.discard(packs.root / "a")
-    pack.discard(packs.root / "a")
+    compressed.discard(packs.root / "a")
+    compressed.discard(packs.root / "a")
     assert os.listdir(packs.root) == ["contents"]

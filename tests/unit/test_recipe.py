@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from buildlib import recipe
+from buildlib import contract, recipe
 from buildlib.model import Docker, Pin, Variant
 from tests.unit.conftest import file, variant
 
@@ -19,14 +19,14 @@ FILES = (file("app.py", "1"), file("data/x", "2"))
 
 def environment_key(of: Variant | None = None, pins: tuple[Pin, ...] = PINS) -> str:
     """Return the key of an environment."""
-    return recipe.key(recipe.environment(of or variant(), pins))
+    return recipe.key(recipe.environment_recipe(of or variant(), pins))
 
 
 def artifact_key(of: Variant | None = None, **options: Any) -> str:  # noqa: ANN401
     """Return the key of an artifact."""
     of = of or variant()
-    dependencies = recipe.environment(of, options.get("pins", PINS))
-    return recipe.key(recipe.artifact(of, dependencies, options.get("files", FILES)))
+    dependencies = recipe.environment_recipe(of, options.get("pins", PINS))
+    return recipe.key(recipe.artifact_recipe(of, dependencies, options.get("files", FILES)))
 
 
 ENVIRONMENTS = {
@@ -101,7 +101,7 @@ def test_environments_are_shared() -> None:
 def test_stored_needs_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another encoder is another ZIP where it is used, and only there."""
     deflated, stored = artifact_key(), artifact_key(variant(compression="stored"))
-    monkeypatch.setattr(recipe, "encoder", lambda: "deflate 1.0.0 level 9")
+    monkeypatch.setattr(contract, "encoder", lambda: "deflate 1.0.0 level 9")
     assert artifact_key() != deflated
     assert artifact_key(variant(compression="stored")) == stored
 
@@ -114,25 +114,27 @@ def test_build_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment_key(variant(allow_sdist=("beta",))) != sdist
 
 
-@pytest.mark.parametrize("constant", ["CONTRACT", "__version__"])
+@pytest.mark.parametrize("constant", ["contract.CONTRACT", "recipe.__version__"])
 def test_our_own_version(monkeypatch: pytest.MonkeyPatch, constant: str) -> None:
     """Another version of the contract, or of this package, builds anew."""
     before = environment_key()
-    monkeypatch.setattr(recipe, constant, 99)
+    monkeypatch.setattr(f"buildlib.{constant}", 99)
     assert environment_key() != before
 
 
 def test_order_of_keys() -> None:
     """The key does not depend on the order in which a recipe was put together."""
-    one = recipe.artifact(variant(), recipe.environment(variant(), PINS), FILES)
-    other = recipe.artifact(variant(), recipe.environment(variant(), PINS[::-1]), FILES[::-1])
+    one = recipe.artifact_recipe(variant(), recipe.environment_recipe(variant(), PINS), FILES)
+    other = recipe.artifact_recipe(
+        variant(), recipe.environment_recipe(variant(), PINS[::-1]), FILES[::-1]
+    )
     assert recipe.key(one) == recipe.key(other)
     assert recipe.key(one) == recipe.key(dict(reversed(one.items())))
 
 
 def test_plain_data() -> None:
     """A recipe survives JSON, so that the recorded one can be compared with the present one."""
-    made = recipe.artifact(variant(), recipe.environment(variant(), PINS), FILES)
+    made = recipe.artifact_recipe(variant(), recipe.environment_recipe(variant(), PINS), FILES)
     assert json.loads(json.dumps(made)) == made
 
 
@@ -145,7 +147,7 @@ def test_canonical() -> None:
 def docker_key(image: str = "img@sha256:" + "a" * 64, **options: Any) -> str:  # noqa: ANN401
     """Return the key of an environment that is installed in a container."""
     of = variant(install="docker", docker=Docker(**options))
-    return recipe.key(recipe.environment(of, PINS, image))
+    return recipe.key(recipe.environment_recipe(of, PINS, image))
 
 
 def test_docker_in_the_key() -> None:
@@ -171,16 +173,18 @@ def test_docker_not_in_the_key() -> None:
         secrets=(("netrc", "~/.netrc"),),
         engine=(("arm64", "ssh://builder"),),
     )
-    text = json.dumps(recipe.environment(variant(docker=Docker(env=("TOKEN",))), PINS, "x"))
+    text = json.dumps(recipe.environment_recipe(variant(docker=Docker(env=("TOKEN",))), PINS, "x"))
     assert "TOKEN" not in text
 
 
 def difference(before: Variant, now: Variant, image: str = "", **files: str) -> list[str]:
     """Return what changed from one variant's artifact to another's."""
-    old = recipe.artifact(before, recipe.environment(before, PINS, "i@sha256:" + "a" * 64), FILES)
+    old = recipe.artifact_recipe(
+        before, recipe.environment_recipe(before, PINS, "i@sha256:" + "a" * 64), FILES
+    )
     sources = [file(path, content) for path, content in files.items()] or FILES
     return recipe.difference(
-        old, recipe.artifact(now, recipe.environment(now, PINS, image), sources)
+        old, recipe.artifact_recipe(now, recipe.environment_recipe(now, PINS, image), sources)
     )
 
 
@@ -207,7 +211,7 @@ def test_differences_in_words() -> None:
 
 def test_an_earlier_record_has_less() -> None:
     """What a record of an earlier version does not have is said to be none."""
-    now = recipe.artifact(variant(), recipe.environment(variant(), PINS), FILES)
+    now = recipe.artifact_recipe(variant(), recipe.environment_recipe(variant(), PINS), FILES)
     before = {**now, "environment": {**now["environment"]}}
     del before["environment"]["build_tools"], before["encoder"]
     assert recipe.difference(before, now) == [f"encoder none -> {now['encoder']}"]

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 
-import buildlib.report
-from buildlib import size
-from buildlib.archive import Written
-from buildlib.report import charts, flow
-from buildlib.report.charts import Bar, Tile
-from buildlib.report.facts import Lock
+from buildlib.archive import contents
+from buildlib.commands.report import charts, flow, page
+from buildlib.commands.report.charts import Bar, Tile
+from buildlib.commands.report.facts import Lock
+from buildlib.model import Written
 from tests.pages import EVIL, LONG, SEVERAL, build, content, rendered, several
 
-FOLDER = Path(buildlib.report.__file__).parent
+FOLDER = Path(page.__file__).parent
 LOCK = Lock("lambdas/api/requirements.lock", 1.25)
 
 
@@ -118,7 +117,7 @@ def test_more_than_a_direct_upload() -> None:
 
 def test_tasks_of_several_variants() -> None:
     """One lock and one index for all; each variant has its row, each task its state."""
-    found = flow.of(
+    found = flow.build_flow(
         [
             build("api-1", "api"),
             build("api-2", "api", origin="store", seconds={"hash": 0.02}),
@@ -143,16 +142,16 @@ def test_tasks_of_several_variants() -> None:
 
 def test_shared_environment() -> None:
     """Variants of other functions that use an environment are in the picture, and in the table."""
-    found = flow.of([build("api")], LOCK, {"e1e1e1e1": ["jobs", "keys"]})
+    found = flow.build_flow([build("api")], LOCK, {"e1e1e1e1": ["jobs", "keys"]})
     assert [node.title for node in found.nodes if node.state == "other"] == ["2 others"]
     (task,) = (task for task in found.tasks if task.step == "venv")
     assert task.subject == "environment e1e1e1e1, for api and jobs, keys"
-    assert flow.of([build("api")], LOCK, {"other": ["jobs"]}).rows[1:] == []
+    assert flow.build_flow([build("api")], LOCK, {"other": ["jobs"]}).rows[1:] == []
 
 
 def test_without_a_lock() -> None:
     """A function without requirements begins with its environment."""
-    found = flow.of([build("api", environment="")], Lock(None, None), {})
+    found = flow.build_flow([build("api", environment="")], Lock(None, None), {})
     assert [task.step for task in found.tasks][:1] == ["venv"]
     assert min(node.column for node in found.nodes) == 1
 
@@ -168,7 +167,7 @@ def test_times(seconds: float, text: str) -> None:
 
 def test_map_of_many() -> None:
     """All that is small is one tile; sizes are whole, and labels end where their tile does."""
-    parts = [size.Part(f"p{n} 1.0", 1000 - n, {}) for n in range(100)]
+    parts = [contents.Part(f"p{n} 1.0", 1000 - n, {}) for n in range(100)]
     text = rendered(build(), api=content(*parts))
     (drawn,) = re.findall(r"<svg.*?</svg>", text, re.DOTALL)[:1]
     assert "63 smaller ones" not in drawn  # too small for its label

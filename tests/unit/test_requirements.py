@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import requirements
 from buildlib.errors import LockError
-from buildlib.requirements import Requirements
+from buildlib.lock import requirements
+from buildlib.lock.requirements import Requirements
 from tests.unit.conftest import write
 
 HASH = "0" * 64

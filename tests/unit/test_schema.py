@@ -7,8 +7,8 @@ import jsonschema  # type: ignore[import-untyped] # or its stubs are installed
 import pytest
 import yaml
 
-from buildlib import manifest, schema
 from buildlib.errors import ManifestError
+from buildlib.manifest import keys, reader, schema
 from tests.unit.conftest import write
 
 TOP = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
@@ -30,8 +30,8 @@ def test_every_key_is_explained() -> None:
     """An editor can show a description for every key."""
     properties = schema.schema()["properties"]
     (function,) = properties["lambdas"]["patternProperties"].values()
-    assert function["properties"].keys() == manifest.LAMBDA_KEYS.keys()
-    assert properties["defaults"]["properties"].keys() == manifest.DEFAULT_KEYS.keys()
+    assert function["properties"].keys() == keys.LAMBDA_KEYS.keys()
+    assert properties["defaults"]["properties"].keys() == keys.DEFAULT_KEYS.keys()
     for key in [*function["properties"].values(), *properties["defaults"]["properties"].values()]:
         assert key["description"].endswith(".")
 
@@ -91,7 +91,7 @@ def test_alike(tmp_path: Path, text: str, good: bool) -> None:
     validator = jsonschema.Draft202012Validator(schema.schema())
     assert validator.is_valid(yaml.safe_load(text)) is good
     try:
-        manifest.read(tmp_path)
+        reader.read(tmp_path)
     except ManifestError:
         assert not good
     else:

@@ -4,9 +4,9 @@ import io
 
 import pytest
 
-from buildlib.archive import Written
-from buildlib.outcome import BUILT, FAILED, Outcome
-from buildlib.screen import Running, Screen, _picture
+from buildlib.model import Written
+from buildlib.plugin.screen import Running, Screen, _picture
+from buildlib.steps.summary import BUILT, FAILED, Outcome
 
 NAME = "team_keys-py3.12-x86_64"
 WHY = "requirements.lock: requests 2.32.4 -> 2.32.5"
@@ -47,7 +47,7 @@ def test_the_table_fits(monkeypatch: pytest.MonkeyPatch, columns: int, titles: s
 
 def test_what_a_step_is_at_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long note about a step is cut, and not the names before it."""
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     monkeypatch.setenv("COLUMNS", "80")
     stream = io.StringIO()

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import digest, lock, requirements, settled, stage, steps
+from buildlib.cache import digests, fingerprints
 from buildlib.errors import LockError
-from buildlib.project import Project
+from buildlib.lock import lockfile, requirements
+from buildlib.project.project import Project
+from buildlib.steps import lock, run
+from buildlib.steps.zip import hash_is_done, make_zip, zip_is_done
+from buildlib.tree import sources
 from tests.unit.conftest import write
 
 MANIFEST = "version: 1\nlambdas:\n  api: {handler: app.handler, include: [shared/common]}\n"
@@ -28,16 +32,16 @@ FILES = {
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a repository whose only variant is built and noted as finished."""
-    monkeypatch.setattr(digest, "GRAIN_NS", -(10**12))  # so that nothing is too young
+    monkeypatch.setattr(digests, "GRAIN_NS", -(10**12))  # so that nothing is too young
     write(tmp_path, FILES)
     found = requirements.read(tmp_path, "lambdas/api/requirements.txt")
     header = f"# requirements-sha256: {found.sha256}\n# python: 3.13\n"
     write(tmp_path, {"lambdas/api/requirements.lock": header})
-    assert lock.is_current(tmp_path / "lambdas/api/requirements.lock", found, "3.13")
+    assert lockfile.is_current(tmp_path / "lambdas/api/requirements.lock", found, "3.13")
     one = Project(tmp_path)
     api = one.variants["api"]
-    steps.make_zip(one, api)
-    assert steps.hash_is_done(one, api)
+    make_zip(one, api)
+    assert hash_is_done(one, api)
     one.save()
     assert is_settled(tmp_path)
     return tmp_path
@@ -58,13 +62,13 @@ def test_nothing_is_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("something was read")
 
     one = Project(root)
-    monkeypatch.setattr(digest, "sha256", refuse)
-    monkeypatch.setattr(lock, "pins", refuse)
+    monkeypatch.setattr(digests, "sha256", refuse)
+    monkeypatch.setattr(lockfile, "pins", refuse)
     monkeypatch.setattr(requirements, "read", refuse)
-    monkeypatch.setattr(stage, "sources", refuse)
+    monkeypatch.setattr(sources, "sources", refuse)
     api = one.variants["api"]
-    assert steps.lock_is_done(one, api.function)
-    assert all(step.is_done(one, api) for step in steps.STEPS)
+    assert lock.lock_is_done(one, api.function)
+    assert all(step.is_done(one, api) for step in run.STEPS)
 
 
 def same_size(root: Path) -> None:
@@ -117,12 +121,14 @@ def test_any_change_is_seen(root: Path, tmp_path: Path, change: str) -> None:
     assert not is_settled(root)
 
 
-@pytest.mark.parametrize("constant", ["__version__", "CONTRACT", "DEFLATE_LEVEL"])
+@pytest.mark.parametrize(
+    "constant", ["recipe.__version__", "contract.CONTRACT", "contract.DEFLATE_LEVEL"]
+)
 def test_another_version_looks_again(
     root: Path, monkeypatch: pytest.MonkeyPatch, constant: str
 ) -> None:
     """What is in every recipe is in the fingerprint too."""
-    monkeypatch.setattr(f"buildlib.recipe.{constant}", 99)
+    monkeypatch.setattr(f"buildlib.{constant}", 99)
     assert not is_settled(root)
 
 
@@ -131,18 +137,18 @@ def test_a_wrong_index_is_seen(root: Path) -> None:
     (root / "dist/lambdas.json").unlink()
     one = Project(root)
     assert is_settled(root)
-    assert not steps.hash_is_done(one, one.variants["api"])
+    assert not hash_is_done(one, one.variants["api"])
 
 
 def test_what_is_young_is_not_trusted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that changed within the clock's grain may change again unseen: nothing is noted."""
-    monkeypatch.setattr(digest, "GRAIN_NS", 2_000_000_000)
+    monkeypatch.setattr(digests, "GRAIN_NS", 2_000_000_000)
     (root / "build/settled.json").unlink()
     write(root, {"lambdas/api/new.py": ""})
     one = Project(root)
     api = one.variants["api"]
-    steps.make_zip(one, api)
-    assert steps.hash_is_done(one, api)
+    make_zip(one, api)
+    assert hash_is_done(one, api)
     one.save()
     assert not is_settled(root)
 
@@ -159,19 +165,19 @@ def test_what_changed_during_the_run_is_not_trusted(
     root: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Path], object]
 ) -> None:
     """An edit while other functions are built is of inputs that this run has looked at already."""
-    monkeypatch.setattr(digest, "GRAIN_NS", 0)
+    monkeypatch.setattr(digests, "GRAIN_NS", 0)
     (root / "build/settled.json").unlink()
     one = Project(root)
     api = one.variants["api"]
-    assert steps.zip_is_done(one, api)
+    assert zip_is_done(one, api)
     time.sleep(0.05)
     change(root)
     time.sleep(0.05)
-    assert steps.hash_is_done(one, api)
+    assert hash_is_done(one, api)
     one.save()
     assert not is_settled(root)
     one = Project(root)
-    assert not steps.zip_is_done(one, one.variants["api"])
+    assert not zip_is_done(one, one.variants["api"])
 
 
 @pytest.mark.parametrize("link", [".venv/lib/pkg", ".venv/lib/pkg/a.py", "cached.pyc"])
@@ -181,8 +187,8 @@ def test_links_to_what_is_not_looked_at(root: Path, link: str) -> None:
     (root / "lambdas/api/link").symlink_to(link)
     one = Project(root)
     api = one.variants["api"]
-    steps.make_zip(one, api)
-    assert steps.hash_is_done(one, api)
+    make_zip(one, api)
+    assert hash_is_done(one, api)
     one.save()
     assert not is_settled(root)
 
@@ -197,10 +203,10 @@ def test_a_damaged_note_is_not_believed(root: Path) -> None:
 
 def test_where_ctime_is_the_creation(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the ctime does not tell of changes, nothing is noted."""
-    monkeypatch.setattr(digest, "CTIME_IS_CHANGE", False)
+    monkeypatch.setattr(digests, "CTIME_IS_CHANGE", False)
     (root / "build/settled.json").unlink()
     one = Project(root)
-    assert steps.hash_is_done(one, one.variants["api"])
+    assert hash_is_done(one, one.variants["api"])
     one.save()
     assert not (root / "build/settled.json").exists()
-    assert settled.Settled(root, root / "build/settled.json")
+    assert fingerprints.Fingerprints(root, root / "build/settled.json")

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from buildlib import normalise, stage
-from buildlib.digest import Digests
+from buildlib.cache.digests import Digests
 from buildlib.errors import StageError
 from buildlib.model import Origin
+from buildlib.tree import merge, metadata, patterns, sources, sync
+from buildlib.tree.handler import check_handler
 from tests.unit.conftest import file, function, origin, variant, write
 
 APP = "def handler(event, context): ...\n"
@@ -21,7 +22,7 @@ NOT_CODE = {"lambdas/api/requirements.txt", "lambdas/api/requirements.lock"}
 
 def names(root: Path, digests: Digests, **fields: Any) -> list[str]:  # noqa: ANN401
     """Return the names in the ZIP of a function's own files."""
-    return [o.file.path for o in stage.sources(root, function(**fields), digests, NOT_CODE)]
+    return [o.file.path for o in sources.sources(root, function(**fields), digests, NOT_CODE)]
 
 
 def refused(root: Path, digests: Digests, **fields: Any) -> list[str]:  # noqa: ANN401
@@ -37,7 +38,7 @@ def refused(root: Path, digests: Digests, **fields: Any) -> list[str]:  # noqa: 
 def test_sources(tmp_path: Path, digests: Digests) -> None:
     """Own files stand at the top under their names, with their content and where they are from."""
     write(tmp_path, {"lambdas/api/b/c.txt": "c", "lambdas/api/app.py": APP})
-    assert stage.sources(tmp_path, function(), digests, NOT_CODE) == [
+    assert sources.sources(tmp_path, function(), digests, NOT_CODE) == [
         Origin(file("app.py", APP), "lambdas/api/app.py", dependency=False),
         Origin(file("b/c.txt", "c"), "lambdas/api/b/c.txt", dependency=False),
     ]
@@ -49,7 +50,7 @@ def test_include(tmp_path: Path, digests: Digests) -> None:
     write(tmp_path, {**contents, "shared/common/__pycache__/x.pyc": "", "shared/other.py": ""})
     include = ("shared/common", "shared/one.json")
     assert names(tmp_path, digests, include=include) == ["app.py", "common/a/b.py", "one.json"]
-    found = stage.sources(tmp_path, function(include=include), digests, NOT_CODE)
+    found = sources.sources(tmp_path, function(include=include), digests, NOT_CODE)
     assert [o.path for o in found][1:] == ["shared/common/a/b.py", "shared/one.json"]
 
 
@@ -98,7 +99,7 @@ def test_exclude_from_dependencies(
 ) -> None:
     """The same patterns mean the same for the files of dependencies."""
     listing = [file(name) for name in (*TREE, "common/t/x", "common/a.md")]
-    found, _ = stage.merge(function(exclude=exclude), [], listing, tmp_path)
+    found, _ = merge.merge(function(exclude=exclude), [], listing, tmp_path)
     assert [o.file.path for o in found] == expected
 
 
@@ -155,7 +156,7 @@ def test_file_and_folder(tmp_path: Path, digests: Digests) -> None:
 def test_merge(tmp_path: Path) -> None:
     """Dependencies and own files become one list, sorted by the bytes of the names."""
     own = [origin("\u00fc.py", "1"), origin("app.py", "2")]
-    found, rewritten = stage.merge(function(), own, [file("Z/a.py"), file("b.py")], tmp_path)
+    found, rewritten = merge.merge(function(), own, [file("Z/a.py"), file("b.py")], tmp_path)
     assert [(o.file.path, o.dependency) for o in found] == [
         ("Z/a.py", True),
         ("app.py", False),
@@ -168,7 +169,7 @@ def test_merge(tmp_path: Path) -> None:
 def test_collision_with_a_dependency(tmp_path: Path) -> None:
     """A file of the function's and one of a dependency are an error naming both."""
     with pytest.raises(StageError) as error:
-        stage.merge(function(), [origin("six.py", "1")], [file("six.py", "1")], tmp_path)
+        merge.merge(function(), [origin("six.py", "1")], [file("six.py", "1")], tmp_path)
     assert str(error.value) == (
         "lambda 'api': the dependency's six.py and six.py both become 'six.py' in the ZIP; "
         "rename or exclude one"
@@ -178,14 +179,14 @@ def test_collision_with_a_dependency(tmp_path: Path) -> None:
 def test_namespace_shared_with_a_dependency(tmp_path: Path) -> None:
     """The same `__init__.py` may come from the function and from a dependency."""
     own = [origin("corp/__init__.py"), origin("corp/a.py")]
-    found, _ = stage.merge(function(), own, [file("corp/__init__.py"), file("corp/b.py")], tmp_path)
+    found, _ = merge.merge(function(), own, [file("corp/__init__.py"), file("corp/b.py")], tmp_path)
     assert [o.file.path for o in found] == ["corp/__init__.py", "corp/a.py", "corp/b.py"]
 
 
 def test_collision_with_a_dependency_by_case(tmp_path: Path) -> None:
     """Collisions on macOS and Windows are found across own files and dependencies."""
     with pytest.raises(StageError, match=r"'PyYAML/a' and 'pyyaml/a' are one file on macOS"):
-        stage.merge(function(), [origin("PyYAML/a")], [file("pyyaml/a")], tmp_path)
+        merge.merge(function(), [origin("PyYAML/a")], [file("pyyaml/a")], tmp_path)
 
 
 def test_record_is_shortened(tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_record_is_shortened(tmp_path: Path) -> None:
         content = "".join(f"{path},sha256=x,0\n" for path in paths) + f"{record},,\n"
         write(tmp_path, {record: content})
         listing += [*map(file, paths), file(record, content)]
-    found, rewritten = stage.merge(function(exclude=("tests/",)), [], listing, tmp_path)
+    found, rewritten = merge.merge(function(exclude=("tests/",)), [], listing, tmp_path)
     expected = b"alpha/a.py,sha256=x,0\nalpha-1.dist-info/RECORD,,\n"
     assert rewritten == {"alpha-1.dist-info/RECORD": expected}
     listed = {o.file.path: o.file for o in found}
@@ -225,7 +226,7 @@ class Stage:
         return found
 
     def intact(self) -> bool:
-        return stage.intact(self.tree, self.origins(), self.environment)
+        return sync.intact(self.tree, self.origins(), self.environment)
 
     def sync(self) -> None:
         write(self.root, dict(self.own))
@@ -235,7 +236,7 @@ class Stage:
         self.sync_only()
 
     def sync_only(self) -> None:
-        made = stage.sync(
+        made = sync.sync(
             self.origins(),
             self.rewritten,
             self.tree,
@@ -244,7 +245,7 @@ class Stage:
             environment=self.environment,
         )
         self._previous = {found.file.path: found.file.sha256 for found in self.origins()}
-        normalise.touch(self.tree, made)
+        metadata.touch(self.tree, made)
 
     def contents(self) -> dict[str, str]:
         return {
@@ -326,7 +327,7 @@ def test_file_becomes_folder(
     staged.sync()
     staged.check()
     for folder in (staged.root, staged.environment):
-        stage.sync([], {}, folder, previous={}, root=folder, environment=folder)
+        sync.sync([], {}, folder, previous={}, root=folder, environment=folder)
     staged.own, staged.dependencies = {}, {}
     setattr(staged, kind, after)
     staged.sync()
@@ -420,7 +421,7 @@ def test_added_to_the_tree(staged: Stage) -> None:
 
 def test_intact_of_nothing(tmp_path: Path) -> None:
     """A tree that is not there is no tree."""
-    assert not stage.intact(tmp_path / "tree", [origin("app.py", "")], tmp_path)
+    assert not sync.intact(tmp_path / "tree", [origin("app.py", "")], tmp_path)
 
 
 def test_rewritten(staged: Stage) -> None:
@@ -489,7 +490,7 @@ def check(
     """Check a handler against a tree."""
     write(tree, dict(contents))
     origins = [origin(path, content) for path, content in contents.items()]
-    stage.check_handler(variant(options.get("python", "3.11"), handler=handler), origins, tree)
+    check_handler(variant(options.get("python", "3.11"), handler=handler), origins, tree)
 
 
 def message(tree: Path, contents: Mapping[str, str | bytes], handler: str = "app.handler") -> str:
@@ -632,7 +633,7 @@ def test_nothing_is_run(tmp_path: Path) -> None:
 
 def test_no_patterns() -> None:
     """Without patterns everything is kept, and nothing is imported to find out."""
-    assert stage.excluder(function()) is None
+    assert patterns.excluder(function()) is None
 
 
 @pytest.mark.parametrize("pattern", ["!", "[z-a]", "a\\"])

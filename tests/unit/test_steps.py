@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock, Timeout
 
-from buildlib import files, steps
-from buildlib.archive import Written
-from buildlib.project import Project
-from buildlib.store import Store
+from buildlib.cache.store import Store
+from buildlib.files import atomic
+from buildlib.model import Written
+from buildlib.project.project import Project
+from buildlib.steps import stage
+from buildlib.steps.zip import clean_zip, make_zip, zip_is_done, zip_is_published
 from tests.unit.conftest import write
 
 
@@ -29,12 +31,12 @@ def project(tmp_path: Path) -> Project:
 def test_file_system_without_times(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no mtime can be set, the ZIP is the same: its bytes do not come from the tree's."""
     api = project.variants["api"]
-    steps.make_zip(project, api)
+    make_zip(project, api)
     before = project.index()
-    steps.clean_zip(project, api)
-    steps.clean_stage(project, api)
+    clean_zip(project, api)
+    stage.clean_stage(project, api)
     monkeypatch.setattr(os, "utime", lambda *_, **__: None)
-    steps.make_zip(project, api)
+    make_zip(project, api)
     assert project.index() == before
 
 
@@ -43,22 +45,22 @@ def test_file_system_without_times(project: Project, monkeypatch: pytest.MonkeyP
 def test_damaged_record(project: Project, step: str, content: str) -> None:
     """A step's record that cannot be used is as good as none: the same ZIP is made again."""
     api = project.variants["api"]
-    steps.make_zip(project, api)
+    make_zip(project, api)
     before = project.index()
     project.layout.stamp(step, "api").write_text(content)
     project.layout.zip("api").unlink()
-    files.remove(project.store.folder)
+    atomic.remove(project.store.folder)
     again = Project(project.layout.root)
-    assert not steps.zip_is_done(again, api)
-    steps.make_zip(again, api)
-    assert steps.zip_is_done(again, api)
+    assert not zip_is_done(again, api)
+    make_zip(again, api)
+    assert zip_is_done(again, api)
     assert again.index() == before
 
 
 def test_two_runs_take_from_the_store(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ZIP is taken from the store under the lock of its tree: both runs use one temporary."""
     api = project.variants["api"]
-    steps.make_zip(project, api)
+    make_zip(project, api)
     project.layout.zip("api").unlink()
     take, taken = Store.take, []
 
@@ -69,6 +71,6 @@ def test_two_runs_take_from_the_store(project: Project, monkeypatch: pytest.Monk
         return take(self, key, target)
 
     monkeypatch.setattr(Store, "take", watched)
-    steps.make_zip(Project(project.layout.root), api)
+    make_zip(Project(project.layout.root), api)
     assert taken == [project.key(api)]
-    assert steps.zip_is_published(project, api)
+    assert zip_is_published(project, api)

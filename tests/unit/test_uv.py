@@ -1,10 +1,12 @@
 """Runs of uv: what they leave, and what they hide."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from buildlib import uv
+from buildlib import text
+from buildlib.uv import redact, run
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,7 @@ def test_credentials_are_hidden(
     url = f"http://{secret}@127.0.0.1:9/simple"
     arguments = ["pip", "compile", "r.txt", "--default-index", url, "--verbose"]
     log = tmp_path / "logs/uv.log"
-    result = uv.run(arguments, root=tmp_path, cwd=tmp_path, log=log)
+    result = run.run(arguments, root=tmp_path, cwd=tmp_path, log=log)
     assert result.code != 0
     shown = log.read_text(encoding="utf-8")
     assert result.output in shown
@@ -38,28 +40,28 @@ def test_credentials_are_hidden(
 def test_addresses_without_credentials_are_shown() -> None:
     """An address that has none stays as it is, also with an @ in its path."""
     text = "from https://a.example/@scope/x and git@b.example"
-    assert uv._CREDENTIALS.sub("****", text) == text  # noqa: SLF001 - nothing else uses it
+    assert redact.redact(text) == text
 
 
 def test_run(tmp_path: Path) -> None:
     """The pinned uv is run, from its own package, and appends to its log."""
     log = tmp_path / "uv.log"
     for _ in range(2):
-        result = uv.run(["--version"], root=tmp_path, cwd=tmp_path, log=log)
-        assert (result.code, result.output.split()[:2]) == (0, ["uv", uv.installed_version()])
+        result = run.run(["--version"], root=tmp_path, cwd=tmp_path, log=log)
+        assert (result.code, result.output.split()[:2]) == (0, ["uv", version("uv")])
     assert log.read_text().count("$ uv --version\n") == 2
 
 
 def test_tail() -> None:
     """The end of an output is shown, without empty lines."""
-    assert uv.tail("a\n\nb  \n c\n", 2) == "  | b\n  |  c"
-    assert uv.tail("") == ""
+    assert text.tail("a\n\nb  \n c\n", 2) == "  | b\n  |  c"
+    assert text.tail("") == ""
 
 
 def test_credentials_in_foreign_words(tmp_path: Path) -> None:
     """What uv repeats as it was given is shown without its password, too."""
     log = tmp_path / "uv.log"
     url = "http://user:pa55word@a.example"
-    result = uv.run([url], root=tmp_path, cwd=tmp_path, log=log)
+    result = run.run([url], root=tmp_path, cwd=tmp_path, log=log)
     assert "http://****@a.example" in result.output
     assert "pa55word" not in log.read_text(encoding="utf-8")

@@ -1,0 +1,46 @@
+"""The distributions in a ZIP, by their core metadata (PEP 566, PEP 639)."""
+
+import re
+from email.message import Message
+from email.parser import HeaderParser
+
+from buildlib.archive.reader import ZipReader
+from buildlib.text import canonical_name
+
+_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
+
+
+def metadata(archive: ZipReader) -> dict[str, Message]:
+    """Return the core metadata of each distribution in a ZIP, by its normal name."""
+    found = {}
+    for member in archive.members:
+        if _METADATA.fullmatch(member.name):
+            text = (archive.content(member) or b"").decode("utf-8", "replace")
+            message = HeaderParser().parsestr(text, headersonly=True)
+            found[canonical_name(message.get("Name", ""))] = message
+    return found
+
+
+def version(pin: list[str], message: Message | None) -> str:
+    """Return the version of a pinned distribution; empty if it was pinned by address and has none.
+
+    `pin` is its row in a recipe: the version, or `@` and an address, and then its hashes.
+    """
+    if not pin[0].startswith("@"):
+        return pin[0]
+    return str(message.get("Version", "")) if message else ""
+
+
+def licences(message: Message) -> tuple[str, list[str]]:
+    """Return the licence as an expression by PEP 639, or else as names.
+
+    The names are those of the classifiers, or the older free text if it is of one line.
+    """
+    if expression := message.get("License-Expression"):
+        return str(expression), []
+    classifiers = [str(text) for text in message.get_all("Classifier", [])]
+    names = [c.rpartition(" :: ")[2] for c in classifiers if c.startswith("License ::")]
+    text = str(message.get("License", "")).strip()
+    if not names and text and "\n" not in text:
+        names = [text]
+    return "", list(dict.fromkeys(names))

@@ -1,0 +1,87 @@
+"""The headers of a ZIP, from PKWARE's APPNOTE.TXT 6.3.10; sections are named where they apply.
+
+Headers are made from contents and constants, never from a file's metadata.
+"""
+
+import struct
+
+from buildlib.model import CompressedMember
+
+# 4.4.6: MS-DOS date and time of 2012-12-12 12:12:00.
+_DATE = (2012 - 1980) << 9 | 12 << 5 | 12
+
+
+_TIME = 12 << 11 | 12 << 5
+
+
+# 4.4.2: made by version 2.0 on Unix, so that the external attributes hold a Unix mode.
+_UNIX = 3 << 8
+
+
+# 4.4.3: version 2.0 for deflate, 4.5 where ZIP64 is needed.
+_VERSION, _VERSION_ZIP64 = 20, 45
+
+
+# 4.4.15: a regular file, rwxr-xr-x.
+_ATTRIBUTES = 0o100755 << 16
+
+
+# 4.4.4: bit 11, the name is UTF-8.
+_UTF8 = 1 << 11
+
+
+# 4.4.1.4: a field with all bits set says that the value is in the ZIP64 record.
+MAX16, MAX32 = 0xFFFF, 0xFFFFFFFF
+
+
+def _common(name: bytes, member: CompressedMember, *, zip64: bool) -> tuple[int, ...]:
+    """Return the fields that the local and the central header share, up to the CRC."""
+    return (
+        _VERSION_ZIP64 if zip64 else _VERSION,
+        0 if name.isascii() else _UTF8,
+        member.method,
+        _TIME,
+        _DATE,
+        member.crc,
+    )
+
+
+def local_header(name: bytes, member: CompressedMember) -> bytes:
+    """4.3.7; 4.5.3: the local header has both sizes in its ZIP64 field, or none."""
+    sizes = (member.compressed_size, member.size)
+    extra = b""
+    if zip64 := max(sizes) >= MAX32:
+        extra = struct.pack("<HHQQ", 1, 16, member.size, member.compressed_size)
+        sizes = (MAX32, MAX32)
+    fields = _common(name, member, zip64=zip64)
+    header = struct.pack("<4s5H3L2H", b"PK\3\4", *fields, *sizes, len(name), len(extra))
+    return header + name + extra
+
+
+def central_header(name: bytes, member: CompressedMember, offset: int) -> bytes:
+    """4.3.12; 4.5.3: the ZIP64 field has only what does not fit, in this order."""
+    values = (member.size, member.compressed_size, offset)
+    large = [value for value in values if value >= MAX32]
+    extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
+    size, compressed_size, offset = (min(value, MAX32) for value in values)
+    fields = _common(name, member, zip64=bool(large))
+    header = struct.pack(
+        "<4sH5H3L5H2L",
+        *(b"PK\1\2", _UNIX | fields[0], *fields, compressed_size, size),
+        *(len(name), len(extra), 0, 0, 0, _ATTRIBUTES, offset),
+    )
+    return header + name + extra
+
+
+def end_of_archive(count: int, size: int, offset: int) -> bytes:
+    """4.3.16, after 4.3.14 and 4.3.15 where a value does not fit."""
+    zip64 = b""
+    if count >= MAX16 or size >= MAX32 or offset >= MAX32:
+        made_by = _UNIX | _VERSION_ZIP64
+        zip64 = struct.pack(
+            "<4sQ2H2L4Q",
+            *(b"PK\6\6", 44, made_by, _VERSION_ZIP64, 0, 0, count, count, size, offset),
+        ) + struct.pack("<4sLQL", b"PK\6\7", 0, offset + size, 1)
+    count, size, offset = min(count, MAX16), min(size, MAX32), min(offset, MAX32)
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, size, offset, 0)
+    return zip64 + end

@@ -1,0 +1,216 @@
+"""Read a ZIP with all that its headers say, by PKWARE's APPNOTE 6.3.10.
+
+Both headers of every member are read from the bytes, so that nothing is hidden that other readers
+of ZIPs would pass over.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from buildlib.errors import ArchiveError
+
+# 4.3.7, 4.3.12, 4.3.14 to 4.3.16.
+_LOCAL, _CENTRAL = struct.Struct("<4s5H3L2H"), struct.Struct("<4s6H3L5H2L")
+
+
+_ZIP64_END, _ZIP64_LOCATOR = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL")
+
+
+_END = struct.Struct("<4s4H2LH")
+
+
+_MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
+
+
+# 4.4.4: bit 0.
+_ENCRYPTED = 1
+
+
+_STORED, _DEFLATED = 0, 8
+
+
+_METHODS = {_STORED: "stored", _DEFLATED: "deflate", 12: "bzip2", 14: "LZMA", 93: "Zstandard"}
+
+
+_SYSTEMS = {0: "MS-DOS", 3: "Unix", 10: "NTFS", 19: "macOS"}
+
+
+class Member(NamedTuple):
+    """A member: its fields as they are shown, and where its data is."""
+
+    name: str
+    fields: dict[str, str]
+    start: int
+    compressed_size: int
+    size: int
+    method: int
+
+
+class ZipReader:
+    """The bytes of a ZIP, with its members in the order of the central directory.
+
+    Raises:
+        ArchiveError: it is no ZIP, or is damaged, encrypted or of several parts.
+
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.data = path.read_bytes()
+        except OSError as error:
+            msg = f"{path}: {(error.strerror or str(error)).lower()}"
+            raise ArchiveError(msg, "zip") from None
+        self.fields: dict[str, str] = {}
+        try:
+            self.members = list(self._members())
+        except (struct.error, IndexError):
+            self._stop("it is cut or damaged")
+
+    def _stop(self, why: str) -> NoReturn:
+        msg = f"{self.path}: not a ZIP that can be read here: {why}"
+        raise ArchiveError(msg, "zip") from None
+
+    def _end(self) -> tuple[int, int, int]:
+        """Return the number of members, and where the central directory starts and should end."""
+        at = self.data.rfind(b"PK\5\6")
+        if at < 0:
+            self._stop("it has no end record (4.3.16)")
+        _, disk, start_disk, _, count, size, offset, length = _END.unpack_from(self.data, at)
+        if disk or start_disk:
+            self._stop("it is one of several parts")
+        comment = self.data[at + _END.size :]
+        if len(comment) != length:
+            self._stop("it goes on after its end")
+        self.fields["comment"] = repr(comment)
+        self.fields["ZIP64"] = "no"
+        end = at
+        if self.data[max(at - _ZIP64_LOCATOR.size, 0) : at].startswith(b"PK\6\7"):
+            _, _, end, _ = _ZIP64_LOCATOR.unpack_from(self.data, at - _ZIP64_LOCATOR.size)
+            record = _ZIP64_END.unpack_from(self.data, end)
+            if record[0] != b"PK\6\6":
+                self._stop("its ZIP64 record (4.3.14) is not where it says")
+            count, size, offset = record[7:10]
+            self.fields["ZIP64"] = f"version {record[2] & 0xFF}, needs {record[3]}"
+        if offset + size > end:
+            self._stop("its central directory is not where it says")
+        return count, offset, offset + size
+
+    def _members(self) -> Iterator[Member]:
+        count, at, end = self._end()
+        for _ in range(count):
+            header = _CENTRAL.unpack_from(self.data, at)
+            if header[0] != b"PK\1\2":
+                self._stop("a header of its central directory (4.3.12) is missing")
+            lengths = header[10:13]
+            texts, at = self._cut(at + _CENTRAL.size, lengths)
+            yield self._member(header, texts)
+        if at != end:
+            self._stop("its central directory is longer than its members")
+
+    def _cut(self, at: int, lengths: Sequence[int]) -> tuple[list[bytes], int]:
+        found = []
+        for length in lengths:
+            found.append(self.data[at : at + length])
+            at += length
+        if at > len(self.data):
+            self._stop("it is cut or damaged")
+        return found, at
+
+    def _member(self, header: tuple[int, ...], texts: list[bytes]) -> Member:
+        raw, extra, comment = texts
+        _, made, needed, flags, method, time, date, crc = header[:8]
+        internal, external = header[14], header[15]
+        name = raw.decode("utf-8", "backslashreplace")
+        values = _zip64(extra, (header[9], header[8], header[16]))
+        size, compressed_size, offset = values
+        local, start = self._local(offset, name)
+        if start + compressed_size > len(self.data):
+            self._stop(f"the data of '{name}' is cut")
+        fields = {
+            "name": raw.hex(" ") if not raw.isascii() else name,
+            "mode": f"{external >> 16:07o}",
+            "time": _time(date, time),
+            "flags": f"{flags:#06x}",
+            "method": _METHODS.get(method, str(method)),
+            "extra": extra.hex() or "none",
+            "comment": repr(comment) if comment else "none",
+            "made by": f"{_SYSTEMS.get(made >> 8, made >> 8)} {(made & 0xFF) / 10}",
+            "version needed": str((needed & 0xFF) / 10),
+            "attributes": f"MS-DOS {external & _MAX16:#06x}, internal {internal:#06x}",
+            "CRC-32": f"{crc:08x}",
+        }
+        # What the local header should say too; sizes are 0 there if a data descriptor follows.
+        same = {
+            "name": raw == local[1],
+            "flags": flags == local[0][2],
+            "method": method == local[0][3],
+            "time": (time, date) == local[0][4:6],
+            "version needed": needed == local[0][1],
+        }
+        names = ("name", "flags", "method", "time", "version needed")
+        shown = dict(zip(names, (
+            repr(local[1]), f"{local[0][2]:#06x}", str(local[0][3]),
+            _time(local[0][5], local[0][4]), str((local[0][1] & 0xFF) / 10),
+        ), strict=True))  # fmt: skip
+        for field, equal in same.items():
+            fields[f"{field} in the local header"] = "the same" if equal else shown[field]
+        fields["extra in the local header"] = local[2].hex() or "none"
+        return Member(name, fields, start, compressed_size, size, method)
+
+    def _local(self, offset: int, name: str) -> tuple[tuple[tuple[int, ...], bytes, bytes], int]:
+        header = _LOCAL.unpack_from(self.data, offset)
+        if header[0] != b"PK\3\4":
+            self._stop(f"the local header (4.3.7) of '{name}' is not where it says")
+        (raw, extra), start = self._cut(offset + _LOCAL.size, header[9:11])
+        if header[2] & _ENCRYPTED:
+            self._stop(f"'{name}' is encrypted")
+        return (header, raw, extra), start
+
+    def compressed(self, member: Member) -> bytes:
+        """Return the data of a member as it stands in the archive."""
+        return self.data[member.start : member.start + member.compressed_size]
+
+    def content(self, member: Member) -> bytes | None:
+        """Return the content of a member; None if its method is none that is known here."""
+        data = self.compressed(member)
+        if member.method == _STORED:
+            return data
+        if member.method != _DEFLATED:
+            return None
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            content = inflate.decompress(data, member.size + 1)
+        except zlib.error as error:
+            self._stop(f"the data of '{member.name}' is damaged ({error})")
+        if len(content) != member.size:
+            self._stop(f"the data of '{member.name}' has not the size that it should")
+        return content
+
+
+def _zip64(extra: bytes, values: Sequence[int]) -> list[int]:
+    """Return the sizes and the offset, from the ZIP64 field where they do not fit (4.5.3)."""
+    large = b""
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, at)
+        if kind == 1:
+            large = extra[at + 4 : at + 4 + length]
+        at += 4 + length
+    found = []
+    for value in values:
+        if value == _MAX32 and large:
+            found.append(int.from_bytes(large[:8], "little"))
+            large = large[8:]
+        else:
+            found.append(value)
+    return found
+
+
+def _time(date: int, time: int) -> str:
+    """Return an MS-DOS date and time (4.4.6)."""
+    day = f"{1980 + (date >> 9)}-{date >> 5 & 15:02}-{date & 31:02}"
+    return f"{day} {time >> 11:02}:{time >> 5 & 63:02}:{(time & 31) * 2:02}"

@@ -1,0 +1,92 @@
+"""Write a ZIP whose bytes are decided by its members alone.
+
+Written from PKWARE's APPNOTE.TXT 6.3.10; the sections are named where they apply. Members are made
+from their contents and constants, never from a file's metadata.
+"""
+
+import contextlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO
+
+import deflate
+
+from buildlib.archive.hashing import CHUNK, HashingWriter
+from buildlib.archive.headers import central_header, end_of_archive, local_header
+from buildlib.archive.previous import PreviousMembers, PreviousZip
+from buildlib.errors import ArchiveError
+from buildlib.model import CompressedMember, Written
+
+
+def write(
+    path: Path, members: Iterable[tuple[str, CompressedMember]], base: PreviousZip | None = None
+) -> Written:
+    """Write the members, each with its name, in the order of their names' UTF-8 bytes.
+
+    Those of `base` that it does not omit are taken over; together they need no ZIP64.
+
+    Raises:
+        ArchiveError: the data of a member, or the base, is not what it was said to be.
+
+    """
+    entries = sorted((name.encode(), member) for name, member in members)
+    count, unzipped = len(entries), sum(member.size for _, member in entries)
+    central: list[bytes] = []
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor())
+        output = HashingWriter(stack.enter_context(path.open("wb", buffering=0)), pool)
+        sources, earlier = _Sources(stack), None
+        if base:
+            opened = stack.enter_context(base.path.open("rb", buffering=0))
+            earlier = PreviousMembers(base, opened)
+        for name, member in entries:
+            if earlier:
+                central += earlier.copy(output, before=name)
+            central.append(central_header(name, member, output.size))
+            output.write(local_header(name, member))
+            sources.copy(name, member, output)
+        if earlier:
+            central += earlier.copy(output)
+            earlier.check()
+            count, unzipped = count + earlier.count, unzipped + earlier.unzipped
+        start = output.size
+        output.write(b"".join(central))
+        output.write(end_of_archive(count, output.size - start, start))
+        return Written(output.finish(), output.size, unzipped)
+
+
+class _Sources:
+    """The files that the data of members is in, each opened once."""
+
+    def __init__(self, stack: contextlib.ExitStack) -> None:
+        self._stack = stack
+        self._packs: dict[str, BinaryIO] = {}
+
+    def copy(self, name: bytes, member: CompressedMember, output: HashingWriter) -> None:
+        """Copy the data of a member."""
+        if not member.offset and member.compressed_size == member.size:
+            with open(member.pack, "rb") as own:  # stored straight from its own file
+                _copy(own, name, member, output)
+            return
+        pack = self._packs.get(member.pack)
+        if pack is None:
+            pack = self._stack.enter_context(open(member.pack, "rb"))  # noqa: SIM115
+            self._packs[member.pack] = pack
+        _copy(pack, name, member, output)
+
+
+def _copy(source: BinaryIO, name: bytes, member: CompressedMember, output: HashingWriter) -> None:
+    source.seek(member.offset)
+    left, crc = member.compressed_size, 0
+    while left:
+        chunk = source.read(min(left, CHUNK))
+        if not chunk:
+            break
+        if not member.method:
+            crc = deflate.crc32(chunk, crc)
+        output.write(chunk)
+        left -= len(chunk)
+    if left or (not member.method and crc != member.crc):
+        msg = f"{name.decode()}: changed while it was read; run doit again"
+        raise ArchiveError(msg, "changed")

@@ -1,0 +1,1 @@
+"""A ZIP to `dist/`, whose files never disagree."""

@@ -1,0 +1,125 @@
+"""`dist/`: the ZIPs, their checksums, their evidence and the index, which never disagree.
+
+A ZIP changes together with its checksum, its evidence and its entry in the index, under one lock:
+first what described the old one goes, then the new one comes, then its description. Whoever is
+killed between two of these steps leaves a ZIP without a description, never one with a wrong one.
+"""
+
+import base64
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from buildlib.files import atomic, locks
+from buildlib.layout import Layout
+from buildlib.model import Variant, Written
+from buildlib.runtimes import RUNTIMES
+
+Entry = dict[str, Any]
+
+
+def read(layout: Layout) -> dict[str, Entry]:
+    """Return the index; it is empty if there is none."""
+    index = atomic.read_json(layout.index)
+    return index if isinstance(index, dict) else {}
+
+
+def entry(layout: Layout, variant: Variant, written: Written) -> Entry:
+    """Return a variant's entry in the index."""
+    digest = bytes.fromhex(written.sha256)
+    return {
+        "lambda": variant.function.name,
+        "handler": variant.function.handler,
+        "runtime": RUNTIMES[variant.python].identifier,
+        "architecture": variant.architecture,
+        "path": f"{layout.dist.name}/{variant.id}.zip",
+        "sha256": written.sha256,
+        "source_code_hash": base64.b64encode(digest).decode(),
+        "size": written.size,
+        "unzipped_size": written.unzipped_size,
+    }
+
+
+def publish(
+    layout: Layout,
+    variant: Variant,
+    written: Written,
+    new: Path | None = None,
+    evidence: Mapping[Path, bytes] = MappingProxyType({}),
+) -> None:
+    """Put the file `new` in the place of a variant's ZIP, and describe it.
+
+    Without `new`, only the description of the ZIP that is there is made again. `evidence` are the
+    contents of `layout.evidence`; what is there and not among them goes.
+    """
+    with locks.locked(layout.lock("dist")):
+        index = read(layout)
+        changed = entry(layout, variant, written)
+        for path in layout.evidence(variant.id):
+            if path not in evidence or not _has(path, evidence[path]):
+                path.unlink(missing_ok=True)
+        if index.get(variant.id) != changed:
+            if index.pop(variant.id, None) is not None:
+                _write(layout, index)
+            layout.checksum(variant.id).unlink(missing_ok=True)
+        if new is not None:
+            os.replace(new, layout.zip(variant.id))
+        atomic.write(layout.checksum(variant.id), _checksum(layout, variant, written))
+        for path, content in evidence.items():
+            if not _has(path, content):
+                atomic.write(path, content)
+        if index.get(variant.id) != changed:
+            index[variant.id] = changed
+            _write(layout, index)
+
+
+def is_listed(layout: Layout, variant: Variant, written: Written, index: dict[str, Entry]) -> bool:
+    """Tell whether the index says of a ZIP what it is."""
+    return index.get(variant.id) == entry(layout, variant, written)
+
+
+def has_checksum(layout: Layout, variant: Variant, written: Written) -> bool:
+    """Tell whether the checksum of a ZIP is the right one."""
+    try:
+        checksum = layout.checksum(variant.id).read_bytes()
+    except OSError:
+        return False
+    return checksum == _checksum(layout, variant, written)
+
+
+def withdraw(layout: Layout, variant_id: str, *, zip_too: bool = True) -> None:
+    """Remove a variant's entry in the index, its checksum, its evidence and its ZIP."""
+    with locks.locked(layout.lock("dist")):
+        index = read(layout)
+        if index.pop(variant_id, None) is not None:
+            _write(layout, index)
+        for path in (*layout.evidence(variant_id), layout.checksum(variant_id)):
+            atomic.remove(path)
+        if zip_too:
+            atomic.remove(layout.zip(variant_id))
+    with contextlib.suppress(OSError):
+        layout.dist.rmdir()  # only once it is empty
+
+
+def _has(path: Path, content: bytes) -> bool:
+    try:
+        return path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
+    """Return the line that `sha256sum -c` reads from the repository's root."""
+    return f"{written.sha256}  {f'{layout.dist.name}/{variant.id}.zip'}\n".encode()
+
+
+def _write(layout: Layout, index: dict[str, Entry]) -> None:
+    if not index:
+        layout.index.unlink(missing_ok=True)
+        return
+    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
+    atomic.write(layout.index, text.encode())

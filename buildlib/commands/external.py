@@ -1,0 +1,158 @@
+"""A program for Terraform's and OpenTofu's `external` data source: what to deploy, built first.
+
+    python -m buildlib external < query
+
+The protocol is that of the provider hashicorp/external: a JSON object of strings comes on stdin
+(or as the only argument, for provisioners), one goes to stdout and nothing else does; errors go to
+stderr with exit code 1. The query's keys, all optional:
+
+    root              the repository, relative to the working directory; default: this one
+    id                a variant: the answer has its entry in the index, as strings
+    ids               variants, with spaces between: the answer has each one's entry, as JSON text;
+                      without `id` and `ids` there is one for every variant
+    plan              "true": what lambdas.hashes.json has for the present inputs is not built
+    source_code_hash  with `id`: what it must be, as it was planned
+
+docs/how-to/terraform.md says when to use which.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from buildlib.artifacts import hashes
+from buildlib.errors import BuildError, QueryError, RecordError
+from buildlib.model import Variant
+from buildlib.project.project import Project
+from buildlib.runtimes import RUNTIMES
+from buildlib.steps import run
+from buildlib.text import closest
+
+_KEYS = ("id", "ids", "plan", "root", "source_code_hash")
+
+
+Answer = dict[str, str]
+
+
+def answer(query: Mapping[str, str], here: Path) -> Answer:
+    """Return the answer to a query that is asked in the folder `here`.
+
+    Raises:
+        BuildError: the query is wrong, or what it asks for cannot be built.
+
+    """
+    planning = _planning(query)
+    if "id" in query and "ids" in query:
+        msg = "the query has both 'id' and 'ids'; give the one variant, or the list"
+        raise QueryError(msg)
+    expected = query.get("source_code_hash")
+    if expected is not None and "id" not in query:
+        msg = "'source_code_hash' in the query is what one variant must have: name it as 'id'"
+        raise QueryError(msg)
+    project = Project((here / query.get("root", "")).resolve())
+    try:
+        if "id" in query:
+            variant = _declared(project, query["id"])
+            found = _deployment(project, variant, planning=planning)
+            _check_planned(variant, expected, found["source_code_hash"])
+            return found
+        names = query["ids"].split() if "ids" in query else list(project.variants)
+        wanted = [_declared(project, name) for name in names]
+        return {
+            variant.id: json.dumps(_deployment(project, variant, planning=planning), sort_keys=True)
+            for variant in wanted
+        }
+    finally:
+        project.digests.save()
+
+
+def _planning(query: Mapping[str, str]) -> bool:
+    for name in query:
+        if name not in _KEYS:
+            close = closest(name, _KEYS)
+            hint = f" (did you mean '{close}'?)" if close else ""
+            msg = f"the query has an unknown key '{name}'{hint}. Allowed: {', '.join(_KEYS)}"
+            raise QueryError(msg)
+    plan = query.get("plan", "false")
+    if plan not in {"true", "false"}:
+        msg = f"'plan' in the query: expected true or false, found '{plan}'"
+        raise QueryError(msg)
+    return plan == "true"
+
+
+def _declared(project: Project, variant_id: str) -> Variant:
+    variant = project.variants.get(variant_id)
+    if variant is None:
+        known = ", ".join(project.variants)
+        msg = f"lambdas.yaml declares no '{variant_id}'; these are its variants: {known}"
+        raise QueryError(msg)
+    return variant
+
+
+def _deployment(project: Project, variant: Variant, *, planning: bool) -> Answer:
+    """Return what Terraform needs to know of a variant; the same whether it was built or not."""
+    entry = _entry(project, variant, planning=planning)
+    return {
+        "id": variant.id,
+        "lambda": variant.function.name,
+        "handler": variant.function.handler,
+        "runtime": RUNTIMES[variant.python].identifier,
+        "architecture": variant.architecture,
+        "path": project.layout.relative(project.layout.zip(variant.id)),
+        "sha256": entry["sha256"],
+        "source_code_hash": entry["source_code_hash"],
+    }
+
+
+def _entry(project: Project, variant: Variant, *, planning: bool) -> hashes.Entry:
+    if planning and variant.id in project.recorded():
+        recorded = project.recorded()[variant.id]
+        try:
+            present = project.key(variant) == recorded["key"]
+        except BuildError:  # without a lock there is no key; building says what to do
+            present = False
+        if present:
+            return recorded
+    written = run.build_variant(project, variant)
+    key = project.key(variant)
+    # What was in dist/ before was not checked by a build of today.
+    hashes.check(project.recorded(), variant, key, written.sha256)
+    return hashes.entry(key, written.sha256)
+
+
+def _check_planned(variant: Variant, planned: str | None, found: str) -> None:
+    if planned is not None and planned != found:
+        msg = (
+            f"'{variant.id}' was planned with source_code_hash {planned}, and the present inputs "
+            f"give {found}: this checkout is not the one that was planned, or the ZIP is not "
+            "reproducible. Check out the commit of the plan, or plan again"
+        )
+        raise RecordError(msg)
+
+
+def read(text: str) -> dict[str, str]:
+    """Return the query in a JSON text.
+
+    Raises:
+        QueryError: it is not an object of strings.
+
+    """
+    try:
+        query = json.loads(text)
+    except ValueError as error:
+        msg = f"the query is not JSON ({error}); expected an object of strings on stdin"
+        raise QueryError(msg) from None
+    if not isinstance(query, dict) or not all(isinstance(value, str) for value in query.values()):
+        msg = f"the query must be a JSON object whose values are strings, found {text.strip()[:80]}"
+        raise QueryError(msg)
+    return query
+
+
+def respond(text: str, here: Path) -> str:
+    """Return the JSON text that answers the query in `text`, asked in the folder `here`.
+
+    Raises:
+        BuildError: as `read` and `answer`.
+
+    """
+    return json.dumps(answer(read(text), here), sort_keys=True)

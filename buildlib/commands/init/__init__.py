@@ -1,0 +1,1 @@
+"""`python -m buildlib init`: a manifest for a repository that exists."""

@@ -1,0 +1,1 @@
+"""`doit invoke`: run a ZIP as Lambda does."""

@@ -1,0 +1,147 @@
+"""Start the emulator, invoke the function once, stop: by any Python from 3.10 on, nothing else.
+
+This file is not imported. It runs beside the function: on this machine, or in a container. On stdin
+comes what to do, as JSON; on stdout goes a JSON object a line: `{"log": ...}` for what the function
+wrote, `{"platform": ...}` for what the emulator says, and at the end what the answer was.
+"""
+
+import contextlib
+import ctypes
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+PATH = "/2015-03-31/functions/function/invocations"
+
+
+# Seconds until the emulator listens, and that an answer may take beyond the function's timeout:
+# Lambda gives the initialisation ten.
+START = 20.0
+
+
+GRACE = 30.0
+
+
+_lock = threading.Lock()
+
+
+def say(**values: object) -> None:
+    """Write one object."""
+    with _lock:
+        sys.stdout.write(json.dumps(values) + "\n")
+        sys.stdout.flush()
+
+
+def pass_on(kind: str, stream: IO[bytes]) -> None:
+    """Write what comes from a stream, line by line."""
+    for line in stream:
+        say(**{kind: line.decode(errors="replace").rstrip("\n")})
+
+
+def free_ports() -> tuple[int, int]:
+    """Return two ports of the loopback interface that nobody uses at the moment."""
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1]), int(other.getsockname()[1])
+
+
+def without_privileges() -> None:
+    """Make root a user like any other: without capabilities from the next program on.
+
+    prctl(2), capabilities(7): SECBIT_NOROOT and its lock, then no_new_privs.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    for option, value in ((28, 0b11), (38, 1)):
+        if library.prctl(option, value, 0, 0, 0):
+            raise OSError(ctypes.get_errno(), "prctl")
+
+
+def start(task: dict[str, Any], ports: dict[str, int]) -> "subprocess.Popen[bytes]":
+    """Start the emulator, as the user that the function gets."""
+    command = [
+        word.format_map(ports) if word.startswith("127.0.0.1:{") else word
+        for word in task["command"]
+    ]
+    who: dict[str, Any] = {}
+    bare: Callable[[], None] | None = None
+    if task["user"] is not None:
+        who = {"user": task["user"], "group": task["user"], "extra_groups": []}
+    elif os.getuid() == 0:
+        bare = without_privileges
+    return subprocess.Popen(  # noqa: S603 - the command is AWS's emulator
+        command,
+        cwd=task["folder"],
+        env=(dict(os.environ) if task["inherit"] else {}) | task["variables"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=bare,  # noqa: PLW1509 - there is one thread yet
+        umask=0o022,
+        **who,
+    )
+
+
+def wait_for(port: int, emulator: "subprocess.Popen[bytes]") -> bool:
+    """Wait until the emulator listens; False if it ended or takes too long."""
+    end = time.monotonic() + START
+    while emulator.poll() is None and time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def invoke(port: int, task: dict[str, Any]) -> dict[str, Any]:
+    """Send the event and return the status and the body of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=task["timeout"] + GRACE)
+    connection.request("POST", PATH, task["event"].encode(), {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    return {"status": response.status, "body": response.read().decode(errors="replace")}
+
+
+def main(task: dict[str, Any]) -> int:
+    """Do it; the exit code says whether there was an answer."""
+    ports = dict(zip(("emulator", "api"), free_ports(), strict=True))
+    if task["port"]:  # the image's entry point has its own
+        ports["emulator"] = task["port"]
+    try:
+        emulator = start(task, ports)
+    except (OSError, subprocess.SubprocessError) as error:
+        say(problem=f"{task['command'][0]} cannot be started: {error}")
+        return 1
+    streams = (("log", emulator.stdout), ("platform", emulator.stderr))
+    readers = [threading.Thread(target=pass_on, args=pair) for pair in streams]
+    for reader in readers:
+        reader.start()
+    answer: dict[str, Any] = {"problem": "the emulator did not start"}
+    try:
+        if wait_for(ports["emulator"], emulator):
+            answer = invoke(ports["emulator"], task)
+    except (OSError, http.client.HTTPException) as error:
+        answer = {"problem": f"the emulator gave no answer: {error!r}"}
+    finally:
+        emulator.terminate()  # it ends the function's processes, too
+        try:
+            emulator.wait(5)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(emulator.pid, signal.SIGKILL)
+    for reader in readers:
+        reader.join(5)  # a process that the function left behind may hold the other end
+    say(**answer)
+    return "problem" in answer
+
+
+if __name__ == "__main__":
+    code = main(json.loads(sys.stdin.readline()))
+    raise SystemExit(code)

@@ -1,0 +1,1 @@
+"""`doit report`: a page about everything that was built."""

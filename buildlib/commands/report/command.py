@@ -1,0 +1,68 @@
+"""The task `report`: whether the page is of what is there now, and how it is made."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from buildlib import __version__
+from buildlib.commands.report import facts
+from buildlib.errors import BuildError
+from buildlib.files import atomic
+from buildlib.project.project import Project
+
+
+def is_done(project: Project) -> bool:
+    """Tell whether the page is there, as it was made, and nothing that it shows changed since."""
+    try:
+        content = project.layout.report.read_bytes()
+    except FileNotFoundError:
+        return False
+    return bool(atomic.read_json(_stamp(project)) == _state(project, content))
+
+
+def make(project: Project) -> None:
+    """Write the page.
+
+    Raises:
+        BuildError: what draws and fills the page is not installed.
+
+    """
+    try:
+        from buildlib.commands.report import page  # an extra
+    except ImportError:
+        msg = "doit report needs Vega and Jinja: pip install 'doit-lambda-zip[report]'"
+        raise BuildError(msg, "report") from None
+    builds = list(facts.builds(project))
+    contents = {
+        build.id: facts.content(project, project.variants[build.id])
+        for build in builds
+        if build.written
+    }
+    locks = {f.name: facts.lock(project, f) for f in project.manifest.functions}
+    content = page.render(builds, contents, locks).encode()
+    atomic.write(project.layout.report, content)
+    atomic.write_json(_stamp(project), _state(project, content))
+
+
+def clean(project: Project) -> None:
+    """Remove the page."""
+    atomic.remove(project.layout.report)
+    atomic.remove(_stamp(project))
+
+
+def _stamp(project: Project) -> Path:
+    return project.layout.build / "report.json"
+
+
+def _state(project: Project, content: bytes) -> list[str]:
+    """Return the sha256 of what the page shows, and of the page.
+
+    What is in a ZIP follows from its own sha256, and which files are the function's, from its key.
+    """
+    shown = [
+        [*build, build.written and project.key(project.variants[build.id])]
+        for build in facts.builds(project)
+    ]
+    locks = [facts.lock(project, function) for function in project.manifest.functions]
+    text = json.dumps([__version__, shown, locks])
+    return [hashlib.sha256(data).hexdigest() for data in (text.encode(), content)]

@@ -1,0 +1,243 @@
+"""Build a variant twice more, elsewhere and otherwise, and compare: the promise, put to the test.
+
+Both builds are runs of the real doit, each in a folder of its own that has just the inputs: what a
+clean checkout on another machine would have. All that must not reach the bytes differs between the
+two, and nothing is taken over from an earlier build.
+"""
+
+import contextlib
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from buildlib.archive import diff
+from buildlib.cache import digests
+from buildlib.errors import VerifyError
+from buildlib.layout import MANIFEST, Layout
+from buildlib.lock import lockfile
+from buildlib.manifest import functions
+from buildlib.model import Function, Variant
+from buildlib.project.project import Project
+from buildlib.text import tail
+
+_DODO = "from buildlib.tasks import *\n"
+
+
+# Differences that are shown.
+_SHOWN = 20
+
+
+class _Variation(NamedTuple):
+    """Where and how a build runs: all that the byte contract says does not matter."""
+
+    folder: str
+    umask: int
+    seed: int  # of the order in which files are created; odd reverses folders
+    mode: int
+    mtime: int
+    processes: tuple[str, ...]
+    variables: dict[str, str]
+    fresh_cache: bool
+
+
+_SURROUNDINGS = (
+    _Variation(
+        folder="one",
+        umask=0o022,
+        seed=0,
+        mode=0o644,
+        mtime=1_000_000_000,
+        processes=(),
+        variables={
+            "TZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+            "PYTHONHASHSEED": "0",
+            "PYTHON_CPU_COUNT": "1",
+        },
+        fresh_cache=False,
+    ),
+    _Variation(
+        folder="two/in a deeper folder/\u00e9/with/more/above/it",
+        umask=0o077,
+        seed=1,
+        mode=0o700,
+        mtime=1_700_000_000,
+        processes=("-n", "2"),
+        variables={
+            "TZ": "Asia/Kathmandu",
+            "LC_ALL": "tr_TR.UTF-8",
+            "PYTHONHASHSEED": "4711",
+            "PYTHON_CPU_COUNT": "3",
+            "SOURCE_DATE_EPOCH": "1",
+        },
+        fresh_cache=True,
+    ),
+)
+
+
+def verify(project: Project, one: Variant) -> Iterator[str]:
+    """Build a variant twice and yield a line that says that both equal what is in `dist/`.
+
+    Raises:
+        VerifyError: they do not, with all that differs; or there is nothing to compare with.
+
+    """
+    artifact = project.layout.zip(one.id)
+    shown = project.layout.relative(artifact)
+    if not artifact.exists() and one.function.docker:
+        yield f"{one.id}: left out; {shown} is not there, which needs a container"
+        return
+    if not artifact.exists():
+        msg = f"{shown}: it is not there; run 'doit zip:{one.id}' first"
+        raise VerifyError(msg)
+    _check_lock(project, one.function)
+    with tempfile.TemporaryDirectory(prefix="lambda-zip-verify-") as temporary:
+        # Real paths: on macOS the folder for temporary files is a link.
+        top = Path(temporary).resolve()
+        layouts = [_prepare(project, one, top, place) for place in _SURROUNDINGS]
+        _build(one, top, layouts)
+        zips = [layout.zip(one.id) for layout in layouts]
+        _compare(zips[0], zips[1], "two builds from the same inputs")
+        stale = "" if project.built(one) else ", which is not of the present inputs"
+        _compare(artifact, zips[0], f"{shown}{stale}, and a build from the present inputs")
+        for mine, *others in zip(
+            *(at.evidence(one.id) for at in (project.layout, *layouts)), strict=True
+        ):
+            if one.function.evidence:
+                _check_evidence(mine, others)
+    yield f"{one.id}: two builds and {shown} are equal, sha256 {digests.sha256(artifact)}"
+
+
+def _check_lock(project: Project, function: Function) -> None:
+    requirements = project.requirements(function)
+    if requirements is None or function.lock is None:
+        return
+    path = project.layout.root / function.lock
+    if problem := lockfile.state(path, requirements, project.lowest_python(function)):
+        msg = f"{function.lock}: the lock {problem}; run 'doit lock:{function.name}' first"
+        raise VerifyError(msg)
+
+
+def _compare(one: Path, other: Path, what: str) -> None:
+    found = diff.differences(one, other)
+    if not found:
+        return
+    lines = [f"  {line}" for difference in found for line in str(difference).splitlines()]
+    if len(found) > _SHOWN:
+        lines = [f"  {line}" for some in found[:_SHOWN] for line in str(some).splitlines()]
+        lines.append(f"  and {len(found) - _SHOWN} more differences")
+    msg = f"{what}, differ:\n" + "\n".join(lines)
+    raise VerifyError(msg)
+
+
+def _check_evidence(mine: Path, others: Iterable[Path]) -> None:
+    content = mine.read_bytes() if mine.exists() else b""
+    if any(other.read_bytes() != content for other in others):
+        msg = f"dist/{mine.name}: it is not what two builds from the present inputs give"
+        raise VerifyError(msg)
+
+
+def _prepare(project: Project, one: Variant, top: Path, place: _Variation) -> Layout:
+    """Make a repository that has the inputs of one variant."""
+    root = top / place.folder
+    root.mkdir(parents=True)
+    origin = project.layout.root
+    paths = sorted(_inputs(project, one.function))
+    random.Random(place.seed).shuffle(paths)  # noqa: S311 - repeatable, and no secret
+    for path in paths:
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(origin / path, target)
+        target.chmod(place.mode)
+        os.utime(target, (place.mtime, place.mtime))
+    for folder in _wheel_folders(project, one.function):
+        with contextlib.suppress(FileExistsError):
+            (root / folder).parent.mkdir(parents=True, exist_ok=True)
+            (root / folder).symlink_to(origin / folder, target_is_directory=True)
+    (root / MANIFEST).write_text(json.dumps(_manifest(project, one.function)), encoding="utf-8")
+    (root / "dodo.py").write_text(_DODO, encoding="utf-8")
+    return Layout(root)
+
+
+def _inputs(project: Project, function: Function) -> set[str]:
+    """Return the files that a function is built from, and those with settings of indexes."""
+    paths = {origin.path for origin in project.sources(function)}
+    requirements = project.requirements(function)
+    if requirements is not None:
+        paths |= requirements.files | {str(function.lock)}
+    root = project.layout.root
+    return paths | {name for name in ("uv.toml", "pyproject.toml") if (root / name).is_file()}
+
+
+def _wheel_folders(project: Project, function: Function) -> Iterator[str]:
+    """Yield the folders in the repository in which packages are looked for (--find-links)."""
+    requirements = project.requirements(function)
+    for index in requirements.indexes if requirements else ():
+        path = Path(index)
+        if path.is_absolute() and path.is_dir() and path.is_relative_to(project.layout.root):
+            yield project.layout.relative(path)
+
+
+def _manifest(project: Project, function: Function) -> dict[str, Any]:
+    """Return a manifest of one function, and of those that share its lock."""
+    lambdas = {
+        other.name: _entry(other, project.layout.root, whole=other is function)
+        for other in project.manifest.functions
+        if other is function or (other.lock and other.lock == function.lock)
+    }
+    return {"version": 1, "defaults": {"frozen": True}, "lambdas": lambdas}
+
+
+def _entry(function: Function, root: Path, *, whole: bool) -> dict[str, Any]:
+    """Return a function as it is declared in the manifest; if not `whole`, without its content."""
+    entry = functions.declaration(function)
+    if not whole:
+        entry.pop("include", None)
+    if function.docker and function.docker.secrets:
+        found = {n: str(root / Path(path).expanduser()) for n, path in function.docker.secrets}
+        entry["docker"]["secrets"] = found
+    return entry
+
+
+# -- two builds ------------------------------------------------------------------------------------
+
+
+def _build(one: Variant, top: Path, layouts: list[Layout]) -> None:
+    """Run doit in both repositories at the same time."""
+    runs = []
+    for layout, place in zip(layouts, _SURROUNDINGS, strict=True):
+        variables = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("LAMBDA_ZIP_", "LC_", "LANG", "DOIT_"))
+        }
+        variables |= place.variables
+        if place.fresh_cache:
+            variables["UV_CACHE_DIR"] = str(top / "uv-cache")
+        command = [sys.executable, "-m", "doit", *place.processes, f"hash:{one.id}"]
+        # A file, not a pipe: neither run waits until the other's output is read.
+        with (layout.root / "output.txt").open("wb") as output:
+            runs.append(
+                subprocess.Popen(  # noqa: S603 - this interpreter, and arguments of our own
+                    command,
+                    cwd=layout.root,
+                    env=variables,
+                    umask=-1 if os.name == "nt" else place.umask,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                )
+            )
+    codes = [run.wait() for run in runs]
+    for code, layout in zip(codes, layouts, strict=True):
+        if code:
+            text = (layout.root / "output.txt").read_text(encoding="utf-8", errors="replace")
+            msg = f"{one.id}: it could not be built a second time\n{tail(text)}"
+            raise VerifyError(msg)

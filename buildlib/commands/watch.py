@@ -1,0 +1,138 @@
+"""Build again whenever an input changes, within one process: everything stays imported."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from buildlib import errors
+from buildlib.cache.digests import signature
+from buildlib.errors import BuildError
+from buildlib.layout import MANIFEST
+from buildlib.model import Variant
+from buildlib.project.project import Project
+from buildlib.steps import summary
+from buildlib.steps.run import run as steps_run
+from buildlib.steps.summary import Outcome
+from buildlib.text import closest
+
+# Milliseconds: changes that come together are one; the manifest is looked at this often.
+_STEP, _DEBOUNCE, _LOOK = 20, 200, 500
+
+
+_CLOCK = 20_000_000  # ns by which a file's time may lag behind
+
+
+def run(root: Path, names: Sequence[str]) -> Iterator[str]:
+    """Build the functions or variants `names`, or all, and again at each change; yield lines.
+
+    Ctrl-C ends it, as a KeyboardInterrupt. What cannot be built is said, and tried again at the
+    next change.
+
+    Raises:
+        BuildError: a name is not declared, or watchfiles is not installed.
+
+    """
+    try:
+        from watchfiles import watch  # an extra
+    except ImportError:
+        msg = "doit watch needs watchfiles: pip install 'doit-lambda-zip[watch]'"
+        raise BuildError(msg, "watch") from None
+    chosen(Project(root), names)
+    said = ""
+    while True:
+        seen = _manifest(root)
+        try:
+            project = Project(root)
+            variants = chosen(project, names)
+            yield from _built(project, variants)
+            plural = "s" if len(variants) > 1 else ""
+            yield f"watching {len(variants)} variant{plural}; Ctrl-C ends it"
+            said = ""
+            fresh = True  # what changed before the first look is not among the changes
+            for changed in watch(
+                *(_folders(project, variants) or [root / MANIFEST]),
+                step=_STEP,
+                debounce=_DEBOUNCE,
+                rust_timeout=_LOOK,
+                yield_on_timeout=True,
+                raise_interrupt=True,
+            ):
+                if _manifest(root) != seen:
+                    break
+                if changed or fresh:
+                    yield from _built(_again(project), variants)
+                fresh = False
+        except (BuildError, OSError) as error:
+            # The manifest is wrong, or it or a folder is not there for a moment, as while git
+            # works: once is enough to say so, until it is mended.
+            told = errors.describe(error)
+            if told != said:
+                yield told
+            said = told
+            time.sleep(_LOOK / 1000)
+
+
+def chosen(project: Project, names: Sequence[str]) -> list[Variant]:
+    """Return the variants with these names, or whose functions have them; all without names.
+
+    Raises:
+        BuildError: a name that is not declared.
+
+    """
+    wanted = [name.removeprefix("zip:") for name in names]
+    known = {v.id for v in project.variants.values()}
+    known |= {v.function.name for v in project.variants.values()}
+    if unknown := sorted(set(wanted) - known):
+        close = closest(unknown[0], sorted(known))
+        hint = f"did you mean '{close}'?" if close else f"there are {', '.join(sorted(known))}"
+        msg = f"{MANIFEST}: there is no '{unknown[0]}'; {hint}"
+        raise BuildError(msg, "watch")
+    return [
+        variant
+        for variant in project.variants.values()
+        if not wanted or {variant.id, variant.function.name} & set(wanted)
+    ]
+
+
+def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
+    """Run the steps that have something to do; yield what was done, nothing if nothing was."""
+    for variant in variants:
+        start, since = time.monotonic(), time.time_ns() - _CLOCK
+        try:
+            ran = set(steps_run(project, variant))
+        except (BuildError, OSError) as error:
+            yield errors.describe(error)
+            yield f"{variant.id}: {summary.FAILED}; save again to go on"
+            continue
+        if ran:
+            seconds = time.monotonic() - start
+            done: Outcome = summary.summarise(project.layout, variant.id, ran, since, seconds)
+            yield summary.line(done)
+    project.digests.save()
+
+
+def _again(project: Project) -> Project:
+    """Return the same repository, looked at anew."""
+    fresh = Project(project.layout.root)
+    fresh.digests = project.digests
+    return fresh
+
+
+def _folders(project: Project, variants: Sequence[Variant]) -> list[Path]:
+    """Return the folders that hold the inputs; of a single file its folder."""
+    paths = set()
+    for function in {variant.function.name: variant.function for variant in variants}.values():
+        texts = [function.source, *function.include]
+        requirements = project.requirements(function)
+        texts += requirements.files if requirements else ()
+        for text in texts:
+            path = project.layout.root / text
+            paths.add(path if path.is_dir() else path.parent)
+    return sorted(paths - {project.layout.root})
+
+
+def _manifest(root: Path) -> object:
+    try:
+        return signature((root / MANIFEST).stat())
+    except OSError:
+        return None

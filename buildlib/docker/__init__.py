@@ -1,0 +1,1 @@
+"""One engine, one image, one container."""

@@ -1,0 +1,1 @@
+"""Safe files: atomic writes, locks, walks and names."""

@@ -1,0 +1,88 @@
+"""Names of files: safe on every system, and inside the folder that they are meant for."""
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from buildlib.errors import BuildError, StageError
+
+
+def check_names(paths: Iterable[str], where: str) -> None:
+    """Refuse names that could not be unpacked alike everywhere.
+
+    Two names that are equal after Unicode NFC and case folding are one file on macOS and Windows;
+    a backslash is a separator on Windows; a name that is not UTF-8 has no name in a ZIP.
+    """
+    problems = []
+    seen: dict[str, str] = {}
+    folders: dict[str, str] = {}
+    for path in paths:
+        if not path.isascii():
+            try:
+                path.encode()
+            except UnicodeEncodeError:
+                shown = os.fsencode(path).decode(errors="backslashreplace")
+                problems.append(f"{where}: the file name '{shown}' is not UTF-8; rename it")
+                continue
+            folded = unicodedata.normalize("NFC", path).casefold()
+        else:
+            folded = path.lower()
+        if "\\" in path:
+            problems.append(f"{where}: the file name '{path}' has a backslash; rename it")
+        if (other := seen.setdefault(folded, path)) != path:
+            problems.append(
+                f"{where}: '{other}' and '{path}' are one file on macOS and Windows; rename one"
+            )
+        folder = folded.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders[folder] = path
+            folder = folder.rpartition("/")[0]
+    problems += [
+        f"{where}: '{seen[folder]}' is a file, and also the folder of '{path}'; rename one"
+        for folder, path in folders.items()
+        if folder in seen
+    ]
+    if problems:
+        raise StageError("\n".join(problems), "file-name")
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Tell whether an absolute path is a folder or below it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _has_link(root: Path, path: str) -> bool:
+    """Tell whether `path`, or a folder on the way to it from `root`, is a link."""
+    way = str(root)
+    for part in path.split("/"):
+        way = f"{way}{os.sep}{part}"
+        if os.path.islink(way):
+            return True
+    return False
+
+
+def relative_inside(root: Path, text: str, what: str) -> str:
+    """Return `text` as a normal POSIX path relative to `root`, or raise if it leaves it.
+
+    Raises:
+        BuildError: the path is absolute, has a backslash, or leaves the repository by `..` or
+            through a link.
+
+    """
+    if "\\" in text:
+        msg = f"{what} '{text}': write '/' between folders, also on Windows"
+        raise BuildError(msg, "manifest")
+    if text.startswith("/") or (len(text) > 1 and text[1] == ":"):
+        msg = f"{what} '{text}' must be relative to the folder of lambdas.yaml"
+        raise BuildError(msg, "manifest")
+    normal = os.path.normpath(text).replace(os.sep, "/")
+    if normal == ".." or normal.startswith("../"):
+        msg = f"{what} '{text}' leaves the repository; only what is inside it can be built alike"
+        raise BuildError(msg, "manifest")
+    if _has_link(root, normal) and not is_inside(
+        os.path.realpath(root / normal), os.path.realpath(root)
+    ):
+        msg = f"{what} '{text}' leaves the repository through a link; move or copy the content"
+        raise BuildError(msg, "manifest")
+    return normal

@@ -1,0 +1,110 @@
+"""Walk a folder: every regular file that can be in an archive, and an error for the rest."""
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from buildlib.errors import StageError
+from buildlib.files.names import is_inside
+
+# Never part of a function: bytecode differs by interpreter, the rest is left by tools.
+JUNK_FOLDERS = frozenset({
+    "__pycache__", ".git", ".hg", ".svn", ".venv", ".tox", ".nox",
+    ".mypy_cache", ".pytest_cache", ".ruff_cache",
+})  # fmt: skip
+
+
+JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+
+
+BYTECODE = (".pyc", ".pyo")
+
+
+# What `replacing` leaves behind when it is killed, such as that of a lock in a source folder.
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
+
+
+def is_junk(name: str) -> bool:
+    """Tell whether a file of this name never belongs into an artifact."""
+    return (
+        name in JUNK_FILES
+        or name.endswith(BYTECODE)
+        or (name.endswith(".tmp") and _TEMPORARY.fullmatch(name) is not None)
+    )
+
+
+def walk(
+    top: Path,
+    *,
+    keep: Callable[[str], bool] | None = None,
+    where: str = "",
+    junk: Callable[[str], None] = lambda _: None,
+) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    """Yield the POSIX name and the directory entry of every regular file below `top`.
+
+    A link counts as what it points to, as long as that is below `top`. `keep(name)` says whether
+    a file, or with a trailing slash a folder, is wanted; what is not may be anything. `junk` gets
+    the paths of what is passed over because it never belongs into an artifact.
+
+    Raises:
+        StageError: a link that leaves `top`, dangles or loops; a FIFO, socket or device.
+
+    """
+    stack: list[tuple[str, str, tuple[str, ...]]] = [(str(top), "", ())]
+    while stack:
+        folder, prefix, parents = stack.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = prefix + entry.name
+                link = entry.is_symlink()
+                is_folder = os.path.isdir(entry.path) if link else entry.is_dir()
+                # By name alone: `.git` is a file in a submodule, `.venv` may be a link.
+                if entry.name in JUNK_FOLDERS or (not is_folder and is_junk(entry.name)):
+                    junk(entry.path)
+                    continue
+                if keep and not keep(name + "/" if is_folder else name):
+                    continue
+                if link:
+                    _check_link(entry, os.path.realpath(top), f"{where}/{name}")
+                if is_folder:
+                    lineage = parents
+                    if link:
+                        real = os.path.realpath(entry.path)
+                        above = (*parents, os.path.realpath(folder))
+                        if any(is_inside(parent, real) for parent in above):
+                            msg = (
+                                f"{where}/{name}: this link leads back to a folder that holds it; "
+                                "remove it, or name it in 'exclude'"
+                            )
+                            raise StageError(msg, "link")
+                        lineage = (*above, real)
+                    stack.append((entry.path, name + "/", lineage))
+                elif entry.is_file():
+                    yield name, entry
+                else:
+                    kind = _kind(entry.stat().st_mode)
+                    msg = (
+                        f"{where}/{name}: {kind} cannot be part of a function; "
+                        "remove it or name it in 'exclude'"
+                    )
+                    raise StageError(msg, "special-file")
+
+
+def _check_link(entry: os.DirEntry[str], boundary: str, shown: str) -> None:
+    real = os.path.realpath(entry.path)
+    if not is_inside(real, boundary):
+        msg = (
+            f"{shown}: this link leaves the folder, so its content would depend on the machine; "
+            "copy the file, or name its folder in 'include'"
+        )
+        raise StageError(msg, "link")
+    if not os.path.exists(real):
+        msg = f"{shown}: this link points to nothing (or to itself); remove it"
+        raise StageError(msg, "link")
+
+
+def _kind(mode: int) -> str:
+    names = {stat.S_ISFIFO: "a FIFO", stat.S_ISSOCK: "a socket"}
+    return next((name for test, name in names.items() if test(mode)), "a device")

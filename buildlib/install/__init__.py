@@ -1,1 +1,0 @@
-"""The installers: each puts a variant's pinned distributions into an empty folder."""

@@ -1,0 +1,1 @@
+"""Requirements to a lockfile to pins."""

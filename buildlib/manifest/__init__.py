@@ -1,0 +1,1 @@
+"""`lambdas.yaml` to functions and their variants."""

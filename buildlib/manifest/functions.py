@@ -1,0 +1,217 @@
+"""The functions that a manifest declares: their options and paths, and that no two collide."""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from buildlib.errors import BuildError
+from buildlib.files import names
+from buildlib.manifest import variants
+from buildlib.manifest.keys import DEFAULT_KEYS, DOCKER_KEYS, LAMBDA_KEYS, NAME, NAME_RULE, TOP_KEYS
+from buildlib.manifest.nodes import Entry, Reader
+from buildlib.model import Docker, Function, Manifest
+from buildlib.text import canonical_name
+
+_FROM_ROOT = "write its path from the folder of lambdas.yaml"
+_VERSION = ("tag:yaml.org,2002:int", "1")
+
+
+def read_functions(reader: Reader, node: yaml.Node) -> Manifest:
+    """Return the manifest in the node `node`; problems leave functions out."""
+    top = reader.mapping(node, "", TOP_KEYS)
+    if not isinstance(node, yaml.MappingNode):
+        return Manifest((), frozen=False)
+    if "version" not in top:
+        reader.problem(node, "missing key 'version'; write 'version: 1'")
+    elif (top["version"].value.tag, top["version"].value.value) != _VERSION:
+        reader.problem(
+            top["version"].value,
+            "version: write 'version: 1', the only one there is so far",
+        )
+    defaults: dict[str, Any] = {}
+    frozen = False
+    if "defaults" in top:
+        entries = reader.mapping(top["defaults"].value, "defaults", DEFAULT_KEYS)
+        if "frozen" in entries:
+            frozen = reader.boolean(entries.pop("frozen").value, "defaults: frozen")
+        defaults = reader.options(entries, "defaults")
+    if "lambdas" not in top:
+        reader.problem(node, "missing key 'lambdas'; the functions are declared below it")
+        return Manifest((), frozen)
+    lambdas = reader.mapping(top["lambdas"].value, "lambdas")
+    if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
+        reader.problem(
+            top["lambdas"].value,
+            "lambdas: declare at least one, as 'api: {handler: app.handler}'",
+        )
+    functions = [_function(reader, name, entry, defaults) for name, entry in lambdas.items()]
+    return Manifest(tuple(function for function in functions if function), frozen)
+
+
+def _function(reader: Reader, name: str, entry: Entry, defaults: dict[str, Any]) -> Function | None:
+    where = f"lambda '{name}'"
+    if not re.fullmatch(NAME, name):
+        reader.problem(entry.key, f"{where}: the name is not allowed; expected {NAME_RULE}")
+        return None
+    entries = reader.mapping(entry.value, where, LAMBDA_KEYS)
+    if not isinstance(entry.value, yaml.MappingNode):
+        return None
+    problems = len(reader.problems)
+    options = {key: row.default for key, row in LAMBDA_KEYS.items()}
+    own = reader.options(entries, where)
+    options |= defaults | own
+    if options["handler"] is None and "handler" not in entries.keys() | defaults.keys():
+        reader.problem(entry.key, f"{where}: missing key 'handler', such as 'handler: app.handler'")
+    if options["install"] == "docker":
+        options["docker"] = Docker(**((defaults.get("docker") or {}) | (own.get("docker") or {})))
+    elif "docker" in entries:
+        reader.problem(
+            entries["docker"].key,
+            f"{where}: 'docker' is only used with 'install: docker'; say that, or remove it",
+        )
+    else:
+        options["docker"] = None
+    if len(reader.problems) > problems:
+        return None
+    return _located(reader, name, entries, entry.key, options)
+
+
+def _located(
+    reader: Reader, name: str, entries: dict[str, Entry], key: yaml.Node, options: dict[str, Any]
+) -> Function | None:
+    """Check the paths of a function, and make it."""
+    where = f"lambda '{name}'"
+    problems = len(reader.problems)
+    node = entries["source"].value if "source" in entries else key
+    source = _path(reader, node, options["source"] or f"lambdas/{name}", f"{where}: source")
+    if source is None:
+        return None
+    if not os.path.isdir(f"{reader.root}/{source}"):
+        hint = _FROM_ROOT if "source" in entries else "create it or say 'source:'"
+        reader.problem(node, f"{where}: the source folder '{source}' does not exist; {hint}")
+    requirements = None
+    if options["requirements"] is not None:
+        node = entries["requirements"].value
+        written = f"{source}/{options['requirements']}"
+        requirements = _path(reader, node, written, f"{where}: requirements")
+        if requirements and not (reader.root / requirements).is_file():
+            reader.problem(
+                node,
+                f"{where}: the requirements file '{requirements}' does not exist; "
+                "write its path from the source folder",
+            )
+        elif requirements == f"{source}/requirements.lock":
+            reader.problem(
+                node, f"{where}: requirements '{requirements}' is where the lock is written"
+            )
+    elif os.path.isfile(f"{reader.root}/{source}/requirements.txt"):
+        requirements = f"{source}/requirements.txt"
+    include = []
+    nodes = getattr(entries["include"].value, "value", []) if "include" in entries else []
+    for node, text in zip(nodes, options["include"], strict=False):
+        path = _path(reader, node, text, f"{where}: include")
+        if path and not (reader.root / path).exists():
+            reader.problem(node, f"{where}: include '{path}' does not exist; {_FROM_ROOT}")
+        include.append(path or "")
+    if len(reader.problems) > problems:
+        return None
+    options |= {
+        "source": source,
+        "requirements": requirements,
+        "include": tuple(include),
+        "allow_sdist": tuple(map(canonical_name, options["allow_sdist"])),
+    }
+    return _made(name, options)
+
+
+def _made(name: str, options: Mapping[str, Any]) -> Function:
+    """Return a function with the values of its keys.
+
+    A key that is no field of `Function` goes to `options`, unless it has its default: such a key
+    changes no recipe of those who do not use it.
+    """
+    fields, others = {}, []
+    for key, row in LAMBDA_KEYS.items():
+        value = options[key]
+        if (field := row.field or key) in Function._fields:
+            fields[field] = value
+        elif value != row.default:
+            others.append((key, value))
+    return Function(name=name, options=tuple(sorted(others)), **fields)
+
+
+def declaration(function: Function) -> dict[str, Any]:
+    """Return the keys and values that declare a function: reading them gives it again."""
+    others = dict(function.options)
+    found: dict[str, Any] = {}
+    for key, row in LAMBDA_KEYS.items():
+        field = row.field or key
+        value = getattr(function, field) if field in Function._fields else others.get(key)
+        if value is not None and value != row.default:
+            found[key] = value
+    if function.requirements:
+        found["requirements"] = os.path.relpath(function.requirements, function.source)
+    if function.docker:
+        values = function.docker._asdict()
+        found["docker"] = {
+            key: dict(values[key]) if row.named else values[key]
+            for key, row in DOCKER_KEYS.items()
+            if values[key]
+        }
+    return found
+
+
+def _path(reader: Reader, node: yaml.Node, text: str, what: str) -> str | None:
+    try:
+        path = names.relative_inside(reader.root, text, what)
+    except BuildError as error:
+        reader.problem(node, str(error))
+        return None
+    if problem := _holds_outputs(path):
+        reader.problem(node, f"{what} '{text}' {problem}")
+        return None
+    return path
+
+
+def _holds_outputs(path: str) -> str | None:
+    """Return why a source cannot be there: what is built must not be an input of it."""
+    top = path.partition("/")[0]
+    if top == ".":
+        return "is the whole repository, with what is built; name a folder in it"
+    return f"is in {top}/, which is for what is built" if top in {"build", "dist"} else None
+
+
+def check_unique(reader: Reader, node: yaml.Node, manifest: Manifest) -> None:
+    """Two functions must not write one file: an artifact's name, or a lock."""
+    keys = _lambda_nodes(node)
+    ids: dict[str, str] = {}
+    locks: dict[str, Function] = {}
+    for function in manifest.functions:
+        for name in {function.name, *(variant.id for variant in variants.expand(function))}:
+            other = ids.setdefault(name, function.name)
+            if other != function.name:
+                reader.problem(
+                    keys[function.name],
+                    f"lambda '{function.name}': '{name}' is also what lambda '{other}' makes; "
+                    "rename one",
+                )
+        if function.lock:
+            first = locks.setdefault(function.lock, function)
+            if first.requirements != function.requirements:
+                reader.problem(
+                    keys[function.name],
+                    f"lambda '{function.name}': its lock {function.lock} is also that of lambda "
+                    f"'{first.name}', with other requirements; give it a source folder of its own",
+                )
+
+
+def _lambda_nodes(node: yaml.Node) -> dict[str, yaml.Node]:
+    """Return where each lambda is declared; empty if the manifest has another shape."""
+    entries = node.value if isinstance(node, yaml.MappingNode) else []
+    lambdas = next((value for key, value in entries if key.value == "lambdas"), None)
+    if not isinstance(lambdas, yaml.MappingNode):
+        return {}
+    return {key.value: key for key, _ in lambdas.value}

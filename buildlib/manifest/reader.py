@@ -1,0 +1,96 @@
+"""Read `lambdas.yaml`: every key is a row of one table, every problem is reported at once.
+
+The YAML is composed into nodes, never constructed: positions stay known, `python: 3.10` can be
+told from `"3.10"`, tags build nothing, and an alias is looked at once for each place that uses it.
+"""
+
+from pathlib import Path
+
+import yaml
+
+from buildlib import layout
+from buildlib.errors import ManifestError
+from buildlib.manifest.functions import check_unique, read_functions
+from buildlib.manifest.nodes import LOADER, Reader
+from buildlib.model import Manifest
+
+# Of lists in lists and the like; a valid manifest has four.
+_DEPTH = 100
+
+
+# Fewer levels than this cannot overflow the stack.
+_DEEP = 2000
+
+
+def read(root: Path) -> Manifest:
+    """Read and check the manifest in the folder `root`.
+
+    Raises:
+        ManifestError: with a line `lambdas.yaml:<line>:<column>: <problem>` for each problem.
+
+    """
+    name = layout.MANIFEST
+    try:
+        text = (root / name).read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        msg = f"{name}: there is none in {root}; go to the folder that has it, or let "
+        msg += "'python -m buildlib init' propose one"
+        raise ManifestError(msg, "manifest-missing") from None
+    except UnicodeDecodeError as error:
+        msg = f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8"
+        raise ManifestError(msg, "manifest-syntax") from None
+    return parse(root, text)
+
+
+def parse(root: Path, text: str) -> Manifest:
+    """Check a manifest with this text, for the folder `root`; raise as `read` does."""
+    name = layout.MANIFEST
+    reader = Reader(root)
+    manifest = Manifest((), frozen=False)
+    try:
+        _check_depth(text)
+        node = yaml.compose(text, Loader=LOADER)
+        if node is None:
+            msg = f"{name}: the file is empty; it needs 'version: 1' and 'lambdas:'"
+            raise ManifestError(msg, "manifest-syntax")
+        manifest = read_functions(reader, node)
+        check_unique(reader, node, manifest)
+    except yaml.MarkedYAMLError as error:
+        raise ManifestError(_syntax(name, error, text), "manifest-syntax") from None
+    except yaml.YAMLError as error:
+        msg = f"{name}: not valid YAML: {error}"
+        raise ManifestError(msg, "manifest-syntax") from None
+    if reader.problems:
+        lines = [
+            f"{name}:{line}:{column}: {text}" for line, column, text in sorted(reader.problems)
+        ]
+        raise ManifestError("\n".join(lines), "manifest")
+    return manifest
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what is nested so deeply that composing it would overflow the stack (of C)."""
+    # Each level costs a bracket, or a column of indentation at least for every two.
+    if text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0) < _DEEP:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH:
+            raise yaml.MarkedYAMLError(problem="nested too deeply", problem_mark=event.start_mark)  # type: ignore[arg-type] # libyaml's
+
+
+def _syntax(name: str, error: yaml.MarkedYAMLError, text: str) -> str:
+    mark = error.problem_mark or error.context_mark
+    where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
+    problem = error.problem or error.context
+    lines = text.splitlines()
+    if mark and mark.line < len(lines) and "\t" in lines[mark.line]:
+        problem = f"{problem}; YAML does not allow tabs here, indent with spaces"
+    began = error.context_mark
+    if began and mark and began.line < mark.line and "scanning" in str(error.context):
+        # A quote that is not closed is noticed at the end of the file only.
+        what = str(error.context).removeprefix("while scanning ")
+        problem = f"{problem}; {what} begins at {began.line + 1}:{began.column + 1}"
+    return f"{where}: not valid YAML: {problem}"

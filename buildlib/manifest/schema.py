@@ -1,0 +1,178 @@
+"""The JSON Schema of the manifest and its reference, made from the table that reads it."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from buildlib.manifest.keys import (
+    DEFAULT_KEYS,
+    DOCKER_KEYS,
+    LAMBDA_KEYS,
+    NAME,
+    NAME_RULE,
+    SIZE,
+    Key,
+)
+from buildlib.runtimes import UNZIPPED_LIMIT
+
+_SIZE = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": UNZIPPED_LIMIT},
+        {"type": "string", "pattern": f"^{SIZE}$"},
+    ]
+}
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema (JSON Schema 2020-12), for editors to complete and check with."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "lambdas.yaml",
+        "description": "AWS Lambda functions in Python to build as reproducible ZIPs.",
+        "type": "object",
+        "required": ["version", "lambdas"],
+        "additionalProperties": False,
+        "properties": {
+            "version": {"const": 1, "description": "The version of this format."},
+            "defaults": {
+                "description": "Values for every lambda that does not say otherwise.",
+                **_mapping(DEFAULT_KEYS),
+            },
+            "lambdas": {
+                "description": "The functions, by name.",
+                "type": "object",
+                "minProperties": 1,
+                "additionalProperties": False,
+                "patternProperties": {f"^{NAME}$": _mapping(LAMBDA_KEYS)},
+            },
+        },
+    }
+
+
+def text() -> str:
+    """Return the schema as the text of the file that ships in the package."""
+    return json.dumps(schema(), indent=2) + "\n"
+
+
+def _mapping(keys: dict[str, Key]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: _property(key) for name, key in keys.items()},
+    }
+
+
+def _property(key: Key) -> dict[str, Any]:
+    if key.boolean or key.size:
+        return {**(_SIZE if key.size else {"type": "boolean"}), "description": key.doc}
+    if key.keys:
+        return {**_mapping(key.keys), "description": key.doc}
+    item: dict[str, Any] = {"type": "string"}
+    if key.choices:
+        item = {"enum": list(key.choices)}
+    else:
+        item["pattern"] = f"^({key.pattern})$" if key.pattern else r"\S"
+    if key.named:
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "patternProperties": {f"^({key.named})$": item},
+            "description": key.doc,
+        }
+    if not key.many:
+        return {**item, "description": key.doc}
+    several = {"type": "array", "items": item, "uniqueItems": True}
+    if not key.one:
+        return {**several, "description": key.doc}
+    return {"anyOf": [item, {**several, "minItems": 1}], "description": key.doc}
+
+
+def _marked(text: str) -> str:
+    """Return a text with what is in quotes as code."""
+    return re.sub(r"(?<!\w)'([^']+)'(?!\w)", r"`\1`", text)
+
+
+_HEAD = f"""\
+# lambdas.yaml
+
+<!-- Made by `python -m buildlib manifest`; edit buildlib/manifest/keys.py. -->
+
+The manifest is in the repository's root, and is YAML. A key that is not listed here is an error.
+All mistakes are reported at once, with line and column, before anything runs. Editors that know
+JSON Schema complete and check the file with
+[buildlib/lambdas.schema.json](../../buildlib/lambdas.schema.json).
+
+```yaml file=lambdas.yaml
+version: 1                 # of this format; there is one so far
+defaults:                  # for every lambda that does not say otherwise
+  python: "3.13"
+lambdas:
+  api:                     # the name
+    handler: app.handler
+  team_keys:
+    handler: app.handler
+    python: ["3.12", "3.13"]
+    architecture: [x86_64, arm64]
+    exclude: ["tests/", "*.md"]
+```
+
+A name has {_marked(NAME_RULE)}.
+
+A lambda with one Python and one architecture is one *variant*, whose id is the lambda's name. With
+several, each combination is a variant, `<name>-py<version>-<architecture>`, such as
+`team_keys-py3.13-arm64`.
+
+Paths are written with `/`, and must stay inside the repository. Python versions need quotes: YAML
+reads `3.10` as the number 3.1.
+"""
+
+
+def page() -> Iterator[str]:
+    """Yield the lines of docs/reference/manifest.md."""
+    yield from _HEAD.splitlines()
+    yield from ("", "## Keys of a lambda")
+    yield from _sections(LAMBDA_KEYS, "defaults")
+    yield from ("", "## Keys of docker")
+    yield from _sections(DOCKER_KEYS, "")
+    only = {name: key for name, key in DEFAULT_KEYS.items() if name not in LAMBDA_KEYS}
+    yield from ("", "## Keys of defaults only")
+    yield from _sections(only, "")
+
+
+def _sections(keys: dict[str, Key], shared: str) -> Iterator[str]:
+    for name, key in keys.items():
+        yield from ("", f"### `{name}`", "", _marked(key.doc), "")
+        yield f"- takes {_takes(key)}"
+        if not key.keys:
+            yield f"- default: {_marked(key.usual) or _default(key)}"
+        if shared:
+            yield f"- in `{shared}`: {'yes' if key.shared else 'no'}"
+
+
+def _takes(key: Key) -> str:
+    """Return in words what values a key takes."""
+    if key.keys:
+        return f"[keys and values](#keys-of-docker): {', '.join(f'`{name}`' for name in key.keys)}"
+    if key.boolean:
+        return "`true` or `false`"
+    if key.size:
+        return "a number, or text"
+    if key.named:
+        return _marked(f"names with a text each: {key.rule}")
+    one = " or ".join(map(_value, key.choices)) or _marked(key.rule) or "text"
+    if key.many:
+        return f"{one}, or a list of them" if key.one else f"a list; each: {one}"
+    return one
+
+
+def _default(key: Key) -> str:
+    if isinstance(key.default, bool):
+        return f"`{json.dumps(key.default)}`"
+    value = key.default[0] if key.default and key.many else key.default
+    return _value(value) if value else "none"
+
+
+def _value(text: str) -> str:
+    """Return a text as it is written in YAML; one that looks like a number needs quotes."""
+    return f'`"{text}"`' if text[0].isdigit() else f"`{text}`"

@@ -1,0 +1,79 @@
+"""doit's own state in one JSON file that survives kills, crashes and two runs at once.
+
+doit's JSON backend writes in place and stops at a damaged file. Here the file is replaced in one
+step, and a damaged one counts as lost: every step leaves a record of its own, so nothing is rebuilt
+for it.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from doit.dependency import JsonDB
+
+from buildlib.files import atomic
+
+_logger = logging.getLogger("buildlib")
+
+
+_FORGOTTEN = "forgotten:"
+
+
+_ALL = "*"
+
+
+class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
+    """The backend `lambdas` of doit: as `json`, but safe, and it knows what was forgotten.
+
+    doit removes a task's entry when the user says `doit forget`, where a mark stays in its place,
+    and when the task fails. An entry that is missing without a mark, as after a failure or a kill,
+    means nothing: when inputs go back to what they were, so does what has to be done.
+    """
+
+    desc = "JSON, replaced in one step"
+    runs = False  # set once a task is asked whether it is up to date; `doit forget` asks none
+    _changed = False
+
+    def _load(self) -> dict[str, Any]:
+        try:
+            value = atomic.read_json(Path(self.name))
+        except OSError:  # it cannot be written either, which `dump` says
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def dump(self) -> None:
+        """Save the state, if there is something new; one that cannot be written is lost."""
+        if not self._changed:
+            return
+        try:
+            atomic.write(Path(self.name), self.codec.encode(self._db).encode())
+        except OSError as error:
+            # doit would show a traceback, and nothing of what was done.
+            _logger.warning("%s cannot be written: %s", self.name, error.strerror)
+
+    def set(self, task_id: str, dependency: str, value: object) -> None:
+        """Record something of a task; it is no longer forgotten."""
+        self._changed = True
+        super().set(task_id, dependency, value)
+        self._db[task_id].pop(_FORGOTTEN, None)
+
+    def in_(self, task_id: str) -> bool:
+        """Tell whether anything is known of a task."""
+        return task_id in self._db and _FORGOTTEN not in self._db[task_id]
+
+    def remove(self, task_id: str) -> None:
+        """Forget a task that the user names, or drop what is known of one that failed."""
+        self._changed = True
+        if not self.runs:
+            self._db[task_id] = {_FORGOTTEN: True}
+        elif not self.is_forgotten(task_id):
+            self._db.pop(task_id, None)
+
+    def remove_all(self) -> None:
+        """Forget every task."""
+        self._changed = True
+        self._db = {_ALL: {_FORGOTTEN: True}}
+
+    def is_forgotten(self, task_id: str) -> bool:
+        """Tell whether a task must run because it was forgotten."""
+        return not self.in_(task_id) and (task_id in self._db or _ALL in self._db)

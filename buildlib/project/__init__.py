@@ -1,0 +1,1 @@
+"""The inputs of each variant as they are now."""

@@ -1,1 +1,0 @@
-"""One page about all that was built: `dist/report.html`, for people."""

@@ -1,1 +1,0 @@
-"""`python -m buildlib init`: what a repository has becomes a proposal for lambdas.yaml."""

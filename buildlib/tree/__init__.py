@@ -1,0 +1,1 @@
+"""An environment and sources to the canonical tree."""

@@ -1,0 +1,1 @@
+"""Run uv with the user's access to package indexes."""
