@@ -1,0 +1,1 @@
+"""Tests of buildlib.archive, a file for each module."""

@@ -1,0 +1,1 @@
+"""Tests of buildlib.artifacts, a file for each module."""

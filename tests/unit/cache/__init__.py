@@ -1,0 +1,1 @@
+"""Tests of buildlib.cache, a file for each module."""

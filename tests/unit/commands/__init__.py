@@ -1,0 +1,1 @@
+"""Tests of buildlib.commands, a file for each module."""

@@ -1,0 +1,1 @@
+"""Tests of buildlib.docker, a file for each module."""

@@ -1,0 +1,1 @@
+"""Tests of buildlib.environment, a file for each module."""

@@ -1,0 +1,1 @@
+"""Tests of buildlib.files, a file for each module."""

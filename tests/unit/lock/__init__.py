@@ -1,0 +1,1 @@
+"""Tests of buildlib.lock, a file for each module."""

@@ -1,0 +1,1 @@
+"""Tests of buildlib.manifest, a file for each module."""

@@ -1,0 +1,1 @@
+"""Tests of buildlib.plugin, a file for each module."""

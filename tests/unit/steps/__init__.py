@@ -1,0 +1,1 @@
+"""Tests of buildlib.steps, a file for each module."""

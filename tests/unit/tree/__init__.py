@@ -1,0 +1,1 @@
+"""Tests of buildlib.tree, a file for each module."""

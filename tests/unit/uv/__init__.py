@@ -1,0 +1,1 @@
+"""Tests of buildlib.uv, a file for each module."""
