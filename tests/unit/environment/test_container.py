@@ -14,7 +14,7 @@ from buildlib.errors import InstallError
 from buildlib.lock import lockfile
 from buildlib.model import Docker, Image, Pin
 from buildlib.project.project import Project
-from buildlib.steps import venv
+from buildlib.steps import engines
 from tests.unit.conftest import function, write
 
 CLEAN = {"HOME": "/nonexistent", "PIP_CONFIG_FILE": os.devnull}
@@ -153,7 +153,7 @@ def test_no_engine_is_said_once(
         "lambdas/api/app.py": "def handler(event, context): ...\n",
         "lambdas/jobs/app.py": "def handler(event, context): ...\n",
     })  # fmt: skip
-    assert venv.buildable(Project(tmp_path)) == []
+    assert engines.buildable(Project(tmp_path)) == []
     [record] = caplog.records
     assert record.getMessage() == f"{answer}\nLeft out: api, jobs."
     assert len(asked) == 1
