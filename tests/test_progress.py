@@ -93,7 +93,7 @@ def test_on_a_terminal(slow: Repository, options: tuple[str, ...]) -> None:
         "api", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64",
     ]  # fmt: skip
     sha256 = slow.sha256()["api"][:12]
-    assert re.search(rf"^api +built +never built here before .* {sha256}\s*$", end, re.MULTILINE)
+    assert re.search(rf"^api +built +first build in this checkout .* {sha256}\s*$", end, re.MULTILINE)
     assert re.fullmatch(r"3 built in \d+\.\d s", lines[-1])
     assert ".  " not in plain(output)
     assert output.count("\x1b[?25l") == output.count("\x1b[?25h")  # the cursor is given back
@@ -151,7 +151,7 @@ def test_on_a_pipe(dependent: Repository, options: tuple[str, ...]) -> None:
     sha256 = dependent.sha256()["api"][:12]
     shown = next(line for line in lines if line.startswith("api: "))
     assert re.fullmatch(
-        rf"api: built \(never built here before\): [\d.]+ kB \(new\), [\d.]+ kB unzipped \(new\), "
+        rf"api: built \(first build in this checkout\): [\d.]+ kB \(new\), [\d.]+ kB unzipped \(new\), "
         rf"\d+\.\d s, sha256 {sha256}",
         shown,
     )

@@ -199,7 +199,7 @@ def test_why(dependent: Repository, index: Index) -> None:
         dependent.doit("why:api").output
     )
     dependent.doit()
-    assert "api: nothing will run\n  last built: never built here before\n" in (
+    assert "api: nothing will run\n  last built: first build in this checkout\n" in (
         dependent.doit("why:api").output
     )
     dependent.write({APP: HANDLER + "# edited\n", "lambdas/api/new.py": ""})

@@ -76,7 +76,7 @@ def watching(repository: Repository, *names: str) -> Iterator[Watch]:
 def test_an_edit(repository: Repository) -> None:
     """A saved file is a new ZIP, the one that `doit` makes; what happened and why is a line."""
     with watching(repository) as watch:
-        assert "api: built (never built here before)" in "\n".join(watch.seen)
+        assert "api: built (first build in this checkout)" in "\n".join(watch.seen)
         repository.write({APP: HANDLER + "# edited\n"})
         line = watch.until("api: ")
         assert line.startswith("api: built (app.py changed): ")
