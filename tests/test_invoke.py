@@ -255,7 +255,7 @@ def test_options_out_of_range(probe: Repository) -> None:
     output = invoke(probe, {}, "--python", "/bin/false", code=1)[1]
     assert "--python /bin/false is not a Python that starts" in output
     output = invoke(probe, {}, "--where", "image", code=1)[1]
-    assert "the image needs an engine, and none answers" in output
+    assert "Cannot connect to the Docker engine at" in output
 
 
 def test_another_architecture(probe: Repository) -> None:
@@ -263,7 +263,7 @@ def test_another_architecture(probe: Repository) -> None:
     probe.write({"lambdas.yaml": manifest(architecture=OTHER)})
     output = invoke(probe, {}, code=1)[1]
     assert f"'api' is for {OTHER} on Linux" in output
-    assert "not in the image: the image needs an engine" in output
+    assert "not in the image: Cannot connect to the Docker engine at" in output
 
 
 def test_no_such_interpreter(probe: Repository) -> None:

@@ -34,18 +34,18 @@ def test_no_engine_leaves_out_what_needs_one(contained: Repository, pythons: lis
     })  # fmt: skip
     result = contained.doit(DOCKER_HOST=NOWHERE)
     assert contained.sha256().keys() == {"plain"}
-    assert result.message.count("none answers at") == 1
+    assert result.message.count("Cannot connect to the Docker engine at") == 1
     assert f"{NOWHERE} (DOCKER_HOST): no such file or directory" in result.message
     assert "Left out: api, jobs." in result.message
     parallel = contained.doit("-n", "2", DOCKER_HOST=NOWHERE)
-    assert parallel.message.count("none answers at") == 1
+    assert parallel.message.count("Cannot connect to the Docker engine at") == 1
 
 
 def test_no_engine_fails_what_is_asked_for(contained: Repository) -> None:
     """Without an engine, a function that needs it fails by name, with one message."""
     contained.doit("lock:api")
     result = contained.fails("zip:api", DOCKER_HOST=NOWHERE)
-    assert result.message.count("none answers at") == 1
+    assert result.message.count("Cannot connect to the Docker engine at") == 1
     assert "Start Docker there" in result.message
 
 
@@ -56,7 +56,7 @@ def test_up_to_date_asks_no_engine(contained: Repository) -> None:
     contained.write({"lambdas/api/app.py": "def handler(event, context):\n    return 2\n"})
     result = contained.doit(DOCKER_HOST=NOWHERE)
     assert result.ran == ["stage:api", "touch:api", "zip:api"]
-    assert "none answers" not in result.output
+    assert "Cannot connect" not in result.output
 
 
 def test_context(contained: Repository, tmp_path: Path) -> None:
@@ -72,9 +72,8 @@ def test_context(contained: Repository, tmp_path: Path) -> None:
     try:
         contained.environment.pop("DOCKER_HOST", None)
         result = contained.fails("zip:api")
-        assert f"none answers at unix://{tmp_path}/x.sock (docker's context 'elsewhere')" in (
-            result.message
-        )
+        engine = f"the Docker engine at unix://{tmp_path}/x.sock (docker's context 'elsewhere')"
+        assert f"Cannot connect to {engine}" in result.message
     finally:
         shutil.rmtree(folder)
 
@@ -95,7 +94,8 @@ def test_engine_per_architecture(
     variants = manifest(pythons[0], mapping, architecture=["x86_64", "arm64"])
     contained.write({"lambdas.yaml": variants})
     result = contained.fails("lock:api")
-    assert f"none answers at {NOWHERE} ('engine' for arm64 in lambdas.yaml)" in result.message
+    engine = f"the Docker engine at {NOWHERE} ('engine' for arm64 in lambdas.yaml)"
+    assert f"Cannot connect to {engine}" in result.message
 
 
 def test_arm64(public: Repository, pythons: list[str]) -> None:

@@ -188,7 +188,8 @@ def test_absent_image(contained: Repository, pythons: list[str]) -> None:
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     result = contained.fails("zip:api")
     assert (
-        "the image 127.0.0.1:9/no/such:image (linux/amd64) is not on the engine" in result.message
+        "the image 127.0.0.1:9/no/such:image (linux/amd64) is not on the Docker engine"
+        in result.message
     )
     assert "cannot be pulled: connection refused" in result.message
 
@@ -198,7 +199,10 @@ def test_absent_pinned_image(contained: Repository, pythons: list[str]) -> None:
     name = f"127.0.0.1:9/no/such@sha256:{'0' * 64}"
     contained.write({"lambdas.yaml": manifest(pythons[0], {"image": name})})
     result = contained.fails("zip:api")
-    assert f"lambda 'api': the image {name} (linux/amd64) is not on the engine" in result.message
+    assert (
+        f"lambda 'api': the image {name} (linux/amd64) is not on the Docker engine"
+        in result.message
+    )
 
 
 def test_wrong_python(contained: Repository, pythons: list[str]) -> None:
