@@ -122,7 +122,7 @@ def test_a_build_that_fails(dependent: Repository, index: Index) -> None:
     index.status = 500
     message = dependent.fails("verify:api").message
     assert "api: it could not be built a second time" in message
-    assert "could not be installed" in message
+    assert "failed to install the dependencies" in message
 
 
 def test_functions_that_share_a_lock(dependent: Repository) -> None:

@@ -78,7 +78,9 @@ def check_platform(variant: Variant, tree: Path, wrong: Mapping[str, str]) -> No
 def _installed(project: Project, variant: Variant, tree: Path, *, checked: bool) -> list[File]:
     """Install the pins of a variant into an empty folder, and return what is there."""
     _install(project, variant, tree)
-    installed = canonical.canonicalise(tree, believed=not checked and not variant.function.docker)
+    installed = canonical.canonicalise(
+        tree, trust_record=not checked and not variant.function.docker
+    )
     if installed.damaged and not variant.function.docker:
         # Someone wrote to a file in uv's cache, or a wheel has a wrong RECORD: what comes straight
         # from the index was checked against the lock as a whole.

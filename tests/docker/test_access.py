@@ -121,7 +121,7 @@ def test_missing_secret(contained: Repository, pythons: list[str]) -> None:
     mapping = {"secrets": {"netrc": "~/.no-such-netrc"}}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     result = contained.fails("zip:api")
-    assert "the secret 'netrc' cannot be read from ~/.no-such-netrc" in result.message
+    assert "cannot read the secret 'netrc' from ~/.no-such-netrc" in result.message
 
 
 def test_access_is_not_in_the_key(

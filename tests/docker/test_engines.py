@@ -46,7 +46,7 @@ def test_no_engine_fails_what_is_asked_for(contained: Repository) -> None:
     contained.doit("lock:api")
     result = contained.fails("zip:api", DOCKER_HOST=NOWHERE)
     assert result.message.count("Cannot connect to the Docker engine at") == 1
-    assert "Start Docker there" in result.message
+    assert "Is it running? Start it" in result.message
 
 
 def test_up_to_date_asks_no_engine(contained: Repository) -> None:

@@ -210,7 +210,7 @@ def test_wrong_python(contained: Repository, pythons: list[str]) -> None:
     name = f"{IMAGES}:py{pythons[0]}"
     contained.write({"lambdas.yaml": manifest(pythons[1], {"image": name})})
     result = contained.fails("zip:api")
-    expected = f"the image has Python {pythons[0]}, and {pythons[1]} is needed"
+    expected = f"the image has Python {pythons[0]}, but {pythons[1]} is needed"
     assert expected in result.message
 
 
@@ -235,4 +235,4 @@ def test_wrong_platform(contained: Repository, pythons: list[str]) -> None:
     mapping = {"image": f"{IMAGES}:py{pythons[0]}-arm64"}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     result = contained.fails("zip:api")
-    assert "is for linux/arm64 and linux/amd64 is needed" in result.message
+    assert "is for linux/arm64, but linux/amd64 is needed" in result.message

@@ -175,7 +175,7 @@ def test_links_are_believed(tree: Path) -> None:
         if path.is_file():
             os.link(path, tree.parent / f"cached-{path.name}")
     expected = canonical.canonicalise(shutil.copytree(tree, tree.parent / "copy"))
-    assert canonical.canonicalise(tree, believed=True) == expected
+    assert canonical.canonicalise(tree, trust_record=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_what_is_believed(tmp_path: Path, content: str, linked: bool, damaged: l
     (tree / "a.bin").write_text(content)
     if linked:
         os.link(tree / "a.bin", tmp_path / "cached")
-    assert canonical.canonicalise(tree, believed=True).damaged == damaged
+    assert canonical.canonicalise(tree, trust_record=True).damaged == damaged
 
 
 def test_mtime() -> None:
@@ -216,7 +216,7 @@ def test_two_owners(tree: Path) -> None:
         canonical.canonicalise(tree)
     assert str(error.value) == (
         "alpha 1.0 and beta 1.0 both install 'alpha/__init__.py', with different contents; "
-        "which one wins would be chance: replace one of them"
+        "the order of installation would decide which one wins: replace one of them"
     )
 
 

@@ -90,7 +90,7 @@ def test_constraints_agree_with_the_lock() -> None:
 def test_missing_secret() -> None:
     """A secret file that cannot be read is named with its function."""
     options = Docker(secrets=(("netrc", "/nonexistent/netrc"),))
-    with pytest.raises(InstallError, match="lambda 'api': the secret 'netrc' cannot be read"):
+    with pytest.raises(InstallError, match="lambda 'api': cannot read the secret 'netrc' from"):
         container._secrets(function(), options)  # noqa: SLF001
 
 
