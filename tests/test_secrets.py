@@ -76,7 +76,7 @@ def test_patterns_are_checked(repository: Repository) -> None:
     repository.write({
         "lambdas.yaml": MANIFEST + "    allow_secrets: ['!']\n", "lambdas/api/.env": "",
     })  # fmt: skip
-    assert "allow_secrets '!' is not a pattern of a .gitignore" in repository.fails().message
+    assert "allow_secrets: '!' is not a valid gitignore pattern" in repository.fails().message
 
 
 def test_only_new_contents_are_searched(repository: Repository) -> None:

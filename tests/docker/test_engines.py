@@ -94,8 +94,8 @@ def test_engine_per_architecture(
     variants = manifest(pythons[0], mapping, architecture=["x86_64", "arm64"])
     contained.write({"lambdas.yaml": variants})
     result = contained.fails("lock:api")
-    engine = f"the Docker engine at {NOWHERE} ('engine' for arm64 in lambdas.yaml)"
-    assert f"Cannot connect to {engine}" in result.message
+    expected = f"the Docker engine at {NOWHERE} ('engine' for arm64 in lambdas.yaml)"
+    assert f"Cannot connect to {expected}" in result.message
 
 
 def test_arm64(public: Repository, pythons: list[str]) -> None:

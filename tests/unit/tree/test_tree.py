@@ -565,14 +565,14 @@ def test_what_is_defined(tmp_path: Path) -> None:
 def test_no_module(tmp_path: Path) -> None:
     """The message says which modules there are."""
     contents = {"main.py": APP, "pkg/app.py": APP, "data.txt": ""}
-    advice = ". Correct 'handler', or 'source', in lambdas.yaml"
+    advice = ". Correct 'handler' or 'source' in lambdas.yaml"
     assert message(tmp_path, contents) == (
-        f"there is no app.py in the ZIP; its top has main.py{advice}"
+        f"there is no app.py in the ZIP; top-level modules: main.py{advice}"
     )
     assert message(tmp_path, contents, "lib.app.run") == (
-        f"there is no lib/app.py in the ZIP; its top has main.py{advice}"
+        f"there is no lib/app.py in the ZIP; top-level modules: main.py{advice}"
     )
-    assert message(tmp_path, {"x.txt": ""}).endswith(f"its top has no module{advice}")
+    assert message(tmp_path, {"x.txt": ""}).endswith(f"top-level modules: none{advice}")
 
 
 @pytest.mark.parametrize(
@@ -620,7 +620,7 @@ def test_newer_syntax(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Syntax that only the target knows may be right; the name must be there all the same."""
     newer = f"3.{sys.version_info.minor + 1}"
     check(tmp_path, {"app.py": "from the future import syntax\n" + APP}, python=newer)
-    assert "app.py:1: invalid syntax, to Python 3." in caplog.text
+    assert "app.py:1: invalid syntax in Python 3." in caplog.text
     with pytest.raises(StageError):
         check(tmp_path, {"app.py": "from the future import syntax\n"}, python=newer)
 
@@ -642,7 +642,7 @@ def test_bad_pattern(tmp_path: Path, digests: Digests, pattern: str) -> None:
     write(tmp_path, {"lambdas/api/app.py": ""})
     assert refused(tmp_path, digests, exclude=("*.md", pattern)) == [
         (
-            f"lambda 'api': exclude '{pattern}' is not a pattern of a .gitignore; "
+            f"lambda 'api': exclude: '{pattern}' is not a valid gitignore pattern; "
             "see 'git help gitignore'"
         )
     ]
