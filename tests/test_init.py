@@ -74,10 +74,10 @@ def test_folders(tmp_path: Path) -> None:
 def test_what_is_said(tmp_path: Path) -> None:
     """What was found, what is left to do, and no line of .gitignore that is there already."""
     output = init(write(tmp_path, FOLDERS)).output
-    assert "lambdas.yaml is written, with 3 functions:\n  billing, from the folder" in output
+    assert "Created lambdas.yaml with 3 functions:\n  billing, from the folder" in output
     assert "add to .gitignore: /dist/\n" in output
     assert "* -text" in output
-    assert "What could not be known" not in output
+    assert "Open questions" not in output
 
 
 SAM = {
@@ -161,12 +161,12 @@ def test_what_sam_does_not_say(tmp_path: Path) -> None:
     """What is left out, and what is known at deployment only, is said with its place."""
     output = init(write(tmp_path, SAM)).output
     for line in (
-        "template.yaml, Edge: it is for nodejs20.x, not Python; it is left out",
-        "lambda 'old': its runtime python3.8 cannot be built for; choose one of 3.10,",
-        "lambda 'parametrised': its Runtime is '!Ref Version', which is known at deployment only",
-        "template.yaml, Image is a container image, not a ZIP; it is left out",
-        "template.yaml, Inline: its code is written in the template; move it into a folder",
-        "template.yaml, Common is a layer; layers are not proposed",
+        "template.yaml, Edge: it is for nodejs20.x, not Python; skipped",
+        "lambda 'old': its runtime python3.8 is not supported; choose one of 3.10,",
+        "lambda 'parametrised': its Runtime '!Ref Version' is known only at deployment",
+        "template.yaml, Image: a container image, not a ZIP; skipped",
+        "template.yaml, Inline: its code is inside the template; move it into a folder",
+        "template.yaml, Common: a layer; layers are not proposed",
     ):
         assert f"  - {line}" in output
 
@@ -235,8 +235,8 @@ def test_a_folder_that_the_module_merges(tmp_path: Path) -> None:
         "src/common/log.py": "",
     })).output  # fmt: skip
     assert (
-        "  - lambda 'jobs': the module packs what is in src/common, 'include' takes common/ as it "
-        "is: name what is in it instead\n"
+        "  - lambda 'jobs': the module packs the contents of src/common, but 'include' packs "
+        "the folder common/: include its contents one by one instead\n"
     ) in output
 
 
@@ -343,10 +343,10 @@ def test_what_terraform_does_not_say(tmp_path: Path) -> None:
     """What only Terraform knows, and what cannot be read, is said."""
     output = init(write(tmp_path, TERRAFORM)).output
     for line in (
-        "infra/broken.tf cannot be read: ",
-        "lambda 'notify': its runtime is ${var.runtime}, which only Terraform knows",
-        "lambda 'notify': where its code is cannot be told from \"build/notify.zip\"",
-        "lambda 'notify': src/notify is proposed as its source, for its name",
+        "infra/broken.tf: cannot be read: ",
+        "lambda 'notify': its runtime ${var.runtime} is known only to Terraform",
+        "lambda 'notify': its source is unknown: it deploys \"build/notify.zip\"",
+        "lambda 'notify': src/notify is proposed as its source, because of its name",
         "lambda 'jobs': its source_path has patterns or commands; see 'exclude'",
     ):
         assert f"  - {line}" in output
@@ -370,12 +370,12 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     """A lambdas.yaml is an error; a dodo.py stays, and the line to add is shown."""
     write(tmp_path, {**FOLDERS, "dodo.py": "def task_mine(): ...\n"})
     output = init(tmp_path).output
-    assert "dodo.py is yours and stays as it is; add this line: from buildlib.tasks" in output
+    assert "Kept your dodo.py; add this line to it: from buildlib.tasks" in output
     assert (tmp_path / "dodo.py").read_text() == "def task_mine(): ...\n"
     (tmp_path / "lambdas.yaml").write_text("# mine\n")
     result = init(tmp_path)
     assert result.code == 1
-    assert "lambdas.yaml: there is one already, and it is not overwritten" in result.output
+    assert "lambdas.yaml already exists and is not overwritten" in result.output
     assert result.output.endswith("\nMore: python -m buildlib errors init-exists\n")
     assert (tmp_path / "lambdas.yaml").read_text() == "# mine\n"
 
@@ -393,7 +393,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 def test_a_template_with_a_mistake(tmp_path: Path) -> None:
     """What cannot be read is named with its line."""
     write(tmp_path, {**FOLDERS, "template.yaml": "Resources:\n\tApi: {}\n"})
-    assert "template.yaml:2:1 cannot be read: found character" in init(tmp_path).output
+    assert "template.yaml:2:1: cannot be read: found character" in init(tmp_path).output
 
 
 @pytest.mark.parametrize("files", [{}, {"README.md": ""}, {"app.py": HANDLER}])
@@ -401,7 +401,7 @@ def test_nothing_to_propose(tmp_path: Path, files: dict[str, str]) -> None:
     """Where there is no function the message has a manifest to start from; nothing is written."""
     result = init(write(tmp_path, files))
     assert result.code == 1
-    assert "nothing here looks like a Lambda function" in result.output
+    assert "found no Lambda function in Python" in result.output
     assert result.output.endswith("\nMore: python -m buildlib errors init-nothing\n")
     assert not (tmp_path / "lambdas.yaml").exists()
     assert ("at the repository's root" in result.output) == ("app.py" in files)

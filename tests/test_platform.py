@@ -63,7 +63,7 @@ def test_a_wheel_that_lies(  # noqa: PLR0913, PLR0917
         result = native.fails()
         assert f"  native 1.0: {name} {text}\n" in result.output
         assert "Python 3.13 on x86_64 (Amazon Linux 2023, glibc 2.34)" in result.message
-        assert "Ask for another release in lambdas/api/requirements.txt" in result.message
+        assert "Require another release in lambdas/api/requirements.txt" in result.message
         assert not (native.root / "dist").exists()
         assert not list(native.root.glob("build/env/*"))
 
