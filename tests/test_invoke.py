@@ -244,7 +244,7 @@ def test_the_environment_file(probe: Repository) -> None:
     assert get(probe, names, "--env-file", ".env") == ["1 = 'x'", "x", "eu-west-1"]
     probe.write({".env": "_HANDLER=x\n1=2\n"})
     output = invoke(probe, {}, "--env-file", ".env", code=1)[1]
-    assert ".env:1: _HANDLER is set by Lambda; leave it out" in output
+    assert ".env:1: Lambda sets _HANDLER; remove this line" in output
     assert ".env:2: expected NAME=VALUE" in output
     assert "cannot be read" in invoke(probe, {}, "--env-file", "none", code=1)[1]
 
@@ -253,7 +253,7 @@ def test_options_out_of_range(probe: Repository) -> None:
     """An option that cannot be used is a message."""
     assert "expected 1 to 900 seconds" in invoke(probe, {}, "--timeout", "901", code=1)[1]
     output = invoke(probe, {}, "--python", "/bin/false", code=1)[1]
-    assert "--python /bin/false is not a Python that starts" in output
+    assert "--python /bin/false is not a working Python" in output
     output = invoke(probe, {}, "--where", "image", code=1)[1]
     assert "Cannot connect to the Docker engine at" in output
 
@@ -273,7 +273,7 @@ def test_no_such_interpreter(probe: Repository) -> None:
     if Path("/usr/bin/python3.10").exists():
         pytest.skip("the system has this Python")
     output = invoke(probe, {}, code=1)[1]
-    assert "'api' needs Python 3.10, and there is none here" in output
+    assert "'api' needs Python 3.10, which was not found" in output
 
 
 def test_without_the_emulator(probe: Repository, tmp_path: Path) -> None:
@@ -287,7 +287,7 @@ def test_without_the_emulator(probe: Repository, tmp_path: Path) -> None:
     for name in ("UV_FIND_LINKS", "PIP_FIND_LINKS"):
         probe.environment.pop(name, None)
     output = invoke(probe, {}, code=1)[1]
-    assert "AWS's runtime interface emulator could not be installed" in output
+    assert "failed to install AWS's runtime interface emulator" in output
     assert "LAMBDA_ZIP_EMULATOR" in output
 
 
