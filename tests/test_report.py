@@ -114,9 +114,8 @@ def test_left_out(repository: Repository) -> None:
     })  # fmt: skip
     repository.doit("report", DOCKER_HOST="unix:///there/is/no/engine.sock")
     assert "1 of 2 variants are in dist/" in page(repository)
-    assert (
-        "Not in dist/: <strong>native</strong>. Dependencies are installed in a container"
-        in page(repository)
+    assert "Not in dist/: <strong>native</strong>. Its dependencies need a container" in page(
+        repository
     )
 
 

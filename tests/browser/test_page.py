@@ -87,12 +87,12 @@ def test_accessible_names(show: Show) -> None:
         ("img", "Sizes by package in nasty: a bar against its limit, and a map.", 1),
         ("img", "The tasks of keys, from its lock to the index.", 1),
         ("img", "Build times of the 3 slowest variants, by step.", 1),
-        ("table", "What is in nasty.zip, unzipped", 1),
-        ("table", "What is locked for nasty", 1),
-        ("table", "The tasks of keys: times are those of the build of what is in dist/", 1),
+        ("table", "Contents of nasty.zip, unzipped", 1),
+        ("table", "Locked dependencies of nasty", 1),
+        ("table", "Tasks of keys, with their times in the build of the ZIPs in dist/", 1),
         ("meter", "nasty, of its limit", 1),
-        ("searchbox", "Show variants with", 1),
-        ("searchbox", "Show dependencies with", 1),
+        ("searchbox", "Filter variants", 1),
+        ("searchbox", "Filter dependencies", 1),
         ("navigation", "Sections", 1),
         ("button", "Unzipped", 1),
     ):
@@ -100,7 +100,7 @@ def test_accessible_names(show: Show) -> None:
         assert found.count() == count, f"{role} {name}: {found.count()}"
     pictures = page.get_by_role("img")
     assert pictures.count() == page.locator("svg").count()  # no other has a role of its own
-    # What follows each picture is the table with its figures.
+    # The table with its figures follows each chart.
     for picture in pictures.all():
         assert picture.locator("xpath=following::table[1]").locator("tbody tr").count() > 0
     levels = page.locator("h1, h2, h3, h4, h5").evaluate_all(
@@ -119,7 +119,7 @@ def test_by_keyboard(show: Show) -> None:
     tab_to(page, "keys\n")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
-    table = page.get_by_role("table", name="What is in keys-py3.12-arm64.zip")
+    table = page.get_by_role("table", name="Contents of keys-py3.12-arm64.zip")
     assert not table.is_visible()
     page.keyboard.press("Enter")
     tab_to(page, "keys-py3.12-arm64")
@@ -134,7 +134,7 @@ def test_a_link_opens_its_variant(show: Show) -> None:
     page = show()
     page.get_by_role("link", name="keys-py3.13-x86_64").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("table", name="What is in keys-py3.13-x86_64.zip")).to_be_in_viewport()
+    expect(page.get_by_role("table", name="Contents of keys-py3.13-x86_64.zip")).to_be_in_viewport()
 
 
 def names(page: Page) -> list[str]:
@@ -158,7 +158,7 @@ def test_sort_and_filter(show: Show) -> None:
     page.keyboard.press("Enter")
     assert names(page)[:3] == ["f0", "f3", "f6"]
     assert head.get_attribute("aria-sort") == "ascending"
-    page.get_by_role("searchbox", name="Show variants with").press_sequentially("F3 x86")
+    page.get_by_role("searchbox", name="Filter variants").press_sequentially("F3 x86")
     assert names(page) == ["f3"]
     assert page.get_by_role("status").first.inner_text() == "1 of 10"
 
@@ -207,7 +207,7 @@ def test_print(show: Show, *, scripts: bool) -> None:
     for heading in ("Totals", "Variants", "Functions", "Dependencies", "Build times"):
         assert heading in text
     for one in ("keys-py3.12-arm64", "keys-py3.13-x86_64", "nasty", "plain"):
-        assert f"What is in {one}.zip, unzipped" in text
+        assert f"Contents of {one}.zip, unzipped" in text
         assert f"{one}.zip" in text
     assert text.count("How it is built") == 4
     assert "no engine answers" in text
@@ -223,7 +223,7 @@ def test_without_scripts(show: Show) -> None:
     page = show(java_script_enabled=False)
     assert page.get_by_role("searchbox").count() == 0
     page.locator("summary", has_text="nasty").click()
-    expect(page.get_by_role("table", name="What is in nasty.zip")).to_be_visible()
+    expect(page.get_by_role("table", name="Contents of nasty.zip")).to_be_visible()
     assert page.locator("svg").first.is_visible() is False
     assert page.get_by_role("img", name="Sizes by package in nasty").is_visible()
 
@@ -233,10 +233,10 @@ def test_hundreds_of_variants(show: Show) -> None:
     functions = [build(f"f{n:03}-{py}", f"f{n:03}") for n in range(150) for py in ("a", "b")]
     page = show(rendered(*functions))
     assert page.locator("details svg:visible").count() == 0
-    page.get_by_role("searchbox", name="Show variants with").fill("f123-b")
+    page.get_by_role("searchbox", name="Filter variants").fill("f123-b")
     assert names(page) == ["f123-b"]
     page.get_by_role("link", name="f123-b").click()
-    expect(page.get_by_role("table", name="What is in f123-b.zip")).to_be_in_viewport()
+    expect(page.get_by_role("table", name="Contents of f123-b.zip")).to_be_in_viewport()
     assert page.locator("details svg:visible").count() == 2
 
 

@@ -95,7 +95,7 @@ def test_pages_of_little() -> None:
     assert "1 of 1 variants are in dist/, of 1 function." in re.sub(r"\s+", " ", alone)
     none = rendered(build(written=None, why_not="no engine answers", seconds={}))
     assert none.count("no engine answers") == 2
-    assert "No function has any." in none
+    assert "No function has dependencies." in none
 
 
 def test_what_changed() -> None:
@@ -112,7 +112,7 @@ def test_what_changed() -> None:
 def test_more_than_a_direct_upload() -> None:
     """A ZIP that only S3 takes is called that."""
     large = build(written=Written("a" * 64, 60_000_000, 90_000_000))
-    assert "more than the 50.0 MB of a direct upload" in rendered(large)
+    assert "over the 50.0 MB limit of a direct upload" in rendered(large)
 
 
 def test_tasks_of_several_variants() -> None:
