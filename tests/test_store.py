@@ -25,7 +25,7 @@ def clone(source: Repository, name: str) -> Repository:
 
 
 def test_reverting_builds_nothing(dependent: Repository) -> None:
-    """Going back to earlier inputs takes the earlier ZIP from the store."""
+    """Reverting to earlier inputs takes the earlier ZIP from the store."""
     dependent.doit()
     before = dependent.sha256()
     dependent.write({APP: HANDLER + "# edited\n"})
@@ -51,8 +51,8 @@ def test_a_clean_checkout_with_the_store(dependent: Repository, index: Index) ->
 
 
 def test_the_ci_cache(dependent: Repository, index: Index) -> None:
-    """Build, save build/ as a CI cache does, check out elsewhere, restore: only contents are
-    hashed, no step before `hash` runs, and a later edit installs nothing.
+    """With build/ restored from a CI cache into another checkout, doit only hashes contents, runs
+    no step before `hash`, and installs nothing after a later edit.
     """
     dependent.doit()
     before = dependent.sha256()
@@ -70,7 +70,7 @@ def test_the_ci_cache(dependent: Repository, index: Index) -> None:
 
 
 def test_nothing_in_build_names_the_machine(dependent: Repository) -> None:
-    """No record in build/ holds the path of the checkout, the home or the host; logs may."""
+    """No file in build/ except logs has the path of the checkout, the home or the host name."""
     dependent.doit()
     for path in dependent.root.glob("build/**/*"):
         if path.is_file() and "logs" not in path.parts:
@@ -107,7 +107,7 @@ def test_two_checkouts_share_a_store(dependent: Repository) -> None:
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "record"])
 def test_a_damaged_entry_is_dropped_and_built_anew(repository: Repository, damage: str) -> None:
-    """An entry that is not what it says never reaches dist/."""
+    """A damaged entry never reaches dist/."""
     repository.doit()
     before = repository.sha256()
     shutil.rmtree(repository.root / "dist")
@@ -128,7 +128,7 @@ def test_a_damaged_entry_is_dropped_and_built_anew(repository: Repository, damag
 
 
 def test_the_store_is_bounded(repository: Repository) -> None:
-    """What was not used for longest goes first; the ZIPs in dist/ are not touched."""
+    """The least recently used entries are evicted first, and the ZIPs in dist/ stay."""
     repository.write({"lambdas/api/noise.bin": os.urandom(400_000)})
     for number in range(4):
         repository.write({APP: HANDLER + f"# {number}\n"})
@@ -143,7 +143,7 @@ def test_the_store_is_bounded(repository: Repository) -> None:
 
 
 def test_a_limit_that_is_no_number(repository: Repository) -> None:
-    """A mistake in the setting is one line, and where to read more."""
+    """An invalid setting gives one line, with a pointer to the documentation."""
     message = repository.doit(code=3, LAMBDA_ZIP_STORE_LIMIT="2GB").output
     assert message == (
         "ERROR: LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '2GB'\n"
@@ -152,7 +152,7 @@ def test_a_limit_that_is_no_number(repository: Repository) -> None:
 
 
 def test_the_lock_is_checked_on_a_hit(dependent: Repository) -> None:
-    """A ZIP in the store is no reason to build from a stale lock."""
+    """A ZIP in the store does not permit a build from a stale lock."""
     dependent.doit()
     shutil.rmtree(dependent.root / "dist")
     dependent.write({"lambdas/api/requirements.txt": "beta>=1\n"})
@@ -160,7 +160,7 @@ def test_the_lock_is_checked_on_a_hit(dependent: Repository) -> None:
 
 
 def test_a_named_zip_is_put_into_dist(repository: Repository) -> None:
-    """`doit zip:<id>` puts the ZIP into dist/ also when the store has it."""
+    """`doit zip:<id>` writes the ZIP to dist/ even if the store has it."""
     repository.doit()
     shutil.rmtree(repository.root / "dist")
     assert repository.doit("zip:api").ran == ["zip:api"]
@@ -168,12 +168,12 @@ def test_a_named_zip_is_put_into_dist(repository: Repository) -> None:
 
 
 def test_a_changed_pin_recompresses_only_that(dependent: Repository, index: Index) -> None:
-    """After a new pin, what did not change is copied from the earlier environment's pack."""
+    """After a new pin, unchanged members are copied from the earlier environment's pack."""
     dependent.doit("zip:api")
     (pack,) = dependent.root.glob("build/pack/env-*.json")
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
     dependent.doit("lock:api")
-    # A member that is copied keeps what it was; one that is compressed again would not.
+    # A copied member keeps this mark; a recompressed one would lose it.
     text = pack.read_text()
     dependent.doit("zip:api")
     packs = sorted(dependent.root.glob("build/pack/env-*.json"))
@@ -183,7 +183,7 @@ def test_a_changed_pin_recompresses_only_that(dependent: Repository, index: Inde
 
 
 def test_a_changed_pin_compresses_only_what_it_brought(dependent: Repository, index: Index) -> None:
-    """After a new pin, all else is taken over from the ZIP that is in dist/."""
+    """After a new pin, all other members are copied from the ZIP in dist/."""
     dependent.doit("zip:api")
     before = set(dependent.root.glob("build/pack/env-*.json"))
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
@@ -224,7 +224,7 @@ def test_why(dependent: Repository, index: Index) -> None:
 
 
 def test_why_of_everything(dependent: Repository) -> None:
-    """`doit why` goes through all variants and builds nothing."""
+    """`doit why` covers all variants and builds nothing."""
     dependent.doit()
     (dependent.root / "dist/api.zip").unlink()
     output = dependent.doit("why").output
@@ -234,7 +234,7 @@ def test_why_of_everything(dependent: Repository) -> None:
 
 
 def test_offline(dependent: Repository, index: Index) -> None:
-    """With the wheels in uv's cache, an installation asks no index and works without one."""
+    """With the wheels in uv's cache, an installation asks no index, and works without one."""
     dependent.doit()
     shutil.rmtree(dependent.root / "build")
     index.requests.clear()
@@ -245,7 +245,7 @@ def test_offline(dependent: Repository, index: Index) -> None:
 
 
 def test_wheels_in_the_repository(repository: Repository) -> None:
-    """With `no-index` and a folder of wheels in uv.toml, no index is asked, not even for a lock."""
+    """With `no-index` and a folder of wheels in uv.toml, even locking asks no index."""
     name, content = wheel("alpha")
     del repository.environment["UV_INDEX_URL"]
     repository.environment |= {"HTTPS_PROXY": "http://127.0.0.1:9", "UV_CACHE_DIR": ".uv-cache"}

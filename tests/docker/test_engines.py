@@ -1,4 +1,4 @@
-"""Several engines and architectures, and none."""
+"""Several engines and architectures, and no engine."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ PLAIN = "  plain:\n    handler: app.handler\n    source: lambdas/plain\n"
 
 
 def test_no_engine_leaves_out_what_needs_one(contained: Repository, pythons: list[str]) -> None:
-    """Without an engine the rest is built, and one message says what is left out; exit code 0."""
+    """Without an engine, all else is built, one message lists the rest; the exit code is 0."""
     text = (
         manifest(pythons[0])
         + PLAIN
@@ -50,7 +50,7 @@ def test_no_engine_fails_what_is_asked_for(contained: Repository) -> None:
 
 
 def test_up_to_date_asks_no_engine(contained: Repository) -> None:
-    """What is built, or only needs staging, needs no engine."""
+    """A built variant, or one that only needs staging, needs no engine."""
     contained.doit()
     assert [n for n in contained.doit(DOCKER_HOST=NOWHERE).ran if n.endswith("api")] == []
     contained.write({"lambdas/api/app.py": "def handler(event, context):\n    return 2\n"})
@@ -60,7 +60,7 @@ def test_up_to_date_asks_no_engine(contained: Repository) -> None:
 
 
 def test_context(contained: Repository, tmp_path: Path) -> None:
-    """Without DOCKER_HOST, the current context of docker says where the engine is."""
+    """Without DOCKER_HOST, docker's current context names the engine."""
     folder = Path(contained.environment["HOME"]) / ".docker"
     name = hashlib.sha256(b"elsewhere").hexdigest()
     meta = folder / "contexts/meta" / name / "meta.json"
@@ -81,7 +81,7 @@ def test_context(contained: Repository, tmp_path: Path) -> None:
 def test_engine_per_architecture(
     contained: Repository, engine: APIClient, second: APIClient, pythons: list[str]
 ) -> None:
-    """`engine` sends an architecture to its own engine, whatever DOCKER_HOST says."""
+    """`engine` selects the engine of an architecture, whatever DOCKER_HOST is."""
     mapping = {"engine": {"x86_64": SECOND, "arm64": NOWHERE}, "setup": ["sleep 1"]}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     contained.doit("lock:api", DOCKER_HOST=NOWHERE)
@@ -99,7 +99,7 @@ def test_engine_per_architecture(
 
 
 def test_arm64(public: Repository, pythons: list[str]) -> None:
-    """A function is built for arm64 in a container of that platform, from sdist and from wheel."""
+    """A function is built for arm64 in a container of that platform, from an sdist and a wheel."""
     mapping = {"image": f"{IMAGES}:py{pythons[0]}-arm64"}
     public.write({
         "lambdas.yaml": manifest(pythons[0], mapping, architecture="arm64"),
@@ -118,7 +118,7 @@ def test_arm64(public: Repository, pythons: list[str]) -> None:
 
 
 def test_no_emulator(contained: Repository, pythons: list[str]) -> None:
-    """An engine that cannot run the architecture says so, and what to do."""
+    """If an engine cannot run the architecture, the message says so, with the remedy."""
     mapping = {"image": f"{IMAGES}:py{pythons[0]}-arm64"}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping, architecture="arm64")})
     switch = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
@@ -158,7 +158,7 @@ def test_golden_bytes_on_arm64(
 ) -> None:
     """The archive writer gives the golden bytes on arm64 too.
 
-    What it needs is installed for arm64 by this very tool, from wheels.
+    doit itself installs the test's dependencies for arm64, from wheels.
     """
     del bridge_index
     public.write({
