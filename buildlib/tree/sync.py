@@ -25,8 +25,8 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
     """Make the folder `tree` hold exactly `origins`, and return the paths of the files it wrote.
 
     Keep a file if `previous`, the sha256 by path after the last sync, has the right digest for it
-    and its size and mtime are still as `touch` left them. Hard-link the files of dependencies into
-    the environment where the system allows it: such a link shares its metadata with the
+    and its size and mtime are still as `touch` left them. Make the files of dependencies hard links
+    to the environment's where the system allows it: a link shares its metadata with the
     environment, so it is not among the returned paths, which the caller touches. `rewritten` holds
     the contents of files that differ from their origin.
 
