@@ -7,7 +7,7 @@ import pytest
 from buildlib.errors import LockError
 from buildlib.lock import lockfile
 from buildlib.lock.requirements import Requirements
-from buildlib.model import Pin
+from buildlib.model import Image, Pin
 from tests.unit.conftest import variant
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
@@ -234,3 +234,17 @@ def test_no_lock(path: Path) -> None:
     assert str(error.value) == (
         "api/requirements.lock: there is none; run 'doit lock:api' and commit it"
     )
+
+
+def test_lock_names_images(tmp_path: Path) -> None:
+    """The header of a lock gives its images; other comments and later lines do not."""
+    digest = "sha256:" + "a" * 64
+    (tmp_path / "x.lock").write_text(
+        f"# Made by\n# image: 3.13 arm64 a:1 a@{digest}\n# image: 3.13 x86_64 b {digest}\n"
+        f"# image: broken\nalpha==1 \\\n    --hash=x\n# image: 3.12 arm64 c {digest}\n"
+    )
+    assert lockfile.images(tmp_path / "x.lock") == [
+        Image("3.13", "arm64", "a:1", f"a@{digest}"),
+        Image("3.13", "x86_64", "b", digest),
+    ]
+    assert lockfile.images(tmp_path / "none.lock") == []
