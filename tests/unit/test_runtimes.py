@@ -92,6 +92,6 @@ def test_keys() -> None:
 
 
 def test_limits() -> None:
-    """The limits are those of "Lambda quotas": 250 MB unzipped, 50 MB zipped, of 1,048,576 bytes."""
+    """The limits are those of AWS's "Lambda quotas", whose MB has 1,048,576 bytes."""
     assert runtimes.UNZIPPED_LIMIT == 250 * 1024 * 1024 == 262_144_000
     assert runtimes.ZIPPED_LIMIT == 50 * 1024 * 1024
