@@ -116,6 +116,7 @@ def _environment(top: Path) -> dict[str, str]:
     for version, python in _interpreters():
         (programs / version).symlink_to(python)
     ours = ("PYTHON", "COV", "CI", "GITHUB", "TF_", "VIRTUAL_ENV", "LAMBDA_ZIP_", "NO_COLOR")
+    ours += ("COLUMNS", "LINES")  # the size of the terminal that the tests run in, not of ours
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     settings = {"CHECKPOINT_DISABLE": "1", "DOCKER_HOST": "unix:///there/is/no/engine.sock"}
     path = os.pathsep.join([str(Path(sys.executable).parent), str(programs), kept["PATH"]])

@@ -55,7 +55,7 @@ def test_wheels_that_the_runtime_loads(
     monkeypatch: pytest.MonkeyPatch, python: str, architecture: str
 ) -> None:
     """An interpreter on the runtime's system, as `packaging` sees it, accepts the tag."""
-    monkeypatch.setattr(tags.sys, "platform", "linux")
+    monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr("packaging._manylinux._get_glibc_version", lambda: RUNTIMES[python].glibc)
     monkeypatch.setattr("packaging._manylinux._have_compatible_abi", lambda *_: True)
     monkeypatch.setattr("sysconfig.get_platform", lambda: f"linux-{UNAME[architecture]}")
