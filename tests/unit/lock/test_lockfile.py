@@ -96,6 +96,9 @@ def test_lowest() -> None:
         ("", False),
         ("0", False),
         ("False", False),
+        ("no", False),
+        ("No", False),
+        ("n", True),
     ],
 )
 def test_frozen_in_ci(value: str, frozen: bool) -> None:
@@ -144,6 +147,8 @@ MARKERS = {
     "python_version == '3.10' and platform_machine == 'aarch64'": ("3.10", "arm64"),
     "platform_machine == 'x86_64'": ("3.13", "x86_64"),
     "python_full_version == '3.14.*'": ("3.14", "x86_64"),
+    "python_full_version >= '3.13.0'": ("3.13", "x86_64"),
+    "implementation_version >= '3.13.0'": ("3.13", "x86_64"),
 }
 
 
@@ -153,7 +158,7 @@ def test_markers_by_target(path: Path, marker: str) -> None:
     text = f"alpha==1.0 ; {marker} \\\n    --hash={A}\n"
     assert pins(path, text, *MARKERS[marker]) == "alpha==1.0"
     python, architecture = MARKERS[marker]
-    elsewhere = ("3.14" if "<" in marker else "3.11") if "python" in marker else python
+    elsewhere = ("3.14" if "<" in marker else "3.11") if "3." in marker else python
     other = (elsewhere, "arm64" if architecture == "x86_64" else "x86_64")
     assert pins(path, text, *other) == ""
 
