@@ -66,7 +66,7 @@ def keys(root: Path) -> dict[str, str]:
 
 
 def test_golden(root: Path) -> None:
-    """This manifest, with this lock and these sources, has these keys on every machine.
+    """The manifest above, with its lock and sources, has these keys on every machine.
 
     Every store and every `lambdas.hashes.json` finds what was built by them. A key changes only by
     a deliberate act, which rebuilds every function of every user and needs an entry in the
