@@ -7,7 +7,7 @@ import time
 import pytest
 
 from buildlib import contract
-from tests.conftest import HANDLER, Repository
+from tests.conftest import HANDLER, Index, Repository
 
 APP = "lambdas/api/app.py"
 
@@ -54,20 +54,22 @@ def test_a_lock_that_others_share(dependent: Repository) -> None:
     assert "3.12" in dependent.fails("hash:api", CI="true").output
 
 
-def test_another_encoder_takes_nothing_over(repository: Repository) -> None:
+def test_another_encoder_takes_nothing_over(dependent: Repository, index: Index) -> None:
     """After an upgrade of the compressor, a ZIP has the bytes that a first build would give it."""
-    repository.write({"lambdas/api/text.txt": TEXT})
-    repository.doit()
-    repository.write({"dodo.py": OTHER_ENCODER, APP: HANDLER + "# edited\n"})
-    repository.doit()
-    with_history = repository.sha256()
+    index.add("gamma", files={"gamma.txt": TEXT})
+    dependent.write({"lambdas/api/requirements.txt": "gamma\n"})
+    dependent.doit("hash:api")
+    first = dependent.sha256()
+    dependent.write({"dodo.py": OTHER_ENCODER, APP: HANDLER + "# edited\n"})
+    dependent.doit("hash:api")
+    with_history = dependent.sha256()
     for folder in ("build", "dist"):
-        shutil.rmtree(repository.root / folder)
-    repository.doit()
-    assert repository.sha256() == with_history
-    repository.write({"dodo.py": "from buildlib.tasks import *\n"})
-    repository.doit()
-    assert repository.sha256() != with_history
+        shutil.rmtree(dependent.root / folder)
+    dependent.doit("hash:api")
+    assert dependent.sha256() == with_history
+    dependent.write({"dodo.py": "from buildlib.tasks import *\n", APP: HANDLER})
+    dependent.doit("hash:api")
+    assert dependent.sha256() == first
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights on Windows")
@@ -89,15 +91,25 @@ def test_no_file_is_written_through_a_link(repository: Repository, place: str) -
     assert (members[f"{place}/a.py"], members[f"{place}/b.py"]) == (b"A = 2\n", b"B = 1\n")
 
 
-def test_what_was_staged_and_not_touched(dependent: Repository) -> None:
-    """After a run that ended between `stage` and `touch`, every file gets the one mtime and mode."""
-    dependent.write({"lambdas/api/pkg/a.py": "A = 1\n"})
+def test_what_was_staged_and_not_touched(dependent: Repository, index: Index) -> None:
+    """After a run that ended between `stage` and `touch`, every file that is not a link into the
+    environment gets the one mtime and mode: own files, and a RECORD that `exclude` shortened.
+    """
+    index.add("gamma", files={"gamma/x.py": "", "gamma/notes.md": ""})
+    dependent.write({
+        "lambdas.yaml": (
+            "version: 1\nlambdas:\n  api: {handler: app.handler, exclude: ['*.md']}\n"
+        ),
+        "lambdas/api/requirements.txt": "gamma\n",
+        "lambdas/api/pkg/a.py": "A = 1\n",
+    })  # fmt: skip
     dependent.doit("stage:api")
     dependent.write({APP: HANDLER + "# edited\n"})
     dependent.doit("zip:api")
     tree = dependent.root / "build/stage/api"
-    for name in ("app.py", "pkg/a.py"):
+    for name in ("app.py", "pkg/a.py", "gamma-1.0.dist-info/RECORD"):
         status = (tree / name).stat()
+        assert status.st_nlink == 1
         assert (status.st_mtime, status.st_mode & 0o777) == (contract.MTIME, contract.MODE), name
 
 
