@@ -60,7 +60,7 @@ def _state(project: Project, content: bytes) -> list[str]:
     What is in a ZIP follows from its own sha256, and which files are the function's, from its key.
     """
     shown = [
-        [*build, build.written and project.key(project.variants[build.id])]
+        [*build, build.written and project.inputs(project.variants[build.id]).key]
         for build in facts.builds(project)
     ]
     locks = [facts.lock(project, function) for function in project.manifest.functions]

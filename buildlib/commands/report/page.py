@@ -19,7 +19,7 @@ from buildlib.commands.report import charts, flow
 from buildlib.commands.report.charts import Bar, Tile
 from buildlib.commands.report.facts import Build, Content, Dependency, Lock
 from buildlib.runtimes import ZIPPED_LIMIT
-from buildlib.steps import run
+from buildlib.steps.pending import STEPS
 
 # So many tiles can be told from each other; so many lines can be compared.
 _TILES, _LINES = 40, 20
@@ -58,7 +58,7 @@ def render(
         style=style,
         script=script,
         policy=_policy(style, script),
-        steps=[step.name for step in run.STEPS],
+        steps=[step.name for step in STEPS],
         builds=builds,
         built=[build for build in builds if build.written],
         contents=contents,

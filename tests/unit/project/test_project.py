@@ -62,7 +62,7 @@ def root(tmp_path: Path) -> Path:
 def keys(root: Path) -> dict[str, str]:
     """Return the keys of all variants."""
     project = Project(root)
-    return {variant.id: project.key(variant) for variant in project.variants.values()}
+    return {variant.id: project.inputs(variant).key for variant in project.variants.values()}
 
 
 def test_golden(root: Path) -> None:

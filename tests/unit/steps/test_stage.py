@@ -25,7 +25,9 @@ FILES = {
 def build(root: Path) -> str:
     """Bring the ZIP up to date, and return its sha256."""
     project = Project(root)
-    return run.build_variant(project, project.variants["api"]).sha256
+    for _ in run.build(project, project.variants["api"]):
+        pass
+    return hashlib.sha256(project.layout.zip("api").read_bytes()).hexdigest()
 
 
 def truthful(root: Path) -> None:
@@ -48,28 +50,30 @@ CHANGES: dict[str, dict[str, str]] = {
 }
 
 
-@pytest.mark.parametrize("torn", [False, True], ids=["between", "torn"])
-@pytest.mark.parametrize("change", [None, *CHANGES])
+@pytest.mark.parametrize(
+    ("change", "torn"),
+    [(None, True), ("same size", False), ("several", True), ("added", True)],
+)
 def test_a_crash_at_every_step(tmp_path: Path, change: str | None, torn: bool) -> None:
     """A process that dies at any change of a file leaves true records, and the next one builds what
     is there then: the new inputs, or the earlier ones again.
     """
-    first, work = write(tmp_path / "first", FILES), tmp_path / "work"
-    expected = build(write(tmp_path / "expected", {**FILES, **CHANGES.get(change or "", {})}))
+    changed = {**FILES, **CHANGES.get(change or "", {})}
+    expected = build(write(tmp_path / "expected", changed))
     before = build(write(tmp_path / "before", FILES))
-    if change:
-        build(first)
-    for number, crashes in enumerate(each(work, torn=torn)):
+    work = tmp_path / "work"
+    for number, crashes in enumerate(each(work / "build", torn=torn)):
         shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(first, work)
-        write(work, CHANGES.get(change or "", {}))
+        if change:
+            build(write(work, FILES))
+        write(work, changed)
         with contextlib.suppress(Crash), crashes:
             build(work)
         truthful(work)
         if number % 2:
             assert build(work) == expected
         else:
-            for path in CHANGES.get(change or "", {}):
+            for path in changed.keys() - FILES:
                 (work / path).unlink()
             write(work, FILES)
             shutil.rmtree(work / "dist", ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The step `venv`, without an engine."""
+"""Which variants can be built without an engine that answers."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from buildlib.environment import container
 from buildlib.project.project import Project
-from buildlib.steps import venv
+from buildlib.steps import engines
 from tests.unit.conftest import write
 
 
@@ -30,7 +30,7 @@ def test_no_engine_is_said_once(
         "lambdas/api/app.py": "def handler(event, context): ...\n",
         "lambdas/jobs/app.py": "def handler(event, context): ...\n",
     })  # fmt: skip
-    assert venv.buildable(Project(tmp_path)) == []
+    assert engines.buildable(Project(tmp_path)) == []
     [record] = caplog.records
     assert record.getMessage() == f"{answer}\nLeft out: api, jobs."
     assert len(asked) == 1
