@@ -67,6 +67,12 @@ class ArchiveError(BuildError):
     """The ZIP cannot be written from the staged tree, or one cannot be read."""
 
 
+class StagedFileError(ArchiveError):
+    """A staged file is not what was staged: nothing below build/ can be trusted any more."""
+
+    default_kind = "changed"
+
+
 class SizeError(BuildError):
     """The ZIP has more in it than Lambda takes, or than the manifest allows."""
 

@@ -72,9 +72,26 @@ class Layout:
         """Return the folder of an installed environment: `tree/` and its record."""
         return self.build / "env" / key[:24]
 
-    def pack(self, name: str) -> Path:
-        """Return the compressed members of an environment or of a variant's own files."""
-        return self.build / "pack" / name
+    @property
+    def sdist_cache(self) -> Path:
+        """The caches of uv for distributions built from source, one for each set of build tools."""
+        return self.build / "sdist-cache"
+
+    def environment_tree(self, key: str) -> Path:
+        """Return the installed files of an environment."""
+        return self.environment(key) / "tree"
+
+    def environment_record(self, key: str) -> Path:
+        """Return the record of an environment, which is written when it is complete."""
+        return self.environment(key) / "record.json"
+
+    def environment_pack(self, key: str) -> Path:
+        """Return the compressed members of an environment."""
+        return self.build / "pack" / f"env-{key[:24]}"
+
+    def own_pack(self, variant_id: str) -> Path:
+        """Return the compressed members of a variant's own files."""
+        return self.build / "pack" / variant_id
 
     def staged(self, variant_id: str) -> Path:
         """Return the staged tree of a variant."""
@@ -83,6 +100,14 @@ class Layout:
     def stamp(self, step: str, variant_id: str) -> Path:
         """Return the record that a step leaves when it has finished for a variant."""
         return self.build / step / f"{variant_id}.json"
+
+    def dependencies(self, step: str, variant_id: str) -> Path:
+        """Return the list of the dependencies' files, as the step `stage` or `zip` has left it."""
+        return self.build / step / f"{variant_id}.dependencies.json"
+
+    def new_zip(self, variant_id: str) -> Path:
+        """Return the ZIP that is being written, before it takes the place of the artifact."""
+        return self.dist / f".{variant_id}.zip.tmp"
 
     def time(self, step: str, name: str) -> Path:
         """Return the record of how long a step of a variant, or the lock of a function, took."""

@@ -115,7 +115,10 @@ def _environment(top: Path) -> dict[str, str]:
         script.chmod(0o755)
     for version, python in _interpreters():
         (programs / version).symlink_to(python)
-    ours = ("PYTHON", "COV", "CI", "GITHUB", "TF_", "VIRTUAL_ENV", "LAMBDA_ZIP_", "NO_COLOR")
+    ours = (
+        *("PYTHON", "COV", "CI", "GITHUB", "TF_", "VIRTUAL_ENV", "LAMBDA_ZIP_", "NO_COLOR"),
+        *("COLUMNS", "LINES"),  # of the terminal that the tests run in
+    )
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     settings = {"CHECKPOINT_DISABLE": "1", "DOCKER_HOST": "unix:///there/is/no/engine.sock"}
     path = os.pathsep.join([str(Path(sys.executable).parent), str(programs), kept["PATH"]])

@@ -186,7 +186,9 @@ def test_nothing_names_a_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "made"), [("errors", error_kinds.page), ("manifest", schema.page)], ids=str
+    ("command", "made"),
+    [("errors", error_kinds.page), ("manifest", schema.page)],
+    ids=["errors", "manifest"],
 )
 def test_made_pages_are_current(command: str, made: Any) -> None:  # noqa: ANN401
     """The page equals the output of `python -m buildlib <x> > docs/reference/<x>.md`."""

@@ -47,6 +47,7 @@ def built(repository: Repository) -> Iterator[Repository]:
             "lambdas.yaml:5:13: lambda 'api': source '../other' leaves the repository",
         ),
     ],
+    ids=["empty", "cut off", "open quote", "tab", "unknown key", "number", "outside"],
 )
 def test_a_bad_manifest(built: Repository, manifest: str, message: str) -> None:
     """An invalid manifest gives one line for each problem, before anything runs."""

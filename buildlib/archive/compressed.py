@@ -18,7 +18,7 @@ import deflate
 
 from buildlib import contract, progress
 from buildlib.cache.digests import Digests
-from buildlib.errors import ArchiveError
+from buildlib.errors import StagedFileError
 from buildlib.files import atomic, locks
 from buildlib.model import CompressedMember
 from buildlib.runtimes import UNZIPPED_LIMIT
@@ -48,7 +48,7 @@ def stored(content: Content) -> CompressedMember:
     """Return a member that is stored as it is, straight from its file.
 
     Raises:
-        ArchiveError: the file is not what was staged.
+        StagedFileError: the file is not what was staged.
 
     """
     digest, crc = hashlib.sha256(), 0
@@ -101,7 +101,7 @@ def check(contents: Iterable[Content]) -> None:
     """Read the contents, on all processors.
 
     Raises:
-        ArchiveError: one of them is not what was staged.
+        StagedFileError: one of them is not what was staged.
 
     """
 
@@ -269,10 +269,10 @@ def _opened(content: Content) -> FileIO:
         return open(content.path, "rb", buffering=0)  # it is read in large parts, or at once
     except FileNotFoundError:
         msg = f"{content.path}: gone since it was staged; run doit again to stage it anew"
-        raise ArchiveError(msg, "changed") from None
+        raise StagedFileError(msg) from None
 
 
 def _check(content: Content, found: str) -> None:
     if found != content.sha256:
         msg = f"{content.path}: not what was staged there; run doit again to stage it anew"
-        raise ArchiveError(msg, "changed")
+        raise StagedFileError(msg)

@@ -15,7 +15,7 @@ import deflate
 from buildlib.archive.hashing import CHUNK, HashingWriter
 from buildlib.archive.headers import central_header, end_of_archive, local_header
 from buildlib.archive.previous import PreviousMembers, PreviousZip
-from buildlib.errors import ArchiveError
+from buildlib.errors import StagedFileError
 from buildlib.model import CompressedMember, Written
 
 
@@ -89,4 +89,4 @@ def _copy(source: BinaryIO, name: bytes, member: CompressedMember, output: Hashi
         left -= len(chunk)
     if left or (not member.method and crc != member.crc):
         msg = f"{name.decode()}: changed while it was read; run doit again"
-        raise ArchiveError(msg, "changed")
+        raise StagedFileError(msg)

@@ -9,7 +9,7 @@ import base64
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -75,6 +75,17 @@ def publish(
         if index.get(variant.id) != changed:
             index[variant.id] = changed
             _write(layout, index)
+
+
+@contextlib.contextmanager
+def new_zip(layout: Layout, variant_id: str) -> Iterator[Path]:
+    """Give the path at which a ZIP is written before `publish`; what is left there goes."""
+    temporary = layout.new_zip(variant_id)
+    temporary.parent.mkdir(exist_ok=True)
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def is_listed(layout: Layout, variant: Variant, written: Written, index: dict[str, Entry]) -> bool:

@@ -66,6 +66,7 @@ class Digests:
         self._record = record
         self._changed = False
         self._prefix = len(str(root)) + 1
+        self._written: dict[str, tuple[str, Signature]] = {}
 
     @functools.cached_property
     def _known(self) -> dict[str, object]:
@@ -79,6 +80,8 @@ class Digests:
         name = path[self._prefix :].replace(os.sep, "/")
         known = self._known.get(name)
         now = signature(status)
+        if self._written.get(path, ("", None))[1] == now:
+            return self._written[path][0]
         if isinstance(known, list) and tuple(known[1:]) == now and CTIME_IS_CHANGE:
             return str(known[0])
         before = time.time_ns()
@@ -90,9 +93,17 @@ class Digests:
             self._changed = True
         return value
 
+    def wrote(self, path: str, sha256: str) -> None:
+        """Take note of a file that this process has just written, until it ends.
+
+        Its digest need not be found out again, though the file is too young for `of` to keep it.
+        """
+        self._written[path] = (sha256, signature(os.stat(path)))
+
     def forget(self) -> None:
         """Forget everything, as what was remembered of a file turned out to be wrong."""
         self._known.clear()
+        self._written.clear()
         self._changed = True
 
     def save(self) -> None:

@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildlib.artifacts import hashes
-from buildlib.errors import BuildError, QueryError, RecordError
-from buildlib.model import Variant
+from buildlib.errors import BuildError, QueryError, RecordError, StageError
+from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
 from buildlib.steps import run
@@ -63,7 +63,7 @@ def answer(query: Mapping[str, str], here: Path) -> Answer:
             for variant in wanted
         }
     finally:
-        project.digests.save()
+        project.save()
 
 
 def _planning(query: Mapping[str, str]) -> bool:
@@ -108,16 +108,28 @@ def _entry(project: Project, variant: Variant, *, planning: bool) -> hashes.Entr
     if planning and variant.id in project.recorded():
         recorded = project.recorded()[variant.id]
         try:
-            present = project.key(variant) == recorded["key"]
+            present = project.inputs(variant).key == recorded["key"]
         except BuildError:  # without a lock there is no key; building says what to do
             present = False
         if present:
             return recorded
-    written = run.build_variant(project, variant)
-    key = project.key(variant)
+    written = _built(project, variant)
+    key = project.inputs(variant).key
     # What was in dist/ before was not checked by a build of today.
     hashes.check(project.recorded(), variant, key, written.sha256)
     return hashes.entry(key, written.sha256)
+
+
+def _built(project: Project, variant: Variant) -> Written:
+    """Bring the ZIP of a variant into dist/, and return what it is."""
+    for _ in run.build(project, variant):
+        pass
+    written = project.status(variant).written
+    if written is None:
+        shown = project.layout.relative(project.layout.zip(variant.id))
+        msg = f"{shown}: it or its inputs changed while it was built; run again"
+        raise StageError(msg, "changed")
+    return written
 
 
 def _check_planned(variant: Variant, planned: str | None, found: str) -> None:

@@ -21,7 +21,6 @@ from buildlib.archive import diff
 from buildlib.cache import digests
 from buildlib.errors import VerifyError
 from buildlib.layout import MANIFEST, Layout
-from buildlib.lock import lockfile
 from buildlib.manifest import functions
 from buildlib.model import Function, Variant
 from buildlib.project.project import Project
@@ -105,7 +104,7 @@ def verify(project: Project, one: Variant) -> Iterator[str]:
         _build(one, top, layouts)
         zips = [layout.zip(one.id) for layout in layouts]
         _compare(zips[0], zips[1], "two builds from the same inputs")
-        stale = "" if project.built(one) else ", which is not of the present inputs"
+        stale = "" if project.status(one).written else ", which is not of the present inputs"
         _compare(artifact, zips[0], f"{shown}{stale}, and a build from the present inputs")
         for mine, *others in zip(
             *(at.evidence(one.id) for at in (project.layout, *layouts)), strict=True
@@ -116,11 +115,7 @@ def verify(project: Project, one: Variant) -> Iterator[str]:
 
 
 def _check_lock(project: Project, function: Function) -> None:
-    requirements = project.requirements(function)
-    if requirements is None or function.lock is None:
-        return
-    path = project.layout.root / function.lock
-    if problem := lockfile.state(path, requirements, project.lowest_python(function)):
+    if problem := project.lock_problem(function):
         msg = f"{function.lock}: the lock {problem}; run 'doit lock:{function.name}' first"
         raise VerifyError(msg)
 

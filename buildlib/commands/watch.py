@@ -10,19 +10,14 @@ from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
 from buildlib.model import Variant
 from buildlib.project.project import Project
-from buildlib.steps import summary
-from buildlib.steps.run import run as steps_run
-from buildlib.steps.summary import Outcome
+from buildlib.steps import run, summary
 from buildlib.text import closest
 
 # Milliseconds: changes that come together are one; the manifest is looked at this often.
 _STEP, _DEBOUNCE, _LOOK = 20, 200, 500
 
 
-_CLOCK = 20_000_000  # ns by which a file's time may lag behind
-
-
-def run(root: Path, names: Sequence[str]) -> Iterator[str]:
+def watch(root: Path, names: Sequence[str]) -> Iterator[str]:
     """Build the functions or variants `names`, or all, and again at each change; yield lines.
 
     Ctrl-C ends it, as a KeyboardInterrupt. What cannot be built is said, and tried again at the
@@ -33,7 +28,7 @@ def run(root: Path, names: Sequence[str]) -> Iterator[str]:
 
     """
     try:
-        from watchfiles import watch  # an extra
+        import watchfiles  # an extra
     except ImportError:
         msg = "doit watch needs watchfiles: pip install 'doit-lambda-zip[watch]'"
         raise BuildError(msg, "watch") from None
@@ -49,7 +44,7 @@ def run(root: Path, names: Sequence[str]) -> Iterator[str]:
             yield f"watching {len(variants)} variant{plural}; Ctrl-C ends it"
             said = ""
             fresh = True  # what changed before the first look is not among the changes
-            for changed in watch(
+            for changed in watchfiles.watch(
                 *(_folders(project, variants) or [root / MANIFEST]),
                 step=_STEP,
                 debounce=_DEBOUNCE,
@@ -97,18 +92,17 @@ def chosen(project: Project, names: Sequence[str]) -> list[Variant]:
 def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
     """Run the steps that have something to do; yield what was done, nothing if nothing was."""
     for variant in variants:
-        start, since = time.monotonic(), time.time_ns() - _CLOCK
+        start = time.monotonic()
         try:
-            ran = set(steps_run(project, variant))
+            ran = dict(run.build(project, variant))
         except (BuildError, OSError) as error:
             yield errors.describe(error)
             yield f"{variant.id}: {summary.FAILED}; save again to go on"
             continue
-        if ran:
+        if done := summary.last(ran.values()):
             seconds = time.monotonic() - start
-            done: Outcome = summary.summarise(project.layout, variant.id, ran, since, seconds)
-            yield summary.line(done)
-    project.digests.save()
+            yield summary.line(summary.outcome(variant.id, done, seconds))
+    project.save()
 
 
 def _again(project: Project) -> Project:

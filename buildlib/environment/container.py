@@ -19,9 +19,9 @@ from buildlib import text
 from buildlib.docker import container, engine, images, tar
 from buildlib.docker.container import Container
 from buildlib.docker.log import Log
+from buildlib.environment.installer import Request, requirement_line
 from buildlib.environment.pip_settings import HOME, Access, index_access
 from buildlib.errors import InstallError
-from buildlib.layout import Layout
 from buildlib.model import Docker, Function, Pin, Variant
 from buildlib.runtimes import image_platform, manylinux
 
@@ -83,42 +83,34 @@ def _named(function: Function) -> Iterator[None]:
         raise type(error)(prefix + str(error), error.kind) from error
 
 
-def install(  # noqa: PLR0913 - each is one independent input of the installation
-    variant: Variant,
-    pins: Sequence[Pin],
-    target: Path,
-    image: str,
-    *,
-    layout: Layout,
-    indexes: Sequence[str],
-    log: Path,
-) -> None:
-    """Install `pins` into the folder `target`, in a container of the image `image` (a reference).
+def install(request: Request) -> None:
+    """Install the requested pins in a container of the requested image.
 
     Raises:
         InstallError: with the end of the output, and the remedy.
 
     """
+    variant, layout = request.variant, request.layout
     options = variant.function.docker or Docker()
     platform = image_platform(variant.architecture)
     access = index_access(os.environ, layout.root, options)
     files = _secrets(variant.function, options)
     hidden = [*access.secrets, *(word for content in files.values() for word in _words(content))]
     with (
-        Log(log, hidden) as output,
+        Log(request.log, hidden) as output,
         _named(variant.function),
         engine.connected(variant.function, variant.architecture) as found,
     ):
-        image_id = images.get(found, image, variant.architecture, output)
+        image_id = images.get(found, request.image, variant.architecture, output)
         volume = (_VOLUME, f"{HOME}/cache")
         with container.running(found, image_id, platform, volume, layout) as running:
-            step = _Steps(variant, running, output, layout.relative(log))
-            running.put(tar.pack(_inputs(variant, pins, indexes, access)))
+            step = _Steps(variant, running, output, layout.relative(request.log))
+            running.put(tar.pack(_inputs(request, access)))
             step.prepare()
             step.setup(access)
             running.put(tar.pack(_secret_entries(files)))
             step.install(access, files)
-            tar.extract(running.get(f"{HOME}/{_TREE}"), target, _TREE)
+            tar.extract(running.get(f"{HOME}/{_TREE}"), request.target, _TREE)
 
 
 class _Steps(NamedTuple):
@@ -213,10 +205,9 @@ def _advice(output: str, variant: Variant) -> str:
     return "See pip's output above."
 
 
-def _inputs(
-    variant: Variant, pins: Sequence[Pin], indexes: Sequence[str], access: Access
-) -> dict[str, tar.Entry]:
+def _inputs(request: Request, access: Access) -> dict[str, tar.Entry]:
     """Return the files for the container, by their paths in it."""
+    variant, pins = request.variant, request.pins
     home = HOME.lstrip("/")
     package = resources("buildlib")
     config = {
@@ -228,14 +219,14 @@ def _inputs(
         "arguments": [
             *("install", "--require-hashes", "--no-deps", "--no-compile"),
             *("--target", f"{HOME}/{_TREE}", "--requirement", f"{HOME}/pins.txt"),
-            *("--no-warn-script-location", "--progress-bar", "off", *indexes),
+            *("--no-warn-script-location", "--progress-bar", "off", *request.indexes),
         ],
     }
     texts = {
         "config.json": json.dumps(config),
         "in_container.py": (package / "environment/in_container.py").read_text(encoding="utf-8"),
         "site/sitecustomize.py": _SITE,
-        "pins.txt": "".join(map(_line, pins)),
+        "pins.txt": "".join(map(requirement_line, pins)),
         "constraints.txt": _constraints(
             (package / "build-constraints.txt").read_text(encoding="utf-8"), pins
         ),
@@ -249,11 +240,6 @@ def _inputs(
     if access.bundle is not None:
         entries[f"{home}/ca.pem"] = tar.Entry(access.bundle, 0o644, 0)
     return entries
-
-
-def _line(pin: Pin) -> str:
-    version = f" {pin.version}" if pin.version.startswith("@") else f"=={pin.version}"
-    return f"{pin.name}{version} {' '.join(f'--hash={value}' for value in pin.hashes)}\n"
 
 
 def _constraints(text: str, pins: Sequence[Pin]) -> str:

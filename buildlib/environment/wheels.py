@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from buildlib import recipe
+from buildlib.environment.installer import Request, requirement_line
 from buildlib.errors import InstallError
 from buildlib.model import Pin, Variant
 from buildlib.runtimes import RUNTIMES, machine, manylinux, platform_tag
@@ -15,54 +16,38 @@ from buildlib.uv import run
 _NO_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>\S+) has no (usable )?wheels")
 
 
-def install(  # noqa: PLR0913 - each is one independent input of the installation
-    variant: Variant,
-    pins: Sequence[Pin],
-    target: Path,
-    *,
-    root: Path,
-    indexes: Sequence[str],
-    cache: Path,
-    log: Path,
-    fresh: bool = False,
-) -> None:
-    """Install `pins` into the folder `target`; its files may be hard links into uv's cache.
+def install(request: Request) -> None:
+    """Install the requested pins with uv; the files may be hard links into uv's cache.
 
-    Take files from uv's cache without asking the index; with `fresh`, bypass the cache. Build the
-    packages of `allow_sdist` with pinned build tools and a separate cache, the folder `cache`: a
-    wheel that was built earlier with other tools must not be used.
+    Take files from uv's cache without asking the index; with `refresh`, bypass the cache. Build the
+    packages of `allow_sdist` with pinned build tools and a separate cache: a wheel that was built
+    earlier with other tools must not be used.
 
     Raises:
         InstallError: with the end of uv's output, and the remedy.
 
     """
-    allowed = set(variant.function.allow_sdist)
-    wheels = [pin for pin in pins if pin.name not in allowed]
-    sdists = [pin for pin in pins if pin.name in allowed]
-    log.unlink(missing_ok=True)
+    allowed = set(request.variant.function.allow_sdist)
+    wheels = [pin for pin in request.pins if pin.name not in allowed]
+    sdists = [pin for pin in request.pins if pin.name in allowed]
+    request.log.unlink(missing_ok=True)
     if wheels:
-        no_build = [word for pin in wheels for word in ("--only-binary", pin.name)]
-        options = [*indexes, *no_build, *(["--no-cache"] if fresh else [])]
-        _run(variant, wheels, target, options, root=root, log=log)
+        options = [word for pin in wheels for word in ("--only-binary", pin.name)]
+        _run(request, wheels, [*options, *(["--no-cache"] if request.refresh else [])])
     if sdists:
-        options = [*indexes, "--build-constraints", str(recipe.build_constraints())]
-        options += ["--cache-dir", str(cache / recipe.build_tools()[:24])]
-        _run(variant, sdists, target, options, root=root, log=log)
-        _check_pure(variant, sdists, target)
+        cache = request.layout.sdist_cache / recipe.build_tools()[:24]
+        constraints = ("--build-constraints", str(recipe.build_constraints()))
+        _run(request, sdists, [*constraints, "--cache-dir", str(cache)])
+        _check_pure(request.variant, sdists, request.target)
 
 
-def _run(  # noqa: PLR0913
-    variant: Variant,
-    pins: Sequence[Pin],
-    target: Path,
-    options: Sequence[str],
-    *,
-    root: Path,
-    log: Path,
-) -> None:
+def _run(request: Request, pins: Sequence[Pin], options: Sequence[str]) -> None:
+    variant, target, log = request.variant, request.target, request.log
+    root = request.layout.root
     target.mkdir(parents=True, exist_ok=True)
     requirements = target.with_name(target.name + ".txt")
-    requirements.write_text("".join(map(_line, pins)), encoding="utf-8", newline="\n")
+    lines = "".join(map(requirement_line, pins))
+    requirements.write_text(lines, encoding="utf-8", newline="\n")
     major, minor = manylinux(variant.python)
     arguments = [
         *("pip", "install", "--target", str(target), "--requirement", str(requirements)),
@@ -74,6 +59,7 @@ def _run(  # noqa: PLR0913
         *("--index-strategy", "unsafe-best-match"),
         *("--python", sys.executable, "--python-version", variant.python),
         *("--python-platform", f"{machine(variant.architecture)}-manylinux_{major}_{minor}"),
+        *request.indexes,
         *options,
     ]
     result = run.run([*arguments, "--offline"], root=root, cwd=target.parent, log=log)
@@ -84,11 +70,6 @@ def _run(  # noqa: PLR0913
         result = run.run([*arguments, "--no-cache"], root=root, cwd=target.parent, log=log)
     if result.code:
         raise _error(variant, result.output, root, log)
-
-
-def _line(pin: Pin) -> str:
-    version = f" {pin.version}" if pin.version.startswith("@") else f"=={pin.version}"
-    return f"{pin.name}{version} {' '.join(f'--hash={value}' for value in pin.hashes)}\n"
 
 
 def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError:

@@ -24,13 +24,12 @@ from buildlib.layout import Layout
 from buildlib.lock import lockfile
 from buildlib.plugin import github
 from buildlib.plugin.screen import Running, Screen
+from buildlib.plugin.uptodate import META
 from buildlib.steps import summary
-from buildlib.steps.summary import FAILED, INTERRUPTED, Outcome
+from buildlib.steps.pending import STEPS
+from buildlib.steps.summary import FAILED, INTERRUPTED, Done, Outcome
 
-# What a task of ours says of itself in doit's `meta`: its step, the variants it is for, and which
-# file it makes to be looked at, if any.
-META = "lambdas"
-
+_STEPS = tuple(step.name for step in STEPS)
 
 INTERRUPT = 130  # as a shell says it of SIGINT
 
@@ -47,6 +46,7 @@ class _Run:
     failed: str = ""  # at this step
     at: str = ""  # where it was interrupted
     lines: list[str] = field(default_factory=list)
+    did: list[Done] = field(default_factory=list)
 
 
 class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
@@ -58,8 +58,6 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         super().__init__(outstream, options)
         self._lock = threading.RLock()
         self._began = time.monotonic()
-        # The clock of file systems is coarser than that of Python.
-        self._since = time.time_ns() - 20_000_000
         self._runs: dict[str, _Run] = {}
         self._seen: set[str] = set()  # variants of which a step had nothing to do
         self._finished: set[str] = set()  # those of which the last step had nothing to do
@@ -107,6 +105,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
                 run = self._run(variant)
                 run.ran.add(task.meta[META]["step"])
                 run.seconds += seconds
+                run.did.append(task.meta[META]["done"] or Done())
             self._close_group(task)
 
     def skip_uptodate(self, task: Task) -> None:
@@ -223,7 +222,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         """Take note of what was under way, and forget what was only not looked at to the end."""
         self._seen &= self._finished
         for run in self._runs.values():
-            run.at = next((f"after {s}" for s in reversed(summary.STEP_NAMES) if s in run.ran), "")
+            run.at = next((f"after {s}" for s in reversed(_STEPS) if s in run.ran), "")
         for task, _ in self._running.values():
             if meta := _meta(task):
                 for variant in meta["variants"]:
@@ -252,7 +251,10 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             return Outcome(variant, FAILED, f"at {run.failed}", None, None, run.seconds)
         if run.at and not run.ran & {"zip", "hash"}:
             return Outcome(variant, INTERRUPTED, run.at, None, None, run.seconds)
-        return summary.summarise(self._layout, variant, run.ran, self._since, run.seconds)
+        if done := summary.last(run.did):
+            return summary.outcome(variant, done, run.seconds)
+        did = f"{', '.join(step for step in _STEPS if step in run.ran)} only"
+        return Outcome(variant, did, "", None, None, run.seconds)
 
     # -- where it is shown -----------------------------------------------------------------------
 

@@ -26,11 +26,11 @@ from buildlib.layout import MANIFEST
 from buildlib.manifest import variants
 from buildlib.model import Function, Variant
 from buildlib.plugin import github
-from buildlib.plugin.reporter import META
-from buildlib.plugin.uptodate import LockUpToDate, UpToDate, ZipUpToDate
+from buildlib.plugin.uptodate import META, LockUpToDate, StepUpToDate, UpToDate
 from buildlib.project.project import Project
-from buildlib.steps import lock, record, run, venv
-from buildlib.steps.zip import index_is_done, prune, zip_is_published
+from buildlib.steps import clean, engines, run, shared
+from buildlib.steps.pending import STEPS, Step
+from buildlib.steps.shared import lock_reason
 from buildlib.text import closest
 
 __all__ = [
@@ -70,11 +70,11 @@ _VERIFY = "build each variant twice more, elsewhere, and compare with dist/"
 _WATCH = "build again at each change, all functions or those that are named, until Ctrl-C"
 
 
-_LAST = run.STEPS[-1]
+_LAST = STEPS[-1]
 
 
 # Tasks of one function have these names and, after a colon, that of a function or variant.
-_STEPS = frozenset({"lock", *(step.name for step in run.STEPS)})
+_STEPS = frozenset({"lock", *(step.name for step in STEPS)})
 
 
 _LOCK = "pin the dependencies with their hashes, in requirements.lock"
@@ -173,7 +173,7 @@ def _watch(names: list[str]) -> TaskFailed | None:
     from buildlib.commands import watch  # for one task
 
     try:
-        for line in watch.run(Path.cwd(), names):
+        for line in watch.watch(Path.cwd(), names):
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
     except KeyboardInterrupt:
@@ -289,7 +289,7 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
     chosen = _chosen(project)
     functions = list({variant.function: None for variant in chosen.values()})
     yield {"basename": "lock", "name": None, "doc": _LOCK}
-    groups = [_group(step, chosen) for step in run.STEPS]
+    groups = [_group(step, chosen) for step in STEPS]
     yield from groups
     locks: dict[str, str] = {}
     wanted = {function.lock for function in functions}
@@ -301,7 +301,7 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
     for function in functions:
         ids = [variant.id for variant in variants.expand(function)]
         if ids != [function.name]:
-            for step in run.STEPS:
+            for step in STEPS:
                 leaves = [f"{step.name}:{variant_id}" for variant_id in ids]
                 yield {
                     "basename": step.name,
@@ -386,8 +386,8 @@ def _of_all(project: Project) -> Iterator[Task]:
     contained = [v.id for v in project.variants.values() if v.function.docker]
     index: Task = {
         "basename": "index",
-        "actions": [(_act, [prune, project])],
-        "uptodate": [UpToDate(index_is_done, project)],
+        "actions": [(_act, [shared.prune, project])],
+        "uptodate": [UpToDate(shared.index_reason, project)],
         "task_dep": [f"hash:{name}" for name in project.variants if name not in contained],
         "clean": [(_unreport, [project])],  # it would tell of what is gone
         "doc": _INDEX,
@@ -400,8 +400,8 @@ def _of_all(project: Project) -> Iterator[Task]:
     yield index
     yield {
         "basename": "record",
-        "actions": [(_act, [record.make_record, project])],
-        "uptodate": [UpToDate(record.record_is_done, project)],
+        "actions": [(_act, [shared.make_record, project])],
+        "uptodate": [UpToDate(shared.record_reason, project)],
         "task_dep": ["index"],
         "doc": _RECORD,
         "meta": _meta("record", []),
@@ -409,7 +409,7 @@ def _of_all(project: Project) -> Iterator[Task]:
     yield {
         "basename": "report",
         "actions": [(_act, [_report, project])],
-        "uptodate": [UpToDate(_is_reported, project)],
+        "uptodate": [UpToDate(_report_reason, project)],
         "task_dep": ["index"],
         "clean": [(_unreport, [project])],
         "doc": _REPORT,
@@ -423,10 +423,10 @@ def _report(project: Project) -> None:
     command.make(project)
 
 
-def _is_reported(project: Project) -> bool:
+def _report_reason(project: Project) -> str | None:
     from buildlib.commands.report import command  # for one task
 
-    return command.is_done(project)
+    return None if command.is_done(project) else "dist/report.html is out of date"
 
 
 def _unreport(project: Project) -> None:
@@ -445,7 +445,7 @@ def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
         "name": function.name,
         "actions": [(_make_lock, [project, function])],
         "params": [_RENEW],
-        "uptodate": [LockUpToDate(lock.lock_is_done, project, function)],
+        "uptodate": [LockUpToDate(lock_reason, project, function)],
         "targets": [] if shared else [path],
         "task_dep": [f"lock:{first}"] if shared else [],
         "doc": f"pin {function.requirements}",
@@ -453,7 +453,7 @@ def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
     }
 
 
-def _group(step: run.Step, names: Iterable[str]) -> DoitTask:
+def _group(step: Step, names: Iterable[str]) -> DoitTask:
     """Return the task that stands for a step of all variants."""
     leaves = [f"{step.name}:{name}" for name in names]
     return DoitTask(step.name, None, task_dep=leaves, doc=step.doc, has_subtask=True)
@@ -468,7 +468,7 @@ def _variant(project: Project, variant: Variant, groups: list[DoitTask]) -> Iter
     name = variant.id
     target = f"{variant.function.name}, Python {variant.python}, {variant.architecture}"
     before = [f"lock:{variant.function.name}"] if variant.function.lock else []
-    for step, group in zip(run.STEPS, groups, strict=True):
+    for step, group in zip(STEPS, groups, strict=True):
         task = DoitTask.__new__(DoitTask)
         task.__dict__.update(group.__dict__)
         task.name = f"{step.name}:{name}"
@@ -481,8 +481,8 @@ def _variant(project: Project, variant: Variant, groups: list[DoitTask]) -> Iter
         # store.
         task.targets = [f"dist/{name}.zip", f"dist/{name}.zip.sha256"] if step is _LAST else []
         task.uptodate = [(_ask(step, project, variant), [], {})]
-        task._actions = [(_act, [step.run, project, variant])]  # noqa: SLF001
-        task.clean_actions = _Clean(step.clean, [project, variant])
+        task._actions = [(_perform, [project, variant, step.name])]  # noqa: SLF001
+        task.clean_actions = _Clean(clean.clean, [project, variant, step.name])
         # Each task has its own of what doit changes in place.
         task.file_dep, task.calc_dep = set(), set()
         task.wild_dep, task.setup_tasks, task.value_savers, task.values = [], [], [], {}
@@ -501,22 +501,37 @@ class _Clean:
         yield PythonAction(self._clean, self._arguments)
 
 
+# What the check of a task leaves for its action (`reason`, `forced`, `named`), and that for the
+# reporter (`done`).
+_ASKED_NOTHING = {"reason": "", "forced": "", "named": False, "done": None}
+
+
 def _meta(step: str, ids: list[str], shows: str = "") -> dict[str, Any]:
     """Return what the reporter has to know of a task."""
-    return {META: {"step": step, "variants": ids, "shows": shows}}
+    return {META: {"step": step, "variants": ids, "shows": shows, **_ASKED_NOTHING}}
 
 
 def _contained(project: Project) -> dict[str, list[str]]:
     """Return what else the default task depends on; what needs an absent engine is left out."""
     with progress.task(_CONTAINED):
-        return {"task_dep": [f"hash:{variant.id}" for variant in venv.buildable(project)]}
+        return {"task_dep": [f"hash:{variant.id}" for variant in engines.buildable(project)]}
 
 
-def _ask(step: run.Step, project: Project, variant: Variant) -> UpToDate:
-    if step.name != "zip":
-        return UpToDate(step.is_done, project, variant)
-    group = f"zip:{variant.function.name}"
-    return ZipUpToDate(step.is_done, zip_is_published, group, project, variant)
+def _ask(step: Step, project: Project, variant: Variant) -> UpToDate:
+    return StepUpToDate(project, variant, step.name)
+
+
+def _perform(project: Project, variant: Variant, step: str, task: DoitTask) -> TaskFailed | None:
+    """Do a step, and leave what it did where the reporter finds it, also in another process."""
+    meta = task.meta[META]
+    # doit runs what is up to date only if it is told to, by `-a`.
+    forced = meta["forced"] or ("" if meta["reason"] else "doit was told to run everything (-a)")
+    try:
+        with progress.task(task.name):
+            meta["done"] = run.perform(project, variant, step, named=meta["named"], forced=forced)
+    except (BuildError, OSError) as error:
+        return TaskFailed(errors.describe(error))
+    return None
 
 
 def _make_lock(
@@ -525,7 +540,7 @@ def _make_lock(
     task: DoitTask,
     renew: bool,  # noqa: FBT001 - doit's parameter
 ) -> TaskFailed | None:
-    return _act(lock.make_lock, project, function, task=task, renew=renew)
+    return _act(shared.make_lock, project, function, task=task, renew=renew)
 
 
 def _act(

@@ -1,4 +1,4 @@
-"""How doit learns whether a step has anything to do: it asks the step."""
+"""How doit learns whether a task has anything to do: it asks the one decider."""
 
 import inspect
 from collections.abc import Callable
@@ -8,62 +8,77 @@ from doit.dependency import Dependency, UptodateCalculator
 from doit.task import Task
 
 from buildlib.errors import BuildError
+from buildlib.model import Variant
+from buildlib.project.project import Project
+from buildlib.steps import pending, run
 
-Check = Callable[..., bool]
+# Returns why there is something to do; None if there is not.
+Reason = Callable[..., str | None]
+
+META = "lambdas"
+
+FORGOTTEN = "its state was forgotten (doit forget)"
 
 
 class UpToDate(UptodateCalculator):  # type: ignore[misc] # doit has no type hints
-    """An `uptodate` that asks `check(*arguments)`, and honours `doit forget`.
+    """An `uptodate` that asks `reason(*arguments)`, and honours `doit forget`.
 
-    doit's state is only asked whether a task was forgotten. A state that is missing, as after a
-    fresh checkout or a kill, means nothing: the steps' own records decide.
+    doit's state is only asked whether a task was forgotten. A missing state, as after a fresh
+    checkout or a kill, means nothing: the steps' own records decide.
     """
 
     # doit asks for the signature before each check; this saves it from finding it out.
     __signature__ = inspect.signature(lambda task, values: None)  # noqa: ARG005
 
-    def __init__(self, check: Check, *arguments: object) -> None:
+    def __init__(self, reason: Reason, *arguments: object) -> None:
         super().__init__()
-        self._check = check
+        self._reason = reason
         self._arguments = arguments
         self._state: Dependency | None = None
 
     def setup(self, dep_manager: Dependency, tasks_dict: dict[str, Task]) -> None:
-        """Take what doit knows; called before each check."""
+        """Take doit's state; called before each check."""
         super().setup(dep_manager, tasks_dict)
         self._state = dep_manager
         dep_manager.backend.runs = True
 
-    def __call__(self, task: Task, values: dict[str, Any]) -> bool:  # noqa: ARG002 - doit's names
-        """Tell doit whether the task is up to date."""
-        try:
-            done = self._check(*self._arguments)
-        except (BuildError, OSError):
-            return False  # the step will say the same, in a way that doit shows well
-        if not done:
-            return False
-        if self._state is None or self._state.backend.in_(task.name):
-            return True
-        if self._is_forgotten(task.name):
-            return False
-        self._state.save_success(task)
-        return True
+    def ask(self, task: Task) -> str | None:  # noqa: ARG002 - for subclasses
+        """Return why the task has something to do."""
+        return self._reason(*self._arguments)
 
-    def _is_forgotten(self, name: str) -> bool:
-        ask = getattr(self._state.backend, "is_forgotten", None) if self._state else None
+    def __call__(self, task: Task, values: dict[str, Any]) -> bool:  # noqa: ARG002 - doit's names
+        """Tell doit whether the task is up to date, and the task's action why it is not."""
+        try:
+            why = self.ask(task)
+        except (BuildError, OSError):
+            why = "its inputs cannot be read"  # the action says more, in a way that doit shows well
+        is_forgotten = why is None and self._is_forgotten(task)
+        if meta := task.meta and task.meta.get(META):
+            meta["reason"] = why or ""
+            meta["forced"] = FORGOTTEN if is_forgotten else ""
+        return why is None and not is_forgotten
+
+    def _is_forgotten(self, task: Task) -> bool:
+        """Tell whether the user forgot an up-to-date task; if not, keep its state."""
+        if self._state is None or self._state.backend.in_(task.name):
+            return False
+        ask = getattr(self._state.backend, "is_forgotten", None)
         # To another backend than ours, a task that is missing was forgotten.
-        return bool(ask(name)) if ask else True
+        if ask is None or ask(task.name):
+            return True
+        self._state.save_success(task)
+        return False
 
     def __repr__(self) -> str:
-        """Return what `doit info` shows of a task that is not up to date."""
-        return self._check.__name__.replace("_", " ")
+        """Return the text that `doit info` shows for a task that is not up to date."""
+        return self._reason.__name__.replace("_", " ").strip()
 
 
 class LockUpToDate(UpToDate):
-    """The same for a lock; one that was named on the command line is made anew on purpose."""
+    """The same for a lockfile; one that was named on the command line is renewed on purpose."""
 
     def __call__(self, task: Task, values: dict[str, Any]) -> bool:
-        """Tell doit whether the lock is up to date."""
+        """Tell doit whether the lockfile is up to date."""
         if _is_named(task, self.tasks_dict, "lock"):
             task.init_options()
             task.options["renew"] = True
@@ -71,23 +86,26 @@ class LockUpToDate(UpToDate):
         return super().__call__(task, values)
 
 
-class ZipUpToDate(UpToDate):
-    """The same for a ZIP; one that was named on the command line must be in dist/ afterwards.
+class StepUpToDate(UpToDate):
+    """The same for a step of a variant.
 
-    Otherwise it is enough that the store has it: `hash` puts it into dist/.
+    A ZIP that was named on the command line must be in dist/ afterwards. Otherwise it is enough
+    that the store has it: `hash` puts it into dist/.
     """
 
-    def __init__(self, check: Check, is_published: Check, group: str, *arguments: object) -> None:
-        super().__init__(check, *arguments)
-        self._all = check
-        self._is_published = is_published
-        self._group = group
+    def __init__(self, project: Project, variant: Variant, step: str) -> None:
+        super().__init__(pending.reason, project, variant, step)
+        self._project, self._variant, self._step = project, variant, step
+        self._group = f"{step}:{variant.function.name}"
 
-    def __call__(self, task: Task, values: dict[str, Any]) -> bool:
-        """Tell doit whether the ZIP is up to date."""
-        named = _is_named(task, self.tasks_dict, "zip", self._group)
-        self._check = self._is_published if named else self._all
-        return super().__call__(task, values)
+    def ask(self, task: Task) -> str | None:
+        """Return why the step has something to do; confirm a variant whose last step has not."""
+        named = self._step == "zip" and _is_named(task, self.tasks_dict, "zip", self._group)
+        task.meta[META]["named"] = named
+        why = pending.reason(self._project, self._variant, self._step, named=named)
+        if why is None and self._step == "hash":
+            run.confirm(self._project, self._variant)
+        return why
 
 
 def _is_named(task: Task, tasks: dict[str, Task], *groups: str) -> bool:

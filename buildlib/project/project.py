@@ -1,35 +1,37 @@
-"""A repository as it is now: its manifest, and the inputs of each variant."""
+"""A repository as it is now: its manifest, the inputs of each variant, and how far each is."""
 
 import os
+import uuid
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from buildlib import model, recipe
+from buildlib import recipe
 from buildlib.artifacts import hashes, index
-from buildlib.cache import digests
 from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
 from buildlib.cache.store import LIMIT, Store
-from buildlib.errors import BuildError, LockError
+from buildlib.errors import BuildError
 from buildlib.files import atomic
 from buildlib.layout import Layout
 from buildlib.lock import lockfile, requirements
 from buildlib.lock.requirements import Requirements
 from buildlib.manifest import reader, variants
-from buildlib.model import Function, Image, Origin, Pin, Variant
-from buildlib.recipe import Recipe
-from buildlib.runtimes import RUNTIMES
+from buildlib.model import Function, Image, Origin, Pin, Variant, Written
+from buildlib.project import images
+from buildlib.project.inputs import Inputs
+from buildlib.project.status import Status, outputs, signature, stamped
 from buildlib.tree import sources
 
 T = TypeVar("T")
 
 
 class Project:
-    """What is declared in a repository, and what its inputs and outputs are at present.
+    """The declarations of a repository, and the present state of its inputs and outputs.
 
     Answers are remembered while the files that they were read from are the same. Sources are
     looked at once: a run of doit sees one state of them, and the step that copies them checks.
+    `run` is the id of this run, by which a record made in it is told from an older one.
     """
 
     def __init__(self, root: Path) -> None:
@@ -37,15 +39,14 @@ class Project:
         self.manifest = reader.read(root)
         self.digests = Digests(root, self.layout.digests)
         self.store = _store(self.layout)
-        self._settled = Fingerprints(root, self.layout.settled)
+        self.run = uuid.uuid4().hex
         self.variants = {
             variant.id: variant
             for function in self.manifest.functions
             for variant in variants.expand(function)
         }
+        self._fingerprints = Fingerprints(root, self.layout.settled)
         self._has_docker = any(function.docker for function in self.manifest.functions)
-        self._is_settled: dict[str, bool] = {}
-        # Every task asks for paths: as texts, they are made ten times faster.
         self._root = f"{root}{os.sep}"
         self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
 
@@ -54,6 +55,10 @@ class Project:
         if known is None or known[0] != state:
             known = self._memory[name] = (state, make())
         return cast(T, known[1])
+
+    def variants_of(self, function: Function) -> list[Variant]:
+        """Return the variants of a function."""
+        return [variant for variant in self.variants.values() if variant.function is function]
 
     # -- inputs ----------------------------------------------------------------------------------
 
@@ -66,200 +71,166 @@ class Project:
         return self._remembered(("requirements", path), None, make)
 
     def lowest_python(self, function: Function) -> str:
-        """Return the lowest Python that the lock of a function must hold for."""
+        """Return the lowest Python that the lockfile of a function must hold for."""
 
-        def by_lock() -> dict[str | None, str]:
-            found: dict[str | None, list[str]] = {}
+        def by_lockfile() -> dict[str | None, str]:
+            pythons: dict[str | None, list[str]] = {}
             for other in self.manifest.functions:
-                found.setdefault(other.lock, []).extend(other.pythons)
-            return {path: lockfile.lowest(set(pythons)) for path, pythons in found.items()}
+                pythons.setdefault(other.lock, []).extend(other.pythons)
+            return {path: lockfile.lowest(set(some)) for path, some in pythons.items()}
 
-        return self._remembered("lowest", None, by_lock)[function.lock]
+        return self._remembered("lowest", None, by_lockfile)[function.lock]
 
-    def pins(self, variant: Variant) -> tuple[Pin, ...]:
-        """Return the locked distributions of a variant."""
+    def lock_problem(self, function: Function) -> str | None:
+        """Return why a lockfile is out of date, in words that follow "the lock"; else None."""
+        if function.lock is None:
+            return None
+        if all(self.status(variant).unchanged for variant in self.variants_of(function)):
+            return None
+        needed = self.requirements(function)
+        if needed is None:
+            return None
+        path = self.layout.root / function.lock
+        problem = lockfile.state(path, needed, self.lowest_python(function))
+        if problem is None and (missing := self.unpinned_images(function)):
+            problem = f"has no digest of the image {missing[0].name}"
+        return problem
+
+    def wanted_images(self, function: Function) -> list[Image]:
+        """Return the images that the lockfile of a function has to pin."""
+        if not self._has_docker:
+            return []
+        return images.wanted(self.variants.values(), function.lock)
+
+    def pinned_images(self, function: Function) -> list[Image]:
+        """Return the images that the lockfile of a function pins."""
+        if function.lock is None:
+            return []
+        path = self.layout.root / function.lock
+        name = ("images", function.lock)
+        return self._remembered(name, signature(path), lambda: lockfile.images(path))
+
+    def unpinned_images(self, function: Function) -> list[Image]:
+        """Return the images that the lockfile of a function lacks."""
+        wanted = self.wanted_images(function)
+        return images.missing(wanted, self.pinned_images(function)) if wanted else []
+
+    def inputs(self, variant: Variant) -> Inputs:
+        """Return all inputs of a variant as they are now.
+
+        Raises:
+            BuildError: the lockfile is missing or unusable, or a source cannot be in a ZIP.
+
+        """
+        lock = variant.function.lock
+        state = signature(f"{self._root}{lock}") if lock else None
+        return self._remembered(("inputs", variant.id), state, lambda: self._inputs(variant))
+
+    def _inputs(self, variant: Variant) -> Inputs:
+        function = variant.function
+        needed = self.requirements(function)
+        pins = self._pins(variant)
+        pinned = self.pinned_images(function) if function.docker else []
+        image = images.reference(variant, pinned)
+        own = self.sources(function)
+        environment = recipe.environment_recipe(variant, pins, image)
+        artifact = recipe.artifact_recipe(variant, environment, [origin.file for origin in own])
+        return Inputs(
+            variant=variant,
+            pins=pins,
+            image=image,
+            indexes=needed.indexes if needed else (),
+            own=tuple(own),
+            environment_recipe=environment,
+            environment_key=recipe.key(environment),
+            recipe=artifact,
+            key=recipe.key(artifact),
+        )
+
+    def _pins(self, variant: Variant) -> tuple[Pin, ...]:
         shown = variant.function.lock
         if shown is None:
             return ()
         path = self.layout.root / shown
         name = ("pins", shown, variant.python, variant.architecture)
-        return self._remembered(name, _state(path), lambda: lockfile.pins(path, shown, variant))
+        make = lambda: lockfile.pins(path, shown, variant)  # noqa: E731
+        return self._remembered(name, signature(path), make)
 
     def sources(self, function: Function) -> list[Origin]:
         """Return the own files of a function."""
-        requirements = self.requirements(function)
-        not_code = {*(requirements.files if requirements else ()), function.lock}
+        needed = self.requirements(function)
+        not_code = {*(needed.files if needed else ()), function.lock}
         make = lambda: sources.sources(self.layout.root, function, self.digests, not_code)  # noqa: E731
         return self._remembered(("sources", function.name), None, make)
 
-    def wanted_images(self, function: Function) -> list[Image]:
-        """Return the images that the lock of a function has to pin; their references are empty."""
-        return sorted({
-            Image(variant.python, variant.architecture, image_name(variant), "")
-            for variant in self.variants.values()
-            if variant.function.docker
-            and variant.function.lock == function.lock
-            and "@" not in image_name(variant)
-        })  # fmt: skip
+    # -- how far each variant is -----------------------------------------------------------------
 
-    def pinned_images(self, function: Function) -> list[Image]:
-        """Return the images that the lock of a function pins."""
-        if function.lock is None:
-            return []
-        path = self.layout.root / function.lock
-        name = ("images", function.lock)
-        return self._remembered(name, _state(path), lambda: lockfile.images(path))
-
-    def unpinned_images(self, function: Function) -> list[Image]:
-        """Return the images that the lock of a function lacks."""
-        if not self._has_docker:
-            return []
-        wanted = self.wanted_images(function)
-        pinned = {image[:3] for image in self.pinned_images(function)} if wanted else set()
-        return [image for image in wanted if image[:3] not in pinned]
-
-    def image(self, variant: Variant) -> str:
-        """Return the pinned reference of the image of a variant; empty if it needs none.
+    def status(self, variant: Variant) -> Status:
+        """Return how far a variant is; the one answer, for as long as its files are the same.
 
         Raises:
-            LockError: there is no digest of it, in the manifest or in the lock.
+            BuildError: its inputs cannot be worked out.
 
         """
-        function = variant.function
-        if function.docker is None:
-            return ""
-        name = image_name(variant)
-        if "@" in name:
-            return name
-        for image in self.pinned_images(function):
-            if image[:3] == (variant.python, variant.architecture, name):
-                return image.reference
-        if function.lock is None:
-            msg = (
-                f"lambda '{function.name}': without requirements there is no lock to pin the image "
-                f"in; write its digest into the manifest, as 'image: {name}@sha256:<hex>'"
-            )
-        else:
-            msg = (
-                f"{function.lock}: no digest of the image {name} for Python {variant.python} on "
-                f"{variant.architecture}; run 'doit lock:{function.name}' and commit the file"
-            )
-        raise LockError(msg, "image-unpinned")
-
-    def environment(self, variant: Variant) -> Recipe:
-        """Return the recipe of a variant's dependencies."""
-        return recipe.environment_recipe(variant, self.pins(variant), self.image(variant))
-
-    def artifact(self, variant: Variant) -> Recipe:
-        """Return the recipe of a variant's ZIP."""
-        own = [origin.file for origin in self.sources(variant.function)]
-        return recipe.artifact_recipe(variant, self.environment(variant), own)
-
-    def key(self, variant: Variant) -> str:
-        """Return the key of a variant's ZIP."""
-        shown = variant.function.lock
-        state = _state(f"{self._root}{shown}") if shown else None
-        return self._remembered(
-            ("key", variant.id), state, lambda: recipe.key(self.artifact(variant))
+        lock = variant.function.lock
+        stamp, path, *_ = outputs(variant)
+        state = (
+            signature(self._root + lock) if lock else None,
+            signature(self._root + stamp),
+            signature(self._root + path),
         )
+        return self._remembered(("status", variant.id), state, lambda: self._status(variant))
 
-    # -- outputs ---------------------------------------------------------------------------------
+    def _status(self, variant: Variant) -> Status:
+        paths = outputs(variant)
+        written = self._fingerprints.find(variant, self._constants(variant), paths)
+        if written is not None:
+            return Status(written, unchanged=True, stored=False)
+        key = self.inputs(variant).key
+        written = stamped(atomic.read_json(self.layout.root / paths[0]), key)
+        if written is not None and self._digest(self._root + paths[1]) == written.sha256:
+            return Status(written, unchanged=False, stored=False)
+        return Status(None, unchanged=False, stored=self.store.find(key) is not None)
 
-    def built(self, variant: Variant) -> model.Written | None:
-        """Return what the ZIP of a variant is, if it is there, whole, and of the present inputs."""
+    def _digest(self, path: str) -> str | None:
+        try:
+            return self.digests.of(path, os.stat(path))
+        except FileNotFoundError:
+            return None
 
-        def look() -> model.Written | None:
-            stamp, path, *_ = outputs = _outputs(variant)
-            known = self._settled.find(variant, self._constants(variant), outputs)
-            self._is_settled[variant.id] = known is not None
-            if known is not None:
-                return known
-            record = atomic.read_json(self.layout.root / stamp)
-            if not isinstance(record, dict) or record.get("key") != self.key(variant):
-                return None
-            written = model.Written(*record["written"])
-            try:
-                found = self.digests.of(self._root + path, os.stat(self._root + path))
-            except FileNotFoundError:
-                return None
-            return written if found == written.sha256 else None
-
-        return self._remembered(("built", variant.id), self._built_state(variant), look)
-
-    def is_settled(self, variant: Variant) -> bool:
-        """Tell whether nothing at all changed since all steps of a variant were done."""
-        return self.built(variant) is not None and self._is_settled[variant.id]
-
-    def settle(self, variant: Variant, written: model.Written) -> None:
-        """Note that all steps of a variant are done."""
-        requirements = self.requirements(variant.function)
-        names = requirements.files if requirements else ()
-        constants, outputs = self._constants(variant), _outputs(variant)
-        self._settled.note(variant, constants, outputs, names, written)
+    def note_finished(self, variant: Variant, written: Written) -> None:
+        """Keep the fingerprint of a variant of which every step is done."""
+        needed = self.requirements(variant.function)
+        names = needed.files if needed else ()
+        self._fingerprints.note(variant, self._constants(variant), outputs(variant), names, written)
 
     def _constants(self, variant: Variant) -> str:
         return f"{recipe.constants()} {self.lowest_python(variant.function)}"
 
-    def _built_state(self, variant: Variant) -> Hashable:
-        """Return the status of the files that a run of doit itself may change."""
-        shown = variant.function.lock
-        stamp, path, *_ = _outputs(variant)
-        lock_state = _state(self._root + shown) if shown else None
-        return (lock_state, _state(self._root + stamp), _state(self._root + path))
-
-    def remember_built(self, variant: Variant, written: model.Written) -> None:
-        """Take note of a ZIP that was just published, so that it need not be read again."""
-        self._memory["built", variant.id] = (self._built_state(variant), written)
-        self._is_settled[variant.id] = False
-
-    def record(self, path: Path) -> dict[str, Any] | None:
-        """Return a record that a step left; None if there is none. The last one is remembered."""
-        value = self._remembered(
-            ("record", path.parent.name), (path, _state(path)), lambda: atomic.read_json(path)
-        )
-        return value if isinstance(value, dict) else None
-
-    def is_available(self, variant: Variant) -> bool:
-        """Tell whether the ZIP of the present inputs is there, or in the store."""
-        return self.built(variant) is not None or self.stored(variant)
-
-    def stored(self, variant: Variant) -> bool:
-        """Tell whether the store has the ZIP of the present inputs."""
-        key = self.key(variant)
-        state = _state(f"{self.store.folder}{os.sep}{key}.json")
-        if state is None:
-            return False
-        find = lambda: self.store.find(key) is not None  # noqa: E731
-        return self._remembered(("stored", variant.id), (key, state), find)
+    # -- the files that describe all variants ----------------------------------------------------
 
     def index(self) -> dict[str, index.Entry]:
         """Return the index of the artifacts."""
-        state = _state(self.layout.index)
+        state = signature(self.layout.index)
         return self._remembered("index", state, lambda: index.read(self.layout))
 
-    def save(self) -> None:
-        """Keep what was found out for the next run."""
-        self.digests.save()
-        self._settled.save()
-
     def recorded(self) -> dict[str, hashes.Entry]:
-        """Return what `doit record` wrote; empty without it, or if it is damaged."""
-        state = _state(self.layout.hashes)
+        """Return the expected hashes, as `doit record` wrote them; empty without the file."""
+        state = signature(self.layout.hashes)
         return self._remembered("hashes", state, lambda: hashes.read(self.layout))
+
+    def save(self) -> None:
+        """Keep digests and fingerprints for the next run."""
+        self.digests.save()
+        self._fingerprints.save()
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave behind what another process had better read again."""
         return self.__dict__ | {"_memory": {}}
 
 
-def image_name(variant: Variant) -> str:
-    """Return the name of the image in which a variant's dependencies are installed."""
-    docker = variant.function.docker
-    return (docker.image if docker else None) or RUNTIMES[variant.python].image
-
-
 def _store(layout: Layout) -> Store:
-    """Return the store: in build/, or wherever LAMBDA_ZIP_STORE says that several share one."""
+    """Return the store: in build/, or in the folder that LAMBDA_ZIP_STORE names."""
     folder = os.environ.get("LAMBDA_ZIP_STORE")
     limit = os.environ.get("LAMBDA_ZIP_STORE_LIMIT", "")
     if limit and not limit.isdecimal():
@@ -270,23 +241,3 @@ def _store(layout: Layout) -> Store:
         int(limit) * 1_000_000 if limit else LIMIT,
         shared=bool(folder),
     )
-
-
-def _outputs(variant: Variant) -> tuple[str, ...]:
-    """Return the record of the step `zip`, the ZIP and what describes it, below the root."""
-    name = variant.id
-    outputs: tuple[str, ...] = (
-        f"build/zip/{name}.json",
-        f"dist/{name}.zip",
-        f"dist/{name}.zip.sha256",
-    )
-    if variant.function.evidence:
-        outputs += (f"dist/{name}.cdx.json", f"dist/{name}.intoto.json")
-    return outputs
-
-
-def _state(path: str | Path) -> digests.Signature | None:
-    try:
-        return digests.signature(os.stat(path))
-    except OSError:
-        return None

@@ -1,48 +1,55 @@
-"""What stands beside a ZIP in dist/ if a function wants `evidence`; a part of the step `hash`."""
+"""The evidence next to a ZIP, if a function wants it; a part of the steps `zip` and `hash`."""
 
 import os
 from pathlib import Path
 
+from buildlib.cache.digests import Digests
 from buildlib.files import atomic
+from buildlib.layout import Layout
 from buildlib.model import Variant, Written
-from buildlib.project.project import Project
+from buildlib.project.inputs import Inputs
 
 
-def make(project: Project, variant: Variant, written: Written, path: Path) -> dict[Path, bytes]:
+def make(inputs: Inputs, written: Written, path: Path, layout: Layout) -> dict[Path, bytes]:
     """Return the evidence of the ZIP at `path`, by the files that it belongs into."""
+    variant = inputs.variant
     if not variant.function.evidence:
         return {}
     from buildlib.artifacts import evidence  # 10 ms, and it is off by default
 
-    return evidence.make(project.layout, variant, project.artifact(variant), written, path)
+    return evidence.make(layout, variant, inputs.recipe, written, path)
 
 
-def record(project: Project, variant: Variant, written: Written) -> None:
-    """Take note of the evidence that was just published, so that it need not be made again."""
-    if variant.function.evidence:
-        atomic.write_json(_stamp(project, variant), _state(project, variant, written))
+def stamp(inputs: Inputs, written: Written, layout: Layout, digests: Digests) -> None:
+    """Note the evidence that was just published, so that it need not be made again."""
+    if inputs.variant.function.evidence:
+        state = _state(inputs.variant, inputs.key, written, layout, digests)
+        atomic.write_json(layout.stamp("evidence", inputs.variant.id), state)
 
 
-def is_there(project: Project, variant: Variant, written: Written) -> bool:
-    """Tell whether the evidence of a ZIP is as it was made, or not there if none is wanted."""
-    if not variant.function.evidence:
-        return not any(map(os.path.lexists, project.layout.evidence(variant.id)))
+def is_complete(
+    variant: Variant, key: str, written: Written, layout: Layout, digests: Digests
+) -> bool:
+    """Tell whether the evidence of a ZIP is as it was made."""
+    noted = atomic.read_json(layout.stamp("evidence", variant.id))
     try:
-        return bool(atomic.read_json(_stamp(project, variant)) == _state(project, variant, written))
+        return bool(noted == _state(variant, key, written, layout, digests))
     except FileNotFoundError:
         return False
 
 
-def clean(project: Project, variant: Variant) -> None:
+def is_absent(variant: Variant, layout: Layout) -> bool:
+    """Tell whether no evidence is there, as it should be where none is wanted."""
+    return not any(map(os.path.lexists, layout.evidence(variant.id)))
+
+
+def clean(layout: Layout, variant_id: str) -> None:
     """Forget the evidence of a variant."""
-    atomic.remove(_stamp(project, variant))
+    atomic.remove(layout.stamp("evidence", variant_id))
 
 
-def _state(project: Project, variant: Variant, written: Written) -> list[str]:
-    paths = map(str, project.layout.evidence(variant.id))
-    digests = [project.digests.of(path, os.stat(path)) for path in paths]
-    return [project.key(variant), written.sha256, *digests]
-
-
-def _stamp(project: Project, variant: Variant) -> Path:
-    return project.layout.stamp("evidence", variant.id)
+def _state(
+    variant: Variant, key: str, written: Written, layout: Layout, digests: Digests
+) -> list[str]:
+    paths = map(str, layout.evidence(variant.id))
+    return [key, written.sha256, *(digests.of(path, os.stat(path)) for path in paths)]

@@ -1,105 +1,190 @@
-"""All steps of a variant without doit: for other programs that need its ZIP, many at once."""
+"""The driver: does a step of a variant, and first whatever before it somebody tidied up.
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+`_Work` tells the whole story, from the pinned dependencies to the ZIP in dist/: each method returns
+the work of its step, and makes it if it is gone.
+"""
 
-from buildlib.errors import StageError
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from buildlib.artifacts import hashes, index, limits
+from buildlib.errors import StagedFileError, StageError
 from buildlib.files import locks
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
-from buildlib.steps import lock, times
-from buildlib.steps.stage import (
-    clean_stage,
-    clean_touch,
-    make_stage,
-    make_touch,
-    stage_is_done,
-    touch_is_done,
-)
-from buildlib.steps.venv import clean_venv, make_venv, venv_is_done
-from buildlib.steps.zip import clean_hash, clean_zip, hash_is_done, make_hash, make_zip, zip_is_done
+from buildlib.steps import hash as description
+from buildlib.steps import shared, stage, times, touch, venv
+from buildlib.steps import zip as archive
+from buildlib.steps.pending import STEPS, build_reasons, reason
+from buildlib.steps.stage import Staged
+from buildlib.steps.summary import BUILT, DESCRIBED, STORED, Done
+from buildlib.steps.venv import Environment
+
+_logger = logging.getLogger(__name__)
 
 
-class Step(NamedTuple):
-    """A step of every variant: whether it is done, how it is done, how it is undone."""
-
-    name: str
-    doc: str
-    is_done: Callable[[Project, Variant], bool]
-    make: Callable[[Project, Variant], None]
-    clean: Callable[[Project, Variant], None]
-
-    def run(self, project: Project, variant: Variant) -> None:
-        """Do the step, and note how long it took."""
-        with times.timed(project, self.name, variant):
-            self.make(project, variant)
-
-
-STEPS = (
-    Step(
-        "venv",
-        "install the dependencies for the runtime and architecture",
-        venv_is_done,
-        make_venv,
-        clean_venv,
-    ),
-    Step(
-        "stage",
-        "put dependencies, code and shared code together",
-        stage_is_done,
-        make_stage,
-        clean_stage,
-    ),
-    Step(
-        "touch",
-        "give every staged file the one mtime and mode",
-        touch_is_done,
-        make_touch,
-        clean_touch,
-    ),
-    Step("zip", "write dist/<id>.zip", zip_is_done, make_zip, clean_zip),
-    Step(
-        "hash",
-        "describe it in dist/<id>.zip.sha256 and dist/lambdas.json",
-        hash_is_done,
-        make_hash,
-        clean_hash,
-    ),
-)
-
-
-def run(project: Project, one: Variant) -> Iterator[str]:
-    """Do what `doit hash:<id>` does, and yield the name of each step that had something to do.
-
-    Processes that want the same variant wait for each other.
+def build(project: Project, variant: Variant) -> Iterator[tuple[str, Done]]:
+    """Make the lockfile if need be, then do each pending step of a variant; yield what each did.
 
     Raises:
         BuildError: as the steps do.
 
     """
-    if not lock.lock_is_done(project, one.function):
-        lock.make_lock(project, one.function, renew=False)
-        yield "lock"
-    if hash_is_done(project, one):
+    shared.make_lock(project, variant.function, renew=False)
+    for step in STEPS:
+        if reason(project, variant, step.name) is not None:
+            yield step.name, perform(project, variant, step.name)
+    confirm(project, variant)
+
+
+def perform(
+    project: Project, variant: Variant, step: str, *, named: bool = False, forced: str = ""
+) -> Done:
+    """Do one step of a variant, after the steps before it whose work is gone.
+
+    With `forced`, the reason why, the step is done although it is up to date. Processes that want
+    the same variant wait for each other, and the second one finds it done.
+
+    Raises:
+        BuildError: as the steps do.
+
+    """
+    with locks.locked(project.layout.lock(f"build-{variant.id}")):
+        if not forced and reason(project, variant, step, named=named) is None:
+            return Done()
+        key = project.inputs(variant).key
+        with times.timed(project.layout, step, variant.id, key):
+            work = _Work(project, variant, forced)
+            steps = {
+                "venv": lambda: work.environment(again=bool(forced)),
+                "stage": lambda: work.stage(again=bool(forced)),
+                "touch": work.touch,
+                "zip": lambda: work.zip(again=bool(forced)),
+                "hash": work.hash,
+            }
+            done = steps[step]()
+        return done if isinstance(done, Done) else Done()
+
+
+def confirm(project: Project, variant: Variant) -> None:
+    """Keep the fingerprint of a variant that is finished: the last act of a run."""
+    status = project.status(variant)
+    if status.written is None or status.unchanged:
         return
-    with locks.locked(project.layout.lock(f"build-{one.id}")):
-        for step in STEPS:
-            if not step.is_done(project, one):
-                step.run(project, one)
-                yield step.name
+    if reason(project, variant, "hash") is None and not project.lock_problem(variant.function):
+        project.note_finished(variant, status.written)
 
 
-def build_variant(project: Project, one: Variant) -> Written:
-    """Bring the ZIP of a variant into `dist/`, and return what it is.
+class _Work:
+    """The steps of one variant, each with the healing of those before it."""
 
-    Raises:
-        BuildError: as the steps do.
+    def __init__(self, project: Project, variant: Variant, forced: str) -> None:
+        self.project, self.variant, self.forced = project, variant, forced
+        self.inputs, self.layout = project.inputs(variant), project.layout
 
-    """
-    for _ in run(project, one):
-        pass
-    written = project.built(one)
-    if written is None:
-        msg = f"dist/{one.id}.zip: something else changed it or its inputs meanwhile; run it again"
-        raise StageError(msg, "changed")
-    return written
+    def environment(self, *, again: bool = False) -> Environment:
+        """Return the environment, after installing it if need be."""
+        present = venv.load(self.layout, self.inputs.environment_key)
+        # Variants that share an environment install it once a run, also if all are forced.
+        if present is not None and not (again and present.run != self.project.run):
+            return present
+        return venv.install(self.inputs, self.layout, self.project.run, replace=again)
+
+    def stage(self, *, again: bool = False) -> Staged:
+        """Stage the tree: what changed of it, or all."""
+        layout, run = self.layout, self.project.run
+        previous = None if again else stage.load(layout, self.variant.id)
+        try:
+            if (
+                previous is not None
+                and touch.is_touched(layout, self.variant.id, previous.key)
+                and stage.only_own_contents_changed(previous, self.inputs, layout)
+            ):
+                return stage.stage_own(previous, self.inputs, layout, run)
+            return stage.stage_all(previous, self.inputs, self.environment(), layout, run)
+        except StageError as error:
+            if error.kind == "changed":  # or its digest was remembered wrongly
+                self.project.digests.forget()
+            raise
+
+    def touch(self) -> Staged:
+        """Give the staged tree its canonical metadata."""
+        staged = stage.load(self.layout, self.variant.id)
+        if staged is None or staged.key != self.inputs.key:
+            staged = self.stage()
+        touch.touch(staged, self.layout, self.variant.id, self.project.run)
+        return staged
+
+    def zip(self, *, again: bool = False) -> Done:
+        """Publish the ZIP of the present inputs: from the store, or written from the tree."""
+        written = self.project.status(self.variant).written
+        if written is not None and not again:
+            self._check_limit(written)
+        if not again and (taken := self._take()):
+            return taken
+        staged = stage.load(self.layout, self.variant.id)
+        if staged is None or staged.key != self.inputs.key:
+            staged = self.touch()
+        try:
+            return self._write(staged, again=again)
+        except StagedFileError:
+            # Something wrote to a file in build/ or in uv's cache: nothing there can be trusted.
+            stage.clean(self.layout, self.variant.id)
+            venv.install(self.inputs, self.layout, self.project.run, replace=True, refresh=True)
+            return self._write(self.touch(), again=again)
+
+    def hash(self) -> Done:
+        """Repair what describes the ZIP; publish the ZIP itself if it is not in dist/."""
+        written = self.project.status(self.variant).written
+        if written is None:
+            return self.zip()
+        why = self.forced or reason(self.project, self.variant, "hash") or ""
+        self._check_limit(written)
+        description.publish(self.inputs, written, self.layout, self.project.digests)
+        return Done(DESCRIBED, (why,), written, written)
+
+    def _check_limit(self, written: Written) -> None:
+        """Stop at a ZIP that is over a limit which was lowered since it was built."""
+        if not limits.fits(self.variant, written):
+            limits.check(self.variant, written, self.layout.zip(self.variant.id), self.inputs.own)
+
+    def _take(self) -> Done | None:
+        """Publish the ZIP that the store has; None if it has none, or a damaged one."""
+        with index.new_zip(self.layout, self.variant.id) as new:
+            written = self.project.store.take(self.inputs.key, new)
+            return self._publish(written, new, None) if written else None
+
+    def _write(self, staged: Staged, *, again: bool) -> Done:
+        previous = None if again else archive.load(self.layout, self.variant.id)
+        source = archive.Source(self.inputs, staged, self.layout, self.project.digests)
+        with index.new_zip(self.layout, self.variant.id) as new:
+            written, members = archive.write(source, previous, new)
+            done = self._publish(written, new, members)
+        path = self.layout.zip(self.variant.id)
+        self.project.store.put(self.inputs.key, path, written)
+        self.project.digests.wrote(str(path), written.sha256)  # last: the store's link changed it
+        return done
+
+    def _publish(self, written: Written, new: Path, members: archive.Members | None) -> Done:
+        """Publish a ZIP that Lambda takes; record its inputs, the reasons and the ZIP before it."""
+        project, variant, layout = self.project, self.variant, self.layout
+        if warning := limits.check(variant, written, new, self.inputs.own):
+            _logger.warning("%s", warning)
+        hashes.check(project.recorded(), variant, self.inputs.key, written.sha256)
+        before = archive.load(layout, variant.id)
+        reasons = build_reasons(project, variant, self.forced)
+        description.publish(self.inputs, written, layout, project.digests, new)
+        stamp = archive.Stamp(
+            key=self.inputs.key,
+            recipe=self.inputs.recipe,
+            written=written,
+            reasons=reasons,
+            origin="build" if members else "store",
+            previous=before.written if before else None,
+            run=project.run,
+            members=members,
+        )
+        archive.write_stamp(layout, variant.id, stamp)
+        project.digests.wrote(str(layout.zip(variant.id)), written.sha256)
+        return Done(BUILT if members else STORED, tuple(reasons), written, stamp.previous)

@@ -1,6 +1,9 @@
-"""The steps `stage` and `touch`: environment and sources to a canonical tree."""
+"""The step `stage`: environment and sources to one tree, with a list of its files.
 
-import contextlib
+The stamp of a staged tree names the function's own files; the files of dependencies, often
+thousands, are in a list of their own, so that an edit of one line need not read it.
+"""
+
 import hashlib
 import itertools
 import json
@@ -11,160 +14,164 @@ from typing import NamedTuple
 
 from buildlib import recipe
 from buildlib.cache import digests
-from buildlib.errors import ArchiveError, InstallError, StageError
-from buildlib.files import atomic, locks
-from buildlib.model import File, Origin, Variant
-from buildlib.project.project import Project
-from buildlib.steps.venv import check_platform, environment_files, environment_problems, make_venv
-from buildlib.tree import handler, merge, metadata, patterns, sync
+from buildlib.errors import InstallError, StagedFileError
+from buildlib.files import atomic
+from buildlib.layout import Layout
+from buildlib.model import File, Function, Origin, Variant
+from buildlib.project.inputs import Inputs
+from buildlib.steps import venv
+from buildlib.steps.venv import Environment
+from buildlib.tree import handler, merge, patterns, sync
 
 
 class Staged(NamedTuple):
-    """What is in the staged tree of a variant, as the step `stage` left it.
+    """A staged tree.
 
-    `key` is that of its inputs, `own` are the function's own files. `dependencies` is the sha256 of
-    the list of the others. `frame` stands for all that decides which files there are, and for the
-    contents of those that are not the function's own; it is empty if more has to be looked at.
+    `key` is that of its inputs; `own` are the function's own files, and `dependencies` is the
+    sha256 of the list of the others. `shape` hashes everything but the contents of own files: while
+    it is the same, only those are staged again. None means that the whole tree has to be staged.
+    `to_touch` are the files without canonical metadata yet. `secret_rules` are the rules by which
+    the own files were searched for credentials. `run` is the id of the run that staged it.
     """
 
     key: str
     own: list[Origin]
     dependencies: str
-    frame: str
-    made: list[str]
-    checked: list[object]
+    shape: str | None
+    to_touch: list[str]
+    secret_rules: list[object]
+    run: str
 
 
-def stage_is_done(project: Project, variant: Variant) -> bool:
-    """Tell whether the tree of the present inputs is there, whole and touched, or not needed."""
-    return project.is_available(variant) or _is_ready(project, variant)
+def load(layout: Layout, variant_id: str) -> Staged | None:
+    """Return the staged tree of a variant, of whichever inputs; None if its stamp is unusable."""
+    stamp = atomic.read_json(layout.stamp("stage", variant_id))
+    if not isinstance(stamp, dict) or stamp.keys() != set(Staged._fields):
+        return None
+    own = [Origin(File(*row[:3]), row[3], dependency=False) for row in stamp["own"]]
+    return Staged(**stamp | {"own": own})
 
 
-def make_stage(project: Project, variant: Variant) -> None:
-    """Put the tree together, with the list of what is in it and where each file is from."""
-    with tree_locked(project, variant):
-        if not _is_ready(project, variant):  # another run may have been faster
-            _stage(project, variant)
+def is_intact(staged: Staged, inputs: Inputs, layout: Layout) -> bool:
+    """Tell whether a staged tree is of the present inputs, and still as `touch` left it."""
+    if staged.key != inputs.key:
+        return False
+    others = read_list(layout.dependencies("stage", inputs.variant.id), staged.dependencies)
+    if others is None:
+        return False
+    origins = staged.own + [Origin(file, file.path, dependency=True) for file in others]
+    environment = layout.environment_tree(inputs.environment_key)
+    return sync.intact(layout.staged(inputs.variant.id), origins, environment)
 
 
-def tree_locked(project: Project, variant: Variant) -> contextlib.AbstractContextManager[None]:
-    """Hold a variant's staged tree against other runs."""
-    return locks.locked(project.layout.lock(f"stage-{variant.id}"))
-
-
-def _stage(project: Project, variant: Variant) -> None:
-    own, earlier = project.sources(variant.function), staged(project, variant)
-    checked = _check_credentials(project, variant, own, earlier)
-    try:
-        if earlier is not None and _fits(project, variant, own, earlier):
-            now = _stage_own(project, variant, own, earlier)
-        else:
-            now = _stage_all(project, variant, own, earlier)
-    except StageError as error:
-        if error.kind == "changed":  # or its digest was remembered wrongly
-            project.digests.forget()
-        raise
-    now = now._replace(checked=checked)
-    rows = [(*origin.file, origin.path) for origin in now.own]
-    # `made` is what `touch` has to do; what was there before is canonical already.
-    atomic.write_json(project.layout.stamp("stage", variant.id), now._asdict() | {"own": rows})
-
-
-def _fits(project: Project, variant: Variant, own: Sequence[Origin], earlier: Staged) -> bool:
-    """Tell whether a tree differs from what it should be in the contents of own files only."""
-    names = [origin.file.path for origin in own]
+def only_own_contents_changed(previous: Staged, inputs: Inputs, layout: Layout) -> bool:
+    """Tell whether a staged tree differs from the present inputs in contents of own files only."""
+    names = [origin.file.path for origin in inputs.own]
     return (
-        earlier.frame == _frame(project, variant, names) != ""
-        and is_touched(project, variant, earlier.key)
-        and sync.has_folders(project.layout.staged(variant.id), names)
+        previous.shape is not None
+        and previous.shape == _shape(inputs, layout, names)
+        and sync.has_folders(layout.staged(inputs.variant.id), names)
     )
 
 
-def _stage_own(project: Project, variant: Variant, own: list[Origin], earlier: Staged) -> Staged:
-    """Put what changed of a function's own files into its tree; all else is as it was."""
-    _begin(project, variant)
-    tree = project.layout.staged(variant.id)
-    made = sync.sync(
-        own,
+def stage_own(previous: Staged, inputs: Inputs, layout: Layout, run: str) -> Staged:
+    """Stage the own files that changed into a tree whose other files are as they should be.
+
+    Raises:
+        StageError: the handler or a credential is refused, or a source changed meanwhile.
+
+    """
+    variant, tree = inputs.variant, layout.staged(inputs.variant.id)
+    rules = _check_secrets(inputs, layout, previous)
+    _begin(layout, variant)
+    to_touch = sync.sync(
+        inputs.own,
         {},
         tree,
-        previous={origin.file.path: origin.file.sha256 for origin in earlier.own},
-        root=project.layout.root,
+        previous={origin.file.path: origin.file.sha256 for origin in previous.own},
+        root=layout.root,
         environment=tree,
         whole=False,
     )
-    handler.check_handler(variant, own, tree)
-    return earlier._replace(key=project.key(variant), own=own, made=made)
+    handler.check_handler(variant, inputs.own, tree)
+    own = list(inputs.own)
+    staged = previous._replace(
+        key=inputs.key, own=own, to_touch=to_touch, secret_rules=rules, run=run
+    )
+    return _stamped(staged, layout, variant)
 
 
-def _stage_all(
-    project: Project, variant: Variant, own: list[Origin], earlier: Staged | None
+def stage_all(
+    previous: Staged | None, inputs: Inputs, environment: Environment, layout: Layout, run: str
 ) -> Staged:
-    """Put together all that belongs into a tree, and remove what does not."""
-    layout, environment_key = project.layout, recipe.key(project.environment(variant))
-    environment = layout.environment(environment_key)
-    installed = environment_files(project, environment_key)
-    if installed is None:
-        make_venv(project, variant)
-        installed = environment_files(project, environment_key) or []
-    check_platform(variant, environment / "tree", environment_problems(project, environment_key))
-    origins, rewritten = merge.merge(variant.function, own, installed, environment / "tree")
-    previous = _previous(project, variant, earlier)
-    _begin(project, variant)
+    """Stage the whole tree, and remove from its folder what does not belong there.
+
+    Raises:
+        InstallError: a file cannot be loaded by the runtime, or the environment was damaged.
+        StageError: two files have one name, the handler or a credential is refused, or a source
+            changed meanwhile.
+
+    """
+    variant = inputs.variant
+    rules = _check_secrets(inputs, layout, previous)
+    venv.check_platform(environment, variant)
+    origins, rewritten = merge.merge(
+        variant.function, inputs.own, environment.files, environment.tree
+    )
+    known = _digests(previous, layout, variant)
+    _begin(layout, variant)
     try:
-        made = sync.sync(
+        to_touch = sync.sync(
             origins,
             rewritten,
             layout.staged(variant.id),
-            previous=previous,
+            previous=known,
             root=layout.root,
-            environment=environment / "tree",
+            environment=environment.tree,
         )
     except FileNotFoundError as error:
-        if Path(error.filename).is_relative_to(environment):
-            atomic.remove(environment)
-            msg = f"{layout.relative(environment)} was damaged and is removed; run doit again"
-            raise InstallError(msg, "environment-damaged") from error
+        _check_environment(error, environment, layout)
         raise
     module = handler.check_handler(variant, origins, layout.staged(variant.id))
-    kept = [origin for origin in origins if not origin.dependency]
-    names = [origin.file.path for origin in own]
-    alone = len(kept) == len(own) and module in names
     others = [origin.file for origin in origins if origin.dependency]
     content = json.dumps(others, separators=(",", ":")).encode()
-    atomic.write(list_of_dependencies(project, variant), content)
-    return Staged(
-        key=project.key(variant),
-        own=kept,
+    atomic.write(layout.dependencies("stage", variant.id), content)
+    own = [origin for origin in origins if not origin.dependency]
+    names = [origin.file.path for origin in inputs.own]
+    # With a shared `__init__.py` or a handler of a dependency, other files than the function's own
+    # would have to be looked at again.
+    is_alone = len(own) == len(inputs.own) and module in names
+    staged = Staged(
+        key=inputs.key,
+        own=own,
         dependencies=hashlib.sha256(content).hexdigest(),
-        frame=_frame(project, variant, names) if alone else "",
-        made=made,
-        checked=[],
+        shape=_shape(inputs, layout, names) if is_alone else None,
+        to_touch=to_touch,
+        secret_rules=rules,
+        run=run,
     )
+    return _stamped(staged, layout, variant)
 
 
-def _previous(project: Project, variant: Variant, earlier: Staged | None) -> dict[str, str]:
-    """Return the sha256 of what was staged, by its path."""
-    if earlier is None:
-        return {}
-    found = [origin.file for origin in earlier.own]
-    found += read_list(list_of_dependencies(project, variant), earlier.dependencies) or []
-    return {file.path: file.sha256 for file in found}
+def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:
+    rows = [(*origin.file, origin.path) for origin in staged.own]
+    atomic.write_json(layout.stamp("stage", variant.id), staged._asdict() | {"own": rows})
+    return staged
 
 
-def _begin(project: Project, variant: Variant) -> None:
-    """Forget what a tree is: until it is whole again, nothing says that it is."""
-    project.layout.stamp("stage", variant.id).unlink(missing_ok=True)
-    project.layout.stamp("touch", variant.id).unlink(missing_ok=True)
+def _begin(layout: Layout, variant: Variant) -> None:
+    """Remove the stamps of a tree: until it is whole again, nothing says that it is."""
+    layout.stamp("stage", variant.id).unlink(missing_ok=True)
+    layout.stamp("touch", variant.id).unlink(missing_ok=True)
 
 
-def _frame(project: Project, variant: Variant, names: Sequence[str]) -> str:
-    """Return what stands for the frame of a tree (see `Staged`)."""
-    function, key = variant.function, recipe.key(project.environment(variant))
+def _shape(inputs: Inputs, layout: Layout, names: Sequence[str]) -> str | None:
+    """Return the key of all that decides about a tree, but the contents of own files."""
+    function, key = inputs.variant.function, inputs.environment_key
     try:
-        installed = os.stat(project.layout.environment(key) / "record.json")
+        installed = os.stat(layout.environment_record(key))
     except FileNotFoundError:
-        return ""
+        return None
     return recipe.key({
         "environment": [key, *digests.signature(installed)],
         "exclude": list(function.exclude),
@@ -173,91 +180,65 @@ def _frame(project: Project, variant: Variant, names: Sequence[str]) -> str:
     })  # fmt: skip
 
 
-def _check_credentials(
-    project: Project, variant: Variant, own: Sequence[Origin], earlier: Staged | None
-) -> list[object]:
-    """Stop if a function would ship credentials; return by which rules it was looked at.
+def _digests(previous: Staged | None, layout: Layout, variant: Variant) -> dict[str, str]:
+    """Return the sha256 of each file of an earlier tree, by its path."""
+    if previous is None:
+        return {}
+    files = [origin.file for origin in previous.own]
+    files += read_list(layout.dependencies("stage", variant.id), previous.dependencies) or []
+    return {file.path: file.sha256 for file in files}
 
-    Files that are staged already by the same rules are not looked at again.
+
+def _check_environment(error: FileNotFoundError, environment: Environment, layout: Layout) -> None:
+    """Remove an environment that lost a file, so that the next run installs it again."""
+    folder = environment.tree.parent
+    if Path(error.filename).is_relative_to(folder):
+        atomic.remove(folder)
+        msg = f"{layout.relative(folder)} was damaged and is removed; run doit again"
+        raise InstallError(msg, "environment-damaged") from error
+
+
+def _check_secrets(inputs: Inputs, layout: Layout, previous: Staged | None) -> list[object]:
+    """Stop if a function would ship credentials; return the rules by which it was searched.
+
+    Files that were staged by the same rules are not searched again.
     """
     from buildlib.tree import secrets  # 5 ms, only when something is staged
 
-    function = variant.function
+    function = inputs.variant.function
     rules = [secrets.RULES, *function.allow_secrets]
-    same = earlier is not None and earlier.checked == rules
-    known = {origin.file for origin in earlier.own} if earlier and same else set()
-    found = secrets.find(own, project.layout.root, known)
-    if found and function.allow_secrets:
-        is_allowed = patterns.matcher(function, "allow_secrets", function.allow_secrets)
-        found = {name: problem for name, problem in found.items() if not is_allowed(name)}
-    secrets.refuse(function, found)
+    known = {o.file for o in previous.own} if previous and previous.secret_rules == rules else set()
+    problems = secrets.find(inputs.own, layout.root, known)
+    secrets.refuse(function, _not_allowed(function, problems))
     return rules
 
 
-def clean_stage(project: Project, variant: Variant) -> None:
-    """Remove the staged tree of a variant."""
-    atomic.remove(project.layout.stamp("stage", variant.id))
-    atomic.remove(list_of_dependencies(project, variant))
-    atomic.remove(project.layout.staged(variant.id))
+def _not_allowed(
+    function: Function, problems: dict[str, tuple[str, str]]
+) -> dict[str, tuple[str, str]]:
+    if not problems or not function.allow_secrets:
+        return problems
+    is_allowed = patterns.matcher(function, "allow_secrets", function.allow_secrets)
+    return {name: problem for name, problem in problems.items() if not is_allowed(name)}
 
 
-def touch_is_done(project: Project, variant: Variant) -> bool:
-    """Tell whether the staged tree has the canonical metadata, or is not needed."""
-    return project.is_available(variant) or is_touched(project, variant, project.key(variant))
-
-
-def make_touch(project: Project, variant: Variant) -> None:
-    """Give every staged file the one mtime and mode."""
-    with tree_locked(project, variant):
-        _touch(project, variant)
-
-
-def _touch(project: Project, variant: Variant) -> None:
-    key, now = project.key(variant), staged(project, variant)
-    if now is None or now.key != key:
-        _stage(project, variant)
-        now = staged(project, variant)
-    metadata.touch(project.layout.staged(variant.id), now.made if now else [])
-    atomic.write_json(project.layout.stamp("touch", variant.id), {"key": key})
-
-
-def clean_touch(project: Project, variant: Variant) -> None:
-    """Forget that the staged tree is canonical."""
-    atomic.remove(project.layout.stamp("touch", variant.id))
-
-
-def staged(project: Project, variant: Variant) -> Staged | None:
-    """Return what is staged, of whatever inputs; None if nothing is known of it."""
-    record = project.record(project.layout.stamp("stage", variant.id))
-    if record is None or record.keys() != set(Staged._fields):
-        return None
-    own = [Origin(File(*row[:3]), row[3], dependency=False) for row in record["own"]]
-    return Staged(**record | {"own": own})
-
-
-def dependencies(project: Project, variant: Variant, tree: Staged) -> list[File]:
+def dependencies(staged: Staged, layout: Layout, variant: Variant) -> list[File]:
     """Return the files of dependencies in a staged tree.
 
     Raises:
-        ArchiveError: the list of them is lost.
+        StagedFileError: their list is lost.
 
     """
-    path = list_of_dependencies(project, variant)
-    found = read_list(path, tree.dependencies)
-    if found is None:
-        shown = project.layout.relative(path)
-        msg = f"{shown}: gone or damaged; run doit again to stage {variant.id} anew"
-        raise ArchiveError(msg, "changed")
-    return found
-
-
-def list_of_dependencies(project: Project, variant: Variant) -> Path:
-    """Return where the list of the files of dependencies in a staged tree is."""
-    return project.layout.stamp("stage", f"{variant.id}.dependencies")
+    path = layout.dependencies("stage", variant.id)
+    files = read_list(path, staged.dependencies)
+    if files is None:
+        msg = f"{layout.relative(path)}: missing or corrupt; run doit again to restage {variant.id}"
+        raise StagedFileError(msg)
+    return files
 
 
 def read_list(path: Path, sha256: str) -> list[File] | None:
-    """Return a list of files; None if it is not there, or another one."""
+    """Return the list of files with a sha256; None if it is not there, or another one."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -267,32 +248,8 @@ def read_list(path: Path, sha256: str) -> list[File] | None:
     return list(itertools.starmap(File, json.loads(content)))
 
 
-def is_touched(project: Project, variant: Variant, key: str) -> bool:
-    """Tell whether the staged tree of the inputs with a key has been touched."""
-    stamp = atomic.read_json(project.layout.stamp("touch", variant.id))
-    return isinstance(stamp, dict) and stamp.get("key") == key
-
-
-def _is_ready(project: Project, variant: Variant) -> bool:
-    """Tell whether the tree of the present inputs is there, whole and touched."""
-    key, now = project.key(variant), staged(project, variant)
-    if now is None or now.key != key or not is_touched(project, variant, key):
-        return False
-    others = read_list(list_of_dependencies(project, variant), now.dependencies)
-    if others is None:
-        return False
-    origins = now.own + [Origin(file, file.path, dependency=True) for file in others]
-    environment = project.layout.environment(recipe.key(project.environment(variant))) / "tree"
-    return sync.intact(project.layout.staged(variant.id), origins, environment)
-
-
-def stage_and_touch(project: Project, variant: Variant) -> Staged:
-    """Put the tree together under a lock that is held already, and return what is in it."""
-    _stage(project, variant)
-    _touch(project, variant)
-    now = staged(project, variant)
-    if now is None or now.key != project.key(variant):
-        shown = project.layout.relative(project.layout.staged(variant.id))
-        msg = f"{shown}: something else writes there; run doit again"
-        raise StageError(msg, "changed")
-    return now
+def clean(layout: Layout, variant_id: str) -> None:
+    """Remove the staged tree of a variant."""
+    atomic.remove(layout.stamp("stage", variant_id))
+    atomic.remove(layout.dependencies("stage", variant_id))
+    atomic.remove(layout.staged(variant_id))

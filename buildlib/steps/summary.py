@@ -1,10 +1,8 @@
-"""What a run did to each variant: from the record that `zip` leaves, in words and figures."""
+"""What a run did with each variant, in words and figures."""
 
-import os
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from buildlib.files import atomic
-from buildlib.layout import Layout
 from buildlib.model import Written
 from buildlib.text import amount
 
@@ -14,12 +12,17 @@ BUILT, STORED, DESCRIBED = "built", "from the store", "described"
 FAILED, INTERRUPTED = "failed", "interrupted"
 
 
-# In their order.
-STEP_NAMES = ("venv", "stage", "touch", "zip", "hash")
-
-
 # Reasons that are shown of one variant.
 _REASONS = 3
+
+
+class Done(NamedTuple):
+    """What a step did: with a ZIP, its outcome and reasons; nothing if it found itself done."""
+
+    outcome: str = ""
+    reasons: tuple[str, ...] = ()
+    written: Written | None = None
+    previous: Written | None = None
 
 
 class Outcome(NamedTuple):
@@ -33,24 +36,22 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-def summarise(
-    layout: Layout, variant_id: str, ran: set[str], since: int, seconds: float
-) -> Outcome:
-    """Return what a run did that started at `since` (ns) and ran these steps of a variant."""
-    path = layout.stamp("zip", variant_id)
-    stamp = atomic.read_json(path)
-    if not isinstance(stamp, dict) or not ran & {"zip", "hash"}:
-        done = f"{', '.join(step for step in STEP_NAMES if step in ran)} only"
-        return Outcome(variant_id, done, "", None, None, seconds)
-    written = Written(*stamp["written"])
-    if os.stat(path).st_mtime_ns < since:  # `hash` alone ran
-        return Outcome(variant_id, DESCRIBED, "", written, written, seconds)
-    done = STORED if stamp.get("from") == "store" else BUILT
-    previous = Written(*stamp["previous"]) if stamp.get("previous") else None
-    return Outcome(variant_id, done, _reasons(stamp["reasons"]), written, previous, seconds)
+def last(steps: Iterable[Done]) -> Done | None:
+    """Return what the steps of a variant did with its ZIP; None if they did nothing with it."""
+    with_zip = [done for done in steps if done.written is not None]
+    # A ZIP that was built may have been described again, as by `doit -a`.
+    made = [done for done in with_zip if done.outcome != DESCRIBED]
+    return next(reversed(made or with_zip), None)
 
 
-def _reasons(reasons: list[str]) -> str:
+def outcome(variant_id: str, done: Done, seconds: float) -> Outcome:
+    """Return what was done with the ZIP of a variant, for the summary."""
+    reasons = short(done.reasons) if done.outcome != DESCRIBED else ""
+    return Outcome(variant_id, done.outcome, reasons, done.written, done.previous, seconds)
+
+
+def short(reasons: Sequence[str]) -> str:
+    """Return the reasons of one variant in a line; of many, the first ones."""
     more = len(reasons) - _REASONS
     shown = reasons if more <= 1 else [*reasons[:_REASONS], f"and {more} more"]
     return "; ".join(shown)

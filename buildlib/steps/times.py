@@ -1,46 +1,33 @@
-"""How long each step took, for whoever wants to know: never a part of a key.
+"""How long each step took: for the report, never a part of a key.
 
-A time is kept with the key that the step was done for, in a file of its own, so that processes that
-work on other variants are not in each other's way.
+A time is kept with the key that the step was done for, in a file of its own, so that processes
+that work on other variants are not in each other's way.
 """
 
 import contextlib
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from buildlib.files import atomic
-from buildlib.model import Function, Variant
-from buildlib.project.project import Project
+from buildlib.layout import Layout
 
 
 @contextlib.contextmanager
-def timed(project: Project, step: str, variant: Variant) -> Iterator[None]:
-    """Note how long a step of a variant takes, if it ends well."""
+def timed(layout: Layout, step: str, name: str, key: str = "") -> Iterator[None]:
+    """Note how long a step of a variant takes, or the lock of a function, if it succeeds."""
     start = time.monotonic()
     yield
-    _note(project.layout.time(step, variant.id), project.key(variant), start)
+    record = {"key": key, "seconds": round(time.monotonic() - start, 3)}
+    with contextlib.suppress(OSError):  # a full disk is no reason for a finished step to fail
+        atomic.write_json(layout.time(step, name), record)
 
 
-@contextlib.contextmanager
-def of_lock(project: Project, function: Function) -> Iterator[None]:
-    """Note how long it takes to make the lock of a function."""
-    start = time.monotonic()
-    yield
-    _note(project.layout.time("lock", function.name), "", start)
+def seconds(layout: Layout, step: str, name: str, key: str = "") -> float | None:
+    """Return how long a step took for the inputs with a key; None if it was not done for them.
 
-
-def _note(path: Path, key: str, start: float) -> None:
-    with contextlib.suppress(OSError):  # it is no reason for a step to fail
-        atomic.write_json(path, {"key": key, "seconds": round(time.monotonic() - start, 3)})
-
-
-def seconds(project: Project, step: str, name: str, key: str = "") -> float | None:
-    """Return how long a step took, if it was done for the inputs with this key; None if not.
-
-    A lock has no key: its time is that of when it was last made here.
+    A lockfile has no key: its time is that of the last resolution here.
     """
-    record = atomic.read_json(project.layout.time(step, name))
+    record = atomic.read_json(layout.time(step, name))
     if not isinstance(record, dict) or record.get("key") != key:
         return None
     return float(record["seconds"])

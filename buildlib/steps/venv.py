@@ -1,180 +1,137 @@
-"""The step `venv`: pins to an environment, once for all variants that have the same."""
+"""The step `venv`: pins to an environment, shared by all variants that have the same recipe."""
 
-import contextlib
 import logging
 import os
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
-from buildlib import recipe
 from buildlib.archive import compressed
-from buildlib.environment import canonical
-from buildlib.errors import BuildError, LockError
+from buildlib.environment.canonical import canonicalise
+from buildlib.environment.installer import Request, installer_for
 from buildlib.files import atomic, locks
-from buildlib.model import Docker, File, Variant
-from buildlib.project.project import Project
-from buildlib.steps.lock import lock_is_done
+from buildlib.layout import Layout
+from buildlib.model import File, Variant
+from buildlib.project.inputs import Inputs
 from buildlib.tree import patterns
 
 _logger = logging.getLogger(__name__)
 
 
-def venv_is_done(project: Project, variant: Variant) -> bool:
-    """Tell whether the dependencies are installed, or not needed."""
-    if project.is_available(variant):
-        return True
-    folder = project.layout.environment(recipe.key(project.environment(variant)))
-    return (folder / "record.json").exists()  # whoever needs it reads it, and installs if it cannot
+class Environment(NamedTuple):
+    """An installed environment: its folder, its files, and those that the runtime cannot load.
 
-
-def make_venv(project: Project, variant: Variant, *, anew: bool = False) -> None:
-    """Install the dependencies of a variant, once for all variants that have the same.
-
-    What links into uv's cache is read when it is put into a ZIP, and only then is it known whether
-    it is what the wheel holds. If it is not, they are installed `anew`, and read at once.
+    `wrong` says by path why the runtime cannot load a file; `run` is the id of the run that
+    installed it.
     """
-    layout = project.layout
-    dependencies = project.environment(variant)
-    key = recipe.key(dependencies)
+
+    tree: Path
+    files: list[File]
+    wrong: dict[str, str]
+    run: str
+
+
+def is_installed(layout: Layout, key: str) -> bool:
+    """Tell whether the environment with a key is there; `load` may still find it damaged."""
+    return layout.environment_record(key).exists()
+
+
+def load(layout: Layout, key: str) -> Environment | None:
+    """Return the environment with a key; None if it is not installed, or its record is damaged."""
+    record = atomic.read_json(layout.environment_record(key))
+    if not isinstance(record, dict) or record.get("key") != key:
+        return None
+    files = [File(*row) for row in record["files"]]
+    tree = layout.environment_tree(key)
+    return Environment(tree, files, dict(record["wrong"]), record.get("run", ""))
+
+
+def install(
+    inputs: Inputs, layout: Layout, run: str, *, replace: bool = False, refresh: bool = False
+) -> Environment:
+    """Install the dependencies of a variant, unless another run was faster.
+
+    With `replace`, an environment that is there is installed again.
+
+    A link into uv's cache is only read when it goes into a ZIP. If it turns out not to be what the
+    wheel holds, the environment is installed with `refresh`: downloaded again, and read at once.
+
+    Raises:
+        InstallError: as the installer does, or a file cannot be loaded by the runtime.
+
+    """
+    key = inputs.environment_key
     folder = layout.environment(key)
     with locks.locked(layout.lock(f"env-{folder.name}")):
-        if not anew and environment_files(project, key) is not None:
-            return
-        atomic.remove(folder)
-        for leftover in folder.parent.glob(f"{folder.name}.*"):
+        if not replace and (present := load(layout, key)) is not None:
+            return present
+        for leftover in (folder, *folder.parent.glob(f"{folder.name}.*")):
             atomic.remove(leftover)
         temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
-        tree = temporary / "tree"
+        tree = temporary / layout.environment_tree(key).name
         tree.mkdir(parents=True)
         try:
-            from buildlib.environment import elf  # only when something is installed
-
-            with ThreadPoolExecutor(1) as pool:
-                pool.submit(elf.prepare)  # while the installer works
-                installed = _installed(project, variant, tree, checked=anew)
-            wrong = elf.find_incompatible(tree, installed, variant)
-            check_platform(variant, tree, wrong)
-            record = {"key": key, "recipe": dependencies, "files": installed, "wrong": wrong}
-            atomic.write_json(temporary / "record.json", record)
+            files, wrong = _installed(inputs, layout, tree, refresh=refresh)
+            check_platform(Environment(tree, files, wrong, run), inputs.variant)
+            record = {"key": key, "run": run, "files": files, "wrong": wrong}
+            atomic.write_json(temporary / layout.environment_record(key).name, record)
             temporary.rename(folder)
         finally:
             atomic.remove(temporary)
+    return Environment(layout.environment_tree(key), files, wrong, run)
 
 
-def check_platform(variant: Variant, tree: Path, wrong: Mapping[str, str]) -> None:
-    """Stop if a variant would ship what does not run on its runtime (see `elf.wrong`).
+def _installed(
+    inputs: Inputs, layout: Layout, tree: Path, *, refresh: bool
+) -> tuple[list[File], dict[str, str]]:
+    """Install into the empty folder `tree`; return its files, and those that cannot be loaded."""
+    from buildlib.environment import elf  # only when something is installed
 
-    Others that exclude it may share its environment.
+    variant = inputs.variant
+    request = Request(
+        variant,
+        inputs.pins,
+        inputs.image,
+        inputs.indexes,
+        tree,
+        layout,
+        layout.log("venv", variant.id),
+        refresh,
+    )
+    install_into = installer_for(variant.function)
+    from_wheels = not variant.function.docker
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(elf.prepare)  # while the installer works
+        install_into(request)
+        installed = canonicalise(tree, trust_record=from_wheels and not refresh)
+        if installed.damaged and from_wheels:
+            # Another program wrote to a file in uv's cache. A download is checked as a whole.
+            shown = ", ".join(installed.damaged[:3])
+            _logger.warning(
+                "%s: not what the wheel holds (%s); downloading again", variant.id, shown
+            )
+            atomic.remove(tree)
+            tree.mkdir()
+            install_into(request._replace(refresh=True))
+            installed = canonicalise(tree)
+    return installed.files, elf.find_incompatible(tree, installed.files, variant)
+
+
+def check_platform(environment: Environment, variant: Variant) -> None:
+    """Stop if a variant would ship a file that its runtime cannot load.
+
+    Others that exclude the file may share the environment.
     """
-    if not wrong:
+    if not environment.wrong:
         return
     from buildlib.environment import elf
 
     keep = patterns.excluder(variant.function)
-    elf.raise_if_any(tree, {p: w for p, w in wrong.items() if keep is None or keep(p)}, variant)
+    wrong = {p: why for p, why in environment.wrong.items() if keep is None or keep(p)}
+    elf.raise_if_any(environment.tree, wrong, variant)
 
 
-def _installed(project: Project, variant: Variant, tree: Path, *, checked: bool) -> list[File]:
-    """Install the pins of a variant into an empty folder, and return what is there."""
-    _install(project, variant, tree)
-    installed = canonical.canonicalise(
-        tree, trust_record=not checked and not variant.function.docker
-    )
-    if installed.damaged and not variant.function.docker:
-        # Someone wrote to a file in uv's cache, or a wheel has a wrong RECORD: what comes straight
-        # from the index was checked against the lock as a whole.
-        shown = ", ".join(installed.damaged[:3])
-        _logger.warning("%s: not what the wheel holds (%s); downloading again", variant.id, shown)
-        atomic.remove(tree)
-        tree.mkdir()
-        _install(project, variant, tree, fresh=True)
-        installed = canonical.canonicalise(tree)
-    return installed.files
-
-
-def _install(project: Project, variant: Variant, tree: Path, *, fresh: bool = False) -> None:
-    layout = project.layout
-    requirements = project.requirements(variant.function)
-    indexes = requirements.indexes if requirements else ()
-    log = layout.log("venv", variant.id)
-    pins = project.pins(variant)
-    if variant.function.docker:
-        from buildlib.environment import container  # only when something is installed
-
-        image = project.image(variant)
-        container.install(variant, pins, tree, image, layout=layout, indexes=indexes, log=log)
-    else:
-        cache = layout.build / "sdist-cache"
-        from buildlib.environment import wheels  # the same
-
-        wheels.install(
-            variant,
-            pins,
-            tree,
-            root=layout.root,
-            indexes=indexes,
-            cache=cache,
-            log=log,
-            fresh=fresh,
-        )
-
-
-def buildable(project: Project) -> list[Variant]:
-    """Return the variants that are installed in a container and can be, or have no need to be.
-
-    An engine is asked only if there is something to do, and once; what is left out for want of
-    one is said once.
-    """
-    problems: dict[tuple[str, Docker | None], str | None] = {}
-    found, left_out = [], {}
-    for variant in project.variants.values():
-        function = variant.function
-        if function.docker is None:
-            continue
-        if not _needs_engine(project, variant):
-            found.append(variant)
-            continue
-        place = (variant.architecture, Docker(engine=function.docker.engine))
-        if place not in problems:
-            from buildlib.environment import container  # only when an engine is asked
-
-            problems[place] = container.answers(function, variant.architecture)
-        if problems[place] is None:
-            found.append(variant)
-        else:
-            left_out[variant.id] = problems[place]
-    if left_out:
-        _logger.warning("%s\nLeft out: %s.", next(iter(left_out.values())), ", ".join(left_out))
-    return found
-
-
-def _needs_engine(project: Project, variant: Variant) -> bool:
-    """Tell whether something has to be pinned or installed in a container."""
-    try:
-        return not (lock_is_done(project, variant.function) and venv_is_done(project, variant))
-    except BuildError:
-        return True
-
-
-def clean_venv(project: Project, variant: Variant) -> None:
-    """Remove the environment of a variant, and what was compressed of it."""
-    with contextlib.suppress(LockError):
-        key = recipe.key(project.environment(variant))
-        atomic.remove(project.layout.environment(key))
-        compressed.discard(project.layout.pack(f"env-{key[:24]}"))
-    atomic.remove(project.layout.log("venv", variant.id))
-
-
-def environment_problems(project: Project, key: str) -> dict[str, str]:
-    """Return what does not run on the runtime in the environment with a key, by path."""
-    record = project.record(project.layout.environment(key) / "record.json") or {}
-    return dict(record.get("wrong", {}))
-
-
-def environment_files(project: Project, key: str) -> list[File] | None:
-    """Return the files of the environment with a key; None if it is not installed."""
-    record = project.record(project.layout.environment(key) / "record.json")
-    if record is None or record.get("key") != key:
-        return None
-    return [File(*row) for row in record["files"]]
+def clean(inputs: Inputs, layout: Layout) -> None:
+    """Remove the environment of a variant, and the members that were compressed from it."""
+    atomic.remove(layout.environment(inputs.environment_key))
+    compressed.discard(layout.environment_pack(inputs.environment_key))

@@ -1,190 +1,238 @@
-"""The steps `zip` and `hash`, and `index`: a tree, or the store, to `dist/`."""
+"""The step `zip`: a staged tree to a ZIP. Members that the previous ZIP has are copied from it.
+
+Lists say which members may be copied: those with the same name and content, compressed by the same
+rules. The CRC-32 of the previous ZIP, taken while it is read, proves that it is the ZIP that those
+lists describe.
+"""
 
 import contextlib
-import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from buildlib import recipe
-from buildlib.artifacts import hashes, index, limits
-from buildlib.errors import ArchiveError, BuildError
-from buildlib.files import atomic
-from buildlib.model import Variant, Written
-from buildlib.project.project import Project
-from buildlib.steps import evidence, members
-from buildlib.steps.lock import lock_is_done
-from buildlib.steps.stage import Staged, clean_stage, stage_and_touch, staged, tree_locked
-from buildlib.steps.venv import make_venv
-
-_logger = logging.getLogger(__name__)
-
-
-def zip_is_done(project: Project, variant: Variant) -> bool:
-    """Tell whether the ZIP of the present inputs is there, or `hash` can take it from the store."""
-    return project.is_available(variant)
+from buildlib import contract, recipe
+from buildlib.archive import compressed, hashing, writer
+from buildlib.archive.previous import PreviousZip
+from buildlib.cache.digests import Digests
+from buildlib.environment import record
+from buildlib.errors import ArchiveError
+from buildlib.files import atomic, locks
+from buildlib.layout import Layout
+from buildlib.model import CompressedMember, File, Origin, Variant, Written
+from buildlib.project.inputs import Inputs
+from buildlib.recipe import Recipe
+from buildlib.steps.stage import Staged, dependencies, read_list
 
 
-def zip_is_published(project: Project, variant: Variant) -> bool:
-    """Tell whether the ZIP of the present inputs is in dist/, as one who names it expects."""
-    written = project.built(variant)
-    return written is not None and limits.fits(variant, written)
+class Members(NamedTuple):
+    """The members of a ZIP, for the next one to copy from.
 
-
-def make_zip(project: Project, variant: Variant) -> None:
-    """Write the ZIP and publish it, together with its checksum and its entry in the index.
-
-    If the store has it, it is taken from there; one that is in dist/ already is built all the same.
+    `form` decides about the bytes of a member besides its name and content; `crc` is the CRC-32 of
+    the whole file; `own` are the names of the function's own files, and `dependencies` is the
+    sha256 of the list of the others.
     """
-    with tree_locked(project, variant):
-        _check_built(project, variant)
-        if project.built(variant) is None and _take(project, variant):
-            return
-        tree = staged(project, variant)
-        if tree is None or tree.key != project.key(variant):
-            # `doit forget`, or someone tidied up while the ZIP was there
-            tree = stage_and_touch(project, variant)
-        try:
-            _write(project, variant, tree)
-        except ArchiveError:
-            # Someone changed a file in build/ or in uv's cache: nothing there can be trusted.
-            clean_stage(project, variant)
-            make_venv(project, variant, anew=True)
-            _write(project, variant, stage_and_touch(project, variant))
+
+    form: list[object]
+    crc: int
+    own: list[str]
+    dependencies: str
 
 
-def _check_built(project: Project, variant: Variant) -> None:
-    """Stop if the ZIP that is there is over a limit that was lowered since it was built."""
-    written = project.built(variant)
-    if written is not None and not limits.fits(variant, written):
-        limits.check(
-            variant, written, project.layout.zip(variant.id), project.sources(variant.function)
-        )
+class Stamp(NamedTuple):
+    """The record of a published ZIP: its inputs, why it was made, and the ZIP before it.
+
+    `origin` is "build" or "store"; `members` is None if the ZIP came from the store; `run` is the
+    id of the run that published it.
+    """
+
+    key: str
+    recipe: Recipe
+    written: Written
+    reasons: list[str]
+    origin: str
+    previous: Written | None
+    run: str
+    members: Members | None
 
 
-def _take(project: Project, variant: Variant) -> bool:
-    """Publish the ZIP of the present inputs from the store, if it has a whole one."""
-    with _new_zip(project, variant) as temporary:
-        written = project.store.take(project.key(variant), temporary)
-        if written is None:
-            return False
-        _publish(project, variant, written, temporary, "store")
-    project.remember_built(variant, written)
-    return True
-
-
-def _write(project: Project, variant: Variant, tree: Staged) -> None:
-    with _new_zip(project, variant) as temporary:
-        written = members.write(project, variant, tree, temporary)
-        extra = members.zip_record(project, variant, tree, temporary)
-        _publish(project, variant, written, temporary, "build", **extra)
-    project.store.put(project.key(variant), project.layout.zip(variant.id), written)
-    project.remember_built(variant, written)  # last: its link in the store changed its ctime
-
-
-@contextlib.contextmanager
-def _new_zip(project: Project, variant: Variant) -> Iterator[Path]:
-    temporary = project.layout.dist / f".{variant.id}.zip.tmp"
-    temporary.parent.mkdir(exist_ok=True)
+def load(layout: Layout, variant_id: str) -> Stamp | None:
+    """Return the stamp of a variant's ZIP, of whichever inputs; None if there is none."""
+    value = atomic.read_json(layout.stamp("zip", variant_id))
     try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+        members = value["members"]
+        return Stamp(**value)._replace(
+            written=Written(*value["written"]),
+            previous=Written(*value["previous"]) if value["previous"] else None,
+            members=Members(*members) if members else None,
+        )
+    except (TypeError, KeyError):
+        return None
 
 
-def _publish(
-    project: Project,
-    variant: Variant,
-    written: Written,
-    new: Path,
-    origin: str,
-    **extra: object,
-) -> None:
-    """Publish a ZIP if Lambda takes it; record what it was made from, why, and the one before.
+def write_stamp(layout: Layout, variant_id: str, stamp: Stamp) -> None:
+    """Record a published ZIP."""
+    atomic.write_json(layout.stamp("zip", variant_id), stamp._asdict())
 
-    `extra` is what else its record says, if it was built here.
+
+class Source(NamedTuple):
+    """A staged tree to write a ZIP of, and the place of it all."""
+
+    inputs: Inputs
+    staged: Staged
+    layout: Layout
+    digests: Digests
+
+    @property
+    def variant(self) -> Variant:
+        """The variant that is written."""
+        return self.inputs.variant
+
+
+def write(source: Source, previous: Stamp | None, target: Path) -> tuple[Written, Members]:
+    """Write the ZIP of a staged tree to `target`.
+
+    Raises:
+        StagedFileError: a staged file is not what was staged.
+
     """
-    if warning := limits.check(variant, written, new, project.sources(variant.function)):
-        _logger.warning("%s", warning)
-    now = project.artifact(variant)
-    before = atomic.read_json(project.layout.stamp("zip", variant.id))
-    known = isinstance(before, dict) and "recipe" in before
-    reasons = recipe.difference(before["recipe"], now) if known else ["never built here before"]
-    reasons = reasons or (
-        before.get("reasons", []) if project.built(variant) else ["lost or damaged"]
+    written = _written(source, previous, target)
+    variant, layout, staged = source.variant, source.layout, source.staged
+    before = previous.members if previous else None
+    if before is None or before.dependencies != staged.dependencies:
+        content = layout.dependencies("stage", variant.id).read_bytes()
+        atomic.write(layout.dependencies("zip", variant.id), content)
+    names = [origin.file.path for origin in staged.own]
+    return written, Members(_form(variant), hashing.crc32(target), names, staged.dependencies)
+
+
+def _written(source: Source, previous: Stamp | None, target: Path) -> Written:
+    reused = _reusable(source, previous) if previous else None
+    if reused is not None:
+        with contextlib.suppress(ArchiveError, FileNotFoundError):
+            return writer.write(target, _members(source, reused.new_files, reuse=[]), reused.zip)
+    others = dependencies(source.staged, source.layout, source.variant)
+    origins = source.staged.own + _dependencies(others)
+    packs = _packs(source.layout, previous)
+    return writer.write(target, _members(source, origins, reuse=packs))
+
+
+class _Reusable(NamedTuple):
+    """The previous ZIP, and the files whose members it does not have."""
+
+    zip: PreviousZip
+    new_files: list[Origin]
+
+
+def _reusable(source: Source, previous: Stamp) -> _Reusable | None:
+    """Return the previous ZIP if members may be copied from it."""
+    members = previous.members
+    if members is None or members.form != _form(source.variant):
+        return None
+    omitted, new_files = set(members.own), list(source.staged.own)
+    old_environment = previous.recipe["environment"]
+    is_another = old_environment != source.inputs.environment_recipe
+    if is_another or members.dependencies != source.staged.dependencies:
+        path = source.layout.dependencies("zip", source.variant.id)
+        old_files = read_list(path, members.dependencies)
+        if old_files is None:
+            return None
+        files = dependencies(source.staged, source.layout, source.variant)
+        unchanged = {*old_files} & {*files}
+        if is_another:
+            _check_unread(source, unchanged, old_environment)
+        omitted |= {file.path for file in old_files if file not in unchanged}
+        new_files += _dependencies(file for file in files if file not in unchanged)
+    path = source.layout.zip(source.variant.id)
+    return _Reusable(PreviousZip(path, members.crc, frozenset(omitted)), new_files)
+
+
+def _check_unread(source: Source, files: Iterable[File], old_environment: Recipe) -> None:
+    """Read the unchanged files of new wheels, whose RECORD nothing has been compared with yet.
+
+    Raises:
+        StagedFileError: one of them is not what its RECORD says.
+
+    """
+    new_wheels = _files_of_new_wheels(source, old_environment)
+    unread = [file for file in files if new_wheels is None or file.path in new_wheels]
+    compressed.check(_contents(source, _dependencies(unread)))
+
+
+def _files_of_new_wheels(source: Source, old_environment: Recipe) -> set[str] | None:
+    """Return the files of wheels that the old environment did not have; None stands for all."""
+    environment = source.inputs.environment_recipe
+    names = {*old_environment, *environment} - {"packages"}
+    if any(old_environment.get(name) != environment.get(name) for name in names):
+        return None
+    old_pins = old_environment["packages"]
+    new = {name for name, pin in environment["packages"].items() if old_pins.get(name) != pin}
+    return record.files_of(source.layout.environment_tree(source.inputs.environment_key), new)
+
+
+def _form(variant: Variant) -> list[object]:
+    """Return all that decides about a member, besides its name and content."""
+    return [contract.CONTRACT, contract.encoder(), variant.function.compression]
+
+
+def _dependencies(files: Iterable[File]) -> list[Origin]:
+    return [Origin(file, file.path, dependency=True) for file in files]
+
+
+def _packs(layout: Layout, previous: Stamp | None) -> list[Path]:
+    """Return packs with members of an earlier environment, besides that of the present one."""
+    if previous is None:
+        return []
+    return [layout.environment_pack(recipe.key(previous.recipe["environment"]))]
+
+
+def _contents(source: Source, origins: Iterable[Origin]) -> list[compressed.Content]:
+    tree = f"{source.layout.staged(source.variant.id)}{os.sep}"
+    return [compressed.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in origins]
+
+
+def _members(
+    source: Source, origins: Sequence[Origin], *, reuse: Sequence[Path]
+) -> list[tuple[str, CompressedMember]]:
+    """Return members for the ZIP; those of dependencies are shared by their environment."""
+    layout, contents = source.layout, _contents(source, origins)
+    if source.variant.function.compression == "stored":
+        pairs = zip(origins, contents, strict=True)
+        return [(origin.file.path, compressed.stored(content)) for origin, content in pairs]
+    shared: list[compressed.Content] = []
+    own: list[compressed.Content] = []
+    for origin, content in zip(origins, contents, strict=True):
+        (shared if origin.dependency else own).append(content)
+    members: dict[str, CompressedMember] = {}
+    if shared:
+        path = layout.environment_pack(source.inputs.environment_key)
+        with locks.locked(layout.lock(path.name)):
+            others = [other for other in reuse if other != path]
+            members |= _compressed(source, path, shared, others, keep=True)
+    members |= _compressed(source, layout.own_pack(source.variant.id), own, [], keep=False)
+    return [(origin.file.path, members[origin.file.sha256]) for origin in origins]
+
+
+def _compressed(
+    source: Source,
+    pack: Path,
+    contents: Sequence[compressed.Content],
+    reuse: Sequence[Path],
+    *,
+    keep: bool,
+) -> dict[str, CompressedMember]:
+    return compressed.compressed(
+        pack,
+        contents,
+        reuse=reuse,
+        keep=keep,
+        digests=source.digests,
+        cores=source.layout.locks,
     )
-    hashes.check(project.recorded(), variant, project.key(variant), written.sha256)
-    beside = evidence.make(project, variant, written, new)
-    index.publish(project.layout, variant, written, new=new, evidence=beside)
-    record = {
-        "key": project.key(variant),
-        "recipe": now,
-        "written": written,
-        "reasons": reasons,
-        "from": origin,
-        "previous": before.get("written") if known else None,
-    }
-    atomic.write_json(project.layout.stamp("zip", variant.id), record | extra)
-    evidence.record(project, variant, written)
 
 
-def clean_zip(project: Project, variant: Variant) -> None:
-    """Remove the ZIP of a variant, with all that describes it."""
-    index.withdraw(project.layout, variant.id)
-    if project.store.folder.is_relative_to(project.layout.build):
-        with contextlib.suppress(BuildError):
-            project.store.discard(project.key(variant))
-    atomic.remove(project.layout.stamp("zip", variant.id))
-    members.clean(project, variant)
-
-
-def hash_is_done(project: Project, variant: Variant) -> bool:
-    """Tell whether all that describes the ZIP does so, and it is not larger than it may be."""
-    written = project.built(variant)
-    if written is None or not limits.fits(variant, written):
-        return False
-    if not index.is_listed(project.layout, variant, written, project.index()):
-        return False
-    if project.is_settled(variant):
-        return True
-    if not index.has_checksum(project.layout, variant, written):
-        return False
-    if not evidence.is_there(project, variant, written):
-        return False
-    if lock_is_done(project, variant.function):
-        project.settle(variant, written)
-    return True
-
-
-def make_hash(project: Project, variant: Variant) -> None:
-    """Describe the ZIP: take it from the store first, if it is not in dist/."""
-    written = project.built(variant)
-    if written is None:
-        make_zip(project, variant)
-    else:
-        _check_built(project, variant)
-        beside = evidence.make(project, variant, written, project.layout.zip(variant.id))
-        index.publish(project.layout, variant, written, evidence=beside)
-        evidence.record(project, variant, written)
-
-
-def clean_hash(project: Project, variant: Variant) -> None:
-    """Remove what describes the ZIP of a variant."""
-    index.withdraw(project.layout, variant.id, zip_too=False)
-    evidence.clean(project, variant)
-
-
-def removed(project: Project) -> list[str]:
-    """Return the ids of artifacts that the manifest no longer declares."""
-    return [variant_id for variant_id in project.index() if variant_id not in project.variants]
-
-
-def index_is_done(project: Project) -> bool:
-    """Tell whether dist/ has no more than is declared, and the store no more than it may."""
-    return not removed(project) and not project.store.is_full()
-
-
-def prune(project: Project) -> None:
-    """Remove the artifacts that are no longer declared, and what the store has too much."""
-    project.store.evict()
-    for variant_id in removed(project):
-        index.withdraw(project.layout, variant_id)
+def clean(layout: Layout, variant_id: str) -> None:
+    """Forget a ZIP, what it holds, and the members that were compressed for it."""
+    atomic.remove(layout.stamp("zip", variant_id))
+    atomic.remove(layout.dependencies("zip", variant_id))
+    compressed.discard(layout.own_pack(variant_id))

@@ -61,7 +61,7 @@ def _state(project: Project, content: bytes) -> list[str]:
     list of own files, because the key of a variant determines it.
     """
     builds = [
-        [*build, build.written and project.key(project.variants[build.id])]
+        [*build, build.written and project.inputs(project.variants[build.id]).key]
         for build in facts.builds(project)
     ]
     locks = [facts.lock(project, function) for function in project.manifest.functions]

@@ -9,11 +9,12 @@ from buildlib.archive.contents import Part
 from buildlib.archive.reader import ZipReader
 from buildlib.artifacts import limits
 from buildlib.errors import BuildError
-from buildlib.files import atomic
 from buildlib.model import Function, Variant, Written
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
-from buildlib.steps import run, times
+from buildlib.steps import times
+from buildlib.steps import zip as archive
+from buildlib.steps.pending import STEPS
 
 
 class Dependency(NamedTuple):
@@ -89,23 +90,25 @@ def _build(project: Project, variant: Variant) -> Build:
         seconds={},
     )
     try:
-        written = project.built(variant)
+        written = project.status(variant).written
     except BuildError as error:
         return build._replace(why_not=str(error))
     if written is None:
         no_engine = "Its dependencies need a container, and no Docker engine was available."
         return build._replace(why_not=no_engine if function.docker else "It is not built.")
-    stamp = atomic.read_json(project.layout.stamp("zip", variant.id))
-    environment = stamp["recipe"]["environment"]
+    stamp = archive.load(project.layout, variant.id)
+    if stamp is None:  # removed in the meantime
+        return build._replace(why_not="It is not built.")
+    environment = stamp.recipe["environment"]
     seconds = {
-        step.name: times.seconds(project, step.name, variant.id, stamp["key"]) for step in run.STEPS
+        step.name: times.seconds(project.layout, step.name, variant.id, stamp.key) for step in STEPS
     }
     return build._replace(
         written=written,
         environment=recipe.key(environment)[:8] if environment["packages"] else "",
-        reasons=stamp["reasons"],
-        origin=stamp.get("from", ""),
-        previous=Written(*stamp["previous"]) if stamp.get("previous") else None,
+        reasons=stamp.reasons,
+        origin=stamp.origin,
+        previous=stamp.previous,
         seconds={name: time for name, time in seconds.items() if time is not None},
     )
 
@@ -114,7 +117,7 @@ def content(project: Project, variant: Variant) -> Content:
     """Return the content of the ZIP of a built variant."""
     path = project.layout.zip(variant.id)
     metadata = distributions.metadata(ZipReader(path))
-    packages = project.environment(variant)["packages"]
+    packages = project.inputs(variant).environment_recipe["packages"]
     dependencies = []
     for name, pin in packages.items():
         message = metadata.get(name)
@@ -126,5 +129,5 @@ def content(project: Project, variant: Variant) -> Content:
 
 def lock(project: Project, function: Function) -> Lock:
     """Return the lock of a function."""
-    seconds = times.seconds(project, "lock", function.name) if function.lock else None
+    seconds = times.seconds(project.layout, "lock", function.name) if function.lock else None
     return Lock(function.lock, seconds)

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from buildlib.commands.report.charts import Edge, Node, Row
 from buildlib.commands.report.facts import Build, Lock
-from buildlib.steps import run
+from buildlib.steps.pending import STEPS
 
-_NAMES = ("lock", *(step.name for step in run.STEPS), "index")
+_NAMES = ("lock", *(step.name for step in STEPS), "index")
 
 
 _COLUMN = {name: number for number, name in enumerate(_NAMES)}
@@ -77,7 +77,7 @@ def _add(flow: Flow, task: Task, row: float) -> None:
 
 def _tasks(build: Build, lock: Lock, sharing: dict[str, list[str]]) -> Iterator[Task]:
     needs = f"lock of {build.function}" if lock.path else ""
-    for step in run.STEPS:
+    for step in STEPS:
         seconds = build.seconds.get(step.name)
         if build.written is None:
             state, note = "missing", "not built"

@@ -19,7 +19,7 @@ from buildlib.commands.report import charts, flow
 from buildlib.commands.report.charts import Bar, Tile
 from buildlib.commands.report.facts import Build, Content, Dependency, Lock
 from buildlib.runtimes import ZIPPED_LIMIT
-from buildlib.steps import run
+from buildlib.steps.pending import STEPS
 
 # The most tiles that a reader can tell apart, and the most lines that one can compare.
 _TILES, _LINES = 40, 20
@@ -58,7 +58,7 @@ def render(
         style=style,
         script=script,
         policy=_policy(style, script),
-        steps=[step.name for step in run.STEPS],
+        steps=[step.name for step in STEPS],
         builds=builds,
         built=[build for build in builds if build.written],
         contents=contents,

@@ -12,11 +12,11 @@ import pytest
 from buildlib.cache import digests, fingerprints
 from buildlib.errors import LockError
 from buildlib.lock import lockfile, requirements
+from buildlib.model import Variant, Written
 from buildlib.project.project import Project
-from buildlib.steps import lock, run
-from buildlib.steps.zip import hash_is_done, make_zip, zip_is_done
+from buildlib.steps import pending, run, shared
 from buildlib.tree import sources
-from tests.unit.conftest import write
+from tests.unit.conftest import variant, write
 
 MANIFEST = "version: 1\nlambdas:\n  api: {handler: app.handler, include: [shared/common]}\n"
 FILES = {
@@ -40,17 +40,23 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert lockfile.is_current(tmp_path / "lambdas/api/requirements.lock", found, "3.13")
     one = Project(tmp_path)
     api = one.variants["api"]
-    make_zip(one, api)
-    assert hash_is_done(one, api)
+    finish(one, api)
     one.save()
     assert is_settled(tmp_path)
     return tmp_path
 
 
+def finish(one: Project, api: Variant) -> None:
+    """Build a variant, and note it as finished."""
+    for _ in run.build(one, api):
+        pass
+    assert pending.pending(one, api) == {}
+
+
 def is_settled(root: Path) -> bool:
     one = Project(root)
     try:
-        return one.is_settled(one.variants["api"])
+        return one.status(one.variants["api"]).unchanged
     except LockError:  # it was looked for
         return False
 
@@ -67,8 +73,8 @@ def test_nothing_is_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requirements, "read", refuse)
     monkeypatch.setattr(sources, "sources", refuse)
     api = one.variants["api"]
-    assert lock.lock_is_done(one, api.function)
-    assert all(step.is_done(one, api) for step in run.STEPS)
+    assert shared.lock_reason(one, api.function) is None
+    assert pending.pending(one, api) == {}
 
 
 def same_size(root: Path) -> None:
@@ -137,7 +143,7 @@ def test_a_wrong_index_is_seen(root: Path) -> None:
     (root / "dist/lambdas.json").unlink()
     one = Project(root)
     assert is_settled(root)
-    assert not hash_is_done(one, one.variants["api"])
+    assert set(pending.pending(one, one.variants["api"])) == {"hash"}
 
 
 def test_what_is_young_is_not_trusted(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,8 +153,7 @@ def test_what_is_young_is_not_trusted(root: Path, monkeypatch: pytest.MonkeyPatc
     write(root, {"lambdas/api/new.py": ""})
     one = Project(root)
     api = one.variants["api"]
-    make_zip(one, api)
-    assert hash_is_done(one, api)
+    finish(one, api)
     one.save()
     assert not is_settled(root)
 
@@ -169,15 +174,47 @@ def test_what_changed_during_the_run_is_not_trusted(
     (root / "build/settled.json").unlink()
     one = Project(root)
     api = one.variants["api"]
-    assert zip_is_done(one, api)
+    assert pending.reason(one, api, "zip") is None
     time.sleep(0.05)
     change(root)
     time.sleep(0.05)
-    assert hash_is_done(one, api)
+    run.confirm(one, api)
     one.save()
     assert not is_settled(root)
     one = Project(root)
-    assert not zip_is_done(one, one.variants["api"])
+    assert pending.reason(one, one.variants["api"], "zip")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "is_noted"),
+    [(3, 3, True), (2.1, 2.1, True), (1.9, 3, False), (3, 1.9, False), (0.1, 3, False)],
+)
+def test_a_file_that_is_too_young(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: float,
+    outputs: float,
+    is_noted: bool,
+) -> None:
+    """A variant is noted once its inputs were older than 2 s when the run began, and its outputs
+    are when they are noted: until then each may change again under the same timestamps.
+    """
+    write(tmp_path, {"lambdas/api/app.py": "", "dist/api.zip": ""})
+    changed = (tmp_path / "dist/api.zip").stat().st_ctime_ns
+
+    def after(seconds: float) -> None:
+        monkeypatch.setattr(time, "time_ns", lambda: changed + int(seconds * 10**9))
+
+    after(inputs)
+    one, api = fingerprints.Fingerprints(tmp_path, tmp_path / "record"), variant()
+    after(outputs)
+    one.note(api, "constants", ["dist/api.zip"], [], Written("0" * 64, 1, 2))
+    found = one.find(api, "constants", ["dist/api.zip"])
+    assert (found == Written("0" * 64, 1, 2)) == is_noted
+    assert one.find(api, "other constants", ["dist/api.zip"]) is None
+    one.save()
+    again = fingerprints.Fingerprints(tmp_path, tmp_path / "record")
+    assert again.find(api, "constants", ["dist/api.zip"]) == found
 
 
 @pytest.mark.parametrize("link", [".venv/lib/pkg", ".venv/lib/pkg/a.py", "cached.pyc"])
@@ -187,8 +224,7 @@ def test_links_to_what_is_not_looked_at(root: Path, link: str) -> None:
     (root / "lambdas/api/link").symlink_to(link)
     one = Project(root)
     api = one.variants["api"]
-    make_zip(one, api)
-    assert hash_is_done(one, api)
+    finish(one, api)
     one.save()
     assert not is_settled(root)
 
@@ -206,7 +242,7 @@ def test_where_ctime_is_the_creation(root: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(digests, "CTIME_IS_CHANGE", False)
     (root / "build/settled.json").unlink()
     one = Project(root)
-    assert hash_is_done(one, one.variants["api"])
+    finish(one, one.variants["api"])
     one.save()
     assert not (root / "build/settled.json").exists()
     assert fingerprints.Fingerprints(root, root / "build/settled.json")

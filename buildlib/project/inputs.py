@@ -1,0 +1,26 @@
+"""The inputs of one variant as they are now: worked out once, handed to each step."""
+
+from typing import NamedTuple
+
+from buildlib.model import Origin, Pin, Variant
+from buildlib.recipe import Recipe
+
+
+class Inputs(NamedTuple):
+    """Everything that a variant is built from.
+
+    `image` is the pinned reference of the image to install in, empty for wheels; `indexes` are the
+    options of its requirements that say where packages come from, as arguments of uv or pip; `own`
+    are the function's own files. The keys are the hex sha256 of the recipes: that of the
+    dependencies, and that of the ZIP, which holds the former.
+    """
+
+    variant: Variant
+    pins: tuple[Pin, ...]
+    image: str
+    indexes: tuple[str, ...]
+    own: tuple[Origin, ...]
+    environment_recipe: Recipe
+    environment_key: str
+    recipe: Recipe
+    key: str

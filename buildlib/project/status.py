@@ -1,0 +1,54 @@
+"""The one answer to "is this variant finished?"."""
+
+import os
+from typing import Any, NamedTuple
+
+from buildlib.cache import digests
+from buildlib.model import Variant, Written
+
+Signature = digests.Signature
+
+
+class Status(NamedTuple):
+    """How far a variant is.
+
+    `written` is its ZIP in dist/, if that is whole and of the present inputs. `unchanged` says that
+    the fingerprints alone prove it: no file was read. `stored` says that the store has the ZIP; it
+    is only looked up while dist/ has none.
+    """
+
+    written: Written | None
+    unchanged: bool
+    stored: bool
+
+
+def outputs(variant: Variant) -> tuple[str, ...]:
+    """Return the stamp of the step `zip`, the ZIP and its descriptions, below the root.
+
+    As texts: every task asks for them, and they are made ten times faster than paths.
+    """
+    name = variant.id
+    paths: tuple[str, ...] = (
+        f"build/zip/{name}.json",
+        f"dist/{name}.zip",
+        f"dist/{name}.zip.sha256",
+    )
+    if variant.function.evidence:
+        paths += (f"dist/{name}.cdx.json", f"dist/{name}.intoto.json")
+    return paths
+
+
+def signature(path: str | os.PathLike[str]) -> Signature | None:
+    """Return the signature of a file; None if there is none."""
+    try:
+        return digests.signature(os.stat(path))
+    except OSError:
+        return None
+
+
+def stamped(stamp: Any, key: str) -> Written | None:  # noqa: ANN401 - JSON
+    """Return the ZIP that a stamp of the step `zip` records for a key; None for another key."""
+    try:
+        return Written(*stamp["written"]) if stamp["key"] == key else None
+    except (KeyError, TypeError):  # damaged
+        return None

@@ -1,0 +1,54 @@
+"""The step `hash`, which repairs: the descriptions of a ZIP in dist/, or a ZIP that the store has.
+
+`zip` publishes a ZIP together with its descriptions, so in most runs nothing is left to do.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from buildlib.artifacts import index, limits
+from buildlib.cache.digests import Digests
+from buildlib.layout import Layout
+from buildlib.model import Variant, Written
+from buildlib.project.inputs import Inputs
+from buildlib.steps import evidence
+
+
+def publish(
+    inputs: Inputs, written: Written, layout: Layout, digests: Digests, new: Path | None = None
+) -> None:
+    """Describe the ZIP in dist/ after the file `new`, if given, took its place."""
+    path = new or layout.zip(inputs.variant.id)
+    files = evidence.make(inputs, written, path, layout)
+    index.publish(layout, inputs.variant, written, new=new, evidence=files)
+    evidence.stamp(inputs, written, layout, digests)
+
+
+def listing_problem(
+    variant: Variant, written: Written, entries: Mapping[str, index.Entry], layout: Layout
+) -> str | None:
+    """Return why a ZIP must not stay as it is listed, without reading any of its files."""
+    if not limits.fits(variant, written):
+        return "it is larger than its limit"
+    if not index.is_listed(layout, variant, written, dict(entries)):
+        return "its entry in dist/lambdas.json is out of date"
+    return None
+
+
+def file_problem(
+    variant: Variant, key: str, written: Written, layout: Layout, digests: Digests
+) -> str | None:
+    """Return which of the files that describe a ZIP is out of date."""
+    if not index.has_checksum(layout, variant, written):
+        return f"{layout.relative(layout.checksum(variant.id))} is out of date"
+    if not variant.function.evidence:
+        return None if evidence.is_absent(variant, layout) else "evidence that is no longer wanted"
+    if not evidence.is_complete(variant, key, written, layout, digests):
+        return "its evidence is out of date"
+    return None
+
+
+def clean(layout: Layout, variant_id: str) -> None:
+    """Remove the descriptions of a variant's ZIP."""
+    index.withdraw(layout, variant_id, zip_too=False)
+    evidence.clean(layout, variant_id)

@@ -1,0 +1,122 @@
+"""What is pending of a variant, and why: the one decider.
+
+doit's up-to-date checks, `why`, `watch`, `verify`, the report and the program for Terraform ask
+here. No step before `zip` has anything to do while the ZIP of the present inputs is in dist/ or in
+the store.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from buildlib import recipe
+from buildlib.artifacts import limits
+from buildlib.model import Variant, Written
+from buildlib.project.project import Project
+from buildlib.project.status import Status
+from buildlib.steps import hash as description
+from buildlib.steps import stage, touch, venv
+from buildlib.steps import zip as archive
+
+
+class Step(NamedTuple):
+    """A step of every variant, and what it does in a few words."""
+
+    name: str
+    doc: str
+
+
+STEPS = (
+    Step("venv", "install the dependencies for the runtime and architecture"),
+    Step("stage", "assemble the package tree"),
+    Step("touch", "set the canonical mtime and mode of every staged file"),
+    Step("zip", "write dist/<id>.zip, its checksum and its index entry"),
+    Step("hash", "take the ZIP from the store, or repair its checksum and index entry"),
+)
+
+
+def pending(project: Project, variant: Variant) -> dict[str, str]:
+    """Return the steps of a variant that have something to do, in order, each with its reason.
+
+    Raises:
+        BuildError: the inputs of the variant cannot be worked out.
+
+    """
+    reasons = ((step.name, reason(project, variant, step.name)) for step in STEPS)
+    return {name: why for name, why in reasons if why is not None}
+
+
+def reason(project: Project, variant: Variant, step: str, *, named: bool = False) -> str | None:
+    """Return why a step has something to do; None if it is up to date.
+
+    A ZIP that is `named` has to be in dist/ afterwards; otherwise it is enough that the store has
+    it, since `hash` takes it from there.
+
+    Raises:
+        BuildError: the inputs of the variant cannot be worked out.
+
+    """
+    status = project.status(variant)
+    if status.written is not None:
+        if step == "hash" or (step == "zip" and named and not limits.fits(variant, status.written)):
+            return _description_problem(project, variant, status, status.written)
+        return None
+    if status.stored and not (step == "zip" and named):
+        return "the store has the ZIP of these inputs" if step == "hash" else None
+    return _PENDING[step](project, variant)
+
+
+def _description_problem(
+    project: Project, variant: Variant, status: Status, written: Written
+) -> str | None:
+    layout = project.layout
+    problem = description.listing_problem(variant, written, project.index(), layout)
+    if problem is not None or status.unchanged:
+        return problem
+    key = project.inputs(variant).key
+    return description.file_problem(variant, key, written, layout, project.digests)
+
+
+def _venv_reason(project: Project, variant: Variant) -> str | None:
+    if venv.is_installed(project.layout, project.inputs(variant).environment_key):
+        return None
+    return "the dependencies are not installed"
+
+
+def _stage_reason(project: Project, variant: Variant) -> str | None:
+    inputs, layout = project.inputs(variant), project.layout
+    staged = stage.load(layout, variant.id)
+    if (
+        staged is not None
+        and touch.is_touched(layout, variant.id, inputs.key)
+        and stage.is_intact(staged, inputs, layout)
+    ):
+        return None
+    return "no tree of the present inputs is staged"
+
+
+def _touch_reason(project: Project, variant: Variant) -> str | None:
+    if touch.is_touched(project.layout, variant.id, project.inputs(variant).key):
+        return None
+    return "the staged tree has no canonical metadata"
+
+
+def _zip_reason(project: Project, variant: Variant) -> str:
+    return "; ".join(build_reasons(project, variant))
+
+
+_PENDING: dict[str, Callable[[Project, Variant], str | None]] = {
+    "venv": _venv_reason,
+    "stage": _stage_reason,
+    "touch": _touch_reason,
+    "zip": _zip_reason,
+    "hash": _zip_reason,
+}
+
+
+def build_reasons(project: Project, variant: Variant, forced: str = "") -> list[str]:
+    """Return why the ZIP in dist/ is not, or should not be, of the present inputs."""
+    stamp = archive.load(project.layout, variant.id)
+    if stamp is None:
+        return ["first build in this checkout"]
+    changes = recipe.difference(stamp.recipe, project.inputs(variant).recipe)
+    return changes or [forced or f"dist/{variant.id}.zip is missing or damaged"]

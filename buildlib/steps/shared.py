@@ -1,0 +1,99 @@
+"""The steps that variants share: `lock`, `index` and `record`."""
+
+import hashlib
+import os
+
+from buildlib.artifacts import hashes
+from buildlib.errors import BuildError
+from buildlib.files import locks
+from buildlib.lock import lockfile
+from buildlib.model import Function, Variant
+from buildlib.project.project import Project
+from buildlib.steps import index, lock, record
+
+
+def lock_reason(project: Project, function: Function) -> str | None:
+    """Return why a lockfile is out of date; None if it is not."""
+    return project.lock_problem(function)
+
+
+def make_lock(project: Project, function: Function, *, renew: bool) -> None:
+    """Write the lockfile if it is out of date; with `renew`, take newer versions if it is not.
+
+    Processes that want the same lockfile wait for each other, and the second one finds it made.
+
+    Raises:
+        LockError: it is frozen, or could not be made.
+
+    """
+    requirements = project.requirements(function)
+    if requirements is None or function.lock is None:
+        return
+    if not renew and project.lock_problem(function) is None:
+        return
+    name = hashlib.sha256(function.lock.encode()).hexdigest()[:24]
+    with locks.locked(project.layout.lock(f"lock-{name}")):
+        problem = project.lock_problem(function)
+        if problem is None and not renew:
+            return
+        if not renew:
+            lock.check_frozen(function, problem or "", frozen(project))
+        inputs = lock.LockInputs(
+            function,
+            function.lock,
+            requirements,
+            project.lowest_python(function),
+            project.wanted_images(function),
+            project.pinned_images(function),
+        )
+        lock.write(inputs, project.layout, upgrade=problem is None)
+
+
+def frozen(project: Project) -> str:
+    """Return why committed files are not written here; empty if they are."""
+    if project.manifest.frozen:
+        return "the manifest says 'frozen'"
+    return "CI is set" if lockfile.is_frozen(False, os.environ) else ""  # noqa: FBT003
+
+
+def index_reason(project: Project) -> str | None:
+    """Return why dist/ and the store have to be tidied; None if they are."""
+    if stale := index.undeclared(project.index(), project.variants):
+        return f"lambdas.yaml no longer declares {', '.join(stale)}"
+    return "the store is over its limit" if project.store.is_full() else None
+
+
+def prune(project: Project) -> None:
+    """Remove undeclared artifacts, and what the store has too much."""
+    index.prune(project.layout, project.variants, project.store)
+
+
+def record_reason(project: Project) -> str | None:
+    """Return why lambdas.hashes.json is out of date; None if it is not."""
+    if record.is_current(_expected(project), project.layout):
+        return None
+    return "lambdas.hashes.json does not have the hashes of dist/"
+
+
+def make_record(project: Project) -> None:
+    """Write lambdas.hashes.json; in CI, where nothing is committed, a stale one is an error."""
+    record.write(
+        _expected(project), project.variants, project.recorded(), project.layout, frozen(project)
+    )
+
+
+def _expected(project: Project) -> dict[str, hashes.Entry]:
+    """Return the entries to record: of built variants, and known ones that cannot be built here."""
+    known = project.recorded()
+    entries = ((v.id, _entry(project, v, known.get(v.id))) for v in project.variants.values())
+    return {variant_id: entry for variant_id, entry in entries if entry is not None}
+
+
+def _entry(project: Project, variant: Variant, known: hashes.Entry | None) -> hashes.Entry | None:
+    try:
+        written, key = project.status(variant).written, project.inputs(variant).key
+    except BuildError:
+        return None
+    if written is not None:
+        return hashes.entry(key, written.sha256)
+    return known if known is not None and known["key"] == key else None
