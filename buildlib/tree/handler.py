@@ -5,7 +5,7 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from buildlib.errors import StageError
@@ -42,7 +42,7 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> st
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those about the code are its author's business
-            body = ast.parse(text, path).body
+            module_code = ast.parse(text, path)
     except SyntaxError as error:
         shown = path if paths[path].dependency else paths[path].path
         if sys.version_info[:2] < tuple(map(int, variant.python.split("."))) and re.search(
@@ -60,9 +60,12 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> st
             return path
         msg = f"{where}: {shown}:{error.lineno or 1}: {error.msg}"
         raise StageError(msg, "handler") from None
-    names, complete = _defined(body)
-    if complete and name not in names:
-        functions = [n.name for n in body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    if {name, "*"}.isdisjoint(_bound(module_code)):
+        functions = [
+            n.name
+            for n in module_code.body
+            if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
         functions = [name for name in functions if name[0] != "_"] or functions
         msg = (
             f"{where}: {path} does not define '{name}'; "
@@ -78,38 +81,33 @@ def _modules(paths: Iterable[str]) -> str:
     return ", ".join(names[:8]) or "no module"
 
 
-def _defined(body: Iterable[ast.stmt]) -> tuple[set[str], bool]:
-    """Return the names that statements bind at the top of a module, and whether these are all."""
-    names: set[str] = set()
-    complete = True
-    for statement in body:
-        match statement:
+def _bound(module: ast.Module) -> Iterator[str]:
+    """Yield the names that a module binds when it runs; `*` for those of another module.
+
+    A function, a class, a lambda or a comprehension binds the names inside it for itself: outside
+    it binds its own name, or in a comprehension the targets of `:=`.
+    """
+    nodes: list[ast.AST] = [module]
+    while nodes:
+        match node := nodes.pop():
             case (
                 ast.FunctionDef(name=name)
                 | ast.AsyncFunctionDef(name=name)
                 | ast.ClassDef(name=name)
             ):
-                names.add(name)
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                for alias in aliases:
-                    names.add(alias.asname or alias.name.partition(".")[0])
-                    complete = complete and alias.name != "*"
-            case _:
-                for node in ast.walk(statement):
-                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                        names.add(node.id)
-                inner, whole = _defined(
-                    child
-                    for child in ast.walk(statement)
-                    if isinstance(
-                        child,
-                        ast.FunctionDef
-                        | ast.AsyncFunctionDef
-                        | ast.ClassDef
-                        | ast.Import
-                        | ast.ImportFrom,
-                    )
-                )
-                names |= inner
-                complete = complete and whole
-    return names, complete
+                yield name
+                continue
+            case ast.Lambda():
+                continue
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                nodes += (n.target for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+                continue
+            case ast.alias(name=name, asname=alias):
+                yield alias or name.partition(".")[0]
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+            case ast.MatchMapping(rest=str(name)):
+                yield name
+        nodes += ast.iter_child_nodes(node)
