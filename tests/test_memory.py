@@ -146,7 +146,6 @@ from buildlib.tasks import *
 """
 
 
-@pytest.mark.xfail(strict=True, reason="the summary compares the mtime of a record with its clock")
 @pytest.mark.parametrize("behind", [1_000_000_000, 10_000_000_000], ids=["coarse", "behind"])
 def test_the_summary_on_a_coarse_clock(repository: Repository, behind: int) -> None:
     """A rebuild is told as one also where timestamps have a grain of two seconds, as on FAT, or

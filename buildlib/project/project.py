@@ -11,7 +11,7 @@ from buildlib.artifacts import hashes, index
 from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
 from buildlib.cache.store import LIMIT, Store
-from buildlib.errors import BuildError
+from buildlib.errors import BuildError, LockError
 from buildlib.files import atomic
 from buildlib.layout import Layout
 from buildlib.lock import lockfile, requirements
@@ -169,7 +169,7 @@ class Project:
         """Return how far a variant is; the one answer, for as long as its files are the same.
 
         Raises:
-            BuildError: its inputs cannot be worked out.
+            BuildError: a source cannot be in a ZIP.
 
         """
         lock = variant.function.lock
@@ -186,7 +186,10 @@ class Project:
         written = self._fingerprints.find(variant, self._constants(variant), paths)
         if written is not None:
             return Status(written, unchanged=True, stored=False)
-        key = self.inputs(variant).key
+        try:
+            key = self.inputs(variant).key
+        except LockError:  # without a usable lockfile there are no inputs to be finished with
+            return Status(None, unchanged=False, stored=False)
         written = stamped(atomic.read_json(self.layout.root / paths[0]), key)
         if written is not None and self._digest(self._root + paths[1]) == written.sha256:
             return Status(written, unchanged=False, stored=False)

@@ -5,7 +5,7 @@ import logging
 import re
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from buildlib.errors import StageError
@@ -45,7 +45,7 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> st
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SyntaxWarning is for the author of the code
-            statements = ast.parse(source, module_path).body
+            module_code = ast.parse(source, module_path)
     except SyntaxError as error:
         origin = origin_of[module_path]
         location = f"{module_path if origin.dependency else origin.path}:{error.lineno or 1}"
@@ -65,11 +65,10 @@ def check_handler(variant: Variant, origins: Iterable[Origin], tree: Path) -> st
             return module_path
         msg = f"{where}: {location}: {error.msg}"
         raise StageError(msg, "handler") from None
-    bound_names, complete = _bound_names(statements)
-    if complete and function_name not in bound_names:
+    if {function_name, "*"}.isdisjoint(_bound_names(module_code)):
         functions = [
             statement.name
-            for statement in statements
+            for statement in module_code.body
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef)
         ]
         functions = [name for name in functions if name[0] != "_"] or functions
@@ -87,41 +86,33 @@ def _top_level_modules(paths: Iterable[str]) -> str:
     return ", ".join(modules[:8]) or "none"
 
 
-def _bound_names(statements: Iterable[ast.stmt]) -> tuple[set[str], bool]:
-    """Return the names that module-level statements bind, and whether the set is complete.
+def _bound_names(module: ast.Module) -> Iterator[str]:
+    """Yield the names that a module binds when it runs; `*` for `from x import *`.
 
-    It is not complete after `from x import *`.
+    A function, a class, a lambda or a comprehension keeps the names that it binds inside. Outside,
+    it binds only its own name, or in a comprehension the targets of `:=`.
     """
-    names: set[str] = set()
-    complete = True
-    for statement in statements:
-        match statement:
+    nodes: list[ast.AST] = [module]
+    while nodes:
+        match node := nodes.pop():
             case (
                 ast.FunctionDef(name=name)
                 | ast.AsyncFunctionDef(name=name)
                 | ast.ClassDef(name=name)
             ):
-                names.add(name)
-            case ast.Import(names=aliases) | ast.ImportFrom(names=aliases):
-                for alias in aliases:
-                    names.add(alias.asname or alias.name.partition(".")[0])
-                    complete = complete and alias.name != "*"
-            case _:
-                for node in ast.walk(statement):
-                    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                        names.add(node.id)
-                nested_names, nested_complete = _bound_names(
-                    child
-                    for child in ast.walk(statement)
-                    if isinstance(
-                        child,
-                        ast.FunctionDef
-                        | ast.AsyncFunctionDef
-                        | ast.ClassDef
-                        | ast.Import
-                        | ast.ImportFrom,
-                    )
-                )
-                names |= nested_names
-                complete = complete and nested_complete
-    return names, complete
+                yield name
+                continue
+            case ast.Lambda():
+                continue
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                nodes += (n.target for n in ast.walk(node) if isinstance(n, ast.NamedExpr))
+                continue
+            case ast.alias(name=name, asname=alias):
+                yield alias or name.partition(".")[0]
+            case ast.Name(id=name, ctx=ast.Store()):
+                yield name
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+                yield name
+            case ast.MatchMapping(rest=str(name)):
+                yield name
+        nodes += ast.iter_child_nodes(node)

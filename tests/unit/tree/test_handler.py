@@ -53,6 +53,15 @@ def message(tree: Path, contents: Mapping[str, str | bytes], handler: str = "app
         "for handler in x: ...",
         "from x import *",
         "if x:\n    from x import *",
+        "if x:\n    if y:\n        async def handler(): ...",
+        "try:\n    pass\nfinally:\n    class handler: ...",
+        "while x:\n    import y as handler",
+        "match x:\n    case [handler, *_]: ...",
+        "match x:\n    case {'a': 1, **handler}: ...",
+        "match x:\n    case [*handler]: ...",
+        "match x:\n    case _:\n        def handler(): ...",
+        "print(handler := make())",
+        "[(handler := y) for y in x]",
         "# -*- coding: latin-1 -*-\n# \u00fc\ndef handler(): ...",
         "'\\d'\ndef handler(): ...",
     ],
@@ -73,11 +82,25 @@ def test_defined(tmp_path: Path, code: str) -> None:
         "print(handler)",
         "'def handler(): ...'",
         "import other.handler",
+        "if x:\n    class Other:\n        def handler(self): ...",
+        "if x:\n    class Other:\n        handler = 1",
+        "try:\n    pass\nfinally:\n    def other():\n        def handler(): ...",
+        "with x:\n    def other():\n        from y import handler",
+        "if x:\n    def other():\n        handler = 1",
+        "if x:\n    def other():\n        from y import *",
+        "[handler for handler in x]",
+        "{handler: 1 for handler in x}",
+        "f = lambda: (handler := 1)",
     ],
 )
 def test_not_defined(tmp_path: Path, code: str) -> None:
     """What only looks like the handler does not count."""
     assert message(tmp_path, {"app.py": code}).startswith("app.py does not define 'handler'; ")
+
+
+def test_deep_code(tmp_path: Path) -> None:
+    """Code that is nested deeper than Python calls functions is looked through as well."""
+    check(tmp_path, {"app.py": f"x = {' + '.join(['1'] * 2000)}\ndef handler(): ..."})
 
 
 def test_what_is_defined(tmp_path: Path) -> None:
