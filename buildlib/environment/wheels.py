@@ -102,7 +102,7 @@ def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError
             f"{variant.function.lock} and lock again without that index."
         )
     elif "No space left on device" in output:
-        advice = "Free some disk space, then run doit again."
+        advice = "Free some space, then run doit again."
     else:
         advice = "Check the connection to the package index and its settings, then run doit again."
     return InstallError(
