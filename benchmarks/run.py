@@ -1,12 +1,13 @@
-"""Time what users wait for, as ratios to what they would run otherwise, in the same run.
+"""Time the commands that users wait for, as ratios to the alternative, measured in the same run.
 
     python benchmarks/run.py            every row, as a table
     python benchmarks/run.py --check    exit with 1 if a target is missed
     python benchmarks/run.py edit pin   some rows
-    python benchmarks/run.py --sam      compare with `sam build`, too (installs aws-sam-cli)
+    python benchmarks/run.py --sam      also compare with `sam build` (installs aws-sam-cli)
 
-Needs `zip` (Debian: apt install zip) and access to the package index. Whole processes are timed,
-after a warm-up that fills uv's cache and compiles every module; ours and the other run in turn.
+Needs `zip` (Debian: apt install zip) and access to the package index. The benchmark times whole
+processes, alternating doit and the other tool, after a warm-up that fills uv's cache and compiles
+every module.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ PLAIN = "def handler(event, context):\n    return event\n"
 
 @dataclass
 class Row:
-    """One line of the table: seconds of ours and of the other, in turn."""
+    """One line of the table: alternating times of doit and of the other tool, in seconds."""
 
     name: str
     other: str
@@ -44,23 +45,23 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """The median of ours to the median of the other."""
+        """The ratio of the medians, doit to the other tool."""
         return statistics.median(self.ours) / statistics.median(self.others)
 
     @property
     def missed(self) -> bool:
-        """Whether the target, or a condition of the row, is missed."""
+        """Whether the row misses its target or a condition."""
         return self.ratio > self.target or bool(self.failures)
 
 
 def environment() -> dict[str, str]:
-    """Return the user's environment without what would distort the figures."""
+    """Return the user's environment without variables that would distort the figures."""
     dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "CI", "LAMBDA_ZIP_STORE")
     return {name: value for name, value in os.environ.items() if name not in dropped}
 
 
 def run(command: list[str], cwd: Path) -> str:
-    """Run a command, and return what it wrote; stop the benchmark if it fails."""
+    """Run a command and return its output; stop the benchmark if it fails."""
     done = subprocess.run(
         command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
     )
@@ -71,14 +72,14 @@ def run(command: list[str], cwd: Path) -> str:
 
 
 def timed(command: list[str], cwd: Path) -> float:
-    """Return the seconds that a command takes, as a whole process."""
+    """Return the duration of a command's whole process, in seconds."""
     start = time.perf_counter()
     run(command, cwd)
     return time.perf_counter() - start
 
 
 def alternate(row: Row, times: int, ours: Callable[[], float], other: Callable[[], float]) -> Row:
-    """Time both in turn, so that a machine that drifts changes both."""
+    """Time both alternately, so that a change in the machine's speed affects both."""
     for _ in range(times):
         row.ours.append(ours())
         row.others.append(other())
@@ -100,7 +101,7 @@ def remove(*paths: Path) -> None:
 
 
 def repository(root: Path, requirements: dict[str, str], code: str = PLAIN) -> Path:
-    """Make a repository with one function for each entry: its name and its requirements."""
+    """Create a repository with one function for each entry, a name with its requirements."""
     manifest = "version: 1\ndefaults:\n  handler: app.handler\nlambdas:\n"
     manifest += "".join(f"  {name}: {{}}\n" for name in requirements)
     write(root, {"lambdas.yaml": manifest, "dodo.py": "from buildlib.tasks import *\n"})
@@ -112,7 +113,7 @@ def repository(root: Path, requirements: dict[str, str], code: str = PLAIN) -> P
 
 
 def recipe(root: Path, name: str) -> float:
-    """Do what a script would: `uv pip install --target` and `zip -X -r -q`, level 6."""
+    """Build as a script would: `uv pip install --target` and `zip -X -r -q`, level 6."""
     folder, source = root / "recipe", root / "lambdas" / name
     remove(folder)
     (root / "recipe.zip").unlink(missing_ok=True)
@@ -131,7 +132,7 @@ def recipe(root: Path, name: str) -> float:
 
 
 class Pandas:
-    """A function with pandas and six, locked; what is edited in it is timed."""
+    """A locked function with pandas and six, whose edits are timed."""
 
     def __init__(self, folder: Path) -> None:
         self.root = repository(folder / "pandas", {"fn": "pandas\nsix==1.16.0\n"}, HANDLER)
@@ -157,7 +158,7 @@ class Pandas:
         return timed(DOIT, self.root)
 
     def pin(self) -> float:
-        """Take one lock and then the other, as after a pull; nothing of the new one is known."""
+        """Replace one lock by the other, as a pull does; nothing for the new one is cached."""
         write(self.root, self.locks["1.16.0"])
         remove(self.root / "build", self.root / "dist")
         run(DOIT, self.root)
@@ -165,7 +166,7 @@ class Pandas:
         return timed(DOIT, self.root)
 
     def revert(self) -> float:
-        """Go back to what was built before the last edit."""
+        """Go back to the build before the last edit."""
         write(self.root, {"lambdas/fn/app.py": HANDLER + "# first\n"})
         run(DOIT, self.root)
         self.edit()
@@ -180,7 +181,7 @@ class Pandas:
 
 
 def cold(folder: Path) -> Row:
-    """Everything, with the wheels in uv's cache."""
+    """Build everything, with the wheels in uv's cache."""
     pandas = Pandas(folder)
     row = Row("pandas, cold outputs", "uv + zip", 0.30)
     alternate(row, 5, pandas.cold, pandas.recipe)
@@ -193,7 +194,7 @@ def cold(folder: Path) -> Row:
 
 
 def edit(folder: Path) -> Row:
-    """One edited line in app.py."""
+    """Edit one line in app.py."""
     pandas = Pandas(folder)
     pandas.edit()
     row = Row("pandas, one edited line", "uv + zip", 0.05)
@@ -201,24 +202,24 @@ def edit(folder: Path) -> Row:
 
 
 def pin(folder: Path) -> Row:
-    """One small pin changed."""
+    """Change one small pin."""
     pandas = Pandas(folder)
     row = Row("pandas, six 1.16 -> 1.17", "uv + zip", 0.12)
     return alternate(row, 5, pandas.pin, pandas.recipe)
 
 
 def revert(folder: Path) -> Row:
-    """Back to the previous commit."""
+    """Go back to the previous commit."""
     pandas = Pandas(folder)
     pandas.unchanged()
-    time.sleep(2.1)  # a file that was just written is hashed again, see buildlib/cache/digests.py
+    time.sleep(2.1)  # recent files are hashed again, see buildlib/cache/digests.py
     pandas.unchanged()
     row = Row("pandas, revert", "ours, unchanged", 2.0)
     return alternate(row, 7, pandas.revert, pandas.unchanged)
 
 
 def _many(folder: Path, count: int) -> Path:
-    """Make a repository of `count` functions of ten files each, built and settled."""
+    """Create a repository of `count` functions of ten files each, built, all digests cached."""
     root = repository(folder / f"many{count}", {f"fn{n:04}": "" for n in range(count)})
     steps = ("venv", "stage", "touch", "zip", "hash")
     names = [f"fn{n:04}" for n in range(count)]
@@ -274,7 +275,7 @@ def ten(folder: Path) -> Row:
 
 
 def thousand(folder: Path) -> Row:
-    """Nothing changed in a large repository; and how the time grows."""
+    """Nothing changed in a large repository; also measure how the time grows."""
     row = _unchanged(folder, 1000, 7)
     if float(row.notes[0].split()[2]) > 120:
         row.failures.append("over 120 MB")
@@ -302,7 +303,7 @@ def one_of_thousand(folder: Path) -> Row:
 
 
 def restore(folder: Path) -> Row:
-    """A clean checkout elsewhere with build/ from the CI cache, all times new."""
+    """A clean checkout elsewhere, with build/ from the CI cache and new mtimes."""
     pandas = Pandas(folder)
     other = folder / "elsewhere"
 
@@ -395,7 +396,7 @@ def sam(folder: Path) -> Iterator[Row]:
 
 
 def watch(folder: Path) -> Row:
-    """One edited line while `doit watch` runs: from the save to the line that says it."""
+    """One edited line while `doit watch` runs: from the save to the line that reports it."""
     pandas = Pandas(folder)
     process = subprocess.Popen(
         [*DOIT, "watch"], cwd=pandas.root, env=environment(), stdout=subprocess.PIPE, text=True
@@ -426,7 +427,7 @@ def watch(folder: Path) -> Row:
 
 
 def complete(folder: Path) -> Row:
-    """What the shell's completion asks for, in a large repository."""
+    """The command that shell completion runs, in a large repository."""
     large, small = _many(folder, 1000), _many(folder, 10)
     names = [*DOIT, "list", "--quiet", "--all", "zip"]
     row = Row("names of 1,000 for the shell", "of 10", 4.0)
@@ -465,7 +466,7 @@ def shown(row: Row) -> str:
 
 
 def main() -> int:
-    """Run the rows that were asked for."""
+    """Run the requested rows."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(ROWS)}; default: all")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")

@@ -1,5 +1,5 @@
 output "lambdas" {
-  description = "By the id of each variant, the arguments of aws_lambda_function that the build knows, and the name of the function."
+  description = "For each variant id, the arguments of aws_lambda_function that the build determines, and the function's name in lambdas.yaml."
   value = {
     for id, entry in local.index : id => {
       lambda           = entry.lambda
@@ -16,11 +16,11 @@ output "lambdas" {
       coalesce(var.functions, []),
       [for entry in local.index : entry.lambda],
     )) == 0
-    error_message = "Not all of these functions are in dist/lambdas.json: check their names in lambdas.yaml, and run doit."
+    error_message = "dist/lambdas.json lacks some of these functions: check their names in lambdas.yaml, then run doit."
   }
 
   precondition {
     condition     = alltrue([for entry in local.index : fileexists("${var.root}/${entry.path}")])
-    error_message = "A ZIP that dist/lambdas.json lists is missing: run doit, before the plan."
+    error_message = "A ZIP that dist/lambdas.json lists is missing: run doit before the plan."
   }
 }

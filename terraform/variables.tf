@@ -4,12 +4,12 @@ variable "root" {
 
   validation {
     condition     = fileexists("${var.root}/dist/lambdas.json")
-    error_message = "There is no dist/lambdas.json in ${var.root}: run doit there, before the plan."
+    error_message = "${var.root} has no dist/lambdas.json: run doit there before the plan."
   }
 }
 
 variable "functions" {
-  description = "Names of the functions in lambdas.yaml to give, with all their variants; null for all."
+  description = "Names of functions in lambdas.yaml to return, with all their variants; null returns all."
   type        = set(string)
   default     = null
 }

@@ -1,4 +1,4 @@
-"""A repository to build in, and an index to install from: real ones, made for a test."""
+"""A repository to build in, and an index to install from, both real and created for each test."""
 
 import base64
 import contextlib
@@ -56,7 +56,7 @@ def wheel(
 
 
 class Index:
-    """A package index (PEP 503), on the loopback interface if nothing else is said."""
+    """A package index (PEP 503), on the loopback interface by default."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.files: dict[str, bytes] = {}
@@ -133,25 +133,25 @@ class Index:
             request.send_header("WWW-Authenticate", "Basic")
         request.end_headers()
         if request.command == "GET":
-            with contextlib.suppress(ConnectionError):  # whoever asked was killed
+            with contextlib.suppress(ConnectionError):  # the client was killed
                 request.wfile.write(body)
 
 
 @dataclass
 class Result:
-    """How a run of doit ended."""
+    """The exit code and output of a doit run."""
 
     code: int
     output: str
 
     @property
     def ran(self) -> list[str]:
-        """The tasks that were executed."""
+        """The executed tasks."""
         return re.findall(r"^\.  (\S+)$", self.output, re.MULTILINE)
 
     @property
     def message(self) -> str:
-        """The output without the lines about tasks."""
+        """The output without the lines that name tasks."""
         lines = self.output.splitlines()
         return "\n".join(line for line in lines if not re.match(r"(\.  |-- )\S+$", line))
 
@@ -174,7 +174,7 @@ class Repository:
         return [self.python, "-m", "doit", *arguments]
 
     def doit(self, *arguments: str, code: int | None = 0, **environment: str) -> Result:
-        """Run doit; `code` is the exit code that it must end with, None for any."""
+        """Run doit and check its exit code; `code=None` allows any."""
         done = subprocess.run(
             self.command(*arguments),
             cwd=self.root,
@@ -191,7 +191,7 @@ class Repository:
         return Result(done.returncode, done.stdout)
 
     def fails(self, *arguments: str, **environment: str) -> Result:
-        """Run doit, which must fail: with 1, or with 2 where a task waited for one that failed."""
+        """Run doit, which must fail: with 1, or with 2 if a task depended on the failed one."""
         result = self.doit(*arguments, code=None, **environment)
         assert result.code in {1, 2}, result.output
         return result
@@ -200,7 +200,7 @@ class Repository:
         return dict(json.loads((self.root / "dist/lambdas.json").read_text()))
 
     def sha256(self) -> dict[str, str]:
-        """Return the sha256 of each ZIP, after checking that `dist/` tells the truth about it."""
+        """Return the sha256 of each ZIP, after checking that the rest of `dist/` describes it."""
         found = {}
         index = self.index()
         for path in sorted((self.root / "dist").glob("*.zip")):
@@ -218,7 +218,7 @@ class Repository:
 
 @pytest.fixture(scope="session")
 def plain_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Give the environment of a user without any settings for doit, uv or pip."""
+    """Give the environment of a user who has no settings for doit, uv or pip."""
     home = tmp_path_factory.mktemp("home")
     kept = ("PATH", "LANG", "SSL_CERT_FILE", "TMPDIR", "SYSTEMROOT", "COVERAGE_PROCESS_START")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
@@ -242,7 +242,7 @@ def index() -> Iterator[Index]:
 
 @pytest.fixture
 def repository(tmp_path: Path, plain_environment: dict[str, str]) -> Repository:
-    """Give a repository with one function without dependencies, `api`."""
+    """Give a repository with one function, `api`, that has no dependencies."""
     repository = Repository(tmp_path / "repository", dict(plain_environment))
     repository.write({
         "dodo.py": "from buildlib.tasks import *\n",
@@ -254,7 +254,7 @@ def repository(tmp_path: Path, plain_environment: dict[str, str]) -> Repository:
 
 @pytest.fixture
 def dependent(repository: Repository, index: Index) -> Repository:
-    """Give the repository with two functions that have dependencies, `api` and `jobs`."""
+    """Give a repository with two functions, `api` and `jobs`, that have dependencies."""
     index.add("alpha", files={"alpha/__init__.py": "A = 1\n", "alpha/data.txt": "alpha " * 2000})
     index.add("beta", files={"beta.py": "B = 1\n"}, requires=("alpha",))
     repository.environment["UV_INDEX_URL"] = index.url

@@ -1,19 +1,19 @@
-"""The documents as what they show: files to write, commands to run, and what those print.
+"""Parse the documents into files to write, commands to run, and the commands' expected output.
 
-A document is played from its top to its bottom in one folder and one shell. What a fenced block is
-for stands behind its language, where neither a Git host nor the site shows it:
+A document is played from top to bottom in one folder and one shell. The options of a fenced block
+follow its language, where neither a Git host nor the site shows them:
 
-    ```yaml file=lambdas.yaml       the content of a file: it is written; a manifest must be right
-    ```console                      lines with `$ ` are run, the others are what they print
-    ```console code=1               the last command must end with this exit code, the others with 0
-    ```sh                           every line is run, and must end with 0
-    ```sh skip=docker               cannot be run by this test, for one of the reasons below
-    ```console needs=terraform      is run where that program is; `invoke`: where doit invoke can
+    ```yaml file=lambdas.yaml       write this file; a manifest must be valid
+    ```console                      run lines with `$ `; the other lines are their output
+    ```console code=1               the last command must exit with this code, the others with 0
+    ```sh                           run every line; each must exit with 0
+    ```sh skip=docker               do not run, for one of the reasons below
+    ```console needs=terraform      run if that program is installed; `invoke`: if doit invoke works
     ```yaml file=lambdas.yaml wrong a manifest with a mistake
 
-In what a command prints `...` stands for anything in a line, on a line of its own for any lines; a
-duration (`0.4 s`) is any duration, a time of day any, and a run of blanks any run.
-`python -m tests.plays PAGE` writes what was printed into a page, wherever that differs.
+In expected output, `...` matches any text within a line, and on a line of its own any lines. A
+duration (`0.4 s`) matches any duration, a time of day any time, and a run of blanks any run.
+`python -m tests.plays PAGE` updates the output on a page wherever it differs.
 """
 
 import json
@@ -35,7 +35,7 @@ from tests.terminal import Terminal
 
 ROOT = Path(__file__).parent.parent
 
-# Why a command is not run by the test of its page.
+# Reasons to skip a command in the test of its page.
 REASONS = {
     "aws": "changes an AWS account",
     "ci": ".ci/run runs this very line",
@@ -46,7 +46,7 @@ REASONS = {
     "system": "installs packages of the system, needs root, or takes minutes; .ci/run does it",
 }
 RUN = {"sh", "console"}
-# Each is read by its own parser; `text` is anything, such as what something else prints.
+# Languages with a parser each; `text` is free-form, such as another program's output.
 SHOWN = {"yaml", "json", "toml", "hcl", "python", "ini", "text"}
 _OPTIONS = {"file", "code", "skip", "wrong", "needs"}
 
@@ -62,17 +62,17 @@ class Block:
     content: str
 
     def __str__(self) -> str:
-        """Return the place, as an editor understands it."""
+        """Return the block's place, in the form that editors link."""
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
     @property
     def runs(self) -> bool:
-        """Tell whether the block has commands that the test of its page runs."""
+        """Tell whether the test of the page runs commands of this block."""
         return self.language in RUN and "skip" not in self.options
 
     @property
     def commands(self) -> list[tuple[str, str]]:
-        """Each command with what it prints."""
+        """Each command with its expected output."""
         if self.language == "sh":
             lines = re.sub(r"\\\n\s*", " ", self.content).splitlines()
             return [(line, "") for line in lines if line.strip() and line[0] != "#"]
@@ -89,7 +89,7 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Return every document."""
+    """Return the paths of all documents."""
     return [
         *sorted(ROOT.glob("*.md")),
         *sorted(ROOT.glob("docs/**/*.md")),
@@ -114,7 +114,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def check(block: Block) -> None:
-    """Check that a block is of a known form, and that its text is in its language."""
+    """Check the form of a block, and the syntax of its content."""
     place = str(block)
     assert block.language in RUN | SHOWN, f"{place}: language '{block.language}'"
     assert block.options.keys() <= _OPTIONS, f"{place}: {block.options}"
@@ -122,7 +122,7 @@ def check(block: Block) -> None:
     content = block.content
     try:
         if block.language == "yaml":
-            yaml.compose(content)  # tags of CloudFormation build nothing
+            yaml.compose(content)  # unlike `safe_load`, accepts CloudFormation's tags
         elif block.language == "json":
             json.loads(content)
         elif block.language == "toml":
@@ -130,7 +130,7 @@ def check(block: Block) -> None:
         elif block.language == "python":
             compile(content, place, "exec")
         elif block.language == "hcl":
-            import hcl2  # slow
+            import hcl2  # a slow import
 
             hcl2.loads(content)
     except Exception as error:
@@ -144,7 +144,7 @@ def play(
     """Write the files of a page and run its commands, in order.
 
     Yields:
-        each block that was run, with each command and what it printed.
+        each block that ran, with each command and its output.
 
     """
     with Terminal(folder, environment) as terminal:
@@ -160,8 +160,8 @@ def play(
 
 
 def _is_here(need: str, path: str) -> bool:
-    """Tell whether this machine has what a block needs."""
-    if need == "invoke":  # what the functions of the documents are for
+    """Tell whether this machine meets a block's `needs`."""
+    if need == "invoke":  # the target of the functions in the documents
         here = sys.platform == "linux" and platform.machine() == "x86_64"
         return here and shutil.which("python3.13", path=path) is not None
     return not need or shutil.which(need, path=path) is not None
@@ -180,14 +180,14 @@ def _run(block: Block, terminal: Terminal) -> list[tuple[str, str]]:
 
 
 def fits(expected: str, printed: str) -> bool:
-    """Tell whether a command printed what its document says."""
+    """Tell whether a command's output matches the document."""
     pattern = ""
     for line in expected.splitlines():
         pattern += r"(?:.*\n)*?" if line.strip() == "..." else f"{_line(line.rstrip())}\n"
     return re.fullmatch(pattern, printed) is not None
 
 
-# What differs from run to run, and what stands for it in a pattern.
+# Output that differs between runs, and the pattern that matches it.
 _DIFFERS = {
     r"\.\.\.": ".*?",
     r"\b\d+(?:\.\d+)? m?s\b": r"\d+(?:\.\d+)? m?s",
@@ -207,7 +207,7 @@ def _line(line: str) -> str:
 
 
 def renewed(block: Block, printed: list[tuple[str, str]]) -> str:
-    """Return a console block's text with what its commands printed, where that differs."""
+    """Return the text of a console block, with the real output of each command that differs."""
     text = ""
     for (command, expected), (_, shown) in zip(block.commands, printed, strict=True):
         prompt = "\n> ".join(command.split("\n"))

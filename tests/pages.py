@@ -1,4 +1,4 @@
-"""Reports about functions that were never built: their facts are made up, with nasty names."""
+"""Reports about made-up functions with malicious names."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ SEVERAL = "größe-日本語-Ω"
 
 
 def build(name: str = "api", function: str | None = None, **fields: Any) -> Build:  # noqa: ANN401
-    """Return a variant that was built, but for `fields`."""
+    """Return a built variant, with `fields` replaced."""
     values: dict[str, Any] = {
         "id": name,
         "function": function or name,
@@ -37,7 +37,7 @@ def build(name: str = "api", function: str | None = None, **fields: Any) -> Buil
 
 
 def content(*parts: Part, dependencies: tuple[Dependency, ...] = ()) -> Content:
-    """Return what is in a ZIP: a large package, one of the runtime's, own files, and `parts`."""
+    """Return a ZIP's content: a large package, one of the runtime's, own files, and `parts`."""
     usual = [
         Part("numpy 2.2", 30_000_000, {"tests/": 8_000_000}),
         Part("boto3 1.40", 9_000_000, {contents.IN_RUNTIME: 9_000_000}),
@@ -51,7 +51,7 @@ def content(*parts: Part, dependencies: tuple[Dependency, ...] = ()) -> Content:
 
 
 def rendered(*builds: Build, **contents: Content) -> str:
-    """Return the report about some builds; what is in their ZIPs is the usual, or `contents`."""
+    """Return the report about `builds`; `contents` replaces the default content of single ZIPs."""
     some = {one.id: contents.get(one.id, content()) for one in builds if one.written}
     locks = {
         one.function: Lock(f"lambdas/{one.function}/requirements.lock", 1.25) for one in builds
@@ -60,7 +60,7 @@ def rendered(*builds: Build, **contents: Content) -> str:
 
 
 def several() -> str:
-    """Return a report that has one of everything, and names that try to break out of it."""
+    """Return a report with one of everything, and with names that try to break out of it."""
     nasty = content(
         Part(EVIL, 50_000, {}),
         Part(LONG, 40_000, {"*.pyi": 40}),

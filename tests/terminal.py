@@ -1,4 +1,4 @@
-"""A terminal without a window: a shell runs in it, and what one would see at the end is text."""
+"""A shell in a pseudo-terminal without a window; the final screen is available as text."""
 
 import contextlib
 import fcntl
@@ -19,10 +19,10 @@ from typing import NamedTuple, Self
 import pyte
 
 COLUMNS, LINES = 100, 40
-# More than any command prints: nothing scrolls away, and a long line stays one.
+# Larger than any output, so that nothing scrolls away and no long line wraps.
 _WIDTH, _HEIGHT = 400, 400
 
-# Commands come in by a pipe of their own; what they read is empty, what they print is shown.
+# Commands arrive on a separate pipe; their stdin is empty and their output is on the screen.
 _LOOP = r"""
 exec 2>&1
 while IFS= read -r -d '' command <&3; do
@@ -33,14 +33,14 @@ done
 
 
 class Done(NamedTuple):
-    """How a command ended: its exit code, and what is on the screen, without trailing blanks."""
+    """The exit code of a command, and the screen after it, without trailing blanks."""
 
     code: int
     screen: str
 
 
 class Terminal:
-    """A bash in a pseudo-terminal of 100 columns; folder and variables stay between commands."""
+    """A bash in a pseudo-terminal of 100 columns; folder and variables persist between commands."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._master, slave = pty.openpty()
@@ -61,7 +61,7 @@ class Terminal:
         os.close(commands)
 
     def __enter__(self) -> Self:
-        """Give the terminal, whose shell runs already."""
+        """Return the terminal, with its shell already running."""
         return self
 
     def __exit__(
@@ -70,7 +70,7 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the shell, and with it whatever still runs."""
+        """End the shell and all its children."""
         os.close(self._commands)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)
@@ -82,7 +82,7 @@ class Terminal:
     def run(
         self, command: str, *, timeout: float = 300, look: Callable[[str], None] | None = None
     ) -> Done:
-        """Run a command and return how it ended; `look` gets the screen each time it changes."""
+        """Run a command and return its result; call `look` with the screen after each change."""
         screen = pyte.Screen(_WIDTH, _HEIGHT)
         stream = pyte.ByteStream(screen)
         os.write(self._commands, command.encode() + b"\0")

@@ -1,4 +1,4 @@
-"""The bytes of the ZIP: equal to golden values, legal by the format, readable by others."""
+"""The bytes of the ZIP: equal to golden values, valid by the format, readable by other programs."""
 
 import hashlib
 import os
@@ -19,8 +19,8 @@ from buildlib.cache.digests import Digests
 from buildlib.errors import ArchiveError
 from buildlib.model import CompressedMember
 
-# Version 1 of the byte contract. A change here makes every user redeploy once: it needs a new
-# version in buildlib/contract.py, and entries in the changelog and in the page on the contract.
+# Version 1 of the byte contract. A change here makes every user redeploy once, so it needs a new
+# version in buildlib/contract.py, and entries in the changelog and on the contract's page.
 GOLDEN_DEFLATED = "536d03c89c5b3c0ef308df13766bebdb862eaee485bb2e4ff80744454eefd493"
 GOLDEN_STORED = "a1b510c253e5a2c7e3bfde0fcc9f7f2713752bc6be5e6397836d383de1194ec2"
 
@@ -37,7 +37,7 @@ TREE = {
 
 
 def build(tree: Mapping[str, bytes], folder: Path, *, stored: bool = False) -> Path:
-    """Write `tree` to disk and to a ZIP, by the same functions as a build."""
+    """Write `tree` to disk and to a ZIP, with the functions of a real build."""
     contents = {}
     for name, data in tree.items():
         path = folder / "tree" / name
@@ -69,14 +69,14 @@ def build(tree: Mapping[str, bytes], folder: Path, *, stored: bool = False) -> P
 def test_golden_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stored: bool, golden: str, cores: int
 ) -> None:
-    """The same tree gives the committed sha256, on every machine, Python and number of cores."""
+    """The same tree gives the committed sha256 on every machine, Python and number of cores."""
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     path = build(TREE, tmp_path, stored=stored)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == golden
 
 
 def test_the_standard_library_writes_the_same(tmp_path: Path) -> None:
-    """Without compression, Python's own zipfile gives the very same bytes for such members."""
+    """Without compression, Python's own zipfile gives exactly the same bytes for such members."""
     reference = tmp_path / "reference.zip"
     with zipfile.ZipFile(reference, "w") as opened:
         for name in sorted(TREE, key=str.encode):
@@ -88,7 +88,7 @@ def test_the_standard_library_writes_the_same(tmp_path: Path) -> None:
 
 
 def test_every_field_of_the_contract(tmp_path: Path) -> None:
-    """Order, time, mode, system, version, flags, extra fields and comments are the contract's."""
+    """Order, time, mode, system, version, flags, extra fields and comments match the contract."""
     with zipfile.ZipFile(build(TREE, tmp_path)) as opened:
         infos = opened.infolist()
         assert opened.comment == b""
@@ -100,12 +100,12 @@ def test_every_field_of_the_contract(tmp_path: Path) -> None:
         assert (info.extra, info.comment, info.internal_attr, info.volume) == (b"", b"", 0, 0)
         assert info.flag_bits == (0 if info.filename.isascii() else 0x800)
     methods = {info.filename: info.compress_type for info in infos}
-    assert methods["pkg/data.bin"] == zipfile.ZIP_STORED  # it would not have shrunk
+    assert methods["pkg/data.bin"] == zipfile.ZIP_STORED  # deflate would not shrink it
     assert methods["pkg/text.txt"] == zipfile.ZIP_DEFLATED
 
 
 def test_local_headers_repeat_the_central_directory(tmp_path: Path) -> None:
-    """Sizes and CRC are in the local headers: there are no data descriptors."""
+    """Sizes and CRC are in the local headers, so there are no data descriptors."""
     path = build(TREE, tmp_path)
     data = path.read_bytes()
     with zipfile.ZipFile(path) as opened:
@@ -144,7 +144,7 @@ def test_others_can_read_it(tmp_path: Path, reader: str) -> None:
 
 
 def test_an_empty_archive_is_legal(tmp_path: Path) -> None:
-    """No members at all still make a ZIP."""
+    """An empty tree still gives a valid ZIP."""
     written = writer.write(tmp_path / "empty.zip", [])
     assert written.size == 22
     with zipfile.ZipFile(tmp_path / "empty.zip") as opened:
@@ -152,7 +152,7 @@ def test_an_empty_archive_is_legal(tmp_path: Path) -> None:
 
 
 def test_zip64_for_many_members_and_only_then(tmp_path: Path) -> None:
-    """65,534 members need no ZIP64 record, 65,536 do; both are read back in full."""
+    """65,534 members need no ZIP64 record, 65,536 do; both archives read back completely."""
     content = tmp_path / "content"
     content.write_bytes(b"x")
     member = CompressedMember(str(content), 0, 1, 1, deflate.crc32(b"x"), compressed.STORED)
@@ -167,7 +167,7 @@ def test_zip64_for_many_members_and_only_then(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_zip64_for_a_large_member(tmp_path: Path) -> None:
-    """A member of over 4 GiB, and one that starts beyond them, are written and read back."""
+    """A member of over 4 GiB, and one that starts beyond 4 GiB, read back intact."""
     large = tmp_path / "large"
     size = (1 << 32) + 5
     with large.open("wb") as stream:
@@ -202,7 +202,7 @@ def test_zip64_for_a_large_member(tmp_path: Path) -> None:
 
 
 def test_memory_stays_bounded(tmp_path: Path) -> None:
-    """A tree of 250 MB is compressed and archived in under 200 MB of memory."""
+    """Compressing and archiving a tree of 250 MB takes under 200 MB of memory."""
     program = f"""
 import sys
 sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
@@ -239,7 +239,7 @@ print(int(peak.split()[1]) // 1024)
 
 
 def test_a_source_that_changes_is_noticed(tmp_path: Path) -> None:
-    """A stored member whose file changes after it was checked is an error, not a broken ZIP."""
+    """If a stored member's file changes after its check, the write fails: no broken ZIP remains."""
     path = tmp_path / "file"
     path.write_bytes(b"before")
     member = compressed.stored(

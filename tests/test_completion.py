@@ -1,4 +1,4 @@
-"""The completion that doit has for shells knows our tasks."""
+"""doit's shell completion knows the tasks."""
 
 import re
 import shutil
@@ -10,7 +10,7 @@ from tests.conftest import Repository
 
 
 def test_what_bash_asks(dependent: Repository) -> None:
-    """The commands in doit's script list the groups, and the variants of one."""
+    """The commands in doit's completion script list the groups, and the variants of one."""
     script = dependent.doit("tabcompletion").output
     assert re.search(r"list .*--quiet", script)
     groups = dependent.doit("list", "--file=dodo.py", "--quiet").output.split()

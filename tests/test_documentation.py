@@ -1,4 +1,4 @@
-"""What the documents say is what happens."""
+"""The documents match reality."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ from tests.documents import pages as documents
 PACKAGE = Path(buildlib.__file__).parent
 DOCUMENTS = documents()
 PLAYED = [page for page in DOCUMENTS if plays.is_played(page)]
-# Pages that take longest, mostly as they build everything several times.
+# The slowest pages, mostly because they build everything several times.
 SLOW = {"docs/how-to/prove.md", "docs/reference/tasks.md"}
 
 
@@ -38,9 +38,9 @@ def marked(page: Path) -> Any:  # noqa: ANN401 - pytest's type is not public
 @pytest.mark.skipif(sys.platform == "win32", reason="the documents are for bash")
 @pytest.mark.parametrize("page", [marked(page) for page in PLAYED])
 def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
-    """From its top to its bottom: files are written, commands run, and they print what it says.
+    """Played from top to bottom, each page's commands print the output that the page shows.
 
-    The tutorial starts from an empty folder beside a clone.
+    The tutorial starts from an empty folder next to a clone.
     """
     with plays.prepared(page, tmp_path) as (folder, environment):
         for block, printed in play(page, folder, environment):
@@ -54,19 +54,19 @@ def test_what_a_page_shows_is_what_happens(page: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=plays.name)
 def test_blocks_are_well_formed(page: Path) -> None:
-    """Each fenced block names its language, is in that language, and is run unless it says why."""
+    """Each fenced block names its language, parses in it, and runs unless it gives a reason."""
     for block in blocks(page):
         check(block)
 
 
 def test_reasons_are_used() -> None:
-    """The list of reasons not to run a command is no longer than it has to be."""
+    """The list of reasons to skip a command has no unused entry."""
     used = {block.options.get("skip") for page in DOCUMENTS for block in blocks(page)}
     assert used - {None} == REASONS.keys()
 
 
 def test_commands_in_the_text(repository: Repository) -> None:
-    """What stands in a sentence as `doit ...` or `python -m buildlib...` is a command or a task."""
+    """Each `doit ...` or `python -m buildlib...` within a sentence names a real command or task."""
     listed = repository.doit("list", "--all").output.split("\n")
     tasks = {line.split()[0].partition(":")[0] for line in listed if line}
     commands = {"list", "info", "clean", "forget", "help", "tabcompletion"}
@@ -82,7 +82,7 @@ def test_commands_in_the_text(repository: Repository) -> None:
 
 
 def test_the_comparison() -> None:
-    """The notation of what a command prints: what may differ from run to run, and what may not."""
+    """The notation for output matches text that may differ between runs, and nothing else."""
     assert fits("a 0.4 s b  c\n", "a 12.0 s b c\n")
     assert fits("...\nlast\n", "one\ntwo\nlast\n")
     assert fits("by ...\n", "by chance\n")
@@ -93,7 +93,7 @@ def test_the_comparison() -> None:
 
 
 def test_what_was_printed_goes_into_a_page() -> None:
-    """Only what differs is replaced; what is said of several runs stays."""
+    """Renewing a page replaces only output that differs, and keeps its wildcards."""
     text = "$ one\nkept 0.1 s\n$ two\nold\n$ three \\\n> more\n"
     block = Block(ROOT / "docs/index.md", 1, "console", {}, text)
     assert [command for command, _ in block.commands] == ["one", "two", "three \\\nmore"]
@@ -105,7 +105,7 @@ def test_what_was_printed_goes_into_a_page() -> None:
 
 
 def test_the_pipelines(repository: Repository) -> None:
-    """The commands of both pipelines in the page about CI build on a runner."""
+    """The commands of both pipelines on the CI page build on a runner."""
     page = ROOT / "docs/how-to/ci.md"
     github, gitlab = [yaml.safe_load(b.content) for b in blocks(page) if b.language == "yaml"]
     steps = [step["run"] for step in github["jobs"]["build"]["steps"] if "run" in step]
@@ -119,7 +119,7 @@ def test_the_pipelines(repository: Repository) -> None:
 
 
 def test_the_quick_start_is_two_commands_that_ci_runs() -> None:
-    """CI runs the very commands that a newcomer copies from the README."""
+    """CI runs exactly the commands that the README gives newcomers."""
     text = (ROOT / "README.md").read_text().split("## Quick start")[1].split("\n## ")[0]
     commands = re.findall(r"```sh skip=ci\n(.*?)\n```", text, re.DOTALL)
     assert len(commands) == 2
@@ -129,7 +129,7 @@ def test_the_quick_start_is_two_commands_that_ci_runs() -> None:
 
 
 def test_what_ci_is_said_to_run() -> None:
-    """A line that is not played since CI runs it stands in .ci/run."""
+    """.ci/run contains each line that a page skips because CI runs it."""
     script = (ROOT / ".ci/run").read_text()
     for page in DOCUMENTS:
         for block in blocks(page):
@@ -142,13 +142,13 @@ def test_what_ci_is_said_to_run() -> None:
 
 
 def prose(page: Path) -> str:
-    """Return a page without its fenced blocks."""
+    """Return the text of a page without its fenced blocks."""
     text = page.read_text(encoding="utf-8")
     return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def anchors(page: Path) -> set[str]:
-    """Return the anchors of a page's headings, as a Git host makes them."""
+    """Return the anchors of a page's headings, as a Git host generates them."""
     text = prose(page)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     return {
@@ -158,7 +158,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_links_lead_somewhere() -> None:
-    """Every relative link in a document points to a file, and to a heading that is in it."""
+    """Every relative link in a document points to an existing file and heading."""
     for page in DOCUMENTS:
         text = prose(page)
         for target in re.findall(r"\]\(([^):]+)\)", text):
@@ -170,14 +170,14 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_code_names_pages_that_exist() -> None:
-    """A page that the code refers to is there."""
+    """Every page that the code refers to exists."""
     for path in [*PACKAGE.rglob("*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("*.md")]:
         for page in re.findall(r"\bdocs/[\w/-]+\.md", path.read_text(encoding="utf-8")):
             assert (ROOT / page).exists(), f"{path}: {page}"
 
 
 def test_nothing_names_a_machine() -> None:
-    """No recorded output holds a path of the machine that it was recorded on."""
+    """No recorded output contains a path of the machine that recorded it."""
     for page in DOCUMENTS:
         assert not re.search(r"(?<![\w`.])/(tmp|home|root|work|Users)/", page.read_text()), page
 
@@ -186,10 +186,12 @@ def test_nothing_names_a_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "made"), [("errors", error_kinds.page), ("manifest", schema.page)], ids=str
+    ("command", "made"),
+    [("errors", error_kinds.page), ("manifest", schema.page)],
+    ids=["errors", "manifest"],
 )
 def test_made_pages_are_current(command: str, made: Any) -> None:  # noqa: ANN401
-    """The page is what the table says; `python -m buildlib <x> > docs/reference/<x>.md`."""
+    """The page equals the output of `python -m buildlib <x> > docs/reference/<x>.md`."""
     run = [sys.executable, "-m", "buildlib", command]
     printed = subprocess.run(run, capture_output=True, text=True, check=True).stdout
     assert printed == "".join(f"{line}\n" for line in made())
@@ -197,13 +199,13 @@ def test_made_pages_are_current(command: str, made: Any) -> None:  # noqa: ANN40
 
 
 def test_every_task_is_listed(repository: Repository) -> None:
-    """The page of tasks has those of `doit list`, and no others."""
+    """The page of tasks lists exactly the tasks of `doit list`."""
     listed = {line.split()[0] for line in repository.doit("list").output.splitlines()}
     text = (ROOT / "docs/reference/tasks.md").read_text().split("## Tasks")[1].split("```")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)) == listed
 
 
-# Upper-case texts that are looked up, and are no variables of the environment.
+# Upper-case strings that are looked up in an environment but are not its variables.
 _OTHER = {"ZIP64", "INDEX", "LINKS", "UV_NO_INDEX"}
 
 
@@ -234,7 +236,7 @@ def variables() -> set[str]:
 
 
 def test_every_variable_is_listed() -> None:
-    """The page of environment variables has all that the code reads."""
+    """The page of environment variables lists every variable that the code reads."""
     text = (ROOT / "docs/reference/environment.md").read_text()
     listed = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", text))
     assert {"CI", "LAMBDA_ZIP_STORE", "DOCKER_HOST", "HTTPS_PROXY"} <= variables()
@@ -244,7 +246,7 @@ def test_every_variable_is_listed() -> None:
 
 
 def test_what_uv_gets_is_listed() -> None:
-    """Each variable of uv on the page is one that passes."""
+    """Each uv variable on the page is one that the code passes on."""
     from buildlib.uv.settings import _ACCESS, _PIP_OPTIONS
 
     text = (ROOT / "docs/reference/environment.md").read_text()
@@ -264,7 +266,7 @@ def test_what_uv_gets_is_listed() -> None:
 
 
 def test_the_contract_version_is_documented() -> None:
-    """The version in the code, the contract's page and the changelog are one."""
+    """The code, the page on the contract and the changelog give the same contract version."""
     text = (ROOT / "docs/explanation/byte-contract.md").read_text()
     assert f"version {CONTRACT}\n" in text
     assert f"contract version {CONTRACT}." in (ROOT / "CHANGELOG.md").read_text()

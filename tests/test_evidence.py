@@ -23,7 +23,7 @@ NAMES = {"api.cdx.json", "api.intoto.json"}
 
 @pytest.fixture
 def evident(dependent: Repository, index: Index) -> Repository:
-    """Give a function with dependencies of every kind of licence, and `evidence`."""
+    """Give a function with `evidence` and dependencies with every kind of licence."""
     for name, lines in {
         "new-style": "License-Expression: MIT OR Apache-2.0\nLicense: other\n",
         "classified": "Classifier: Programming Language :: Python\n"
@@ -41,7 +41,7 @@ def evident(dependent: Repository, index: Index) -> Repository:
 
 
 def with_metadata(content: bytes, lines: str) -> bytes:
-    """Return a wheel with more lines in its METADATA."""
+    """Return a wheel with additional lines in its METADATA."""
     output = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(content)) as before,
@@ -61,8 +61,8 @@ def with_metadata(content: bytes, lines: str) -> bytes:
 
 
 def read(repository: Repository, name: str = "api") -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the bill of materials and the statement, after checking both against their formats,
-    and that they are about the ZIP that is there.
+    """Return the bill of materials and the statement, after checking both against their formats
+    and against the ZIP in dist/.
     """
     dist = repository.root / "dist"
     text = (dist / f"{name}.cdx.json").read_text()
@@ -77,7 +77,7 @@ def read(repository: Repository, name: str = "api") -> tuple[dict[str, Any], dic
 
 
 def check_statement(value: dict[str, Any]) -> None:
-    """Check a statement with the library of the format's authors, which refuses unknown fields."""
+    """Check a statement with the library of the format's authors, which rejects unknown fields."""
     assert value["_type"] == statement.STATEMENT_TYPE_URI
     assert value["predicateType"] == "https://slsa.dev/provenance/v1"
     message = json_format.ParseDict(value, statement_pb2.Statement())
@@ -88,7 +88,7 @@ def check_statement(value: dict[str, Any]) -> None:
 
 
 def test_bill_of_materials(evident: Repository, index: Index) -> None:
-    """Every package is in it: name, version, package URL, hash, licence."""
+    """The bill lists every package with name, version, package URL, hash and licence."""
     evident.doit()
     bom, _ = read(evident)
     found = {component["name"]: component for component in bom["components"]}
@@ -112,7 +112,7 @@ def test_bill_of_materials(evident: Repository, index: Index) -> None:
 
 
 def test_several_files_of_one_release(evident: Repository, index: Index) -> None:
-    """Where the lock allows several files, all their hashes are named as what they are."""
+    """If the lock allows several files, the bill names all their hashes, as candidates."""
     index.add("alpha", tag="cp313-cp313-manylinux_2_17_x86_64")
     evident.doit()
     bom, provenance = read(evident)
@@ -125,7 +125,7 @@ def test_several_files_of_one_release(evident: Repository, index: Index) -> None
 
 
 def test_provenance(evident: Repository) -> None:
-    """It names every input, the key, and the tools that decide the bytes."""
+    """The statement names every input, the key, and the tools that determine the bytes."""
     evident.doit()
     _, provenance = read(evident)
     definition = provenance["predicate"]["buildDefinition"]
@@ -140,17 +140,17 @@ def test_provenance(evident: Repository) -> None:
     assert builder["version"].keys() == {"doit-lambda-zip", "deflate"}
     text = (evident.root / "dist/api.intoto.json").read_text()
     assert str(evident.root) not in text
-    assert "metadata" not in provenance["predicate"]["runDetails"]  # which is about times
+    assert "metadata" not in provenance["predicate"]["runDetails"]  # it would hold times
 
 
 def evidence(repository: Repository) -> dict[str, bytes]:
-    """Return the evidence that is in dist/."""
+    """Return the evidence in dist/."""
     return {path.name: path.read_bytes() for path in (repository.root / "dist").glob("*.json")
             if path.name != "lambdas.json"}  # fmt: skip
 
 
 def test_reproducible(evident: Repository) -> None:
-    """Another checkout, another folder, another time and zone: the same bytes."""
+    """The evidence has the same bytes from another checkout, folder, time and time zone."""
     evident.doit()
     before = evidence(evident)
     assert before.keys() == NAMES
@@ -163,13 +163,13 @@ def test_reproducible(evident: Repository) -> None:
 
 
 def test_off_by_default(dependent: Repository) -> None:
-    """Who does not ask for it has none, and nothing runs for it."""
+    """Without `evidence`, there is no evidence file and no task for one."""
     dependent.doit()
     assert evidence(dependent) == {}
 
 
 def test_switched_on_and_off(evident: Repository) -> None:
-    """Switched on, it is written without a build; switched off, it goes."""
+    """Enabling evidence writes it without a build; disabling it removes it."""
     evident.write({"lambdas.yaml": MANIFEST.replace("true", "false")})
     evident.doit()
     assert evidence(evident) == {}
@@ -184,7 +184,7 @@ def test_switched_on_and_off(evident: Repository) -> None:
 
 
 def test_it_changes_with_the_zip(evident: Repository) -> None:
-    """An edit, and a return to what was before, from the store: it is about what is there."""
+    """After an edit, and after a revert to a ZIP from the store, the evidence matches the ZIP."""
     evident.doit()
     before = evidence(evident)
     evident.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
@@ -204,7 +204,7 @@ def test_it_changes_with_the_zip(evident: Repository) -> None:
 @pytest.mark.parametrize("name", sorted(NAMES))
 @pytest.mark.parametrize("damage", ["gone", "changed"])
 def test_damage_is_mended(evident: Repository, name: str, damage: str) -> None:
-    """A file that is gone or changed comes back."""
+    """A missing or modified evidence file is restored."""
     evident.doit()
     before = evidence(evident)
     path = evident.root / "dist" / name
@@ -217,7 +217,7 @@ def test_damage_is_mended(evident: Repository, name: str, damage: str) -> None:
 
 
 def test_clean_and_undeclared(evident: Repository) -> None:
-    """It goes with the ZIP."""
+    """Evidence is removed together with its ZIP."""
     evident.doit()
     evident.doit("clean")
     assert not (evident.root / "dist").exists()
@@ -230,7 +230,7 @@ def test_clean_and_undeclared(evident: Repository) -> None:
 
 
 def test_pinned_by_address(dependent: Repository, index: Index) -> None:
-    """A package from an address has that in its package URL; a password in it is left out."""
+    """A package from a URL has that URL in its package URL, without its password."""
     add_sdist(index, "py3-none-any")
     file, content = wheel("direct", "3.0")
     index.files[file] = content

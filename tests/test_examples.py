@@ -1,4 +1,4 @@
-"""The functions of this repository, built from their committed locks with the real index."""
+"""The example functions of this repository, built from committed locks with the real index."""
 
 import json
 import os
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.network
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[socket.socket]:
-    """Give a socket that listens where the engine is said to be, and answers nothing."""
+    """Give a socket at the engine's address that listens and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0)
         yield listener
@@ -51,14 +51,14 @@ def test_golden_bytes_of_the_examples(examples: Repository) -> None:
 
 
 def test_no_engine_is_asked(examples: Repository, engine: socket.socket) -> None:
-    """The quick start is the same with an engine and without: nothing connects to one."""
+    """The quick start gives the same result with and without an engine, and connects to none."""
     assert examples.index()
     with pytest.raises(BlockingIOError):
         engine.accept()
 
 
 def test_the_build_leaves_the_clone_as_it_is(examples: Repository) -> None:
-    """A build changes no file of the clone: the committed locks are those that it uses."""
+    """A build changes no file of the clone; it uses the committed locks."""
     for path in (ROOT / "lambdas").rglob("*"):
         if path.is_file() and "__pycache__" not in path.parts:
             assert (examples.root / path.relative_to(ROOT)).read_bytes() == path.read_bytes()
@@ -71,7 +71,7 @@ def test_sha256sum_accepts_the_checksums(examples: Repository) -> None:
 
 
 def test_no_address_in_the_locks(examples: Repository) -> None:
-    """The committed locks name neither an index nor a path of any machine."""
+    """The committed locks contain no index address and no path of any machine."""
     for lock in examples.root.glob("lambdas/*/requirements.lock"):
         lines = lock.read_text().splitlines()
         text = "\n".join(line for line in lines if not line.startswith("# image: "))
@@ -80,7 +80,7 @@ def test_no_address_in_the_locks(examples: Repository) -> None:
 
 
 def test_the_handlers_import_on_lambdas_python(examples: Repository, tmp_path: Path) -> None:
-    """Each x86_64 ZIP for Python 3.13, unpacked on its own, imports under a real CPython 3.13."""
+    """Each x86_64 ZIP for Python 3.13, unpacked on its own, can be imported by CPython 3.13."""
     found = [python for python in interpreters() if _version(python) == (3, 13)]
     if not found:
         assert "CI" not in os.environ, "CI must have a Python 3.13"
@@ -94,7 +94,7 @@ def test_the_handlers_import_on_lambdas_python(examples: Repository, tmp_path: P
             archive.extractall(folder)
         module, _, function = entry["handler"].rpartition(".")
         program = f"import {module}; assert callable({module}.{function})"
-        # As Lambda does: the folder first, no other packages, nothing can be written.
+        # As in Lambda: the folder comes first, no other packages exist, and nothing is writable.
         done = subprocess.run(
             [found[0], "-I", "-S", "-B", "-c", f"import sys; sys.path.insert(0, '.'); {program}"],
             cwd=folder,

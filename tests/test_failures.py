@@ -1,4 +1,4 @@
-"""Bad input and bad luck: one clear message, exit code 1 to 3, earlier artifacts untouched."""
+"""Bad input and bad luck give one clear message and exit code 1 to 3; earlier artifacts stay."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ APP = "lambdas/api/app.py"
 
 @pytest.fixture
 def built(repository: Repository) -> Iterator[Repository]:
-    """Give a repository with a ZIP, and check afterwards that it is still there and described."""
+    """Give a repository with a ZIP; check afterwards that ZIP and description still exist."""
     repository.doit()
     before = repository.sha256()
     yield repository
@@ -47,9 +47,10 @@ def built(repository: Repository) -> Iterator[Repository]:
             "lambdas.yaml:5:13: lambda 'api': source '../other' leaves the repository",
         ),
     ],
+    ids=["empty", "cut off", "open quote", "tab", "unknown key", "number", "outside"],
 )
 def test_a_bad_manifest(built: Repository, manifest: str, message: str) -> None:
-    """A manifest that cannot be used is one line for each problem, before anything runs."""
+    """An invalid manifest gives one line for each problem, before anything runs."""
     built.write({"lambdas.yaml": manifest})
     result = built.doit(code=3)
     assert result.output.startswith(f"ERROR: {message}")
@@ -57,7 +58,7 @@ def test_a_bad_manifest(built: Repository, manifest: str, message: str) -> None:
 
 
 def test_all_problems_at_once(built: Repository) -> None:
-    """Whoever made three mistakes reads of three, in the order of the file."""
+    """Three mistakes give three messages, in the order of the file."""
     built.write({
         "lambdas.yaml": (
             "version: 1\nlambdas:\n  api:\n    handler: app\n  Bad:\n    handler: app.handler\n"
@@ -72,7 +73,7 @@ def test_all_problems_at_once(built: Repository) -> None:
 
 
 def test_no_manifest(repository: Repository) -> None:
-    """Without lambdas.yaml the message says where it was looked for."""
+    """Without lambdas.yaml, the message names the folder that was searched."""
     (repository.root / "lambdas.yaml").unlink()
     assert "lambdas.yaml: there is none in" in repository.doit(code=3).output
 
@@ -81,11 +82,11 @@ def test_no_manifest(repository: Repository) -> None:
     ("handler", "message"),
     [
         ("app.missing", "app.py does not define 'missing'; it defines handler"),
-        ("main.handler", "there is no main.py in the ZIP; its top has app.py"),
+        ("main.handler", "there is no main.py in the ZIP; top-level modules: app.py"),
     ],
 )
 def test_a_missing_handler(repository: Repository, handler: str, message: str) -> None:
-    """A handler that Lambda could not call is found before it is deployed."""
+    """The build finds a handler that Lambda could not call, before it is deployed."""
     text = f"version: 1\nlambdas:\n  api:\n    handler: {handler}\n"
     repository.write({"lambdas.yaml": text})
     assert message in repository.fails().message
@@ -102,7 +103,7 @@ def test_a_missing_handler(repository: Repository, handler: str, message: str) -
     ],
 )
 def test_bad_requirements(built: Repository, requirement: str, message: str) -> None:
-    """What cannot be pinned with a hash is refused, with what to do instead."""
+    """A requirement that cannot be pinned with a hash is refused, with the alternative."""
     built.write({"lambdas/api/requirements.txt": requirement + "\n"})
     result = built.fails()
     assert message in result.message
@@ -111,7 +112,7 @@ def test_bad_requirements(built: Repository, requirement: str, message: str) -> 
 
 
 def test_no_network(built: Repository) -> None:
-    """Without a connection the message has what uv says, and what to check."""
+    """Without a connection, the message contains uv's own words and what to check."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     built.write({"lambdas/api/requirements.txt": "alpha\n"})
@@ -123,7 +124,7 @@ def test_no_network(built: Repository) -> None:
 
 @pytest.mark.parametrize("status", [404, 403, 500])
 def test_an_index_that_refuses(built: Repository, index: Index, status: int) -> None:
-    """An index that answers with an error is named as the cause."""
+    """If the index answers with an error, the message names it as the cause."""
     index.status = status
     built.write({"lambdas/api/requirements.txt": "alpha\n"})
     result = built.fails(UV_INDEX_URL=index.url)
@@ -133,19 +134,19 @@ def test_an_index_that_refuses(built: Repository, index: Index, status: int) -> 
 
 
 def test_a_hash_mismatch(dependent: Repository, index: Index) -> None:
-    """A distribution that is not what was locked is not installed, whatever the index says."""
+    """A file that differs from the lock is not installed, whatever hash the index declares."""
     dependent.doit("lock")
     index.files.clear()
     index.add("alpha", files={"alpha/__init__.py": "import evil\n"})
     index.add("beta", files={"beta.py": "B = 1\n"}, requires=("alpha",))
     result = dependent.fails("zip:jobs", UV_CACHE_DIR=str(dependent.root / "build/fresh"))
-    assert "not what was locked" in result.message
+    assert "Hash mismatch: a file from the index differs from the lock" in result.message
     assert "doit lock:jobs" in result.message
     assert not (dependent.root / "dist").exists()
 
 
 def test_no_suitable_wheel(dependent: Repository, index: Index) -> None:
-    """A package without a wheel for the target: its name, the target, the tags, the remedies."""
+    """Without a matching wheel, the message gives the package, the target, tags and remedies."""
     index.add("native", "2.5", tag="cp313-cp313-manylinux_2_39_x86_64")
     dependent.write({"lambdas/api/requirements.txt": "native\n"})
     message = dependent.fails("zip:api").message
@@ -159,7 +160,7 @@ def test_no_suitable_wheel(dependent: Repository, index: Index) -> None:
 
 @pytest.mark.parametrize("where", ["manifest", "CI"])
 def test_a_frozen_lock(dependent: Repository, where: str) -> None:
-    """In CI, or when the manifest says so, a missing or stale lock is an error with the command."""
+    """In CI, or with `frozen`, a missing or stale lock is an error that names the command."""
     environment: dict[str, Any] = {"CI": "true"} if where == "CI" else {}
     if where == "manifest":
         text = (dependent.root / "lambdas.yaml").read_text()
@@ -177,7 +178,7 @@ def test_a_frozen_lock(dependent: Repository, where: str) -> None:
 
 
 def test_credentials_stay_secret(dependent: Repository, index: Index) -> None:
-    """A password in the index settings is used, and is in no file and no message."""
+    """A password in the index settings works, and appears in no file and no message."""
     index.credentials = "user:s3cr3t-pa55"
     url = index.url.replace("http://", "http://user:s3cr3t-pa55@")
     environment: dict[str, Any] = {
@@ -194,7 +195,7 @@ def test_credentials_stay_secret(dependent: Repository, index: Index) -> None:
 
 
 def test_pip_settings_are_used(dependent: Repository, index: Index) -> None:
-    """An index that is only in pip's configuration is found there."""
+    """An index that only pip's configuration declares is found."""
     configuration = dependent.root.parent / "pip.conf"
     configuration.write_text(f"[global]\nindex-url = {index.url}\n")
     del dependent.environment["UV_INDEX_URL"]
@@ -203,7 +204,7 @@ def test_pip_settings_are_used(dependent: Repository, index: Index) -> None:
 
 
 def test_a_fifo_and_a_socket(repository: Repository) -> None:
-    """What is no file cannot be in a ZIP; it is named, and does not hang the build."""
+    """A FIFO or a socket is refused by name, and does not hang the build."""
     os.mkfifo(repository.root / "lambdas/api/pipe")
     message = repository.fails().message
     assert "lambdas/api/pipe: a FIFO cannot be part of a function" in message
@@ -221,7 +222,7 @@ def test_a_fifo_and_a_socket(repository: Repository) -> None:
 
 
 def test_names_that_are_not_utf8(repository: Repository) -> None:
-    """A name without a Unicode text is shown with its bytes, and refused."""
+    """A file name that is not valid Unicode is refused, and shown with its bytes."""
     folder = os.fsencode(repository.root / "lambdas/api")
     with open(folder + b"/caf\xe9.txt", "wb"):
         pass
@@ -229,27 +230,27 @@ def test_names_that_are_not_utf8(repository: Repository) -> None:
 
 
 def test_names_that_collide_elsewhere(repository: Repository) -> None:
-    """Two names that are one on macOS and Windows are refused on every system."""
+    """Two names that are equal on macOS and Windows are refused on every system."""
     repository.write({"lambdas/api/Data.txt": "1", "lambdas/api/data.txt": "2"})
     message = repository.fails().message
     assert "'Data.txt' and 'data.txt' are one file on macOS and Windows" in message
 
 
 def test_a_link_that_leaves(repository: Repository) -> None:
-    """A link to outside would make the ZIP depend on the machine."""
+    """A link out of the source is refused, because the ZIP would depend on the machine."""
     (repository.root / "lambdas/api/hosts").symlink_to("/etc/hosts")
     assert "lambdas/api/hosts: this link leaves the folder" in repository.fails().message
 
 
 def test_a_function_and_a_dependency_with_one_name(dependent: Repository) -> None:
-    """A file that would hide a dependency is an error that names both."""
+    """An own file that would hide a dependency's file is an error that names both."""
     dependent.write({"lambdas/api/beta.py": "mine\n"})
     message = dependent.fails("zip:api").message
     assert "the dependency's beta.py and lambdas/api/beta.py both become 'beta.py'" in message
 
 
 def test_two_distributions_with_one_file(dependent: Repository, index: Index) -> None:
-    """Two wheels that install different files of one name would race: an error names both."""
+    """Two wheels with different files at one path are an error that names both."""
     index.add("delta", files={"tests/__init__.py": "delta\n"})
     index.add("epsilon", files={"tests/__init__.py": "epsilon\n"})
     dependent.write({"lambdas/api/requirements.txt": "delta\nepsilon\n"})
@@ -259,7 +260,7 @@ def test_two_distributions_with_one_file(dependent: Repository, index: Index) ->
 
 @pytest.mark.root
 def test_a_full_disk(repository: Repository) -> None:
-    """With no space left the message says so; the earlier ZIP stays; the next run recovers."""
+    """With a full disk, the message says so, the earlier ZIP stays, and the next run recovers."""
     repository.doit()
     before = repository.sha256()
     dist = repository.root / "dist"
@@ -283,7 +284,7 @@ def test_a_full_disk(repository: Repository) -> None:
 
 @pytest.mark.root
 def test_a_full_disk_while_installing(dependent: Repository, index: Index) -> None:
-    """What uv cannot write is not blamed on the package index."""
+    """If uv cannot write a file, the message does not blame the package index."""
     index.add("large", files={"large.bin": os.urandom(1 << 20)})
     dependent.write({"lambdas/api/requirements.txt": "large\n"})
     dependent.doit("lock:api")
@@ -300,7 +301,7 @@ def test_a_full_disk_while_installing(dependent: Repository, index: Index) -> No
 
 @pytest.mark.root
 def test_a_read_only_dist(repository: Repository) -> None:
-    """A dist/ that cannot be written is named with the remedy, and stays as it is."""
+    """If dist/ is not writable, the message names it and the remedy, and dist/ stays as it is."""
     repository.doit()
     before = repository.sha256()
     dist = repository.root / "dist"
@@ -317,7 +318,7 @@ def test_a_read_only_dist(repository: Repository) -> None:
 
 @pytest.mark.root
 def test_a_read_only_repository(repository: Repository) -> None:
-    """Where nothing can be written, what asks works and what builds says so."""
+    """On a read-only file system, queries work, and builds fail with a message."""
     root = str(repository.root)
     subprocess.run(["mount", "--bind", root, root], check=True)
     subprocess.run(["mount", "-o", "remount,ro,bind", root], check=True)
@@ -332,7 +333,7 @@ def test_a_read_only_repository(repository: Repository) -> None:
 
 
 def test_a_state_that_cannot_be_written(repository: Repository) -> None:
-    """The state of doit is no reason to end with a traceback, nor to hide what was built."""
+    """A damaged doit state neither ends in a traceback nor hides finished builds."""
     (repository.root / "build/.doit.json").mkdir(parents=True)
     message = repository.doit().message
     assert "build/.doit.json cannot be written: " in message
@@ -340,13 +341,13 @@ def test_a_state_that_cannot_be_written(repository: Repository) -> None:
 
 
 def test_a_file_where_dist_should_be(repository: Repository) -> None:
-    """What is in the way is named, with what to do."""
+    """A folder at the path of an output is named, with the remedy."""
     repository.write({"dist": ""})
     assert "/dist: file exists; a file is where a folder should be" in repository.fails().message
 
 
 def test_one_failure_does_not_lose_the_others(dependent: Repository) -> None:
-    """With `-c`, what can be built is built; the exit code still tells of the failure."""
+    """With `-c`, everything else is built, and the exit code still reports the failure."""
     dependent.write({"lambdas/api/app.py": "no handler here\n"})
     dependent.doit("-c", code=None)
     assert {"jobs-py3.12-x86_64", "jobs-py3.13-x86_64"} == set(dependent.sha256())

@@ -1,4 +1,4 @@
-"""What is rebuilt, and what is not: the real doit in a real repository."""
+"""Which changes rebuild what, with the real doit in a real repository."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def same_stat_edit(path: Path, old: bytes, new: bytes) -> None:
 
 
 def test_nothing_changed_nothing_runs(dependent: Repository) -> None:
-    """A second run executes no task, says so, and leaves every byte of dist/ as it is."""
+    """A second run executes no task, reports that, and leaves every byte of dist/ alone."""
     first = dependent.doit()
     assert {"lock:api", "venv:api", "stage:api", "touch:api", "zip:api"} <= set(first.ran)
     before = {path: path.stat().st_mtime_ns for path in (dependent.root / "dist").iterdir()}
@@ -36,7 +36,7 @@ def test_nothing_changed_nothing_runs(dependent: Repository) -> None:
 
 
 def test_same_size_edit_under_the_same_mtime_rebuilds(repository: Repository) -> None:
-    """An edit that keeps size and mtime is seen, also long after the file was hashed."""
+    """An edit that keeps size and mtime is noticed, even long after the file was hashed."""
     long_ago = 1_500_000_000
     os.utime(repository.root / APP, (long_ago, long_ago))
     repository.doit()
@@ -55,21 +55,21 @@ def test_touch_rebuilds_nothing(dependent: Repository) -> None:
 
 
 def test_chmod_rebuilds_nothing(repository: Repository) -> None:
-    """A mode is not an input: there is one mode for all."""
+    """Modes are not inputs, because every staged file has the same mode."""
     repository.doit()
     (repository.root / APP).chmod(0o700)
     assert repository.doit().ran == []
 
 
 def test_edit_installs_nothing(dependent: Repository) -> None:
-    """An edit of the code runs stage, touch and zip of that function, and nothing else."""
+    """An edit of the code runs stage, touch and zip of that function only."""
     dependent.doit()
     dependent.write({APP: HANDLER + "\n# edited\n"})
     assert dependent.doit().ran == ["stage:api", "touch:api", "zip:api"]
 
 
 def test_edit_copies_no_dependency(dependent: Repository) -> None:
-    """An edit of the code leaves the staged files and the compressed members of dependencies."""
+    """An edit of the code keeps the staged files and the compressed members of dependencies."""
     dependent.doit()
     staged = dependent.root / "build/stage/api/alpha/data.txt"
     packs = sorted(dependent.root.glob("build/pack/env-*"))
@@ -95,7 +95,7 @@ def test_edit_copies_no_dependency(dependent: Repository) -> None:
 def test_what_is_taken_over_changes_no_byte(
     dependent: Repository, index: Index, change: dict[str, str | None], compression: str
 ) -> None:
-    """A ZIP that was built upon the one before has the bytes of one that was built from nothing."""
+    """A ZIP built from the previous ZIP has the same bytes as one built from scratch."""
     index.add("gamma", files={"gamma.py": "G = 1\n", "alpha/extra.txt": "more"})
     text = (dependent.root / "lambdas.yaml").read_text()
     option = f"app.handler\n    compression: {compression}\n"
@@ -131,7 +131,7 @@ def test_what_is_taken_over_changes_no_byte(
 def test_nothing_damaged_is_taken_over(
     dependent: Repository, damaged: str, change: dict[str, str]
 ) -> None:
-    """What the ZIP before has is taken only from the very file that was written."""
+    """Members of the previous ZIP are reused only if the ZIP and its records are intact."""
     dependent.doit("hash:api")
     path = dependent.root / damaged
     content = path.read_bytes()
@@ -146,7 +146,7 @@ def test_nothing_damaged_is_taken_over(
 
 
 def add_with_a_wrong_record(index: Index, version: str, files: dict[str, str], old: str) -> None:
-    """Publish a wheel whose RECORD says of corp/a.py what it was before someone patched it."""
+    """Publish a patched wheel whose RECORD still has the digest of the original corp/a.py."""
     index.add("corp", version, files=files | {"corp/a.py": old})
     name = f"corp-{version}-py3-none-any.whl"
     content = io.BytesIO()
@@ -162,7 +162,7 @@ def add_with_a_wrong_record(index: Index, version: str, files: dict[str, str], o
 def test_a_patched_wheel_after_the_plain_one(
     dependent: Repository, index: Index, compression: str, is_lost: bool
 ) -> None:
-    """A wheel's RECORD that was not renewed does not bring back what was there before."""
+    """A wheel's outdated RECORD does not bring back the file's earlier content."""
     index.add("corp", files={"corp/a.py": "A = 1\n"})
     add_with_a_wrong_record(index, "1.1", {"corp/a.py": "A = 2\n"}, "A = 1\n")
     text = (dependent.root / "lambdas.yaml").read_text()
@@ -182,7 +182,7 @@ def test_a_patched_wheel_after_the_plain_one(
 
 
 def test_a_patched_wheel_beside_the_plain_file(dependent: Repository, index: Index) -> None:
-    """Of files that RECORD says are equal, each is what it is, though one alone is compressed."""
+    """Files with equal digests in RECORD keep their contents, though only one is compressed."""
     files = {"corp/a.py": "A = 2\n", "corp/z.py": "A = 1\n"}
     add_with_a_wrong_record(index, "1.0", files, "A = 1\n")
     dependent.write({"lambdas/api/requirements.txt": "corp\n"})
@@ -191,7 +191,7 @@ def test_a_patched_wheel_beside_the_plain_file(dependent: Repository, index: Ind
 
 
 def test_a_name_changes_hands(dependent: Repository, index: Index) -> None:
-    """An `__init__.py` that a dependency has too may be edited only where the dependency is not."""
+    """An `__init__.py` that a dependency ships too may change only once that dependency is gone."""
     index.add("corp", files={"corp/__init__.py": "", "corp/lib.py": "L = 1\n"})
     dependent.write({"lambdas/api/requirements.txt": "corp\n", "lambdas/api/corp/__init__.py": ""})
     dependent.doit("zip:api")
@@ -207,7 +207,7 @@ def test_a_name_changes_hands(dependent: Repository, index: Index) -> None:
 
 
 def test_added_removed_and_renamed_files(repository: Repository) -> None:
-    """A file that comes, goes or gets another name is followed, also within the staged tree."""
+    """Added, removed and renamed files are noticed, in the sources and in the staged tree."""
     repository.doit()
     repository.write({"lambdas/api/pkg/new.py": "N = 1\n"})
     assert "zip:api" in repository.doit().ran
@@ -224,7 +224,7 @@ def test_added_removed_and_renamed_files(repository: Repository) -> None:
 
 
 def test_a_file_that_becomes_a_folder(repository: Repository) -> None:
-    """A name that was a file may become a folder, and a file again."""
+    """A file may become a folder of the same name, and a file again."""
     repository.write({"lambdas/api/thing": "a file"})
     repository.doit()
     (repository.root / "lambdas/api/thing").unlink()
@@ -248,7 +248,7 @@ def test_a_file_that_becomes_a_folder(repository: Repository) -> None:
     ],
 )
 def test_a_changed_option_rebuilds(repository: Repository, key: str, value: str) -> None:
-    """Every option that can reach the artifact or its entry in the index is an input."""
+    """Every option that can affect the artifact or its index entry is an input."""
     repository.write({APP: HANDLER + "other = handler\n", "lambdas/api/a.txt": "text " * 99})
     repository.doit()
     manifest = f"version: 1\nlambdas:\n  api:\n    {key}: {value}\n"
@@ -260,7 +260,7 @@ def test_a_changed_option_rebuilds(repository: Repository, key: str, value: str)
 
 
 def test_a_comment_in_the_manifest_rebuilds_nothing(dependent: Repository) -> None:
-    """Only what the manifest says is an input, not how it is written."""
+    """Only the meaning of the manifest is an input, not its formatting."""
     dependent.doit()
     text = (dependent.root / "lambdas.yaml").read_text()
     dependent.write({"lambdas.yaml": "# a comment\n" + text.replace("['*.md']", '\n    - "*.md"')})
@@ -270,7 +270,7 @@ def test_a_comment_in_the_manifest_rebuilds_nothing(dependent: Repository) -> No
 def test_a_changed_requirement_relocks_and_keeps_other_pins(
     dependent: Repository, index: Index
 ) -> None:
-    """An edit of requirements.txt makes the lock anew; pins that still fit stay."""
+    """An edit of requirements.txt updates the lock, and keeps pins that still fit."""
     dependent.doit()
     index.add("alpha", "2.0", files={"alpha/__init__.py": "A = 2\n"})
     index.add("gamma", "3.0")
@@ -284,7 +284,7 @@ def test_a_changed_requirement_relocks_and_keeps_other_pins(
 
 
 def test_naming_a_lock_takes_newer_versions(dependent: Repository, index: Index) -> None:
-    """`doit lock:<name>` resolves anew on purpose, although the lock is current."""
+    """`doit lock:<name>` resolves again, although the lock is up to date."""
     dependent.doit()
     index.add("alpha", "2.0", files={"alpha/__init__.py": "A = 2\n"})
     assert dependent.doit("lock:api").ran == ["lock:api"]
@@ -294,7 +294,7 @@ def test_naming_a_lock_takes_newer_versions(dependent: Repository, index: Index)
 
 
 def test_a_fresh_clone_resolves_nothing(dependent: Repository, index: Index) -> None:
-    """With the committed lock, a checkout without build/ makes no lock and gives the same ZIPs."""
+    """With the committed lock, a checkout without build/ does not lock, and gives the same ZIPs."""
     dependent.doit()
     before = dependent.sha256()
     index.add("alpha", "2.0", files={"alpha/__init__.py": "A = 2\n"})
@@ -307,7 +307,7 @@ def test_a_fresh_clone_resolves_nothing(dependent: Repository, index: Index) -> 
 
 
 def test_reverting_gives_the_earlier_bytes(repository: Repository) -> None:
-    """An edit that is taken back gives the same sha256 as before."""
+    """Reverting an edit gives the earlier sha256."""
     repository.doit()
     before = repository.sha256()
     repository.write({APP: HANDLER + "# edited\n"})
@@ -319,7 +319,7 @@ def test_reverting_gives_the_earlier_bytes(repository: Repository) -> None:
 
 
 def test_a_deleted_or_damaged_zip_comes_back(repository: Repository) -> None:
-    """The ZIP is checked by its content: what is lost or damaged is made again."""
+    """A ZIP is checked by its content: a missing or damaged one is built again."""
     repository.doit()
     before = repository.sha256()
     path = repository.root / "dist/api.zip"
@@ -337,7 +337,7 @@ def test_a_deleted_or_damaged_zip_comes_back(repository: Repository) -> None:
 
 @pytest.mark.parametrize("lost", ["dist/api.zip.sha256", "dist/lambdas.json"])
 def test_a_lost_description_comes_back(repository: Repository, lost: str) -> None:
-    """A checksum or an index that is lost is made again, without building."""
+    """A missing checksum or index is written again, without building."""
     repository.doit()
     before = repository.sha256()
     (repository.root / lost).unlink()
@@ -347,7 +347,7 @@ def test_a_lost_description_comes_back(repository: Repository, lost: str) -> Non
 
 @pytest.mark.parametrize("name", ["app.py", "helper.py"])
 def test_a_deleted_staged_file_is_never_shipped_without(repository: Repository, name: str) -> None:
-    """Whoever tidies the staged tree gets it repaired before the next ZIP."""
+    """A damaged staged tree is repaired before the next ZIP."""
     repository.write({"lambdas/api/helper.py": "H = 1\n"})
     repository.doit()
     (repository.root / "build/stage/api" / name).unlink()
@@ -369,7 +369,7 @@ def test_a_changed_staged_file_is_never_shipped(repository: Repository) -> None:
 
 
 def test_a_changed_environment_is_never_shipped(dependent: Repository) -> None:
-    """An installed file that someone changed, which the staged tree links to, is installed anew."""
+    """A modified installed file, to which the staged tree links, is reinstalled."""
     dependent.doit()
     installed = next(dependent.root.glob("build/env/*/tree/alpha/__init__.py"))
     same_stat_edit(installed, b"A = 1", b"A = 9")
@@ -380,7 +380,7 @@ def test_a_changed_environment_is_never_shipped(dependent: Repository) -> None:
 
 
 def test_a_damaged_cache_is_never_shipped(dependent: Repository) -> None:
-    """A file in uv's cache that someone wrote to is noticed; the package is downloaded again."""
+    """A modified file in uv's cache is noticed, and the package is downloaded again."""
     dependent.doit("zip:api")
     cache = Path(dependent.environment["UV_CACHE_DIR"])
     installed = next(dependent.root.glob("build/env/*/tree/alpha/__init__.py"))
@@ -394,7 +394,7 @@ def test_a_damaged_cache_is_never_shipped(dependent: Repository) -> None:
 
 
 def test_a_cache_that_uv_refuses(dependent: Repository) -> None:
-    """What is damaged so that uv itself stops at it is downloaded again, too."""
+    """A package is also downloaded again if the damage stops uv itself."""
     dependent.doit("zip:api")
     before = dependent.sha256()
     path = next(dependent.root.glob("build/env/*/tree/alpha-*.dist-info/METADATA"))
@@ -407,7 +407,7 @@ def test_a_cache_that_uv_refuses(dependent: Repository) -> None:
 
 @pytest.mark.parametrize("gone", ["stage", "env", "pack", "touch", "zip", "digests.json"])
 def test_any_part_of_build_may_be_deleted(dependent: Repository, gone: str) -> None:
-    """Every part of build/ can be lost at any time; the next change still gives right bytes."""
+    """Any part of build/ can be lost at any time; the next change still gives the right bytes."""
     dependent.doit()
     dependent.write({APP: HANDLER + "# edited\n"})
     path = dependent.root / "build" / gone
@@ -421,7 +421,7 @@ def test_any_part_of_build_may_be_deleted(dependent: Repository, gone: str) -> N
 
 
 def test_a_removed_function_leaves_nothing_stale(dependent: Repository) -> None:
-    """What the manifest no longer declares is neither in the index nor in dist/."""
+    """A function removed from the manifest is removed from the index and from dist/."""
     dependent.doit()
     manifest = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
     dependent.write({"lambdas.yaml": manifest})
@@ -433,7 +433,7 @@ def test_a_removed_function_leaves_nothing_stale(dependent: Repository) -> None:
 
 
 def test_zip_alone_keeps_dist_true(repository: Repository) -> None:
-    """`doit zip:<id>` changes the checksum and the index together with the ZIP."""
+    """`doit zip:<id>` updates the checksum and the index together with the ZIP."""
     repository.doit("zip:api")
     repository.sha256()
     repository.write({APP: HANDLER + "# edited\n"})
@@ -453,7 +453,7 @@ def test_functions_with_equal_dependencies_share_an_environment(dependent: Repos
     dependent.doit("-n", "2")
     assert len(list(dependent.root.glob("build/env/*/record.json"))) == 1
     logs = "".join(path.read_text() for path in dependent.root.glob("build/logs/venv-*.log"))
-    assert logs.count("pip install") <= 2  # offline first, then online: of one installation
+    assert logs.count("pip install") <= 2  # offline first, then online, for one installation
 
 
 def test_forget_makes_a_task_run_again(repository: Repository) -> None:
@@ -468,7 +468,7 @@ def test_forget_makes_a_task_run_again(repository: Repository) -> None:
 
 
 def test_a_mistake_that_is_taken_back(repository: Repository) -> None:
-    """After a failure, inputs as they were before it are as up to date as they were."""
+    """After a failure, reverting the inputs makes everything up to date again."""
     repository.doit()
     before = repository.sha256()
     text = (repository.root / "lambdas.yaml").read_text()
@@ -506,14 +506,14 @@ def test_clean_leaves_the_locks(dependent: Repository) -> None:
 
 
 def test_clean_of_one_task_keeps_dist_true(dependent: Repository) -> None:
-    """`doit clean zip:<id>` takes the checksum and the entry in the index along."""
+    """`doit clean zip:<id>` also removes the checksum and the index entry."""
     dependent.doit()
     dependent.doit("clean", "zip:api")
     assert "api" not in dependent.sha256()
 
 
 def test_info_and_list(dependent: Repository) -> None:
-    """`doit info` tells the state; `doit list` shows the steps, `--all` every leaf and group."""
+    """`doit info` shows the state; `doit list` shows the steps, `--all` every leaf and group."""
     dependent.doit()
     assert "up-to-date" in dependent.doit("info", "zip:api").output
     dependent.write({APP: HANDLER + "# edited\n"})
@@ -529,14 +529,14 @@ def test_info_and_list(dependent: Repository) -> None:
 
 
 def test_a_group_builds_all_variants(dependent: Repository) -> None:
-    """`doit zip:<name>` builds each variant of a function and nothing of another."""
+    """`doit zip:<name>` builds every variant of a function, and no other function."""
     ran = dependent.doit("zip:jobs").ran
     assert {"zip:jobs-py3.12-x86_64", "zip:jobs-py3.13-x86_64"} <= set(ran)
     assert not any(task.endswith(":api") for task in ran)
 
 
 def test_the_loader_needs_no_dodo(repository: Repository) -> None:
-    """With `loader = "lambdas"` in pyproject.toml there is no dodo.py; subfolders work too."""
+    """With `loader = "lambdas"` in pyproject.toml no dodo.py is needed; subfolders work too."""
     (repository.root / "dodo.py").unlink()
     repository.write({"pyproject.toml": '[tool.doit]\nloader = "lambdas"\n'})
     repository.doit()
@@ -546,7 +546,7 @@ def test_the_loader_needs_no_dodo(repository: Repository) -> None:
 
 
 def test_next_to_other_tasks(repository: Repository) -> None:
-    """The tasks live in a dodo.py with others, and with settings of its own."""
+    """The tasks work in a dodo.py with other tasks and its own settings."""
     repository.write({
         "dodo.py": (
             "from buildlib.tasks import *\n"
@@ -561,7 +561,7 @@ def test_next_to_other_tasks(repository: Repository) -> None:
 
 
 def test_workers_that_start_afresh(dependent: Repository) -> None:
-    """Tasks can be sent to processes that share nothing with the first, as on Windows and macOS."""
+    """Tasks work in processes that share nothing with the parent, as on Windows and macOS."""
     dependent.doit("-n", "2")
     before = dependent.sha256()
     dependent.doit("clean")
@@ -579,10 +579,10 @@ def test_workers_that_start_afresh(dependent: Repository) -> None:
 
 
 def test_a_digest_that_is_remembered_wrongly(repository: Repository) -> None:
-    """A damaged record of digests costs one run that fails, and not every run from then on."""
+    """A damaged digest cache fails one run, and not every run from then on."""
     repository.write({"lambdas/api/other.py": "O = 1\n"})
     repository.doit()
-    time.sleep(2.1)  # what was just written is not remembered
+    time.sleep(2.1)  # digests of recently written files are not cached
     repository.write({APP: HANDLER + "# edited\n"})
     repository.doit()
     record = repository.root / "build/digests.json"

@@ -1,4 +1,4 @@
-"""`python -m buildlib init`, in trees as they are found in the world."""
+"""`python -m buildlib init`, in repositories like those of real projects."""
 
 import subprocess
 import sys
@@ -16,7 +16,7 @@ LAMBDA_HANDLER = HANDLER.replace("handler(", "lambda_handler(")
 
 
 class Result(NamedTuple):
-    """How `init` ended."""
+    """The exit code and output of `init`."""
 
     code: int
     output: str
@@ -37,7 +37,7 @@ def init(root: Path, *arguments: str) -> Result:
 
 
 def proposed(root: Path) -> dict[str, Function]:
-    """Run `init` and return the functions that doit then reads, by their names."""
+    """Run `init` and return the functions that doit then reads, by name."""
     result = init(root)
     assert result.code == 0, result.output
     return {function.name: function for function in reader.read(root).functions}
@@ -58,7 +58,7 @@ FOLDERS = {
 
 
 def test_folders(tmp_path: Path) -> None:
-    """Folders with a handler in a module of a usual name become functions."""
+    """A folder becomes a function if a module with a usual name defines a handler."""
     found = proposed(write(tmp_path, FOLDERS))
     assert {name: (f.source, f.handler, f.requirements) for name, f in found.items()} == {
         "billing": (
@@ -72,12 +72,12 @@ def test_folders(tmp_path: Path) -> None:
 
 
 def test_what_is_said(tmp_path: Path) -> None:
-    """What was found, what is left to do, and no line of .gitignore that is there already."""
+    """The output lists functions and next steps, without lines that .gitignore already has."""
     output = init(write(tmp_path, FOLDERS)).output
-    assert "lambdas.yaml is written, with 3 functions:\n  billing, from the folder" in output
+    assert "Created lambdas.yaml with 3 functions:\n  billing, from the folder" in output
     assert "add to .gitignore: /dist/\n" in output
     assert "* -text" in output
-    assert "What could not be known" not in output
+    assert "Open questions" not in output
 
 
 SAM = {
@@ -158,21 +158,21 @@ def test_sam(tmp_path: Path) -> None:
 
 
 def test_what_sam_does_not_say(tmp_path: Path) -> None:
-    """What is left out, and what is known at deployment only, is said with its place."""
+    """Skipped functions and values known only at deployment are listed with their place."""
     output = init(write(tmp_path, SAM)).output
     for line in (
-        "template.yaml, Edge: it is for nodejs20.x, not Python; it is left out",
-        "lambda 'old': its runtime python3.8 cannot be built for; choose one of 3.10,",
-        "lambda 'parametrised': its Runtime is '!Ref Version', which is known at deployment only",
-        "template.yaml, Image is a container image, not a ZIP; it is left out",
-        "template.yaml, Inline: its code is written in the template; move it into a folder",
-        "template.yaml, Common is a layer; layers are not proposed",
+        "template.yaml, Edge: it is for nodejs20.x, not Python; skipped",
+        "lambda 'old': its runtime python3.8 is not supported; choose one of 3.10,",
+        "lambda 'parametrised': its Runtime '!Ref Version' is known only at deployment",
+        "template.yaml, Image: a container image, not a ZIP; skipped",
+        "template.yaml, Inline: its code is inside the template; move it into a folder",
+        "template.yaml, Common: a layer; layers are not proposed",
     ):
         assert f"  - {line}" in output
 
 
 def test_serverless_at_the_root(tmp_path: Path) -> None:
-    """A service at the root: each handler's folder is a source, the requirements are shared."""
+    """In a service at the root, each handler's folder is a source; all share the requirements."""
     found = proposed(write(tmp_path, {
         "serverless.yml": """\
 service: shop
@@ -217,7 +217,7 @@ functions:
 
 
 def test_a_package_without_patterns(tmp_path: Path) -> None:
-    """Only patterns have to be written anew; that each function is packed alone is always so."""
+    """Only patterns are an open question; individual packaging is always on here."""
     output = init(write(tmp_path, {
         "serverless.yml": "provider: {name: aws, runtime: python3.12}\n"
         "package: {individually: true}\nfunctions:\n  send: {handler: send/app.handler}\n",
@@ -227,7 +227,7 @@ def test_a_package_without_patterns(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_the_module_merges(tmp_path: Path) -> None:
-    """A folder of `source_path` is packed without its name; `include` keeps it, which is said."""
+    """The module packs the contents of a folder and `include` packs the folder; a note says so."""
     output = init(write(tmp_path, {
         "main.tf": 'module "jobs" {\n  source = "terraform-aws-modules/lambda/aws"\n'
         '  handler = "app.handler"\n  source_path = ["src/jobs", "src/common"]\n}\n',
@@ -235,13 +235,13 @@ def test_a_folder_that_the_module_merges(tmp_path: Path) -> None:
         "src/common/log.py": "",
     })).output  # fmt: skip
     assert (
-        "  - lambda 'jobs': the module packs what is in src/common, 'include' takes common/ as it "
-        "is: name what is in it instead\n"
+        "  - lambda 'jobs': the module packs the contents of src/common, but 'include' packs "
+        "the folder common/: include its contents one by one instead\n"
     ) in output
 
 
 def test_serverless_in_a_folder(tmp_path: Path) -> None:
-    """A service in a folder of its own is the source, as the framework packs it."""
+    """A service in a folder of its own becomes the source, as the framework packs it."""
     found = proposed(write(tmp_path, {
         "services/mail/serverless.yml": "provider: {name: aws, runtime: python3.12}\n"
         "functions:\n  send: {handler: src/send.handler}\n",
@@ -329,7 +329,7 @@ module "vpc" {
 
 
 def test_terraform(tmp_path: Path) -> None:
-    """Literal values of resources and of the module; an archive's folder is the source."""
+    """Literal values of resources and the module are read; an archive's folder is the source."""
     found = proposed(write(tmp_path, TERRAFORM))
     assert {n: (f.source, f.handler, f.pythons, f.architectures) for n, f in found.items()} == {
         "team-keys": ("src/team_keys", "app.handler", ("3.13",), ("arm64",)),
@@ -340,13 +340,13 @@ def test_terraform(tmp_path: Path) -> None:
 
 
 def test_what_terraform_does_not_say(tmp_path: Path) -> None:
-    """What only Terraform knows, and what cannot be read, is said."""
+    """Values known only to Terraform, and unreadable files, are listed as open questions."""
     output = init(write(tmp_path, TERRAFORM)).output
     for line in (
-        "infra/broken.tf cannot be read: ",
-        "lambda 'notify': its runtime is ${var.runtime}, which only Terraform knows",
-        "lambda 'notify': where its code is cannot be told from \"build/notify.zip\"",
-        "lambda 'notify': src/notify is proposed as its source, for its name",
+        "infra/broken.tf: cannot be read: ",
+        "lambda 'notify': its runtime ${var.runtime} is known only to Terraform",
+        "lambda 'notify': its source is unknown: it deploys \"build/notify.zip\"",
+        "lambda 'notify': src/notify is proposed as its source, because of its name",
         "lambda 'jobs': its source_path has patterns or commands; see 'exclude'",
     ):
         assert f"  - {line}" in output
@@ -354,7 +354,7 @@ def test_what_terraform_does_not_say(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tree", [FOLDERS, SAM, TERRAFORM])
 def test_print(tmp_path: Path, tree: dict[str, str]) -> None:
-    """`--print` shows the very file, with the open questions as comments, and writes nothing."""
+    """`--print` shows the same file, with open questions as comments, and writes nothing."""
     write(tmp_path, tree)
     before = sorted(tmp_path.rglob("*"))
     shown = init(tmp_path, "--print")
@@ -367,21 +367,21 @@ def test_print(tmp_path: Path, tree: dict[str, str]) -> None:
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    """A lambdas.yaml is an error; a dodo.py stays, and the line to add is shown."""
+    """An existing lambdas.yaml is an error; an existing dodo.py stays, with a line to add."""
     write(tmp_path, {**FOLDERS, "dodo.py": "def task_mine(): ...\n"})
     output = init(tmp_path).output
-    assert "dodo.py is yours and stays as it is; add this line: from buildlib.tasks" in output
+    assert "Kept your dodo.py; add this line to it: from buildlib.tasks" in output
     assert (tmp_path / "dodo.py").read_text() == "def task_mine(): ...\n"
     (tmp_path / "lambdas.yaml").write_text("# mine\n")
     result = init(tmp_path)
     assert result.code == 1
-    assert "lambdas.yaml: there is one already, and it is not overwritten" in result.output
+    assert "lambdas.yaml already exists and is not overwritten" in result.output
     assert result.output.endswith("\nMore: python -m buildlib errors init-exists\n")
     assert (tmp_path / "lambdas.yaml").read_text() == "# mine\n"
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
-    """An error of the system is said as everywhere else."""
+    """An operating system error is reported as in all other commands."""
     write(tmp_path, FOLDERS)
     (tmp_path / "lambdas.yaml").symlink_to(tmp_path / "nowhere/lambdas.yaml")
     result = init(tmp_path)
@@ -391,30 +391,30 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_a_template_with_a_mistake(tmp_path: Path) -> None:
-    """What cannot be read is named with its line."""
+    """An unreadable file is named with its line."""
     write(tmp_path, {**FOLDERS, "template.yaml": "Resources:\n\tApi: {}\n"})
-    assert "template.yaml:2:1 cannot be read: found character" in init(tmp_path).output
+    assert "template.yaml:2:1: cannot be read: found character" in init(tmp_path).output
 
 
 @pytest.mark.parametrize("files", [{}, {"README.md": ""}, {"app.py": HANDLER}])
 def test_nothing_to_propose(tmp_path: Path, files: dict[str, str]) -> None:
-    """Where there is no function the message has a manifest to start from; nothing is written."""
+    """Without any function, the message contains an example manifest, and nothing is written."""
     result = init(write(tmp_path, files))
     assert result.code == 1
-    assert "nothing here looks like a Lambda function" in result.output
+    assert "found no Lambda function in Python" in result.output
     assert result.output.endswith("\nMore: python -m buildlib errors init-nothing\n")
     assert not (tmp_path / "lambdas.yaml").exists()
     assert ("at the repository's root" in result.output) == ("app.py" in files)
 
 
 def test_names_are_unique(tmp_path: Path) -> None:
-    """Two folders of one name get names of their own."""
+    """Folders with the same name get unique function names."""
     write(tmp_path, {f"{top}/api/app.py": HANDLER for top in ("a", "b", "c")})
     assert set(proposed(tmp_path)) == {"api", "b_api", "c_api"}
 
 
 def test_the_proposal_builds(repository: Repository) -> None:
-    """What was proposed is built by `doit` as it is."""
+    """`doit` builds the proposal unchanged."""
     for name in ("lambdas.yaml", "dodo.py", "lambdas/api/app.py"):
         (repository.root / name).unlink()
     write(repository.root, {

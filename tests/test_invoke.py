@@ -1,4 +1,4 @@
-"""`doit invoke:<id>`: what a function sees on this machine, and what is said of what it does."""
+"""`doit invoke:<id>`: the environment that a function sees on this machine, and the output."""
 
 import json
 import os
@@ -24,7 +24,7 @@ MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), "x86_
 OTHER = {"x86_64": "arm64", "arm64": "x86_64"}[MACHINE]
 PYTHON = "{}.{}".format(*sys.version_info[:2])
 
-# What it does is in the event: an expression or a statement.
+# The event holds the code to run: an expression or a statement.
 PROBE = """
 import os, sys, time
 START = "initialised"
@@ -39,13 +39,13 @@ def handler(event, context):
 
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder where AWS's client and emulator are installed, once for all tests."""
+    """Return the folder with AWS's client and emulator, installed once for all tests."""
     return tmp_path_factory.mktemp("invoke")
 
 
 @pytest.fixture
 def probe(repository: Repository, tools: Path) -> Repository:
-    """Give a repository whose function does what the event says, for this machine's Python."""
+    """Give a repository whose function runs the event's code, for this machine's Python."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV", "CI"))}
     nowhere = "unix:///there/is/no/engine.sock"
     repository.environment = environment | {"DOCKER_HOST": nowhere, "SECRET_OF_THE_HOST": "x"}
@@ -69,10 +69,10 @@ def manifest(python: str = PYTHON, architecture: str = MACHINE) -> str:
 def invoke(
     repository: Repository, event: object, *options: str, code: int = 0
 ) -> tuple[Any, str, str]:
-    """Return the response, and what is on stdout and on stderr."""
+    """Return the response, stdout and stderr."""
     text = event if isinstance(event, str) else json.dumps(event)
     done = subprocess.run(
-        # Apart, doit would take what has a "=" for one of its variables.
+        # As a separate word, doit would take an event with a "=" for one of its variables.
         repository.command("invoke:api", f"--event={text}", *options),
         cwd=repository.root,
         env=repository.environment,
@@ -95,12 +95,12 @@ def invoke(
 
 
 def get(repository: Repository, expression: str, *options: str) -> Any:  # noqa: ANN401 - any JSON
-    """Return the value of an expression in the function."""
+    """Evaluate an expression in the function."""
     return invoke(repository, {"get": expression}, *options)[0]
 
 
 def test_it_is_built_first(probe: Repository) -> None:
-    """A first invocation builds the ZIP; response, logs and both durations are shown."""
+    """A first invocation builds the ZIP, and shows response, logs and both durations."""
     response, output, errors = invoke(probe, {"get": "event", "do": "print('within')"})
     assert ".  zip:api" in output
     assert response == {"get": "event", "do": "print('within')"}
@@ -114,7 +114,7 @@ def test_it_is_built_first(probe: Repository) -> None:
 
 
 def test_the_environment_is_lambdas(probe: Repository) -> None:
-    """The variables that Lambda documents are there, and none of this machine's."""
+    """The function sees the variables that Lambda documents, and none of this machine's."""
     seen = get(probe, "dict(os.environ)")
     task = seen["LAMBDA_TASK_ROOT"]
     expected = {
@@ -140,14 +140,14 @@ def test_the_environment_is_lambdas(probe: Repository) -> None:
 
 
 def test_the_packages_are_lambdas(probe: Repository) -> None:
-    """The runtime's boto3 is there; packages of this machine, of doit's environment, are not."""
+    """The function can import the runtime's boto3, and no packages of this machine or of doit."""
     assert get(probe, "__import__('boto3').__version__")
     found = "[__import__('importlib.util').util.find_spec(n) for n in ('doit', 'pytest', 'pip')]"
     assert get(probe, found) == [None, None, None]
 
 
 def test_the_code_cannot_be_changed(probe: Repository) -> None:
-    """Neither a file nor a folder can be written to, nor be made writable; /tmp can."""
+    """Code files and folders are read-only and cannot be made writable; /tmp is writable."""
     tried = """
 def attempt(action):
     try:
@@ -171,7 +171,7 @@ if event["root"]:
 
 
 def test_nothing_is_left(probe: Repository, tmp_path: Path) -> None:
-    """The unpacked folder is gone, and so is every process, also of those that hang."""
+    """Afterwards the unpacked folder and all processes are gone, even hanging ones."""
     probe.environment["TMPDIR"] = str(tmp_path / "temporary")
     (tmp_path / "temporary").mkdir()
     child = "import subprocess; event['pid'] = subprocess.Popen(['sleep', '300']).pid"
@@ -191,20 +191,20 @@ def test_nothing_is_left(probe: Repository, tmp_path: Path) -> None:
     ],
 )
 def test_a_handler_that_fails(probe: Repository, event: object, said: str) -> None:
-    """Exit code 1, the error as the caller gets it, and in a line."""
+    """A failing handler gives exit code 1, the error response, and the error in one line."""
     response, output, _ = invoke(probe, event, code=1)
     assert said in output
     assert "errorType" in response
 
 
 def test_a_traceback_is_in_the_logs(probe: Repository) -> None:
-    """Lines of a traceback are lines in what is shown."""
+    """Each line of a traceback is a line of the output."""
     errors = invoke(probe, {"get": "1 / 0"}, code=1)[2]
     assert "  | [ERROR] ZeroDivisionError: division by zero\n  | Traceback (most" in errors
 
 
 def test_a_function_that_takes_too_long(probe: Repository) -> None:
-    """The timeout is that of the option, and the function knows how much is left."""
+    """The option sets the timeout, and the function can query the remaining time."""
     _, output, _ = invoke(probe, {"do": "time.sleep(30)"}, "--timeout", "1", code=1)
     assert "Task timed out after 1.00 seconds" in output
     left = get(probe, "context.get_remaining_time_in_millis()", "--timeout", "100")
@@ -212,7 +212,7 @@ def test_a_function_that_takes_too_long(probe: Repository) -> None:
 
 
 def test_a_module_that_cannot_be_imported(probe: Repository) -> None:
-    """An error at initialisation is one of the invocation."""
+    """An error during initialisation is an error of the invocation."""
     probe.write({"lambdas/api/app.py": "import nothing_like_it\ndef handler(e, c): ...\n"})
     _, output, errors = invoke(probe, {}, code=1)
     assert "Runtime.ImportModuleError: Unable to import module 'app'" in output
@@ -220,13 +220,13 @@ def test_a_module_that_cannot_be_imported(probe: Repository) -> None:
 
 
 def test_a_response_that_looks_like_an_error(probe: Repository) -> None:
-    """A function may return such an object: only what the runtime reports is a failure."""
+    """A returned object may look like an error; only the runtime reports failures."""
     event = {"get": "{'errorType': 'a', 'errorMessage': 'b', 'requestId': 'c', 'stackTrace': []}"}
     assert invoke(probe, event)[0]["errorType"] == "a"
 
 
 def test_the_event(probe: Repository) -> None:
-    """It is a file, stdin, or JSON."""
+    """The event is a file, stdin, or JSON."""
     probe.write({"event.json": '{"get": "[1, 2]"}'})
     assert invoke(probe, "event.json")[0] == [1, 2]
     assert invoke(probe, "-")[0] == 42
@@ -236,7 +236,7 @@ def test_the_event(probe: Repository) -> None:
 
 
 def test_the_environment_file(probe: Repository) -> None:
-    """Its variables reach the function; those that Lambda sets are refused, all at once."""
+    """The file's variables reach the function; reserved variables are refused, all at once."""
     probe.write(
         {".env": "# of the function\nA=1 = 'x'\nSECRET_OF_THE_HOST\nAWS_REGION=eu-west-1\n"}
     )
@@ -244,40 +244,40 @@ def test_the_environment_file(probe: Repository) -> None:
     assert get(probe, names, "--env-file", ".env") == ["1 = 'x'", "x", "eu-west-1"]
     probe.write({".env": "_HANDLER=x\n1=2\n"})
     output = invoke(probe, {}, "--env-file", ".env", code=1)[1]
-    assert ".env:1: _HANDLER is set by Lambda; leave it out" in output
+    assert ".env:1: Lambda sets _HANDLER; remove this line" in output
     assert ".env:2: expected NAME=VALUE" in output
     assert "cannot be read" in invoke(probe, {}, "--env-file", "none", code=1)[1]
 
 
 def test_options_out_of_range(probe: Repository) -> None:
-    """An option that cannot be used is a message."""
+    """Each invalid option gives a message."""
     assert "expected 1 to 900 seconds" in invoke(probe, {}, "--timeout", "901", code=1)[1]
     output = invoke(probe, {}, "--python", "/bin/false", code=1)[1]
-    assert "--python /bin/false is not a Python that starts" in output
+    assert "--python /bin/false is not a working Python" in output
     output = invoke(probe, {}, "--where", "image", code=1)[1]
-    assert "the image needs an engine, and none answers" in output
+    assert "Cannot connect to the Docker engine at" in output
 
 
 def test_another_architecture(probe: Repository) -> None:
-    """Without an engine, what is for another machine cannot be run, and why is said."""
+    """Without an engine, a ZIP for another architecture cannot run; the message says why."""
     probe.write({"lambdas.yaml": manifest(architecture=OTHER)})
     output = invoke(probe, {}, code=1)[1]
     assert f"'api' is for {OTHER} on Linux" in output
-    assert "not in the image: the image needs an engine" in output
+    assert "not in the image: Cannot connect to the Docker engine at" in output
 
 
 def test_no_such_interpreter(probe: Repository) -> None:
-    """Without the runtime's Python, it says how to get one."""
+    """Without the runtime's Python, the message says how to get one."""
     probe.write({"lambdas.yaml": manifest(python="3.10")})
     probe.environment |= {"PYENV_ROOT": "/nowhere", "HOME": "/nowhere", "PATH": "/bin:/usr/bin"}
     if Path("/usr/bin/python3.10").exists():
         pytest.skip("the system has this Python")
     output = invoke(probe, {}, code=1)[1]
-    assert "'api' needs Python 3.10, and there is none here" in output
+    assert "'api' needs Python 3.10, which was not found" in output
 
 
 def test_without_the_emulator(probe: Repository, tmp_path: Path) -> None:
-    """What cannot be installed is a message with the ways out; nothing stands in for it."""
+    """If a tool cannot be installed, the message lists the alternatives; no substitute runs."""
     (probe.root / "build/invoke").unlink()
     probe.environment |= {
         "UV_CACHE_DIR": str(tmp_path / "empty"),
@@ -287,12 +287,12 @@ def test_without_the_emulator(probe: Repository, tmp_path: Path) -> None:
     for name in ("UV_FIND_LINKS", "PIP_FIND_LINKS"):
         probe.environment.pop(name, None)
     output = invoke(probe, {}, code=1)[1]
-    assert "AWS's runtime interface emulator could not be installed" in output
+    assert "failed to install AWS's runtime interface emulator" in output
     assert "LAMBDA_ZIP_EMULATOR" in output
 
 
 def test_the_tasks_are_there_when_named(probe: Repository) -> None:
-    """`doit list --all` shows them; a plain `doit` does not make them."""
+    """`doit list --all` shows the tasks; a plain `doit` does not run them."""
     assert "invoke:api" in probe.doit("list", "--all").output
     assert "invoke" not in probe.doit().output
     assert "name a variant" in probe.doit("invoke", code=3).output
@@ -309,7 +309,7 @@ def open_folder() -> Iterator[Path]:
 
 @pytest.mark.root
 def test_root_becomes_nobody(probe: Repository, open_folder: Path) -> None:
-    """Run by root, with an interpreter that all can reach, the function runs as `nobody`."""
+    """If root runs doit, and all users can reach the interpreter, the function runs as `nobody`."""
     system = "/usr/bin/python3"
     done = subprocess.run(
         [system, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],

@@ -1,4 +1,4 @@
-"""A wheel whose tag lies is found by what is in it, before its environment is used."""
+"""The content of a wheel reveals a wrong tag, before anything uses its environment."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
 
 @pytest.fixture
 def native(repository: Repository, index: Index) -> Repository:
-    """Give the repository with one function that requires `native`, which is not published yet."""
+    """Give the repository with one function that requires `native`, not yet published."""
     repository.environment["UV_INDEX_URL"] = index.url
     repository.write({"lambdas/api/requirements.txt": "native\n"})
     return repository
@@ -54,8 +54,8 @@ def native(repository: Repository, index: Index) -> Repository:
 def test_a_wheel_that_lies(  # noqa: PLR0913, PLR0917
     native: Repository, index: Index, tag: str, name: str, content: bytes, text: str
 ) -> None:
-    """It stops the step `venv` with package, file, what it is, what the runtime has, and a remedy;
-    nothing of it stays, and another run says the same.
+    """The step `venv` fails with package, file, problem, runtime and remedy; it leaves nothing
+    behind, and another run fails in the same way.
     """
     files: dict[str, str | bytes] = {"native/__init__.py": "", name: content}
     index.add("native", files=files, tag=tag)
@@ -63,13 +63,13 @@ def test_a_wheel_that_lies(  # noqa: PLR0913, PLR0917
         result = native.fails()
         assert f"  native 1.0: {name} {text}\n" in result.output
         assert "Python 3.13 on x86_64 (Amazon Linux 2023, glibc 2.34)" in result.message
-        assert "Ask for another release in lambdas/api/requirements.txt" in result.message
+        assert "Require another release in lambdas/api/requirements.txt" in result.message
         assert not (native.root / "dist").exists()
         assert not list(native.root.glob("build/env/*"))
 
 
 def test_all_at_once(native: Repository, index: Index) -> None:
-    """Whoever has two wrong packages reads of both."""
+    """Two wrong packages are both reported."""
     index.add("native", files={"native.so": shared_object(AARCH64)}, requires=("other",))
     index.add("other", files={"other.so": shared_object(versions=("GLIBC_2.35",))})
     message = native.fails().message
@@ -78,8 +78,8 @@ def test_all_at_once(native: Repository, index: Index) -> None:
 
 
 def test_what_is_excluded_may_be_wrong(native: Repository, index: Index) -> None:
-    """A file that is not in the ZIP may be for anything; a variant that shares the environment and
-    does not exclude the file stops all the same.
+    """An excluded file may be for any platform, but a variant that shares the environment without
+    excluding the file still fails.
     """
     index.add("native", files={"native/__init__.py": "", "native/arm.so": shared_object(AARCH64)})
     manifest = MANIFEST + "    exclude: [/native/arm.so]\n"
@@ -109,7 +109,7 @@ def test_what_is_excluded_may_be_wrong(native: Repository, index: Index) -> None
 def test_real_wheels(  # noqa: PLR0913, PLR0917
     native: Repository, index: Index, tmp_path: Path, python: str, platform: str, text: str
 ) -> None:
-    """What real projects compiled for something else is recognised under a tag that lies."""
+    """Real machine code for another platform is recognised under a wrong tag."""
     folder = tmp_path / "real"
     subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""What a run shows: on a real terminal, on a pipe, in CI; and how it ends."""
+"""The output of a run on a real terminal, on a pipe and in CI, and its end."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def on_terminal(
     code: int = 0,
     **environment: str,
 ) -> str:
-    """Run doit on a pseudo-terminal and return what it wrote; Ctrl-C is typed once `when` says."""
+    """Run doit on a pseudo-terminal and return its output; press Ctrl-C once `when` is true."""
     master, slave = pty.openpty()
     process = subprocess.Popen(
         repository.command(*arguments),
@@ -51,7 +51,7 @@ def on_terminal(
                 break
             output += chunk
         if not typed and when(output.decode(errors="replace")):
-            os.killpg(process.pid, signal.SIGINT)  # as the terminal does
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does
             typed = True
     os.close(master)
     assert process.wait(timeout=30) == code, output.decode()
@@ -61,18 +61,18 @@ def on_terminal(
 
 
 def plain(text: str) -> str:
-    """Return a terminal's text without control codes."""
+    """Return a terminal's output without control codes."""
     return CONTROL.sub("", text)
 
 
 @pytest.fixture
 def slow(dependent: Repository, index: Index) -> Repository:
-    """Give a repository whose index takes its time, so that live lines are seen."""
+    """Give a repository with a slow index, so that live lines appear."""
     answer = index.answer
 
     def late(request: object) -> None:
         time.sleep(0.4)
-        answer(request)  # type: ignore[arg-type] # it is what the server gives
+        answer(request)  # type: ignore[arg-type] # the server's own value
 
     index.answer = late  # type: ignore[method-assign] # of this one index
     return dependent
@@ -83,7 +83,7 @@ PARALLEL = [(), ("-n", "2"), ("-n", "2", "-P", "thread")]
 
 @pytest.mark.parametrize("options", PARALLEL)
 def test_on_a_terminal(slow: Repository, options: tuple[str, ...]) -> None:
-    """Running steps are shown live; then a table and one line of totals; no line is left over."""
+    """Live lines show running steps, then a table and totals follow, and no live line remains."""
     output = on_terminal(slow, *options)
     assert re.search(r"api +(lock|venv) +\d+ s", plain(output)), output
     end = plain(output)[plain(output).rindex("variant ") :]
@@ -96,13 +96,13 @@ def test_on_a_terminal(slow: Repository, options: tuple[str, ...]) -> None:
     assert re.search(rf"^api +built +first build in this checkout .* {sha256}\s*$", end, re.MULTILINE)
     assert re.fullmatch(r"3 built in \d+\.\d s", lines[-1])
     assert ".  " not in plain(output)
-    assert output.count("\x1b[?25l") == output.count("\x1b[?25h")  # the cursor is given back
+    assert output.count("\x1b[?25l") == output.count("\x1b[?25h")  # the cursor is visible again
     assert not (slow.root / "build/activity").exists()
 
 
 @pytest.mark.parametrize("options", PARALLEL)
 def test_an_unchanged_run_on_a_terminal(repository: Repository, options: tuple[str, ...]) -> None:
-    """A run without work is one line, and rich is not even loaded."""
+    """A run without work prints one line, and does not even import rich."""
     repository.doit()
     repository.write({"dodo.py": "from buildlib.tasks import *\nimport atexit, sys\n"
                       "atexit.register(lambda: print('rich' in sys.modules))\n"})  # fmt: skip
@@ -112,7 +112,7 @@ def test_an_unchanged_run_on_a_terminal(repository: Repository, options: tuple[s
 
 
 def test_what_changed(repository: Repository) -> None:
-    """The table says why a variant was built, and by how much its sizes changed."""
+    """The table gives the reason for each build, and the change in size."""
     repository.doit()
     repository.write({"lambdas/api/app.py": HANDLER + "#" * 50})
     output = plain(on_terminal(repository))
@@ -125,7 +125,7 @@ def test_what_changed(repository: Repository) -> None:
 
 
 def test_no_color(repository: Repository) -> None:
-    """With NO_COLOR there are no colours, on a terminal too; without it there are."""
+    """With NO_COLOR there are no colours, even on a terminal; without it there are."""
     assert COLOUR.search(on_terminal(repository))
     repository.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
     coloured = COLOUR.findall(on_terminal(repository, NO_COLOR="1"))
@@ -134,7 +134,7 @@ def test_no_color(repository: Repository) -> None:
 
 @pytest.mark.parametrize("environment", [{"CI": "true"}, {"TERM": "dumb"}])
 def test_a_terminal_without_live_lines(repository: Repository, environment: dict[str, Any]) -> None:
-    """In CI, and where there is no cursor, a terminal gets the plain lines."""
+    """In CI, and on a terminal without a cursor, the output is plain lines."""
     output = on_terminal(repository, **environment)
     assert "\x1b" not in output
     assert ".  zip:api\n" in output
@@ -142,7 +142,7 @@ def test_a_terminal_without_live_lines(repository: Repository, environment: dict
 
 @pytest.mark.parametrize("options", PARALLEL)
 def test_on_a_pipe(dependent: Repository, options: tuple[str, ...]) -> None:
-    """Without a terminal: doit's plain lines, one for each built variant, and the totals."""
+    """Without a terminal, the output is doit's plain lines, a line for each variant, and totals."""
     result = dependent.doit(*options)
     assert "\x1b" not in result.output
     assert {"zip:api", "lock:api"} <= set(result.ran)
@@ -159,7 +159,7 @@ def test_on_a_pipe(dependent: Repository, options: tuple[str, ...]) -> None:
 
 
 def test_github_actions(dependent: Repository) -> None:
-    """In GitHub Actions each variant's lines are a group, and an error names file and line."""
+    """In GitHub Actions, each variant's lines are a group, and an error names file and line."""
     dependent.write({"lambdas/api/requirements.txt": "beta\n./local\n"})
     environment: dict[str, Any] = {"GITHUB_ACTIONS": "true"}
     output = dependent.doit("-c", code=None, **environment).output
@@ -181,7 +181,7 @@ def test_github_actions(dependent: Repository) -> None:
 
 @pytest.mark.parametrize("options", PARALLEL)
 def test_a_failure_is_said_once(repository: Repository, options: tuple[str, ...]) -> None:
-    """A failure's message is there once, without doit's frame, on a terminal and on a pipe."""
+    """A failure's message appears once, without doit's frame, on a terminal and on a pipe."""
     repository.write({"lambdas/api/app.py": "nothing = 1\n"})
     for output in (
         repository.doit(*options, code=1).output,
@@ -195,7 +195,7 @@ def test_a_failure_is_said_once(repository: Repository, options: tuple[str, ...]
 
 
 def test_what_only_depends_on_a_failure(dependent: Repository) -> None:
-    """With `-c` a failed lock counts for its variants; what waited for it is not a failure more."""
+    """With `-c`, a failed lock counts for its variants, and dependent tasks add no failures."""
     dependent.write({"lambdas/jobs/requirements.txt": "./local\n"})
     output = dependent.doit("-c", code=None).output
     assert output.count("failed\n") == 1
@@ -205,7 +205,7 @@ def test_what_only_depends_on_a_failure(dependent: Repository) -> None:
 
 @pytest.mark.parametrize("reporter", ["console", "json", "zero", "executed-only", "error-only"])
 def test_other_reporters(repository: Repository, reporter: str) -> None:
-    """What doit has for reporters works as before when it is asked for."""
+    """The reporters of doit still work on request."""
     output = repository.doit("-r", reporter).output
     assert "1 built" not in output
     if reporter == "json":
@@ -217,7 +217,7 @@ def test_other_reporters(repository: Repository, reporter: str) -> None:
 
 @pytest.mark.parametrize("options", PARALLEL)
 def test_interrupted(slow: Repository, options: tuple[str, ...]) -> None:
-    """Ctrl-C ends the run with one line; the exit code is a shell's for it."""
+    """Ctrl-C ends the run with one line, and with a shell's exit code for SIGINT."""
     slow.doit("lock")
     output = on_terminal(
         slow,
@@ -236,7 +236,7 @@ def test_interrupted(slow: Repository, options: tuple[str, ...]) -> None:
 
 
 def test_what_was_not_looked_at_is_not_unchanged(slow: Repository) -> None:
-    """Ctrl-C in `zip`, with what comes before up to date: that variant is not unchanged."""
+    """After Ctrl-C in `zip`, the variant is not unchanged, though earlier steps are up to date."""
     slow.doit("touch")
     slow.write({"dodo.py": DODO + (
         "from buildlib.steps import run as steps\n"
@@ -250,7 +250,7 @@ def test_what_was_not_looked_at_is_not_unchanged(slow: Repository) -> None:
 
 @pytest.mark.parametrize("name", ["verify:api", "watch"])
 def test_a_failure_that_builds_nothing(repository: Repository, name: str) -> None:
-    """What has no part in the summary fails in the same words, and is annotated."""
+    """A failed task outside the summary is reported in the same words, and annotated."""
     arguments = [name, "nix"] if name == "watch" else [name]
     output = repository.doit(*arguments, code=1, GITHUB_ACTIONS="true").output
     assert f"{name} failed\n" in output
@@ -259,7 +259,7 @@ def test_a_failure_that_builds_nothing(repository: Repository, name: str) -> Non
 
 
 def test_what_needs_a_failure(repository: Repository) -> None:
-    """A task of one's own that needs one that failed is said not to have run."""
+    """A user's task that needs a failed one is reported as not run."""
     repository.write({
         "dodo.py": DODO + "def task_go():\n    return {'actions': ['true'], 'task_dep': ['zip']}\n",
         "lambdas/api/app.py": "nothing = 1\n",
@@ -270,7 +270,7 @@ def test_what_needs_a_failure(repository: Repository) -> None:
 
 
 def test_annotations_without_a_line(dependent: Repository) -> None:
-    """An error about a file as a whole names it, and one about a lambda where it is declared."""
+    """An error about a whole file names the file; one about a lambda names its declaration."""
     environment = {"GITHUB_ACTIONS": "true"}
     dependent.write({
         "lambdas/api/requirements.txt": "nowhere\n",
@@ -283,7 +283,7 @@ def test_annotations_without_a_line(dependent: Repository) -> None:
 
 
 def test_tasks_of_others(repository: Repository) -> None:
-    """A task that is not ours has the terminal for itself while it runs."""
+    """A user's task has the terminal to itself while it runs."""
     repository.write({"dodo.py": DODO + (
         "def say():\n    for n in range(8):\n        print('mine', n)\n        time.sleep(0.1)\n"
         "def task_other():\n    return {'actions': [say], 'task_dep': ['zip:api']}\n"
@@ -294,7 +294,7 @@ def test_tasks_of_others(repository: Repository) -> None:
 
 
 def test_warnings_are_shown_once(dependent: Repository, index: Index) -> None:
-    """What a step warns of stands above the live lines, whichever process says it."""
+    """Warnings of a step appear above the live lines, whichever process logs them."""
     dependent.doit("lock")
     dependent.doit("venv:api")
     cache = dependent.environment["UV_CACHE_DIR"]

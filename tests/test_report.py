@@ -1,4 +1,4 @@
-"""`doit report`: one page about what is in dist/, made when it is asked for."""
+"""`doit report`: one page about dist/, written on demand."""
 
 import json
 import os
@@ -16,12 +16,12 @@ DOCKER = "    install: docker\n    docker: {setup: ['true']}\n"
 
 
 def page(repository: Repository) -> str:
-    """Return the report, each run of white space as one space."""
+    """Return the report, with each run of white space as one space."""
     return re.sub(r"\s+", " ", (repository.root / "dist/report.html").read_text())
 
 
 def seconds(repository: Repository) -> dict[str, float]:
-    """Return the times that are kept, by step and variant."""
+    """Return the recorded times, by step and variant."""
     top = repository.root / "build/times"
     return {
         path.relative_to(top).with_suffix("").as_posix(): json.loads(path.read_text())["seconds"]
@@ -30,7 +30,7 @@ def seconds(repository: Repository) -> dict[str, float]:
 
 
 def test_on_demand(dependent: Repository) -> None:
-    """It is made when asked for, says where it is, and is up to date until something changes."""
+    """The task writes the page, prints its path, and is up to date until something changes."""
     dependent.doit()
     assert not (dependent.root / "dist/report.html").exists()
     made = dependent.doit("report")
@@ -46,7 +46,7 @@ def test_on_demand(dependent: Repository) -> None:
 
 
 def test_it_builds_first(dependent: Repository) -> None:
-    """Without a build there is one first; what it says is of that."""
+    """Without a build, the task builds first and reports on that build."""
     dependent.doit("-n", "2", "report")
     for name, entry in dependent.index().items():
         assert f'<a href="#v-{name}">' in page(dependent)
@@ -54,7 +54,7 @@ def test_it_builds_first(dependent: Repository) -> None:
 
 
 def test_damage_is_mended(repository: Repository) -> None:
-    """A page that someone changed or removed is made again, as it was."""
+    """A modified or missing page is written again, with the same bytes."""
     repository.doit("report")
     path = repository.root / "dist/report.html"
     before = path.read_bytes()
@@ -67,7 +67,7 @@ def test_damage_is_mended(repository: Repository) -> None:
 
 
 def test_clean(repository: Repository) -> None:
-    """It can be removed alone, and goes with what it is about."""
+    """`doit clean` removes the page alone, or together with dist/."""
     repository.doit("report")
     repository.doit("clean", "report")
     assert {path.name for path in (repository.root / "dist").iterdir()} == {
@@ -79,19 +79,19 @@ def test_clean(repository: Repository) -> None:
 
 
 def test_dist_goes_on_beside_it(dependent: Repository) -> None:
-    """What is pruned, described or looked at in dist/ is not disturbed by it."""
+    """The page does not disturb pruning, checks or descriptions in dist/."""
     dependent.doit("report")
     manifest = dependent.root / "lambdas.yaml"
     manifest.write_text(manifest.read_text().partition("  jobs:")[0])
     dependent.doit()
     assert dependent.sha256().keys() == {"api"}
-    assert "jobs-py3.12-x86_64" in page(dependent)  # it is of the last `doit report`
+    assert "jobs-py3.12-x86_64" in page(dependent)  # as of the last `doit report`
     dependent.doit("report")
     assert "jobs" not in page(dependent)
 
 
 def test_dependencies(dependent: Repository, index: Index) -> None:
-    """Versions are those of the lock, licences those of the metadata in the ZIP."""
+    """Versions come from the lock, licences from the metadata in the ZIP."""
     for name, content in index.files.items():
         licence = "License-Expression: MIT" if name.startswith("alpha") else "License: <b>BSD</b>"
         index.files[name] = with_metadata(content, f"{licence}\n")
@@ -104,7 +104,7 @@ def test_dependencies(dependent: Repository, index: Index) -> None:
 
 
 def test_left_out(repository: Repository) -> None:
-    """What no engine was there for is named as that, and its tasks as not built."""
+    """A variant left out for lack of an engine is named with that reason."""
     manifest = repository.root / "lambdas.yaml"
     text = manifest.read_text() + "  native:\n    handler: app.handler\n" + DOCKER
     repository.write({
@@ -114,15 +114,14 @@ def test_left_out(repository: Repository) -> None:
     })  # fmt: skip
     repository.doit("report", DOCKER_HOST="unix:///there/is/no/engine.sock")
     assert "1 of 2 variants are in dist/" in page(repository)
-    assert (
-        "Not in dist/: <strong>native</strong>. Dependencies are installed in a container"
-        in page(repository)
+    assert "Not in dist/: <strong>native</strong>. Its dependencies need a container" in page(
+        repository
     )
 
 
 @pytest.mark.parametrize("options", [(), ("-n", "2"), ("-n", "2", "-P", "thread")])
 def test_times(dependent: Repository, options: tuple[str, ...]) -> None:
-    """Every step that ran is timed, in processes and threads, too; nothing else changes by it."""
+    """Every executed step is timed, also in processes and threads; timing changes nothing else."""
     ran = {task.replace(":", "/") for task in dependent.doit(*options).ran}
     found = seconds(dependent)
     assert found.keys() == {name for name in ran if name != "index"}
@@ -132,7 +131,7 @@ def test_times(dependent: Repository, options: tuple[str, ...]) -> None:
 
 
 def test_times_are_of_this_build(dependent: Repository) -> None:
-    """A step that had nothing to do for what is in dist/ has no time, whatever it took before."""
+    """A step that was up to date for the present ZIP has no time, even if it had one before."""
     dependent.doit("report")
     row = (
         r'<tr> <th scope="row">api</th>' + r' <td class="number" data-value="[\d.]+">(.*?)</td>' * 5
@@ -149,7 +148,7 @@ def test_times_are_of_this_build(dependent: Repository) -> None:
 
 
 def test_times_that_cannot_be_kept(repository: Repository) -> None:
-    """They are no reason to fail."""
+    """Times that cannot be written do not fail the build."""
     repository.write({"build/times": "a file, where a folder should be"})
     repository.doit("report")
     assert "Nothing was built on this machine." in page(repository)
@@ -157,7 +156,7 @@ def test_times_that_cannot_be_kept(repository: Repository) -> None:
 
 @pytest.mark.parametrize("name", ["vl_convert", "jinja2"])
 def test_without_the_extra(repository: Repository, tmp_path: Path, name: str) -> None:
-    """It is said what to install; everything else works."""
+    """Without the extra, the message says what to install, and everything else works."""
     (tmp_path / f"{name}.py").write_text("raise ImportError\n")
     environment: dict[str, Any] = {"PYTHONPATH": os.pathsep.join([str(tmp_path)])}
     repository.doit(**environment)

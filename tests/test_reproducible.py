@@ -1,4 +1,4 @@
-"""The same bytes, wherever, whenever and by whatever Python they are built."""
+"""The same bytes, wherever, whenever and with whatever Python the build runs."""
 
 import functools
 import hashlib
@@ -17,7 +17,7 @@ from tests.conftest import Index, Repository
 
 ROOT = Path(__file__).parent.parent
 
-# Of the repository below, version 1 of the byte contract (see tests/test_archive.py).
+# For the repository below, version 1 of the byte contract (see tests/test_archive.py).
 GOLDEN = {
     "api": "f059d8ed927ed30bc16be456e1d7fa8084b73488a88f1f6f81968ba977fb3622",
     "jobs-py3.12-x86_64": "ccd9f6ee836fa8f7bc7da23ab31d5a7197c5a563800404be79bc7b8583bc4f6a",
@@ -26,7 +26,7 @@ GOLDEN = {
 
 
 def interpreters() -> list[str]:
-    """Return every Python from 3.11 up on this machine, this one first."""
+    """Return every Python from 3.11 up on this machine, starting with this one."""
     found = {sys.version_info[:2]: sys.executable}
     names = [f"python3.{minor}" for minor in range(11, 20)]
     candidates = [shutil.which(name) for name in names]
@@ -70,7 +70,7 @@ def source(dependent: Repository, index: Index) -> Repository:
 
 
 def copy(source: Repository, target: Path, *, order: int, umask: int) -> Repository:
-    """Check the repository out elsewhere: another order of creation, other modes and mtimes."""
+    """Check the repository out elsewhere, with another creation order, other modes and mtimes."""
     paths = [
         path
         for path in sorted(source.root.rglob("*"))
@@ -89,7 +89,7 @@ def copy(source: Repository, target: Path, *, order: int, umask: int) -> Reposit
 
 def test_golden_bytes_in_any_surroundings(source: Repository, tmp_path: Path) -> None:
     """Folder, umask, clock, time zone, locale, home, hash seed, order, modes, uv's settings and the
-    number of processes reach no byte: all equal the committed values.
+    number of processes affect no byte: every build gives the committed values.
     """
     surroundings = [
         (0o022, [], {"TZ": "UTC", "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0"}),
@@ -118,7 +118,7 @@ def test_golden_bytes_in_any_surroundings(source: Repository, tmp_path: Path) ->
 
 @functools.cache
 def _environment_of(python: str, folder: Path) -> str:
-    """Return a Python of a virtual environment of `python` that has this package."""
+    """Return a Python in a virtual environment of `python` that has this package."""
     uv = find_uv_bin()
     subprocess.run([uv, "venv", "-q", "--python", python, str(folder)], check=True)
     target = folder / "bin/python"
@@ -141,7 +141,7 @@ def test_every_python_gives_the_same(
 
 
 def test_what_one_version_wrote_serves_another(source: Repository, tmp_path: Path) -> None:
-    """A build/ that is restored elsewhere, with new times and inodes, leaves nothing to do."""
+    """A build/ restored elsewhere, with new times and inodes, is up to date."""
     source.doit()
     before = source.sha256()
     target = copy(source, tmp_path / "elsewhere", order=2, umask=0o022)
@@ -153,7 +153,7 @@ def test_what_one_version_wrote_serves_another(source: Repository, tmp_path: Pat
 
 
 def test_metadata_can_be_read(source: Repository, tmp_path: Path) -> None:
-    """In the unpacked ZIP, importlib.metadata finds the distributions, and RECORD is true."""
+    """In the unpacked ZIP, importlib.metadata finds the distributions, and RECORD is correct."""
     source.doit("zip:api")
     folder = tmp_path / "task"
     shutil.unpack_archive(source.root / "dist/api.zip", folder)
@@ -179,7 +179,7 @@ def test_metadata_can_be_read(source: Repository, tmp_path: Path) -> None:
 
 
 def test_the_users_cache_is_left_alone(source: Repository) -> None:
-    """Nothing that is done to the tree reaches uv's cache: no bytes, no modes, no times."""
+    """No step changes bytes, modes or times in uv's cache."""
     cache = Path(source.environment["UV_CACHE_DIR"])
 
     def state() -> dict[str, tuple[str, int, int]]:

@@ -1,11 +1,11 @@
-"""Distributions that are built from source, where the manifest allows it."""
+"""Distributions built from source, where the manifest allows it."""
 
 import io
 import tarfile
 
 from tests.conftest import Index, Repository
 
-# A build backend (PEP 517) of the distribution itself, so that building needs no other packages.
+# A build backend (PEP 517) inside the distribution, so that building needs no other packages.
 BACKEND = """
 import zipfile
 def build_wheel(directory, config_settings=None, metadata_directory=None):
@@ -34,7 +34,7 @@ MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
 
 
 def add_sdist(index: Index, tag: str, content: str = r"'S = 1\n'") -> None:
-    """Publish a source distribution whose wheel will have this tag, and content by this code."""
+    """Publish a source distribution; its wheel has this tag, and `code` generates its content."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w:gz") as archive:
         for name, text in (
@@ -49,7 +49,7 @@ def add_sdist(index: Index, tag: str, content: str = r"'S = 1\n'") -> None:
 
 
 def test_only_what_is_named_is_built(dependent: Repository, index: Index) -> None:
-    """Without `allow_sdist` a source distribution is refused; with it, a pure one is built."""
+    """Without `allow_sdist`, a source distribution is refused; with it, a pure one is built."""
     add_sdist(index, "py3-none-any")
     dependent.write({"lambdas/api/requirements.txt": "sauce\nbeta\n", "lambdas.yaml": MANIFEST})
     message = dependent.fails("zip:api").message
@@ -65,7 +65,7 @@ def test_only_what_is_named_is_built(dependent: Repository, index: Index) -> Non
 
 
 def test_what_is_compiled_here_is_refused(dependent: Repository, index: Index) -> None:
-    """A source distribution that turns out not to be pure Python does not get into a ZIP."""
+    """A source distribution that turns out not to be pure Python never reaches a ZIP."""
     add_sdist(index, "cp313-cp313-manylinux_2_17_x86_64")
     dependent.write({
         "lambdas/api/requirements.txt": "sauce\n",

@@ -1,14 +1,14 @@
-"""Files that look like credentials stop the build, unless they are allowed on purpose."""
+"""Files that look like credentials stop the build, unless the manifest allows them."""
 
 from tests.conftest import HANDLER, Repository
 
 MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
-# Not written here as one, so that this file holds none.
+# Assembled from parts, so that this file contains no secret.
 KEY = "AKIA" + "QWERTYUIOPASDFGH"
 
 
 def test_they_stop_the_build(repository: Repository) -> None:
-    """All are named at once, none is repeated, and the earlier ZIP stays."""
+    """One message names all files, no secret is printed, and the earlier ZIP stays."""
     repository.doit()
     before = repository.sha256()
     repository.write({
@@ -30,7 +30,7 @@ def test_they_stop_the_build(repository: Repository) -> None:
 
 
 def test_allowed_on_purpose(repository: Repository) -> None:
-    """What `allow_secrets` names ships; what it does not name stops the build still."""
+    """Files named in `allow_secrets` ship; any other still stops the build."""
     repository.write({
         "lambdas.yaml": MANIFEST + "    allow_secrets: [/.env, /certs/]\n",
         "lambdas/api/.env": "", "lambdas/api/certs/id_rsa": "",
@@ -44,8 +44,8 @@ def test_allowed_on_purpose(repository: Repository) -> None:
 
 
 def test_no_longer_allowed(repository: Repository) -> None:
-    """A ZIP that was allowed to have a secret is not taken for one that has none, wherever it is:
-    in dist/, in the store, or staged.
+    """Once `allow_secrets` is removed, an earlier ZIP with the secret is not reused from dist/,
+    from the store or from the staged tree.
     """
     repository.write({
         "lambdas.yaml": MANIFEST + "    allow_secrets: [.env]\n", "lambdas/api/.env": "",
@@ -57,7 +57,7 @@ def test_no_longer_allowed(repository: Repository) -> None:
 
 
 def test_excluded(repository: Repository) -> None:
-    """What `exclude` leaves out is no one's business; neither is what a dependency brings."""
+    """Excluded files are not checked."""
     repository.write({
         "lambdas.yaml": MANIFEST + "    exclude: [.env]\n", "lambdas/api/.env": "",
     })  # fmt: skip
@@ -66,21 +66,21 @@ def test_excluded(repository: Repository) -> None:
 
 
 def test_dependencies_are_not_searched(dependent: Repository) -> None:
-    """What everyone can download is no secret."""
+    """Dependencies are not searched, because everyone can download them."""
     dependent.write({"lambdas/api/requirements.txt": "beta\n"})
     dependent.doit("hash:api")
 
 
 def test_patterns_are_checked(repository: Repository) -> None:
-    """A pattern that is none is said, where it is needed."""
+    """An invalid pattern is reported when it is used."""
     repository.write({
         "lambdas.yaml": MANIFEST + "    allow_secrets: ['!']\n", "lambdas/api/.env": "",
     })  # fmt: skip
-    assert "allow_secrets '!' is not a pattern of a .gitignore" in repository.fails().message
+    assert "allow_secrets: '!' is not a valid gitignore pattern" in repository.fails().message
 
 
 def test_only_new_contents_are_searched(repository: Repository) -> None:
-    """An edit that adds a secret to a file that was harmless is found."""
+    """An edit that adds a secret to a cleared file is found."""
     repository.write({"lambdas/api/other.py": "Y = 1\n"})
     repository.doit()
     repository.write({"lambdas/api/app.py": HANDLER + f"KEY = '{KEY}'\n"})

@@ -1,4 +1,4 @@
-"""Named tasks: only what they can need is made of a large manifest, and nothing is missing."""
+"""With named tasks, only the necessary part of a large manifest is loaded."""
 
 import pytest
 
@@ -16,7 +16,7 @@ lambdas:
 
 @pytest.fixture
 def several(repository: Repository) -> Repository:
-    """Give a repository with a function of one variant and one of two."""
+    """Give a repository with one function of one variant and one of two."""
     repository.write({"lambdas.yaml": MANIFEST, "lambdas/jobs/app.py": HANDLER})
     return repository
 
@@ -37,7 +37,7 @@ def several(repository: Repository) -> Repository:
     ],
 )
 def test_named(several: Repository, named: list[str], made: set[str]) -> None:
-    """Just what was named is built, however it was named."""
+    """Only the named tasks run, whichever way they are named."""
     several.doit(*named)
     assert several.sha256().keys() == made
 
@@ -52,7 +52,7 @@ def test_named(several: Repository, named: list[str], made: set[str]) -> None:
     ],
 )
 def test_mistyped_name(several: Repository, named: str, hint: str) -> None:
-    """A function that is not declared is said to be that, also beside one that is."""
+    """An undeclared function is reported, even next to a declared one."""
     for names in ([named], ["hash:api", named], ["clean", named]):
         result = several.doit(*names, code=3)
         assert f"{named}: lambdas.yaml declares no '{named.partition(':')[2]}'" in result.output
@@ -72,12 +72,12 @@ def test_mistyped_name(several: Repository, named: str, hint: str) -> None:
     ],
 )
 def test_a_function_without_its_step(several: Repository, names: list[str], hint: str) -> None:
-    """A function is named alone, or with a step that there is not: the message has the right."""
+    """For a function without a step, or with an unknown one, the message suggests the task."""
     assert hint in several.doit(*names, code=3).output
 
 
 def test_a_function_with_the_name_of_a_task(repository: Repository) -> None:
-    """A function may be called as a task or a command of doit is."""
+    """A function may have the name of a task or command of doit."""
     repository.write({
         "lambdas.yaml": "version: 1\nlambdas:\n"
         + "".join(f"  {name}: {{source: lambdas/api, handler: app.handler}}\n"
@@ -90,14 +90,14 @@ def test_a_function_with_the_name_of_a_task(repository: Repository) -> None:
 
 @pytest.mark.parametrize("named", ["zipp", "dist/apo.zip"])
 def test_mistyped_task(several: Repository, named: str) -> None:
-    """What is no task of ours is doit's usual error."""
+    """An unknown task is doit's usual error."""
     for names in ([named], ["hash:api", named]):
         result = several.doit(*names, code=3)
         assert f'Invalid parameter: "{named}"' in result.output
 
 
 def test_own_tasks(several: Repository) -> None:
-    """Tasks of the repository's own may depend on any of ours, whatever is named."""
+    """The repository's own tasks may depend on any of the package's tasks, whatever is named."""
     several.write({"dodo.py": f"from buildlib.tasks import *\n\n{OWN}"})
     several.doit("hash:api")
     assert several.sha256().keys() == {"api"}
@@ -106,7 +106,7 @@ def test_own_tasks(several: Repository) -> None:
 
 
 def test_forget_and_clean(several: Repository) -> None:
-    """Commands about a task find it."""
+    """The commands of doit about a single task find it."""
     several.doit()
     several.doit("forget", "zip:api")
     assert several.doit("hash:api").ran == ["zip:api"]

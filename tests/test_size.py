@@ -1,4 +1,4 @@
-"""What is too large for Lambda is said before it is published, with what could go."""
+"""A ZIP too large for Lambda is reported before it is published, with possible savings."""
 
 import re
 
@@ -11,7 +11,7 @@ MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
 
 @pytest.fixture
 def large(repository: Repository, index: Index) -> Repository:
-    """Give a function with packages that bring along more than they need to: 540,000 bytes."""
+    """Give a function whose packages ship more than they need: 540,000 bytes."""
     index.add(
         "big",
         files={
@@ -28,7 +28,7 @@ def large(repository: Repository, index: Index) -> Repository:
 
 
 def test_over_the_limit(large: Repository) -> None:
-    """An error with the largest packages, what each would save, and what to do."""
+    """The error lists the largest packages, the savings of each, and the remedy."""
     large.write({"lambdas.yaml": MANIFEST + "    size_limit: 400 kB\n"})
     result = large.fails()
     assert result.ran[-1] == "zip:api"
@@ -51,7 +51,7 @@ def test_over_the_limit(large: Repository) -> None:
 
 
 def test_the_earlier_zip_stays(repository: Repository) -> None:
-    """What is too large replaces nothing."""
+    """A ZIP that is too large replaces nothing."""
     repository.write({"lambdas.yaml": MANIFEST + "    size_limit: 1000\n"})
     repository.doit()
     before = repository.sha256()
@@ -62,7 +62,7 @@ def test_the_earlier_zip_stays(repository: Repository) -> None:
 
 
 def test_what_lambda_takes(repository: Repository) -> None:
-    """Without a limit of its own, Lambda's holds, for what is far smaller when zipped too."""
+    """Without its own limit, a function has Lambda's, which applies to the unzipped size."""
     with (repository.root / "lambdas/api/zeros.bin").open("wb") as stream:
         stream.truncate(262_144_000)
     message = repository.fails().message
@@ -70,7 +70,7 @@ def test_what_lambda_takes(repository: Repository) -> None:
 
 
 def test_near_the_limit(repository: Repository) -> None:
-    """From nine tenths on, a warning; the ZIP is there. Nothing is said while nothing is done."""
+    """From 90 % of the limit on, a build warns but publishes; an idle run is silent."""
     repository.write({
         "lambdas.yaml": MANIFEST + "    size_limit: 1000\n",
         "lambdas/api/data.bin": b"x" * (900 - len(HANDLER)),
@@ -84,7 +84,7 @@ def test_near_the_limit(repository: Repository) -> None:
 
 
 def test_too_large_for_an_upload(repository: Repository) -> None:
-    """More than 50 MB zipped can be deployed, but not directly."""
+    """A ZIP over 50 MB can be deployed, but not uploaded directly."""
     with (repository.root / "lambdas/api/zeros.bin").open("wb") as stream:
         stream.truncate(53_000_000)
     repository.write({"lambdas.yaml": MANIFEST + "    compression: stored\n"})
@@ -94,8 +94,8 @@ def test_too_large_for_an_upload(repository: Repository) -> None:
 
 
 def test_the_limit_is_not_in_the_key(repository: Repository) -> None:
-    """Another limit rebuilds nothing; one that the ZIP exceeds fails all the same, also for a ZIP
-    from the store, and a build of that ZIP by its name.
+    """A new limit rebuilds nothing, but fails if the ZIP exceeds it. This includes a ZIP from the
+    store, and a build of the ZIP by its name.
     """
     repository.doit()
     before = repository.sha256()
@@ -114,7 +114,7 @@ def test_the_limit_is_not_in_the_key(repository: Repository) -> None:
 
 
 def test_the_table(large: Repository) -> None:
-    """`doit size` shows each variant, of what limit, and what is large; what is not there, too."""
+    """`doit size` shows the limit and largest parts of each variant, and variants without a ZIP."""
     large.write({
         "lambdas.yaml": MANIFEST + "    size_limit: 1 MB\n  jobs: {handler: app.handler}\n",
         "lambdas/jobs/app.py": HANDLER,
@@ -134,7 +134,7 @@ def test_the_table(large: Repository) -> None:
 
 
 def test_without_records(large: Repository) -> None:
-    """Where no RECORD says whose a file is, it goes by the first part of its name."""
+    """A file that no RECORD owns counts under the first part of its path."""
     large.write({"lambdas.yaml": MANIFEST + "    size_limit: 1\n    exclude: ['*.dist-info/']\n"})
     message = large.fails().message
     assert "  big: 0.3 MB; 0.2 MB of it tests/; 0.0 MB of it *.pyi" in message

@@ -1,9 +1,11 @@
 """Finished ZIPs come back by the key of their inputs; `doit why` says why one does not."""
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
+import zipfile
 
 import pytest
 
@@ -25,7 +27,7 @@ def clone(source: Repository, name: str) -> Repository:
 
 
 def test_reverting_builds_nothing(dependent: Repository) -> None:
-    """Going back to earlier inputs takes the earlier ZIP from the store."""
+    """Reverting to earlier inputs takes the earlier ZIP from the store."""
     dependent.doit()
     before = dependent.sha256()
     dependent.write({APP: HANDLER + "# edited\n"})
@@ -51,8 +53,8 @@ def test_a_clean_checkout_with_the_store(dependent: Repository, index: Index) ->
 
 
 def test_the_ci_cache(dependent: Repository, index: Index) -> None:
-    """Build, save build/ as a CI cache does, check out elsewhere, restore: only contents are
-    hashed, no step before `hash` runs, and a later edit installs nothing.
+    """With build/ restored from a CI cache into another checkout, doit only hashes contents, runs
+    no step before `hash`, and installs nothing after a later edit.
     """
     dependent.doit()
     before = dependent.sha256()
@@ -70,7 +72,7 @@ def test_the_ci_cache(dependent: Repository, index: Index) -> None:
 
 
 def test_nothing_in_build_names_the_machine(dependent: Repository) -> None:
-    """No record in build/ holds the path of the checkout, the home or the host; logs may."""
+    """No file in build/ except logs has the path of the checkout, the home or the host name."""
     dependent.doit()
     for path in dependent.root.glob("build/**/*"):
         if path.is_file() and "logs" not in path.parts:
@@ -107,7 +109,7 @@ def test_two_checkouts_share_a_store(dependent: Repository) -> None:
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "record"])
 def test_a_damaged_entry_is_dropped_and_built_anew(repository: Repository, damage: str) -> None:
-    """An entry that is not what it says never reaches dist/."""
+    """A damaged entry never reaches dist/."""
     repository.doit()
     before = repository.sha256()
     shutil.rmtree(repository.root / "dist")
@@ -128,7 +130,7 @@ def test_a_damaged_entry_is_dropped_and_built_anew(repository: Repository, damag
 
 
 def test_the_store_is_bounded(repository: Repository) -> None:
-    """What was not used for longest goes first; the ZIPs in dist/ are not touched."""
+    """The least recently used entries are evicted first, and the ZIPs in dist/ stay."""
     repository.write({"lambdas/api/noise.bin": os.urandom(400_000)})
     for number in range(4):
         repository.write({APP: HANDLER + f"# {number}\n"})
@@ -143,7 +145,7 @@ def test_the_store_is_bounded(repository: Repository) -> None:
 
 
 def test_a_limit_that_is_no_number(repository: Repository) -> None:
-    """A mistake in the setting is one line, and where to read more."""
+    """An invalid setting gives one line, with a pointer to the documentation."""
     message = repository.doit(code=3, LAMBDA_ZIP_STORE_LIMIT="2GB").output
     assert message == (
         "ERROR: LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '2GB'\n"
@@ -152,7 +154,7 @@ def test_a_limit_that_is_no_number(repository: Repository) -> None:
 
 
 def test_the_lock_is_checked_on_a_hit(dependent: Repository) -> None:
-    """A ZIP in the store is no reason to build from a stale lock."""
+    """A ZIP in the store does not permit a build from a stale lock."""
     dependent.doit()
     shutil.rmtree(dependent.root / "dist")
     dependent.write({"lambdas/api/requirements.txt": "beta>=1\n"})
@@ -160,7 +162,7 @@ def test_the_lock_is_checked_on_a_hit(dependent: Repository) -> None:
 
 
 def test_a_named_zip_is_put_into_dist(repository: Repository) -> None:
-    """`doit zip:<id>` puts the ZIP into dist/ also when the store has it."""
+    """`doit zip:<id>` writes the ZIP to dist/ even if the store has it."""
     repository.doit()
     shutil.rmtree(repository.root / "dist")
     assert repository.doit("zip:api").ran == ["zip:api"]
@@ -168,22 +170,31 @@ def test_a_named_zip_is_put_into_dist(repository: Repository) -> None:
 
 
 def test_a_changed_pin_recompresses_only_that(dependent: Repository, index: Index) -> None:
-    """After a new pin, what did not change is copied from the earlier environment's pack."""
+    """After a new pin, and without the previous ZIP, unchanged members are copied from the earlier
+    environment's pack: a member that the pack holds uncompressed is uncompressed in the new ZIP.
+    """
     dependent.doit("zip:api")
-    (pack,) = dependent.root.glob("build/pack/env-*.json")
+    (place,) = dependent.root.glob("build/pack/env-*.json")
+    data = b"alpha " * 2000
+    assert dependent.members("api")["alpha/data.txt"] == data
+    pack, offset = json.loads(place.read_text()), place.with_suffix("").stat().st_size
+    row = pack["members"][hashlib.sha256(data).hexdigest()]
+    row[:] = [offset, len(data), *row[2:4], zipfile.ZIP_STORED]
+    content = place.with_suffix("").read_bytes() + data
+    place.with_suffix("").write_bytes(content)
+    place.write_text(json.dumps(pack | {"sha256": hashlib.sha256(content).hexdigest()}))
+    (dependent.root / "dist/api.zip").unlink()
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
     dependent.doit("lock:api")
-    # A member that is copied keeps what it was; one that is compressed again would not.
-    text = pack.read_text()
     dependent.doit("zip:api")
-    packs = sorted(dependent.root.glob("build/pack/env-*.json"))
-    assert len(packs) == 2
-    assert pack.read_text() == text
     assert dependent.members("api")["beta.py"] == b"B = 2\n"
+    with zipfile.ZipFile(dependent.root / "dist/api.zip") as archive:
+        assert archive.getinfo("alpha/data.txt").compress_type == zipfile.ZIP_STORED
+        assert archive.read("alpha/data.txt") == data
 
 
 def test_a_changed_pin_compresses_only_what_it_brought(dependent: Repository, index: Index) -> None:
-    """After a new pin, all else is taken over from the ZIP that is in dist/."""
+    """After a new pin, all other members are copied from the ZIP in dist/."""
     dependent.doit("zip:api")
     before = set(dependent.root.glob("build/pack/env-*.json"))
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
@@ -224,7 +235,7 @@ def test_why(dependent: Repository, index: Index) -> None:
 
 
 def test_why_of_everything(dependent: Repository) -> None:
-    """`doit why` goes through all variants and builds nothing."""
+    """`doit why` covers all variants and builds nothing."""
     dependent.doit()
     (dependent.root / "dist/api.zip").unlink()
     output = dependent.doit("why").output
@@ -234,7 +245,7 @@ def test_why_of_everything(dependent: Repository) -> None:
 
 
 def test_offline(dependent: Repository, index: Index) -> None:
-    """With the wheels in uv's cache, an installation asks no index and works without one."""
+    """With the wheels in uv's cache, an installation asks no index, and works without one."""
     dependent.doit()
     shutil.rmtree(dependent.root / "build")
     index.requests.clear()
@@ -245,7 +256,7 @@ def test_offline(dependent: Repository, index: Index) -> None:
 
 
 def test_wheels_in_the_repository(repository: Repository) -> None:
-    """With `no-index` and a folder of wheels in uv.toml, no index is asked, not even for a lock."""
+    """With `no-index` and a folder of wheels in uv.toml, even locking asks no index."""
     name, content = wheel("alpha")
     del repository.environment["UV_INDEX_URL"]
     repository.environment |= {"HTTPS_PROXY": "http://127.0.0.1:9", "UV_CACHE_DIR": ".uv-cache"}

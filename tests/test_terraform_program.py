@@ -32,7 +32,7 @@ def start(repository: Repository) -> "subprocess.Popen[str]":
 
 
 def ask(repository: Repository, query: object, code: int = 0) -> tuple[dict[str, str], str]:
-    """Return the answer and what is on stderr; at an error, nothing may be on stdout."""
+    """Return the answer and stderr; on an error, stdout must be empty."""
     process = start(repository)
     text = query if isinstance(query, str) else json.dumps(query)
     output, errors = process.communicate(text, timeout=120)
@@ -48,12 +48,12 @@ def ask(repository: Repository, query: object, code: int = 0) -> tuple[dict[str,
 
 
 def recorded(repository: Repository) -> dict[str, Any]:
-    """Return the record."""
+    """Return the committed hashes."""
     return dict(json.loads((repository.root / RECORD).read_text()))
 
 
 def test_it_builds_what_is_asked_for(dependent: Repository) -> None:
-    """One variant is built from nothing, and no other; the answer is its entry in the index."""
+    """One variant is built from scratch, and no other; the answer is its index entry."""
     answer, errors = ask(dependent, {"id": "api"})
     assert errors == ""
     dependent.sha256()
@@ -72,7 +72,7 @@ def test_it_builds_what_is_asked_for(dependent: Repository) -> None:
 
 
 def test_doit_and_the_program_agree(dependent: Repository) -> None:
-    """What the program built is up to date to doit, and what doit built is to the program."""
+    """Builds of the program are up to date for doit, and builds of doit for the program."""
     answer, _ = ask(dependent, {})
     assert {task.partition(":")[0] for task in dependent.doit().ran} <= {"index"}
     entries = {name: json.loads(text) for name, text in answer.items()}
@@ -87,7 +87,7 @@ def test_doit_and_the_program_agree(dependent: Repository) -> None:
 
 
 def test_some_variants(dependent: Repository) -> None:
-    """`ids` names several; each value is an entry as JSON text."""
+    """`ids` names several variants; each value is an index entry as JSON text."""
     answer, _ = ask(dependent, {"ids": "api jobs-py3.12-x86_64"})
     assert answer.keys() == {"api", "jobs-py3.12-x86_64"} == dependent.index().keys()
     assert json.loads(answer["jobs-py3.12-x86_64"])["runtime"] == "python3.12"
@@ -103,7 +103,7 @@ def test_another_root(dependent: Repository) -> None:
 
 
 def test_many_at_once(dependent: Repository) -> None:
-    """Ten calls at once on a clean checkout, some for the same variant, all get the one answer."""
+    """Ten calls at once on a clean checkout, some for the same variant, get the same answers."""
     ids = ["api", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64"]
     processes = [(ids[number % 3], start(dependent)) for number in range(10)]
     answers: dict[int, str] = {}
@@ -143,13 +143,13 @@ def test_many_at_once(dependent: Repository) -> None:
     ],
 )
 def test_errors(dependent: Repository, query: object, said: str) -> None:
-    """A wrong query is a message on stderr, exit code 1 and nothing on stdout."""
+    """An invalid query gives a message on stderr, exit code 1 and nothing on stdout."""
     _, errors = ask(dependent, query, code=1)
     assert re.search(said, errors)
 
 
 def test_errors_of_the_build(dependent: Repository) -> None:
-    """So is what cannot be built, with the same words as from doit."""
+    """A failed build gives the same, with the same words as from doit."""
     dependent.write({APP: "def other(): ...\n"})
     _, errors = ask(dependent, {"id": "api"}, code=1)
     assert errors.strip() in dependent.doit("zip:api", code=None).output.replace("\n\t", "\n")
@@ -159,7 +159,7 @@ def test_errors_of_the_build(dependent: Repository) -> None:
 
 
 def test_a_plan_without_a_build(dependent: Repository, index: Index) -> None:
-    """On a clean checkout, without an index, the recorded answer is that of a build."""
+    """On a clean checkout, without an index, the recorded answer equals that of a build."""
     dependent.doit("record")
     built, _ = ask(dependent, {})
     runner = clone(dependent, "runner")
@@ -172,7 +172,7 @@ def test_a_plan_without_a_build(dependent: Repository, index: Index) -> None:
 
 
 def test_a_plan_of_changed_inputs_builds(dependent: Repository) -> None:
-    """What is not of the recorded inputs is built, and only that."""
+    """Variants whose inputs differ from the recorded ones are built, and only those."""
     dependent.doit("record")
     runner = clone(dependent, "runner")
     runner.write({APP: HANDLER + "# edited\n"})
@@ -183,7 +183,7 @@ def test_a_plan_of_changed_inputs_builds(dependent: Repository) -> None:
 
 
 def test_the_record_is_reproducible(dependent: Repository) -> None:
-    """Another checkout writes the same bytes; an up-to-date record is left alone."""
+    """Another checkout writes the same bytes; an up-to-date file is left alone."""
     dependent.doit("record")
     text = (dependent.root / RECORD).read_bytes()
     assert recorded(dependent).keys() == dependent.sha256().keys()
@@ -197,13 +197,13 @@ def test_the_record_is_reproducible(dependent: Repository) -> None:
 
 
 def test_doit_does_not_record(dependent: Repository) -> None:
-    """Without being asked, nothing is recorded."""
+    """Without a request, nothing is recorded."""
     dependent.doit()
     assert not (dependent.root / RECORD).exists()
 
 
 def test_a_stale_record_in_ci(dependent: Repository) -> None:
-    """With CI set, the record is compared and not written: a commit that forgot it fails."""
+    """With CI set, the hashes are compared and not written, so an outdated commit fails."""
     dependent.doit("record")
     assert dependent.doit("record", CI="true").ran == []
     text = (dependent.root / RECORD).read_bytes()
@@ -217,7 +217,7 @@ def test_a_stale_record_in_ci(dependent: Repository) -> None:
 
 @pytest.fixture
 def lying(dependent: Repository) -> Repository:
-    """Give a clean checkout whose record has another hash for `api` than its inputs give."""
+    """Give a clean checkout whose committed hash for `api` differs from a build's."""
     dependent.doit("record")
     runner = clone(dependent, "runner")
     record = recorded(runner)
@@ -240,7 +240,7 @@ def test_a_build_that_gets_another_hash(lying: Repository) -> None:
 
 
 def test_an_apply_that_gets_another_hash(lying: Repository) -> None:
-    """The program fails at it, too: also if the ZIP was there before the record was."""
+    """The program fails at the mismatch too, even if the ZIP is older than the committed hash."""
     record = (lying.root / RECORD).read_bytes()
     planned = recorded(lying)["api"]["source_code_hash"]
     _, errors = ask(lying, {"id": "api", "source_code_hash": planned}, code=1)
@@ -253,7 +253,7 @@ def test_an_apply_that_gets_another_hash(lying: Repository) -> None:
 
 
 def test_a_damaged_record(dependent: Repository) -> None:
-    """After a merge that went wrong, plans build, and `doit record` writes the record anew."""
+    """After a failed merge, plans build, and `doit record` rewrites the file."""
     dependent.doit("record")
     text = (dependent.root / RECORD).read_text()
     dependent.write({RECORD: f"<<<<<<< HEAD\n{text}"})

@@ -1,4 +1,4 @@
-"""`doit watch`: a change is a new ZIP, a mistake ends nothing, Ctrl-C ends it."""
+"""`doit watch`: each change gives a new ZIP, errors do not end it, Ctrl-C does."""
 
 import signal
 import subprocess
@@ -40,7 +40,7 @@ class Watch:
                 self.lines.put(line.rstrip("\n"))
 
     def until(self, text: str) -> str:
-        """Wait for a line that has a text, and return it."""
+        """Wait for a line that contains a text, and return it."""
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
@@ -59,7 +59,7 @@ class Watch:
 
 @contextmanager
 def watching(repository: Repository, *names: str) -> Iterator[Watch]:
-    """Run `doit watch`, from its first build on."""
+    """Run `doit watch`, starting with its first build."""
     watch = Watch(repository, *names)
     try:
         watch.until("watching ")
@@ -74,7 +74,7 @@ def watching(repository: Repository, *names: str) -> Iterator[Watch]:
 
 
 def test_an_edit(repository: Repository) -> None:
-    """A saved file is a new ZIP, the one that `doit` makes; what happened and why is a line."""
+    """A saved file gives the ZIP that `doit` would build, and one line with the reason."""
     with watching(repository) as watch:
         assert "api: built (first build in this checkout)" in "\n".join(watch.seen)
         repository.write({APP: HANDLER + "# edited\n"})
@@ -85,7 +85,7 @@ def test_an_edit(repository: Repository) -> None:
 
 
 def test_a_mistake(repository: Repository) -> None:
-    """What cannot be built is said, and the next save goes on."""
+    """A failed build is reported, and the next save builds again."""
     with watching(repository) as watch:
         repository.write({APP: "def other(): ...\n"})
         watch.until("does not define 'handler'")
@@ -95,7 +95,7 @@ def test_a_mistake(repository: Repository) -> None:
 
 
 def test_the_manifest_and_the_requirements(dependent: Repository) -> None:
-    """A changed manifest is read, a broken one said; changed requirements are locked anew."""
+    """A changed manifest is reloaded, a broken one reported; changed requirements are locked."""
     with watching(dependent, "api") as watch:
         dependent.write({"lambdas/api/requirements.txt": "alpha\n"})
         watch.until("beta 1.0 removed")
@@ -108,7 +108,7 @@ def test_the_manifest_and_the_requirements(dependent: Repository) -> None:
 
 
 def test_what_is_away_for_a_moment(repository: Repository) -> None:
-    """Git takes the manifest and folders away and brings others: once said, and it goes on."""
+    """When git switches the manifest and folders, that is reported once, and the watch goes on."""
     manifest, folder = repository.root / "lambdas.yaml", repository.root / "lambdas/api"
     with watching(repository) as watch:
         manifest.rename(repository.root / "kept")
@@ -126,7 +126,7 @@ def test_what_is_away_for_a_moment(repository: Repository) -> None:
 
 
 def test_an_unknown_name(repository: Repository) -> None:
-    """A name that is not declared is refused, with those that there are."""
+    """An undeclared name is refused, with the declared ones."""
     message = repository.doit("watch", "nix", code=1).message
     assert "there is no 'nix'; there are api" in message
     message = repository.doit("watch", "apo", code=1).message

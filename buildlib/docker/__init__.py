@@ -1,1 +1,1 @@
-"""One engine, one image, one container."""
+"""The Docker engine, its images, and one container for each installation."""

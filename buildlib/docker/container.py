@@ -1,10 +1,10 @@
-"""One container: made for one installation, labelled, and gone afterwards whatever happens.
+"""One container: created for one installation, labelled, and removed afterwards whatever happens.
 
-Its main process reads from a connection that this process holds, and ends with it; the engine
-then removes the container. So even `kill -9` leaves nothing, as long as the engine sees that the
-connection is closed. Where it does not (a network that breaks, an engine that restarts), the next
-run removes what is left: each container carries the name of a lock that its process holds, and the
-operating system lets go of a dead process's locks.
+Its main process reads from a connection that this process holds, and exits when the connection
+closes; the engine then removes the container. So even `kill -9` leaves nothing, as long as the
+engine sees the connection close. If it does not (the network breaks, the engine restarts), the next
+run removes the leftover: each container is labelled with the name of a lock that its process holds,
+and the operating system releases the locks of a dead process.
 """
 
 import contextlib
@@ -42,20 +42,20 @@ class Container(NamedTuple):
         self.engine.client.put_archive(self.id, "/", archive)
 
     def get(self, path: str) -> Iterable[bytes]:
-        """Return a folder as a tar stream, whose names start with the last part of `path`."""
+        """Return a folder as a tar stream; member names start with the last part of `path`."""
         chunks: Iterable[bytes]
         chunks, _ = self.engine.client.get_archive(self.id, path, chunk_size=1 << 20)
         return chunks
 
     def run(
-        self, command: Sequence[str], user: str, variables: Mapping[str, str], log: Log, shown: str
+        self, command: Sequence[str], user: str, variables: Mapping[str, str], log: Log, label: str
     ) -> int:
-        """Run a command, with its output in the log, and return its exit code.
+        """Run a command, write its output to the log under `label`, and return its exit code.
 
-        `variables` live as long as the command: they are not in the container's configuration.
+        `variables` exist only for this command: the container's configuration does not hold them.
         """
         client = self.engine.client
-        log.start(shown)
+        log.start(label)
         process = client.exec_create(
             self.id, list(command), user=user, environment=dict(variables), workdir="/"
         )
@@ -71,9 +71,9 @@ class Container(NamedTuple):
 def running(
     engine: Engine, image: str, target: str, volume: tuple[str, str] | None, layout: Layout
 ) -> Iterator[Container]:
-    """Give a running container of the image with the id `image`, and remove it afterwards.
+    """Start a container of the image with the id `image`, yield it, and remove it afterwards.
 
-    `volume` is the name of a volume that stays, and where it is in the container; if there is one.
+    `volume` is the name of a volume that outlives the container, and its mount point.
     """
     sweep(engine, layout)
     session = uuid.uuid4().hex
@@ -92,7 +92,7 @@ def running(
                 image,
                 entrypoint=["/bin/sh", "-c", "read _"],
                 command=[],
-                stdin_open=True,  # and closed for good when the first reader of it goes
+                stdin_open=True,  # the engine closes it for good when the first client detaches
                 user="0:0",
                 working_dir="/",
                 name=f"{LABEL}-{session}",
@@ -111,10 +111,10 @@ def running(
 
 
 def _start(engine: Engine, container: str, target: str) -> None:
-    """Start a container, and see whether it can run a program.
+    """Start a container, and check that it can run a program.
 
     Raises:
-        InstallError: it ends at once, as for an architecture that the engine cannot run.
+        InstallError: it exits at once, for example because the engine cannot run its architecture.
 
     """
     import docker
@@ -127,16 +127,16 @@ def _start(engine: Engine, container: str, target: str) -> None:
         if not error.is_client_error() and _is_running(engine, container):
             raise
         msg = (
-            f"the engine at {engine.address} cannot run the image for {target}. If it is not the "
-            "engine's own architecture, register an emulator there (qemu-user-static with "
-            "binfmt_misc), or name another engine in 'docker: {engine: ...}'. If it is, the image "
+            f"the Docker engine at {engine.address} cannot run the image for {target}. If that is "
+            "not the engine's native platform, register an emulator there (qemu-user-static with "
+            "binfmt_misc), or name another engine in 'docker: {engine: ...}'. Otherwise the image "
             "has no /bin/sh"
         )
         raise InstallError(msg, "image-cannot-run") from error
 
 
 def _is_running(engine: Engine, container: str) -> bool:
-    """Tell whether a container runs: one that ended at once may be removed already."""
+    """Tell whether a container is running. One that exited at once may already be removed."""
     import docker
 
     try:
@@ -147,18 +147,18 @@ def _is_running(engine: Engine, container: str) -> bool:
 
 
 def sweep(engine: Engine, layout: Layout) -> None:
-    """Remove the containers that dead processes left, of this checkout on this machine."""
-    mine = {"label": [f"{_CHECKOUT}={_checkout(layout)}"]}
-    for found in engine.client.containers(all=True, filters=mine):
-        session = found["Labels"].get(_SESSION, "")
+    """Remove the containers that dead processes of this checkout on this machine left behind."""
+    of_this_checkout = {"label": [f"{_CHECKOUT}={_checkout(layout)}"]}
+    for container in engine.client.containers(all=True, filters=of_this_checkout):
+        session = container["Labels"].get(_SESSION, "")
         path = layout.lock(f"{LABEL}-{session}")
         if not locks.is_locked(path):
-            _remove(engine, found["Id"])
+            _remove(engine, container["Id"])
             path.unlink(missing_ok=True)
 
 
 def _remove(engine: Engine, container: str) -> None:
-    """Remove a container with its anonymous volumes; being gone already is fine."""
+    """Remove a container with its anonymous volumes, if it still exists."""
     import docker
     import requests
 
@@ -167,6 +167,6 @@ def _remove(engine: Engine, container: str) -> None:
 
 
 def _checkout(layout: Layout) -> str:
-    """Return what tells this checkout on this machine from others, and says nothing about it."""
-    text = f"{platform.node()}\0{uuid.getnode()}\0{Path(os.path.realpath(layout.root))}"
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    """Return an opaque id of this checkout on this machine: a digest, so that no path leaks."""
+    identity = f"{platform.node()}\0{uuid.getnode()}\0{Path(os.path.realpath(layout.root))}"
+    return hashlib.sha256(identity.encode()).hexdigest()[:24]

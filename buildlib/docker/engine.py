@@ -1,7 +1,7 @@
-"""The Docker engine: which one, whether it answers, and the images that it has or can get.
+"""Choose the Docker engine and connect to it.
 
-The SDK takes a fifth of a second to import and an engine may be far away, so nothing here happens
-before something has to be installed or pinned.
+Importing the SDK takes 0.2 s and the engine may be remote, so call nothing here before something
+must be installed or pinned.
 """
 
 import contextlib
@@ -15,14 +15,15 @@ from buildlib.model import Function
 if TYPE_CHECKING:
     from docker import APIClient
 
-# Seconds that an engine has to say that it is there, and then to answer a call.
-_HELLO = 10
+# Seconds that the engine gets to answer the first ping.
+_CONNECT_TIMEOUT = 10
 
 
-_PATIENCE = 600
+# Seconds that it gets to answer any later call.
+_CALL_TIMEOUT = 600
 
 
-# What the operating system says, wrapped several times by the SDK; the innermost first.
+# The operating system's own words, which the SDK wraps several times; the innermost first.
 _REASONS = (
     "no such file or directory", "permission denied", "connection refused", "no such host",
     "name or service not known", "connection reset by peer", "timed out", "connection aborted",
@@ -30,11 +31,11 @@ _REASONS = (
 
 
 class EngineError(InstallError):
-    """No engine answers, or it stopped to."""
+    """The engine cannot be reached, or the connection to it was lost."""
 
 
 class Engine(NamedTuple):
-    """A connection to an engine: its client, and its address for messages."""
+    """A connection to an engine, and its address for messages."""
 
     client: "APIClient"
     address: str
@@ -44,12 +45,13 @@ class Engine(NamedTuple):
 def connected(
     function: Function, architecture: str, purpose: str = "'install: docker'"
 ) -> Iterator[Engine]:
-    """Give a connection to the engine for an architecture.
+    """Connect to the engine for an architecture, yield the connection, and close it.
 
-    It is the one that the manifest names, else DOCKER_HOST, else docker's current context.
+    The manifest names the engine; otherwise DOCKER_HOST does, otherwise docker's current context.
+    `purpose` names the feature that needs the engine, for the message.
 
     Raises:
-        EngineError: it does not answer, or stops to answer within the `with`.
+        EngineError: the engine cannot be reached, or the connection is lost within the `with`.
 
     """
     import docker
@@ -60,17 +62,20 @@ def connected(
     address = str(settings.get("base_url", "the default socket"))
     try:
         client = docker.APIClient(
-            version="auto", timeout=_HELLO, use_ssh_client=address.startswith("ssh:"), **settings
+            version="auto",
+            timeout=_CONNECT_TIMEOUT,
+            use_ssh_client=address.startswith("ssh:"),
+            **settings,
         )
         client.ping()
     except (docker.errors.DockerException, OSError, requests.RequestException) as error:
         msg = (
-            f"{purpose} needs an engine, and none answers at "
-            f"{address} ({origin}): {reason(error)}. Start Docker there, point DOCKER_HOST to "
-            "one that runs, or name one as 'docker: {engine: ...}'"
+            f"Cannot connect to the Docker engine at {address} ({origin}): {reason(error)}. Is it "
+            "running? Start it, set DOCKER_HOST to a running engine, or name one in "
+            f"'docker: {{engine: ...}}'; {purpose} needs one"
         )
         raise EngineError(msg, "engine-absent") from None
-    client.timeout = _PATIENCE
+    client.timeout = _CALL_TIMEOUT
     try:
         yield Engine(client, address)
     except (
@@ -79,11 +84,11 @@ def connected(
         urllib3.exceptions.HTTPError,
         ConnectionError,
     ) as error:
-        broken = not isinstance(error, docker.errors.APIError) or not error.is_client_error()
-        what = "stopped answering" if broken else "refused"
+        lost = not isinstance(error, docker.errors.APIError) or not error.is_client_error()
+        failure = "stopped answering" if lost else "refused a request"
         msg = (
-            f"the engine at {address} {what}: {reason(error)}. Nothing "
-            "was built from it; see that it runs, then run doit again"
+            f"the Docker engine at {address} {failure}: {reason(error)}. Nothing "
+            "was built from it; check that it is running, then run doit again"
         )
         raise EngineError(msg, "engine-stopped") from error
     finally:
@@ -91,7 +96,7 @@ def connected(
 
 
 def _settings(function: Function, architecture: str) -> tuple[dict[str, Any], str]:
-    """Return the arguments of the client, and who said so."""
+    """Return the client's arguments, and the setting that they come from, for messages."""
     from docker.context import ContextAPI
     from docker.utils import kwargs_from_env
 
@@ -111,10 +116,9 @@ def _settings(function: Function, architecture: str) -> tuple[dict[str, Any], st
 
 
 def reason(error: BaseException) -> str:
-    """Return the innermost reason of an error of the SDK, in one line."""
-    explanation = getattr(error, "explanation", None)
-    text = str(explanation or error)
-    for known in _REASONS:
-        if known in text.lower():
-            return known
-    return " ".join(text.split())[:300].rstrip(".")
+    """Return the innermost reason of an SDK error, in one line."""
+    explanation = str(getattr(error, "explanation", None) or error)
+    for phrase in _REASONS:
+        if phrase in explanation.lower():
+            return phrase
+    return " ".join(explanation.split())[:300].rstrip(".")

@@ -12,32 +12,32 @@ from buildlib.runtimes import image_platform
 _logger = logging.getLogger(__name__)
 
 
-# Seconds between two words about a pull.
+# Seconds between two progress messages of a pull.
 _PROGRESS = 5.0
 
 
 def pin(engine: Engine, name: str, architecture: str) -> str:
     """Return the pinned reference of the image `name`.
 
-    The registry is asked first, without pulling; its digest stands for all platforms. An image
-    that no registry knows is pinned by its id, so it holds only where that very image is.
+    Ask the registry first, without pulling: its digest covers all platforms. Pin an image that no
+    registry knows by its id, which is valid only on engines that hold this very image.
 
     Raises:
-        InstallError: neither the registry nor the engine has it.
+        InstallError: neither the registry nor the engine has the image.
 
     """
     import docker
 
     try:
-        found = engine.client.inspect_distribution(name)  # type: ignore[no-untyped-call]
+        manifest = engine.client.inspect_distribution(name)  # type: ignore[no-untyped-call]
     except docker.errors.APIError as error:
-        unknown = reason(error)
+        registry_error = reason(error)
     else:
-        return f"{_repository(name)}@{found['Descriptor']['digest']}"
+        return f"{_repository(name)}@{manifest['Descriptor']['digest']}"
     try:
         image = engine.client.inspect_image(name)  # type: ignore[no-untyped-call]
     except docker.errors.ImageNotFound:
-        msg = _absent(name, image_platform(architecture), engine, unknown)
+        msg = _absent(name, image_platform(architecture), engine, registry_error)
         raise InstallError(msg, "image-absent") from None
     for reference in image.get("RepoDigests") or []:
         if reference.partition("@")[0] == _repository(name):
@@ -46,39 +46,39 @@ def pin(engine: Engine, name: str, architecture: str) -> str:
 
 
 def present(engine: Engine, name: str, architecture: str) -> str | None:
-    """Return the id of the image `name`, if the engine has it for an architecture."""
+    """Return the id of the image `name` for an architecture; None if the engine lacks it."""
     import docker
 
     try:
         image = engine.client.inspect_image(name)  # type: ignore[no-untyped-call]
     except docker.errors.ImageNotFound:
         return None
-    found = f"{image['Os']}/{image['Architecture']}"
-    return str(image["Id"]) if found == image_platform(architecture) else None
+    platform = f"{image['Os']}/{image['Architecture']}"
+    return str(image["Id"]) if platform == image_platform(architecture) else None
 
 
 def get(engine: Engine, reference: str, architecture: str, log: Log) -> str:
-    """Return the id of the image `reference` for an architecture, after pulling it if need be.
+    """Return the id of the image `reference` for an architecture; pull it if it is missing.
 
-    An engine keeps one platform of a reference, so another process may pull the other one at any
-    time; only the id stays what it is.
+    An engine keeps one platform of a reference, and another process may pull another platform at
+    any time, so the caller must use the id.
 
     Raises:
-        InstallError: it is absent and cannot be pulled, or is of another platform.
+        InstallError: it is missing and cannot be pulled, or is for another platform.
 
     """
     import docker
 
     platform = image_platform(architecture)
-    found = ""
+    present_platform = ""
     for _ in range(3):
         try:
             image = engine.client.inspect_image(reference)  # type: ignore[no-untyped-call]
         except docker.errors.ImageNotFound:
-            found = ""
+            present_platform = ""
         else:
-            found = f"{image['Os']}/{image['Architecture']}"
-            if found == platform:
+            present_platform = f"{image['Os']}/{image['Architecture']}"
+            if present_platform == platform:
                 return str(image["Id"])
         if "@" not in reference:
             break
@@ -87,21 +87,21 @@ def get(engine: Engine, reference: str, architecture: str, log: Log) -> str:
         except docker.errors.APIError as error:
             msg = _absent(reference, platform, engine, reason(error))
             raise InstallError(msg, "image-absent") from None
-    if found:
+    if present_platform:
         msg = (
-            f"the image {reference} is for {found} and {platform} is needed; "
-            "name one that exists for both in 'docker: image:', or another 'engine:'"
+            f"the image {reference} is for {present_platform}, but {platform} is needed; in "
+            "'docker:', name an 'image' that exists for both platforms, or another 'engine'"
         )
         raise InstallError(msg, "image-platform")
-    msg = _absent(reference, platform, engine, "it was never in a registry")
+    msg = _absent(reference, platform, engine, "the lock pins it by its id, and no registry has it")
     raise InstallError(msg, "image-absent")
 
 
 def _absent(name: str, platform: str, engine: Engine, reason: str) -> str:
     return (
-        f"the image {name} ({platform}) is not on the engine at {engine.address} and cannot be "
-        f"pulled: {reason}. Check the name in 'docker: image:', log in to its registry, or load it "
-        "there with 'docker load'; an image that has changed needs 'doit lock:<name>'"
+        f"the image {name} ({platform}) is not on the Docker engine at {engine.address} and cannot "
+        f"be pulled: {reason}. Check the name in 'docker: image:', log in to its registry, or load "
+        "it there with 'docker load'; if the image has changed, run 'doit lock:<name>'"
     )
 
 
@@ -113,7 +113,7 @@ def _repository(name: str) -> str:
 
 
 def _pull(engine: Engine, reference: str, platform: str, log: Log) -> None:
-    """Pull an image, with its progress in the log and a word about it now and then."""
+    """Pull an image; write its events to the log, and a progress message every few seconds."""
     import docker
 
     _logger.warning("pulling %s (%s)", reference, platform)

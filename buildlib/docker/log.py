@@ -1,4 +1,4 @@
-"""The log of an installation, in which no secret is readable."""
+"""The log of an installation. Secrets are masked in it."""
 
 import os
 from collections.abc import Iterable
@@ -9,21 +9,21 @@ from buildlib.uv.redact import HIDDEN, redact
 
 
 class Log:
-    """The log of an installation, in which no secret is readable.
+    """A log file that masks `secrets` wherever they occur, and credentials in URLs.
 
-    `secrets` are hidden wherever they are in what is written, and credentials in addresses too.
+    `output` holds the end of the last command's output, masked as well.
     """
 
     def __init__(self, path: os.PathLike[str], secrets: Iterable[str]) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         self._stream = open(path, "w", encoding="utf-8")  # noqa: SIM115 - closed by __exit__
-        # The longest first: one may be part of another.
+        # Longest first, as a secret may be part of another one.
         self._secrets = sorted({s for s in secrets if s}, key=lambda s: (-len(s), s))
         self._rest = b""
         self.output = ""
 
     def __enter__(self) -> Self:
-        """Return itself."""
+        """Return the log."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -31,7 +31,7 @@ class Log:
         self._stream.close()
 
     def clean(self, text: str) -> str:
-        """Return a text without secrets."""
+        """Return `text` with its secrets masked."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         return redact(text)
@@ -42,18 +42,18 @@ class Log:
         self._stream.flush()
 
     def start(self, text: str) -> None:
-        """Begin the output of a command, which is kept in `output`."""
+        """Begin the output of a command: write its name, and empty `output`."""
         self.output = ""
         self.line(f"$ {text}")
 
     def feed(self, chunk: bytes) -> None:
-        """Write a command's output as it comes; whole lines, so that no secret is cut in two."""
+        """Write a command's output as it arrives, in whole lines so that no secret is split."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         for line in lines:
             self._add(line)
 
     def end(self, code: int) -> None:
-        """End the output of a command."""
+        """End the output of a command: write its exit code."""
         if self._rest:
             self._add(self._rest)
         self._rest = b""

@@ -1,4 +1,4 @@
-"""Files into a container and out of it, as tar streams: no folder of the host is ever mounted."""
+"""Copy files into a container and out of it as tar streams: no host folder is ever mounted."""
 
 import io
 import os
@@ -14,7 +14,7 @@ _BUFFER = 1 << 18  # bytes
 
 
 class Entry(NamedTuple):
-    """A file to put into a container, or a folder if `content` is None."""
+    """A file for a container, or a folder if `content` is None."""
 
     content: bytes | None
     mode: int
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
 
 def pack(entries: Mapping[str, Entry]) -> bytes:
-    """Return a tar archive of `entries`, by their paths relative to where it is unpacked."""
+    """Return a tar archive of `entries`; their keys are paths relative to the target folder."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for path, entry in entries.items():
@@ -38,15 +38,15 @@ def pack(entries: Mapping[str, Entry]) -> bytes:
 
 
 def extract(chunks: Iterable[bytes], target: Path, top: str) -> None:
-    """Unpack a tar stream into the empty folder `target`; its names start with the folder `top`.
+    """Unpack a tar stream into the empty folder `target`; its member names start with `top`.
 
-    What is written is the caller's, with the caller's umask: owners and modes are not taken over.
-    Links are made last and none is ever written through, so that each can be judged by where it
-    really leads.
+    Files belong to the caller and follow the caller's umask; owners and modes of the stream are
+    ignored. Links are created last, so that no file is written through one and each can be judged
+    by its real destination.
 
     Raises:
         InstallError: an absolute name, `..`, a device, a FIFO, a link that leaves the folder, two
-            members of one name, or a stream that ends too early.
+            members of the same name, or a truncated stream.
 
     """
     links: list[tuple[Path, str, str]] = []
@@ -71,35 +71,35 @@ def extract(chunks: Iterable[bytes], target: Path, top: str) -> None:
                 else:
                     _refuse(member.name, "is a device or a FIFO")
     except (tarfile.TarError, EOFError) as error:
-        msg = f"what came out of the container is not a whole tar archive: {error}"
+        msg = f"the container's output is not a complete tar archive: {error}"
         raise InstallError(msg, "container-output") from error
     except FileExistsError as error:
-        _refuse(str(Path(error.filename).relative_to(target)), "is there twice")
+        _refuse(str(Path(error.filename).relative_to(target)), "appears twice")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        _refuse(str(Path(error.filename).relative_to(target)), "is a link to no file before it")
+        _refuse(str(Path(error.filename).relative_to(target)), "links to no earlier file")
     _link(target, links)
 
 
 def _link(target: Path, links: Iterable[tuple[Path, str, str]]) -> None:
-    """Make symbolic links, and refuse those that lead out of `target` once all are there."""
-    boundary, made = os.path.realpath(target), []
+    """Create symbolic links; when all exist, refuse any that leads out of `target`."""
+    boundary, created = os.path.realpath(target), []
     for path, destination, name in links:
         if os.path.isabs(destination):
             _refuse(name, f"is a link to '{destination}', outside the tree")
         if not Path(os.path.realpath(path.parent)).is_relative_to(boundary):
             _refuse(name, "is below a link that leaves the tree")
         if path.is_symlink() or path.exists():
-            _refuse(name, "is there twice")
+            _refuse(name, "appears twice")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.symlink_to(destination)
-        made.append((path, destination, name))
-    for path, destination, name in made:
+        created.append((path, destination, name))
+    for path, destination, name in created:
         if not Path(os.path.realpath(path)).is_relative_to(boundary):
             _refuse(name, f"is a link to '{destination}', outside the tree")
 
 
 def _inside(name: str, top: str) -> Path:
-    """Return a member's path below `top`, or raise."""
+    """Return a member's path relative to `top`, or raise InstallError."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         _refuse(name, "is not a plain path inside the tree")
@@ -110,25 +110,25 @@ def _inside(name: str, top: str) -> Path:
 
 def _refuse(name: str, why: str) -> NoReturn:
     msg = (
-        f"what came out of the container is refused: '{name}' {why}. A package or the image does "
-        "something that no installation should; look at it before you build from it"
+        f"refused the container's output: '{name}' {why}. A package or the image does something "
+        "that no installation should do; inspect it before you build from it"
     )
     raise InstallError(msg, "container-output")
 
 
 class _Stream(io.RawIOBase):
-    """The chunks of a response as a file that tarfile reads."""
+    """The chunks of a response, as a file for tarfile."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._chunk = memoryview(b"")
 
     def readable(self) -> bool:
-        """Tell that this is for reading."""
+        """Return True: tarfile reads from this stream."""
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
-        """Fill the buffer with what there is of one chunk; 0 is the end."""
+        """Fill the buffer from the current chunk and return the number of bytes; 0 at the end."""
         if not self._chunk:
             self._chunk = memoryview(next(self._chunks, b""))
         view = memoryview(buffer)

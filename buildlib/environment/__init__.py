@@ -1,1 +1,1 @@
-"""Pins to a canonical environment, from wheels or in a container."""
+"""Install pins into a canonical environment, from wheels or in a container."""

@@ -1,7 +1,7 @@
-"""Make trees canonical: what an installer left behind goes, one mtime and one mode for all.
+"""Make an installed tree canonical: remove the installer's leftovers and rewrite RECORD.
 
 The rules are those of the byte contract (docs/explanation/byte-contract.md): the same lock gives
-the same tree, whichever installer put it there.
+the same tree, whichever installer wrote it.
 """
 
 import base64
@@ -26,28 +26,30 @@ from buildlib.environment.record import (
 from buildlib.files import atomic, names, walk
 from buildlib.model import File
 
-# PEP 376 and PEP 610 records of how something was installed, and those of uv.
+# PEP 376, PEP 610 and uv: files that record how a distribution was installed.
 _INSTALLER_FILES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
 
 
 class Installed(NamedTuple):
-    """The files of an installed tree, sorted, and those that are not what their wheel says."""
+    """The files of an installed tree, sorted, and the paths whose digest differs from RECORD's."""
 
     files: list[File]
     damaged: list[str]
 
 
-def canonicalise(tree: Path, *, believed: bool = False) -> Installed:
+def canonicalise(tree: Path, *, trust_record: bool = False) -> Installed:
     """Make the contents of a freshly installed tree canonical.
 
-    The files may be links into the installer's cache: they are removed or replaced, never written
-    to, nor is their metadata changed. With `believed`, what RECORD says of a link is not checked
-    here, as long as its size is right: whoever puts it into a ZIP reads it, and checks. Of files
-    that are said to be equal only one is read there, so they are checked here.
+    Files may be hard links into the installer's cache: remove or replace them, but never write to
+    them or change their metadata.
+
+    With `trust_record`, take the digest of a hard link from RECORD if its size is right, without
+    reading the file: the step that compresses it for a ZIP reads it and compares. That step reads
+    only one of several files with equal digests, so those are read here.
 
     Raises:
-        InstallError: two distributions wrote different files of one name, so that the result
-            would depend on which came last.
+        InstallError: two distributions wrote different contents to one path, so the result would
+            depend on the order of installation.
 
     """
     owners, records = read_records(tree)
@@ -56,52 +58,56 @@ def canonicalise(tree: Path, *, believed: bool = False) -> Installed:
     for folder in owners:
         for name in _INSTALLER_FILES:
             (tree / folder / name).unlink(missing_ok=True)
-    junk: list[str] = []  # some wheels ship their own
-    found = dict(walk.walk(tree, where=tree.name, junk=junk.append))
+    junk: list[str] = []  # some wheels ship bytecode of their own
+    entries = dict(walk.walk(tree, where=tree.name, junk=junk.append))
     for path in junk:
         atomic.remove(Path(path))
-    names.check_names(found, "the installed dependencies")
-    listing = dict(_files_from_record(found, records)) if believed else {}
-    read = {file.path: file for file in _hashed(tree, [p for p in found if p not in listing])}
+    names.check_names(entries, "the installed dependencies")
+    files = dict(_files_from_record(entries, records)) if trust_record else {}
+    hashed = {file.path: file for file in _hashed(tree, [p for p in entries if p not in files])}
     damaged = [
         path
-        for path, file in read.items()
+        for path, file in hashed.items()
         if path in records
         and records[path].sha256.startswith(SHA256)
         and records[path].sha256 != row_of(file)[0]
     ]
-    listing |= read
-    for folder, files_of in owners.items():
+    files |= hashed
+    for folder, owned_paths in owners.items():
         name = f"{folder}/RECORD"
-        content = write_record(name, [listing[path] for path in files_of if path in listing])
+        content = write_record(name, [files[path] for path in owned_paths if path in files])
         (tree / name).unlink()
         (tree / name).write_bytes(content)
-        listing[name] = File(name, hashlib.sha256(content).hexdigest(), len(content))
-    return Installed([listing[path] for path in sorted(listing)], sorted(damaged))
+        files[name] = File(name, hashlib.sha256(content).hexdigest(), len(content))
+    return Installed([files[path] for path in sorted(files)], sorted(damaged))
 
 
 def _files_from_record(
-    found: Mapping[str, os.DirEntry[str]], records: Mapping[str, Row]
+    entries: Mapping[str, os.DirEntry[str]], records: Mapping[str, Row]
 ) -> Iterator[tuple[str, File]]:
-    """Yield the files that RECORD describes, if they are links of the right size, no two equal."""
-    times = Counter(sha256 for sha256, _ in records.values())
+    """Yield the files whose digest may be taken from RECORD.
+
+    These are hard links of the recorded size, with a digest that no other row has.
+    """
+    uses = Counter(sha256 for sha256, _ in records.values())
     for path, (sha256, size) in records.items():
-        if path not in found or times[sha256] > 1 or not RECORDED.fullmatch(sha256):
+        if path not in entries or uses[sha256] > 1 or not RECORDED.fullmatch(sha256):
             continue
-        status = found[path].stat()
-        # What cannot be linked is copied into each staged tree, and only here installed anew.
+        status = entries[path].stat()
+        # A file that cannot be linked is copied into each staged tree instead. Its damage must be
+        # noticed here, where it can still be reinstalled.
         if status.st_nlink > 1 and size == str(status.st_size):
-            value = base64.urlsafe_b64decode(sha256.removeprefix(SHA256) + "=")
-            yield path, File(path, value.hex(), status.st_size)
+            digest = base64.urlsafe_b64decode(sha256.removeprefix(SHA256) + "=")
+            yield path, File(path, digest.hex(), status.st_size)
 
 
 def _hashed(tree: Path, paths: list[str]) -> Iterator[File]:
-    """Yield the files at `paths` with their digests, found out on all processors."""
+    """Hash the files at `paths` on all processors, and yield them."""
     top, threads = f"{tree}{os.sep}", os.cpu_count() or 1
 
-    def some(start: int) -> list[File]:
+    def every_nth(start: int) -> list[File]:
         return [File(path, *digests.measured(top + path)) for path in paths[start :: 4 * threads]]
 
     with ThreadPoolExecutor(threads) as pool:
-        for found in pool.map(some, range(4 * threads)):
-            yield from found
+        for files in pool.map(every_nth, range(4 * threads)):
+            yield from files

@@ -1,9 +1,9 @@
-"""Install inside an image of the runtime, with its own pip: for what has no wheel for Lambda.
+"""Install inside an image of the runtime, with its own pip: for packages without a Lambda wheel.
 
-The pins, and what decides about them, go into a container as a tar stream; the installed tree
-comes out as one. Nothing is mounted from this machine, so the engine may be anywhere. How to reach
-the package index - settings, credentials, proxies, certificates - goes in as it is here, and stays
-in no key, log or artifact.
+The pins and the installer's settings go into a container as a tar stream, and the installed tree
+comes out as one. Nothing is mounted from this machine, so the engine may be remote. The container
+gets this machine's access to the package index (settings, credentials, proxies, certificates); no
+key, log or artifact keeps it.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from buildlib.runtimes import image_platform, manylinux
 _TREE = "tree"
 
 
-# The unprivileged user; a number, as images have no name for it.
+# The unprivileged user, by number, as images have no name for it.
 _USER = 10001
 
 
@@ -36,7 +36,7 @@ _USER = 10001
 _VOLUME = "doit-lambda-zip-pip"
 
 
-# The pip that prepares the environment of a build is a process of its own; it shares the cache.
+# pip prepares a build environment in a pip process of its own, which must share the cache.
 _SITE = f"""\
 import sys
 
@@ -52,7 +52,7 @@ _PYTHON = 'exec "$(command -v python{0} || command -v python3 || echo python{0})
 
 
 def answers(function: Function, architecture: str) -> str | None:
-    """Return None if the engine for an architecture answers, else what was tried and what to do."""
+    """Return None if the engine for an architecture answers, else the error message."""
     try:
         with _named(function), engine.connected(function, architecture):
             return None
@@ -61,10 +61,10 @@ def answers(function: Function, architecture: str) -> str | None:
 
 
 def resolve(function: Function, architecture: str, name: str) -> str:
-    """Return the pinned reference of the image `name`: with its digest, or its id.
+    """Return the pinned reference of the image `name`: by its digest, or by its id.
 
     Raises:
-        InstallError: no engine answers, or neither it nor the registry has the image.
+        InstallError: the engine cannot be reached, or neither it nor the registry has the image.
 
     """
     with _named(function), engine.connected(function, architecture) as found:
@@ -73,7 +73,7 @@ def resolve(function: Function, architecture: str, name: str) -> str:
 
 @contextlib.contextmanager
 def _named(function: Function) -> Iterator[None]:
-    """Begin the message of every error with the name of the function."""
+    """Prefix every error message with the name of the function."""
     prefix = f"lambda '{function.name}': "
     try:
         yield
@@ -84,10 +84,10 @@ def _named(function: Function) -> Iterator[None]:
 
 
 def install(request: Request) -> None:
-    """Install what is requested in a container of the requested image.
+    """Install the requested pins in a container of the requested image.
 
     Raises:
-        InstallError: with the end of the output that tells why, and what to do.
+        InstallError: with the end of the output, and the remedy.
 
     """
     variant, layout = request.variant, request.layout
@@ -114,7 +114,7 @@ def install(request: Request) -> None:
 
 
 class _Steps(NamedTuple):
-    """The commands that are run in the container, and what their failure means."""
+    """The commands to run in the container, and the error for each failure."""
 
     variant: Variant
     container: Container
@@ -149,8 +149,8 @@ class _Steps(NamedTuple):
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_CONFIG_FILE": "/dev/null",
             "PIP_USE_PEP517": "1",
-            # pip up to 25.2 passes its constraints on to the environments in which it builds;
-            # later ones have constraints of their own for them.
+            # pip up to 25.2 applies its constraints to build environments too; later versions have
+            # separate build constraints.
             "PIP_CONSTRAINT": f"{HOME}/constraints.txt",
             "PIP_BUILD_CONSTRAINT": f"{HOME}/constraints.txt",
         }
@@ -161,8 +161,8 @@ class _Steps(NamedTuple):
         if code:
             python, architecture = self.variant.python, self.variant.architecture
             what = (
-                f"the dependencies for Python {python} on {architecture} could not be installed "
-                f"in the container ({_code(code)})"
+                f"failed to install the dependencies for Python {python} on {architecture} in the "
+                f"container ({_code(code)})"
             )
             raise self._failed(what, _advice(self.log.output, self.variant))
 
@@ -174,7 +174,7 @@ class _Steps(NamedTuple):
     def _failed(self, what: str, advice: str) -> InstallError:
         return InstallError(
             f"lambda '{self.variant.function.name}': {what}\n{text.tail(self.log.output)}\n"
-            f"{advice} The whole log is in {self.shown}.",
+            f"{advice} Full log: {self.shown}.",
             "container-failed",
         )
 
@@ -182,30 +182,31 @@ class _Steps(NamedTuple):
 def _code(code: int) -> str:
     if code == -1:
         return "no exit code: the container was stopped"
-    killed = ": it was killed, perhaps for want of memory" if code == 137 else ""  # noqa: PLR2004
+    killed = ": it was killed, perhaps out of memory" if code == 137 else ""  # noqa: PLR2004
     return f"exit code {code}{killed}"
 
 
 def _advice(output: str, variant: Variant) -> str:
-    """Return what to do about a failure of pip."""
+    """Return the remedy for a failure of pip."""
     name = variant.function.name
     if re.search(r"THESE PACKAGES DO NOT MATCH THE HASHES|Hash mismatch", output, re.IGNORECASE):
         return (
-            "What the index gave is not what was locked: do not build from it before you know why. "
-            f"If the release was replaced on purpose, run 'doit lock:{name}'."
+            "Hash mismatch: a file from the index differs from the lock. The release was replaced, "
+            "or the index is compromised: do not build from it before you know which. If the "
+            f"release was replaced on purpose, run 'doit lock:{name}'."
         )
     if re.search(r"\berror: command .*(gcc|g\+\+|cc)|No such file.*gcc|\.h: No such file", output):
         return (
-            "A compiler, or the headers of a system library, are missing in the image: install "
-            "them in 'docker: setup:', as in 'dnf install -y gcc libpq-devel'."
+            "The image lacks a compiler or the headers of a system library: install them in "
+            "'docker: setup:', as in 'dnf install -y gcc libpq-devel'."
         )
     if re.search(r"Temporary failure in name resolution|Connection|Max retries", output):
-        return "Check that containers reach the package index, and its settings."
-    return "See what pip says above."
+        return "Check that containers can reach the package index, and check its settings."
+    return "See pip's output above."
 
 
 def _inputs(request: Request, access: Access) -> dict[str, tar.Entry]:
-    """Return the files that go into the container, by their paths in it."""
+    """Return the files for the container, by their paths in it."""
     variant, pins = request.variant, request.pins
     home = HOME.lstrip("/")
     package = resources("buildlib")
@@ -242,10 +243,10 @@ def _inputs(request: Request, access: Access) -> dict[str, tar.Entry]:
 
 
 def _constraints(text: str, pins: Sequence[Pin]) -> str:
-    """Return the versions of the build tools; those that the lock pins too are as it says.
+    """Return the constraints of the build tools; the lock's version wins for a tool it pins too.
 
     The pip that installs reads the same constraints as the pip that prepares a build, so the two
-    must not disagree.
+    must agree.
     """
     locked = {pin.name: pin.version for pin in pins}
     lines = []
@@ -263,7 +264,7 @@ def _secrets(function: Function, options: Docker) -> dict[str, bytes]:
     """Return the contents of the secret files, by their names.
 
     Raises:
-        InstallError: one cannot be read.
+        InstallError: a file cannot be read.
 
     """
     found = {}
@@ -273,8 +274,8 @@ def _secrets(function: Function, options: Docker) -> dict[str, bytes]:
         except (OSError, RuntimeError) as error:
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             msg = (
-                f"lambda '{function.name}': the secret '{name}' cannot be read from {path}: "
-                f"{reason}; put it there, or change 'docker: secrets:'"
+                f"lambda '{function.name}': cannot read the secret '{name}' from {path}: "
+                f"{reason}; create the file, or change 'docker: secrets:'"
             )
             raise InstallError(msg, "secret") from None
     return found
@@ -289,5 +290,5 @@ def _secret_entries(files: Mapping[str, bytes]) -> dict[str, tar.Entry]:
 
 
 def _words(content: bytes) -> list[str]:
-    """Return what of a secret file must not be readable in a log: its words, but not short ones."""
+    """Return the words of a secret file to mask in the log: those of six characters or more."""
     return [word for word in content.decode(errors="replace").split() if len(word) >= 6]  # noqa: PLR2004

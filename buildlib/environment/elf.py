@@ -1,7 +1,7 @@
-"""Machine code: whether it is for the runtime's processor, C library and Python.
+"""Check that machine code is for the runtime's processor, C library and Python.
 
-A wheel's tag says what it is for, and installers believe it. Here the files themselves are asked,
-by the System V ABI (ELF) and the symbol versions of the GNU C library.
+Installers trust a wheel's tag. This module reads the files themselves: ELF headers (System V ABI)
+and the symbol versions of the GNU C library.
 """
 
 import csv
@@ -24,25 +24,25 @@ _MACHINES = {"x86_64": ("EM_X86_64", 2, 1), "arm64": ("EM_AARCH64", 2, 1)}
 _MAGIC = b"\x7fELF"
 
 
-# The smallest file that has a header, which is that of 32 bits.
+# Bytes of the smallest ELF header, the 32-bit one.
 _HEADER = 52
 
 
 _VERNEED = 0x6FFFFFFE  # SHT_GNU_verneed
 
 
-# What is loaded: executables and shared objects, not the objects that are linked to them.
+# File types that the loader opens: executables and shared objects, not relocatable objects.
 _LOADED = ("ET_EXEC", "ET_DYN")
 
 
-# Nine in ten files; who names machine code so cannot load it.
+# Suffixes that the loader never opens: 90 % of files.
 _TEXT = (".py", ".pyi", ".pyx", ".pxd", ".h", ".txt", ".json", ".csv", ".md", ".rst", "/METADATA")
 
 
 _GLIBC = re.compile(r"GLIBC_([0-9]+)\.([0-9]+)(\.[0-9]+)*")
 
 
-# "GLIBC_ABI_DT_RELR" stands for relocations that glibc reads from 2.36 on.
+# The version "GLIBC_ABI_DT_RELR" marks relocations that glibc supports since 2.36.
 _RELR = ("GLIBC_ABI_DT_RELR", (2, 36))
 
 
@@ -54,7 +54,7 @@ _SHOWN = 10
 
 
 class _Code(NamedTuple):
-    """What a file of machine code is for: its machine, and the glibc that it needs at least."""
+    """The target of a machine-code file: `e_machine`, class, byte order, and minimum glibc."""
 
     machine: str
     bits: int
@@ -63,39 +63,43 @@ class _Code(NamedTuple):
 
 
 def prepare() -> None:
-    """Import what takes a while, so that `wrong` need not wait for it."""
+    """Import the slow parts ahead of `find_incompatible`."""
     _structs(2, 1)
 
 
 def find_incompatible(tree: Path, files: Sequence[File], variant: Variant) -> dict[str, str]:
-    """Return what does not run on a variant's runtime: by its path, what it is and what it is not.
+    """Return the files that a variant's runtime cannot load: path to problem.
 
-    `files` are those of the tree. Only those that the dynamic loader or Python could load count.
+    `files` are the files of `tree`. Files that neither the dynamic loader nor Python could load are
+    ignored.
     """
-    found: dict[str, str] = {}
+    incompatible: dict[str, str] = {}
     paths = {file.path for file in files}
     for file in files:
         path = file.path
         if path.endswith(_TEXT) or file.size < _HEADER:
             continue
-        tag, others = _python(path, variant, paths)
-        if tag is not None and others:
-            continue  # the same module is there for this Python, too
+        tag_problem, has_sibling = _check_tag(path, variant, paths)
+        if tag_problem is not None and has_sibling:
+            continue  # the tree has the same module for this Python, too
         with open(f"{tree}{os.sep}{path}", "rb", buffering=0) as raw:
             if raw.read(4) != _MAGIC:
                 continue
             code = _read(raw)
         if code is None:
             continue
-        problems = [tag] if tag else []
+        problems = [tag_problem] if tag_problem else []
         problems += _problems(code, variant)
         if problems:
-            found[path] = "; ".join(problems)
-    return found
+            incompatible[path] = "; ".join(problems)
+    return incompatible
 
 
-def _python(path: str, variant: Variant, paths: set[str]) -> tuple[str | None, bool]:
-    """Return what is wrong with the tag in a file's name, and whether a right one is beside it."""
+def _check_tag(path: str, variant: Variant, paths: set[str]) -> tuple[str | None, bool]:
+    """Return the problem with the tag in a file's name, and whether a compatible sibling exists.
+
+    A sibling is the same module in the same folder, under a name that this Python imports.
+    """
     folder, _, name = path.rpartition("/")
     match = _TAGGED.fullmatch(name)
     if match is None:
@@ -105,9 +109,9 @@ def _python(path: str, variant: Variant, paths: set[str]) -> tuple[str | None, b
     if match["tag"] in {right, f"{right}-{platform}"}:
         return None, False
     stem = f"{folder}/{match['module']}" if folder else match["module"]
-    beside = (f"{stem}.{right}-{platform}.so", f"{stem}.{right}.so", f"{stem}.abi3.so")
-    text = f"is for {match['tag']}, which Python {variant.python} does not import"
-    return text, any(other in paths for other in (*beside, f"{stem}.so"))
+    suffixes = (f"{right}-{platform}.so", f"{right}.so", "abi3.so", "so")
+    problem = f"is for {match['tag']}, which Python {variant.python} does not import"
+    return problem, any(f"{stem}.{suffix}" in paths for suffix in suffixes)
 
 
 def _problems(code: _Code, variant: Variant) -> list[str]:
@@ -116,13 +120,13 @@ def _problems(code: _Code, variant: Variant) -> list[str]:
         name = code.machine.removeprefix("EM_")
         return [f"is machine code for {name}, the runtime is {variant.architecture}"]
     if code.glibc > runtime.glibc:
-        needed, there = (".".join(map(str, version)) for version in (code.glibc, runtime.glibc))
-        return [f"needs glibc {needed}, {runtime.system} has {there}"]
+        needed, present = (".".join(map(str, version)) for version in (code.glibc, runtime.glibc))
+        return [f"needs glibc {needed}, {runtime.system} has {present}"]
     return []
 
 
 def _read(stream: BinaryIO) -> _Code | None:
-    """Return what a file of machine code is for; None if it cannot be loaded anyway."""
+    """Return the target of a machine-code file; None if nothing could load it anyway."""
     from elftools.common.exceptions import ELFError  # see _structs
     from elftools.construct import ConstructError
 
@@ -142,8 +146,8 @@ def _read(stream: BinaryIO) -> _Code | None:
 
 @functools.cache
 def _structs(bits: int, order: int) -> Any:  # noqa: ANN401 - pyelftools has no type hints
-    """Return the structures of ELF files; making them for each file would take longer than all."""
-    # 20 ms, and only needed where machine code was installed
+    """Return the structures of ELF files, cached: creating them takes longer than all the rest."""
+    # 20 ms, and needed only if machine code was installed
     from elftools.elf.structs import ELFStructs
 
     structs = ELFStructs(little_endian=order == 1, elfclass=32 * bits)
@@ -163,15 +167,15 @@ def _versions(
     stream: BinaryIO,
     order: int,
 ) -> Iterable[tuple[int, int]]:
-    """Yield the versions of glibc whose symbols a file needs."""
+    """Yield the glibc versions that a file needs symbols of, as (major, minor)."""
     size = header["e_shentsize"]
     stream.seek(header["e_shoff"])
     table = stream.read(size * header["e_shnum"])
     kinds = [table[at + 4 : at + 8] for at in range(0, len(table), size or 1)]
-    wanted = struct.pack("<I" if order == 1 else ">I", _VERNEED)
-    if wanted not in kinds:
+    verneed = struct.pack("<I" if order == 1 else ">I", _VERNEED)
+    if verneed not in kinds:
         return
-    section = _parse(structs.Elf_Shdr, stream, header["e_shoff"] + size * kinds.index(wanted))
+    section = _parse(structs.Elf_Shdr, stream, header["e_shoff"] + size * kinds.index(verneed))
     names = _parse(structs.Elf_Shdr, stream, header["e_shoff"] + size * section["sh_link"])
     at = section["sh_offset"]
     for _ in range(section["sh_info"]):
@@ -190,10 +194,10 @@ def _versions(
 
 
 def raise_if_any(tree: Path, problems: Mapping[str, str], variant: Variant) -> None:
-    """Stop if anything in the tree does not run on a variant's runtime.
+    """Raise if `problems`, as `find_incompatible` returns them, has any.
 
     Raises:
-        InstallError: with the package, the file, what it is, what the runtime has, and what to do.
+        InstallError: with each file, its package and its problem, and the remedy.
 
     """
     if not problems:
@@ -210,22 +214,22 @@ def raise_if_any(tree: Path, problems: Mapping[str, str], variant: Variant) -> N
         )
     else:
         advice = (
-            "The tag of that wheel does not say what is in it. Ask for another release in "
-            f"{function.requirements}, or say 'install: docker' for this lambda, to build it "
-            "inside the AWS image."
+            "The wheel's tag does not match its content. Require another release in "
+            f"{function.requirements}, or set 'install: docker' for this lambda, to build the "
+            "package inside the AWS image."
         )
     glibc = ".".join(map(str, runtime.glibc))
     raise InstallError(
-        f"lambda '{function.name}': not all of what was installed runs on Python {variant.python} "
+        f"lambda '{function.name}': installed files that cannot run on Python {variant.python} "
         f"on {variant.architecture} ({runtime.system}, glibc {glibc}):\n"
         + "\n".join(lines)
-        + f"\n{advice} A file that is never loaded in Lambda can be named in 'exclude'.",
+        + f"\n{advice} If Lambda never loads a file, name it in 'exclude'.",
         "machine-code",
     )
 
 
 def _owners(tree: Path, paths: set[str]) -> dict[str, str]:
-    """Return the distributions, with their versions, that the files belong to by their RECORDs."""
+    """Return the distribution and version that owns each file, from the RECORDs."""
     owners: dict[str, str] = {}
     for record in sorted(tree.glob("*.dist-info/RECORD")):
         label = record.parent.name.removesuffix(".dist-info").replace("-", " ")

@@ -1,8 +1,8 @@
-"""What runs in the container, by the image's own Python (3.10 or newer) and nothing else.
+"""The program that installs in the container. It needs only the image's own Python (3.10 or newer).
 
 `in_container.py prepare`, as root: check the image, hand the work folder to the unprivileged user.
 `in_container.py install`, as that user: run pip, then copy the libraries.
-`config.json` beside this file has what the manifest and the lock say.
+`config.json`, in the same folder, holds the settings from the manifest and the lock.
 """
 
 import itertools
@@ -34,16 +34,16 @@ FOR_GOOD = 10 * 365 * 86_400  # seconds
 
 
 def fail(message: str) -> int:
-    """Say what is wrong; the exit code 3 tells it from a failure of pip."""
+    """Print an error, and return the exit code 3, which pip does not use."""
     sys.stderr.write(f"error: {message}\n")
     return 3
 
 
 def prepare(config: dict[str, Any]) -> int:
-    """Check that the image has the right Python; make the folders."""
-    found = "{}.{}".format(*sys.version_info[:2])
-    if found != config["python"]:
-        return fail(f"the image has Python {found}, and {config['python']} is needed")
+    """Check that the image has the right Python; create the cache folders."""
+    version = "{}.{}".format(*sys.version_info[:2])
+    if version != config["python"]:
+        return fail(f"the image has Python {version}, but {config['python']} is needed")
     owner = config["user"]
     CACHE.mkdir(exist_ok=True)
     for name in ("http", "http-v2"):  # before pip 23.3, and since
@@ -63,20 +63,20 @@ def install(config: dict[str, Any]) -> int:
     for path in config["libraries"]:
         target = TREE / "lib" / os.path.basename(path)
         if not os.path.isfile(path):
-            return fail(f"libraries: the image has no file {path} after 'setup'")
+            return fail(f"libraries: the image has no file {path}, even after 'setup'")
         if target.exists():
-            return fail(f"libraries: {path} and another file are both lib/{target.name}")
+            return fail(f"libraries: {path} and another file both become lib/{target.name}")
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, target)
     return 0
 
 
 def pip(config: dict[str, Any]) -> int:
-    """Run pip in this process, so that what it does by chance can be made certain."""
+    """Run pip in this process, so that its non-deterministic parts can be patched."""
     cache = BUILD / "pip-cache"
     cache.mkdir(parents=True)
-    # Downloads are kept for the next container. The wheels that pip builds are not: they were
-    # built by whatever was in that image.
+    # Keep downloads for the next container, but not the wheels that pip builds: they depend on the
+    # tools of the image.
     for name in ("http", "http-v2"):
         (cache / name).symlink_to(CACHE / name)
     os.environ["PIP_CACHE_DIR"] = str(cache)
@@ -97,10 +97,10 @@ def pip(config: dict[str, Any]) -> int:
 
 
 def keep_downloads() -> None:
-    """Let pip's cache keep distributions for good, whatever the index or a proxy says of caching.
+    """Let pip's cache keep distributions for good, whatever cache headers an index or proxy sends.
 
-    Some say nothing, and then pip downloads everything each time. What is in the cache is checked
-    against the same hashes as what is downloaded.
+    Some send none, and then pip downloads everything each time. pip checks a cached file against
+    the same hashes as a download.
     """
     from pip._vendor.cachecontrol.adapter import CacheControlAdapter
 
@@ -118,10 +118,10 @@ def keep_downloads() -> None:
 
 
 def limit_manylinux(major: int, minor: int) -> None:
-    """Let pip take the wheels of the runtime's glibc, not those of the image's (PEP 600).
+    """Let pip choose wheels for the runtime's glibc instead of the image's (PEP 600).
 
-    A module `_manylinux` decides where there is one; wheels for other tags and builds from source
-    are as ever.
+    pip asks a module `_manylinux` if one exists. It does not affect wheels with other tags, or
+    builds from source.
     """
     module = types.ModuleType("_manylinux")
     module.manylinux_compatible = (  # type: ignore[attr-defined]
@@ -131,9 +131,9 @@ def limit_manylinux(major: int, minor: int) -> None:
 
 
 def fix_build_paths() -> None:
-    """Give pip's build folders the same names each time: compilers write them into what they make.
+    """Give pip's build folders the same names each time: compilers write them into their output.
 
-    pip names them by `tempfile.mkdtemp(prefix="pip-<kind>-")` and, in there, `<name>_<uuid4>`.
+    pip creates them by `tempfile.mkdtemp(prefix="pip-<kind>-")` and, in there, `<name>_<uuid4>`.
     """
     original = tempfile.mkdtemp
     numbers: dict[str, itertools.count[int]] = {}
@@ -155,27 +155,26 @@ def fix_build_paths() -> None:
 
 
 def flags() -> None:
-    """Set the compilers' flags for equal results; CPPFLAGS leaves optimisation to the package."""
+    """Set compiler flags for reproducible output; CPPFLAGS leaves optimisation to the package."""
     if not shutil.which("cc") and not shutil.which("gcc"):
         return
     compiler = "cc" if shutil.which("cc") else "gcc"
     maps = [f"-ffile-prefix-map={BUILD}=/build", f"-fdebug-prefix-map={BUILD}=/build"]
-    known = [flag for flag in maps if accepts(compiler, flag)]
-    add("CPPFLAGS", known)
+    add("CPPFLAGS", [flag for flag in maps if accepts(compiler, flag)])
     add("LDFLAGS", ["-Wl,--build-id=none"])
 
 
 def accepts(compiler: str, flag: str) -> bool:
-    """Tell whether the compiler knows a flag: GCC has -ffile-prefix-map since version 8."""
+    """Tell whether the compiler accepts a flag: GCC has -ffile-prefix-map since version 8."""
     command = [compiler, flag, "-E", "-x", "c", os.devnull]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
     return done.returncode == 0
 
 
 def keep_libraries() -> None:
-    """Move a wheel's data below `lib/` into the target too: `pip install --target` loses it.
+    """Move a wheel's data below `lib/` into the target too: `pip install --target` drops it.
 
-    pip installs modules into `lib/python` of a temporary folder and takes that `lib` for its own.
+    pip installs modules into `lib/python` of a temporary folder, and moves nothing else from `lib`.
     """
     from pip._internal.commands.install import InstallCommand
 
@@ -192,7 +191,7 @@ def keep_libraries() -> None:
 
 
 def add(name: str, words: list[str]) -> None:
-    """Append words to a variable of the environment."""
+    """Append words to an environment variable."""
     os.environ[name] = " ".join([*os.environ.get(name, "").split(), *words])
 
 

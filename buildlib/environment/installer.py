@@ -12,8 +12,8 @@ class Request(NamedTuple):
     """One installation: pinned distributions for a variant, into an empty folder.
 
     `image` is the pinned reference of the image to install in, empty for wheels; `indexes` are the
-    options of the requirements that say where packages come from. With `refresh`, nothing is taken
-    from a cache of the installer.
+    options of the requirements that select package indexes. With `refresh`, the installer ignores
+    its caches.
     """
 
     variant: Variant
@@ -27,10 +27,10 @@ class Request(NamedTuple):
 
 
 class Installer(Protocol):
-    """Installs what a request asks for.
+    """Installs the pins of a request.
 
     Raises:
-        InstallError: with the end of the installer's output, and what to do.
+        InstallError: with the end of the installer's output, and the remedy.
 
     """
 

@@ -21,78 +21,83 @@ SHA256 = "sha256="
 RECORDED = re.compile(r"sha256=[A-Za-z0-9_-]{43}")
 
 
-# Scripts start with the host's interpreter; Lambda runs none of them.
+# Folders of scripts: they start with the host's interpreter path, and Lambda runs none of them.
 SCRIPTS = ("bin", "Scripts")
 
 
 class Row(NamedTuple):
-    """What a RECORD says of a file: `sha256=` and the digest in base64, and the size."""
+    """A file's row in RECORD: `sha256=` with the digest in base64, and the size in bytes."""
 
     sha256: str
     size: str
 
 
 def read_records(tree: Path) -> tuple[dict[str, list[str]], dict[str, Row]]:
-    """Return the paths in each RECORD by the name of its `.dist-info`, and the row of each path.
+    """Return the paths in each RECORD by its `.dist-info` folder, and the row of each path.
 
-    C headers go: each installer has another place for them, and nothing is compiled in Lambda.
+    Remove C headers: each installer puts them elsewhere, and nothing is compiled in Lambda.
+
+    Raises:
+        InstallError: two distributions installed different contents at one path.
+
     """
     owners: dict[str, list[str]] = {}
-    seen: dict[str, tuple[str, Row]] = {}
+    first_rows: dict[str, tuple[str, Row]] = {}
     problems = []
     for path in sorted(tree.glob("*.dist-info/RECORD")):
         folder = path.parent.name
         owners[folder] = []
         with path.open(encoding="utf-8", newline="") as stream:
             for row in filter(None, csv.reader(stream)):
-                name, value = _installed(row[0]), Row(*(*row, "", "")[1:3])
+                name, value = _installed_path(row[0]), Row(*(*row, "", "")[1:3])
                 if _is_header(name, folder):
                     (tree / name).unlink(missing_ok=True)
                     continue
                 owners[folder].append(name)
-                other, earlier = seen.setdefault(name, (folder, value))
+                other, earlier = first_rows.setdefault(name, (folder, value))
                 shipped = name.partition("/")[0] not in SCRIPTS
                 if value.sha256 != earlier.sha256 and shipped and not walk.is_junk(name):
                     problems.append(
                         f"{_label(other)} and {_label(folder)} both install '{name}', with "
-                        "different contents; which one wins would be chance: replace one of them"
+                        "different contents; the order of installation would decide which one "
+                        "wins: replace one of them"
                     )
     if problems:
         raise InstallError("\n".join(problems), "distributions-overlap")
-    return owners, {name: value for name, (_, value) in seen.items()}
+    return owners, {name: value for name, (_, value) in first_rows.items()}
 
 
 def files_of(tree: Path, names: Container[str]) -> set[str]:
-    """Return the files of some distributions, given by their normal names, in a canonical tree."""
-    found: set[str] = set()
+    """Return the files of the distributions `names` (normalised, PEP 503) in a canonical tree."""
+    files: set[str] = set()
     for path in tree.glob("*.dist-info/RECORD"):
         if canonical_name(path.parent.name.partition("-")[0]) in names:
             with path.open(encoding="utf-8", newline="") as stream:
-                found.update(row[0] for row in csv.reader(stream) if row)
-    return found
+                files.update(row[0] for row in csv.reader(stream) if row)
+    return files
 
 
-def _installed(path: str) -> str:
-    """Return where the file of a row of RECORD is.
+def _installed_path(path: str) -> str:
+    """Return the path, in the tree, of the file that a RECORD row names.
 
-    pip installs elsewhere first, the modules into `lib/python` there, and moves it all into the
-    target without a change of RECORD.
+    pip installs into a temporary folder first, with the modules in `lib/python`, and then moves
+    everything into the target without changing RECORD.
     """
     if "./" not in path and "//" not in path and "\\" not in path:
-        return path  # as nearly all are
+        return path  # nearly all rows
     name = os.path.normpath(path).replace(os.sep, "/")
     return posixpath.normpath(f"lib/python/{name}") if name.startswith("../") else name
 
 
 def _is_header(path: str, folder: str) -> bool:
-    """Tell whether a file is from a wheel's `headers` (PEP 491): include/<name>/ by uv."""
+    """Tell whether a file is from a wheel's `headers` (PEP 491)."""
     if not path.startswith("include/"):
         return False
-    if re.match(r"include/(site/)?python[0-9.]*/", path):  # by pip, inside a venv or not
+    if re.match(r"include/(site/)?python[0-9.]*/", path):  # pip's place, inside a venv or not
         return True
-    names = (path.split("/")[1], folder.partition("-")[0])
-    plain, own = map(canonical_name, names)
-    return plain == own
+    # uv's place: include/<name>/
+    header_folder, distribution = path.split("/")[1], folder.partition("-")[0]
+    return canonical_name(header_folder) == canonical_name(distribution)
 
 
 def _label(folder: str) -> str:
@@ -101,26 +106,26 @@ def _label(folder: str) -> str:
 
 def write_record(name: str, owned: Iterable[File]) -> bytes:
     """Return a RECORD (PEP 376, PEP 627) of the files `owned`, sorted; `name` is its own path."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
     rows = {file.path: row_of(file) for file in owned}
     rows[name] = ("", "")
     for path in sorted(rows):
         writer.writerow((path, *rows[path]))
-    return text.getvalue().encode()
+    return output.getvalue().encode()
 
 
 def shortened_record(content: bytes, kept: Container[str]) -> bytes:
-    """Return a RECORD without the files that are not `kept`."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    """Return a RECORD with only the rows of `kept` files."""
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
     rows = csv.reader(io.StringIO(content.decode(), newline=""))
     writer.writerows(row for row in rows if row[0] in kept)
-    return text.getvalue().encode()
+    return output.getvalue().encode()
 
 
 def row_of(file: File) -> tuple[str, str]:
-    """Return the digest and the size of a file as RECORD has them."""
+    """Return the digest and the size of a file in RECORD's format."""
     return f"{SHA256}{_base64(file.sha256)}", str(file.size)
 
 

@@ -1,4 +1,4 @@
-"""Install wheels for the target with uv, whatever the host is. No interpreter of it is needed."""
+"""Install wheels for the target with uv, on any host, without an interpreter of the target."""
 
 import re
 import sys
@@ -17,14 +17,14 @@ _NO_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>\S+) has no (
 
 
 def install(request: Request) -> None:
-    """Install what is requested with uv; the files may be links into uv's cache.
+    """Install the requested pins with uv; the files may be hard links into uv's cache.
 
-    Distributions in uv's cache are taken without asking the index, unless the request says
-    `refresh`. Those that may be built from source are built with pinned build tools, in a cache of
-    their own: a wheel that was built before, with other tools, must not be used.
+    Take files from uv's cache without asking the index; with `refresh`, bypass the cache. Build the
+    packages of `allow_sdist` with pinned build tools and a separate cache: a wheel that was built
+    earlier with other tools must not be used.
 
     Raises:
-        InstallError: with the end of uv's output, and what to do.
+        InstallError: with the end of uv's output, and the remedy.
 
     """
     allowed = set(request.variant.function.allow_sdist)
@@ -52,10 +52,10 @@ def _run(request: Request, pins: Sequence[Pin], options: Sequence[str]) -> None:
     arguments = [
         *("pip", "install", "--target", str(target), "--requirement", str(requirements)),
         *("--no-deps", "--require-hashes", "--no-compile-bytecode"),
-        # Nothing is copied where the system can link: what is done to the tree replaces files, and
-        # never writes to one (see normalise.environment), so that the cache stays as it is.
+        # Link instead of copying where the system can. This leaves uv's cache intact, because
+        # canonical.canonicalise replaces files and never writes to one.
         *("--link-mode", "hardlink"),
-        # Every file is checked against the lock, so it does not matter which index has it.
+        # Every file is checked against the lock's hashes, so any index may serve it.
         *("--index-strategy", "unsafe-best-match"),
         *("--python", sys.executable, "--python-version", variant.python),
         *("--python-platform", f"{machine(variant.architecture)}-manylinux_{major}_{minor}"),
@@ -66,7 +66,7 @@ def _run(request: Request, pins: Sequence[Pin], options: Sequence[str]) -> None:
     if result.code:  # something is not in the cache
         result = run.run(arguments, root=root, cwd=target.parent, log=log)
     if result.code and "wheel is invalid" in result.output and "--no-cache" not in options:
-        # Someone wrote to uv's cache, and to what uv itself reads.
+        # uv's cache was modified, including metadata that uv itself reads.
         result = run.run([*arguments, "--no-cache"], root=root, cwd=target.parent, log=log)
     if result.code:
         raise _error(variant, result.output, root, log)
@@ -86,33 +86,34 @@ def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError
             f"{variant.python} on {variant.architecture} ({runtime.system}, glibc "
             f"{'.'.join(map(str, runtime.glibc))}).\n"
             f"Tried: cp{version}, abi3 and py3 wheels for {tag} and older, and for any platform.\n"
-            f"Either say 'install: docker' for this lambda, to build it inside the AWS image, or "
-            f"ask for a version that has such a wheel in {variant.function.requirements}. "
+            f"Either set 'install: docker' for this lambda, to build it inside the AWS image, or "
+            f"require a version that has such a wheel in {variant.function.requirements}. "
             f"(If it is pure Python, 'allow_sdist: [{match['name']}]' builds it here.)\n"
-            f"{tail(output)}\nThe whole log is in {shown}.",
+            f"{tail(output)}\nFull log: {shown}.",
             "wheel-missing",
         )
     replaced = "hash mismatch" in output.lower()
     if replaced:
         advice = (
-            "What the index gave is not what was locked: do not build from it before you know why. "
-            f"If the release was replaced on purpose, run 'doit lock:{name}'. If the lock was made "
-            "while an index with only some of the files was asked first (an extra-index-url), "
-            f"delete {variant.function.lock} and make it again without that index."
+            "Hash mismatch: a file from the index differs from the lock. The release was replaced, "
+            "or the index is compromised: do not build from it before you know which. If the "
+            f"release was replaced on purpose, run 'doit lock:{name}'. If an index that has only "
+            "some of the files came first during locking (an extra-index-url), delete "
+            f"{variant.function.lock} and lock again without that index."
         )
     elif "No space left on device" in output:
         advice = "Free some space, then run doit again."
     else:
         advice = "Check the connection to the package index and its settings, then run doit again."
     return InstallError(
-        f"lambda '{name}': the dependencies for Python {variant.python} on {variant.architecture} "
-        f"could not be installed\n{tail(output)}\n{advice} The whole log is in {shown}.",
+        f"lambda '{name}': failed to install the dependencies for Python {variant.python} on "
+        f"{variant.architecture}\n{tail(output)}\n{advice} Full log: {shown}.",
         "hash-mismatch" if replaced else "install-failed",
     )
 
 
 def _check_pure(variant: Variant, pins: Sequence[Pin], target: Path) -> None:
-    """Refuse what was compiled here: it would be for the host, and never the same twice."""
+    """Refuse wheels compiled on this host: they are for its platform, and not reproducible."""
     built = {pin.name: pin for pin in pins}
     for metadata in sorted(target.glob("*.dist-info/WHEEL")):
         name, _, _ = metadata.parent.name.partition("-")
@@ -122,6 +123,6 @@ def _check_pure(variant: Variant, pins: Sequence[Pin], target: Path) -> None:
             msg = (
                 f"lambda '{variant.function.name}': {pin.name} {pin.version} is not pure Python "
                 f"(its wheel is {', '.join(tags)}), so it cannot be built here; remove it from "
-                "'allow_sdist' and say 'install: docker'"
+                "'allow_sdist' and set 'install: docker'"
             )
             raise InstallError(msg, "sdist-not-pure")

@@ -103,7 +103,7 @@ def _installed(
     with ThreadPoolExecutor(1) as pool:
         pool.submit(elf.prepare)  # while the installer works
         install_into(request)
-        installed = canonicalise(tree, believed=from_wheels and not refresh)
+        installed = canonicalise(tree, trust_record=from_wheels and not refresh)
         if installed.damaged and from_wheels:
             # Another program wrote to a file in uv's cache. A download is checked as a whole.
             shown = ", ".join(installed.damaged[:3])

@@ -1,1 +1,1 @@
-"""An environment and sources to the canonical tree."""
+"""Assemble an environment and a function's sources into the canonical tree."""

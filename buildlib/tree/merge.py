@@ -1,4 +1,4 @@
-"""Merge the function's own files with its dependencies: the list of files in the tree."""
+"""Merge a function's own files and its dependencies into the list of files of the tree."""
 
 import hashlib
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from buildlib.tree.patterns import excluder
 def merge(
     function: Function, own: Sequence[Origin], dependencies: Sequence[File], environment: Path
 ) -> tuple[list[Origin], dict[str, bytes]]:
-    """Return all files of the tree, sorted, and the contents of those that had to be rewritten.
+    """Return all files of the tree, sorted, and the contents of rewritten files by their paths.
 
-    `dependencies` are the files of the tree `environment`. The patterns of `exclude` hold for
-    them too; a distribution's RECORD then lists only what is left of it.
+    `dependencies` are the files in the folder `environment`. The patterns of `exclude` apply to
+    them too; RECORD then lists only a distribution's remaining files, so it is rewritten.
 
     Raises:
-        StageError: the function and a dependency have a file of the same name.
+        StageError: the function and a dependency have different files at one path.
 
     """
     keep = excluder(function)
@@ -33,31 +33,31 @@ def merge(
             if after != before:
                 rewritten[path] = after
                 kept[path] = File(path, hashlib.sha256(after).hexdigest(), len(after))
-    found = {path: Origin(file, path, dependency=True) for path, file in kept.items()}
+    origin_of = {path: Origin(file, path, dependency=True) for path, file in kept.items()}
     problems = []
     for origin in own:
-        other = found.setdefault(origin.file.path, origin)
+        other = origin_of.setdefault(origin.file.path, origin)
         if other is not origin and not is_same_init(other, origin):
             problems.append(both_become(function, other, origin))
     if problems:
         raise StageError("\n".join(problems), "file-twice")
-    names.check_names(sorted(found), f"lambda '{function.name}'")
-    return [found[name] for name in sorted(found, key=str.encode)], rewritten
+    names.check_names(sorted(origin_of), f"lambda '{function.name}'")
+    return [origin_of[path] for path in sorted(origin_of, key=str.encode)], rewritten
 
 
 def is_same_init(one: Origin, other: Origin) -> bool:
-    """Tell whether both are one `__init__.py` that several parts of a package bring along."""
+    """Tell whether both are the same `__init__.py`, which several parts of a package may ship."""
     name = one.file.path.rpartition("/")[2]
     return name == "__init__.py" and one.file.sha256 == other.file.sha256
 
 
 def both_become(function: Function, one: Origin, other: Origin) -> str:
-    """Return the error about two files that have one name in the ZIP."""
+    """Return the error about two files that would have the same path in the ZIP."""
 
-    def shown(origin: Origin) -> str:
+    def label(origin: Origin) -> str:
         return f"the dependency's {origin.path}" if origin.dependency else origin.path
 
     return (
-        f"lambda '{function.name}': {shown(one)} and {shown(other)} both become "
+        f"lambda '{function.name}': {label(one)} and {label(other)} both become "
         f"'{other.file.path}' in the ZIP; rename or exclude one"
     )

@@ -8,7 +8,7 @@ from buildlib.contract import MODE, MTIME
 
 
 def touch(tree: Path, paths: Iterable[str]) -> None:
-    """Give the files the one mtime and mode, where they do not have them yet."""
+    """Set the canonical mtime and mode of the files that do not have them yet."""
     top = f"{tree}{os.sep}"
     for path in paths:
         name = top + path

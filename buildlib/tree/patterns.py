@@ -1,4 +1,4 @@
-"""Patterns of `exclude` and `allow_secrets`, as in a .gitignore."""
+"""The gitignore patterns of `exclude` and `allow_secrets`."""
 
 import functools
 import re
@@ -11,12 +11,12 @@ Keep = Callable[[str], bool]
 
 
 def excluder(function: Function) -> Keep | None:
-    """Return what tells whether a name is kept under a function's `exclude`; None keeps all.
+    """Return a predicate for the paths that a function's `exclude` keeps; None if it keeps all.
 
-    As in a .gitignore, nothing below a folder that is excluded can be kept.
+    As in a .gitignore, nothing below an excluded folder can be kept.
 
     Raises:
-        StageError: one of them is no pattern.
+        StageError: an entry is not a valid pattern.
 
     """
     if not function.exclude:
@@ -35,10 +35,10 @@ def excluder(function: Function) -> Keep | None:
 
 
 def matcher(function: Function, key: str, patterns: Sequence[str]) -> Callable[[str], bool]:
-    """Return what tells whether a name matches the patterns of a function's `key`.
+    """Return a predicate for the paths that match `patterns`, the value of the function's `key`.
 
     Raises:
-        StageError: one of them is no pattern.
+        StageError: an entry is not a valid pattern.
 
     """
     from pathspec import GitIgnoreSpec  # 40 ms, and many manifests have no patterns
@@ -48,7 +48,7 @@ def matcher(function: Function, key: str, patterns: Sequence[str]) -> Callable[[
             GitIgnoreSpec.from_lines([pattern])
         except (ValueError, re.error):
             msg = (
-                f"lambda '{function.name}': {key} '{pattern}' is not a pattern of a .gitignore; "
+                f"lambda '{function.name}': {key}: '{pattern}' is not a valid gitignore pattern; "
                 "see 'git help gitignore'"
             )
             raise StageError(msg, "pattern") from None

@@ -1,7 +1,8 @@
-"""Files of a function that look like credentials: whoever can read a ZIP can read them.
+"""Find files of a function that look like credentials, because every reader of a ZIP sees them.
 
-Looked at are a function's own and shared files, by their names, and as text by their contents; not
-its dependencies, which everyone can download. No message holds what was found, only where.
+Check a function's own and shared files by name, and text files also by content, but not its
+dependencies, which everyone can download. Messages name the place of a credential and never the
+credential itself.
 """
 
 import fnmatch
@@ -12,19 +13,19 @@ from pathlib import Path
 from buildlib.errors import StageError
 from buildlib.model import File, Function, Origin
 
-# Of the rules below: what other rules found harmless is looked at again.
+# Version of the rules; bump it to rescan files that were cleared before.
 RULES = 1
 
 
-# A file is looked at up to here, in bytes; a secret is seldom further down.
+# Bytes to scan at the start of a file; a secret is seldom further down.
 _SCANNED = 1 << 20
 
 
-# As git tells binary files.
+# A file with a NUL in its first 8000 bytes is binary, as in git.
 _BINARY = 8000
 
 
-# What is in files of these names (as fnmatch has them), wherever they are.
+# Description and fnmatch patterns of file names, in any folder.
 _NAMES = {
     "settings of an environment, where passwords usually are": (".env*",),
     "a private SSH key": ("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "id_ecdsa_sk",
@@ -35,7 +36,7 @@ _NAMES = {
 }  # fmt: skip
 
 
-# The same for files below folders of these names.
+# The description of files in any folder of this name.
 _FOLDERS = {
     ".aws": "settings of the AWS command line, with its credentials",
     ".ssh": "settings and keys of SSH",
@@ -45,13 +46,13 @@ _FOLDERS = {
 }
 
 
-# Of each: what it is, texts without any of which there is none (to be quick), and its pattern.
+# Description, literals of which every match contains one (a fast pre-check), and pattern.
 _CONTENTS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
     (
         "a private key",
         (b"PRIVATE KEY",),
-        # With data behind it, not only the line that programs look for; the ends of lines may be
-        # escaped, as in JSON.
+        # Require key data: programs contain the header line alone. Line ends may be escaped, as in
+        # JSON.
         re.compile(
             rb"-----BEGIN (?:[A-Z0-9]{1,16} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:\\[nr]|[\s\"'+,])+"
             rb"(?:[A-Za-z-]{3,20}: [^\n]{1,200}\s+){0,4}[A-Za-z0-9+/=]{16}"
@@ -73,7 +74,7 @@ _CONTENTS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
     (
         "an address with a password",
         (b"://",),
-        # Not a place for one, as in "${PASSWORD}", "{password}", "<password>", "%s" or "***".
+        # Skip placeholders such as "${PASSWORD}", "{password}", "<password>", "%s" and "***".
         re.compile(
             rb"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/?#\"'`:@<>{}$%*\\]{1,100}:"
             rb"(?!pass(?:word|wd)?@|secret@|pw@)[^\s/?#\"'`@<>{}$*\\]{1,200}@"
@@ -85,41 +86,41 @@ _CONTENTS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
 
 
 def find(own: Iterable[Origin], root: Path, known: Container[File]) -> dict[str, tuple[str, str]]:
-    """Return which of a function's own files look like credentials.
+    """Return the own files that look like credentials: path in the ZIP to (place, description).
 
-    By the name in the ZIP: where it is, with the line if there is one, and what it is. `known` are
-    files of which an earlier run, by the same rules, knows that they are harmless.
+    The place is the source path, with the line number if the content matched. `known` are files
+    that an earlier run cleared by the same rules.
     """
-    found = {}
+    suspects = {}
     for origin in own:
         if origin.file in known:
             continue
-        problem = _by_name(origin.file.path)
+        description = _by_name(origin.file.path)
         where = origin.path
-        if problem is None:
-            problem, line = _by_content(root / origin.path)
+        if description is None:
+            description, line = _by_content(root / origin.path)
             where = f"{where}:{line}"
-        if problem:
-            found[origin.file.path] = (where, problem)
-    return found
+        if description:
+            suspects[origin.file.path] = (where, description)
+    return suspects
 
 
 def refuse(function: Function, found: Mapping[str, tuple[str, str]]) -> None:
-    """Stop if there is anything that the function does not allow.
+    """Raise if `find` found anything that the function does not allow.
 
     Raises:
-        StageError: with the path, what it is, and how to go on, for every file.
+        StageError: with the place and description of every file, and the remedy.
 
     """
     if not found:
         return
-    lines = [f"  {where}: {what}" for where, what in found.values()]
+    lines = [f"  {where}: {description}" for where, description in found.values()]
     paths = ", ".join(map(_pattern, found))
     raise StageError(
-        f"lambda '{function.name}': these would be in the ZIP, for all who may read it:\n"
+        f"lambda '{function.name}': possible credentials in the package:\n"
         + "\n".join(lines)
-        + "\nMove them out of the function's folder, or name them in 'exclude'; a secret belongs "
-        "into AWS Secrets Manager or the Parameter Store. If it is none, or has to be there, say "
+        + "\nMove them out of the function's folder, or name them in 'exclude'. Store secrets in "
+        "AWS Secrets Manager or the Parameter Store. If this is a false positive, or intended, set "
         f"'allow_secrets: [{paths}]' for this lambda.",
         "credential",
     )
@@ -127,27 +128,27 @@ def refuse(function: Function, found: Mapping[str, tuple[str, str]]) -> None:
 
 def _by_name(path: str) -> str | None:
     *folders, name = path.lower().split("/")
-    for what, patterns in _NAMES.items():
+    for description, patterns in _NAMES.items():
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            return what
+            return description
     return next((_FOLDERS[folder] for folder in folders if folder in _FOLDERS), None)
 
 
 def _by_content(path: Path) -> tuple[str | None, int]:
-    """Return what the text of a file has, and in which line."""
+    """Return the description and line of the first credential in a file; None if it has none."""
     with path.open("rb") as stream:
         content = stream.read(_BINARY)
         if b"\0" in content:
             return None, 0
         content += stream.read(_SCANNED - _BINARY)
-    for what, texts, pattern in _CONTENTS:
-        if any(text in content for text in texts) and (match := pattern.search(content)):
-            return what, content.count(b"\n", 0, match.start()) + 1
+    for description, literals, pattern in _CONTENTS:
+        if any(literal in content for literal in literals) and (match := pattern.search(content)):
+            return description, content.count(b"\n", 0, match.start()) + 1
     return None, 0
 
 
 def _pattern(path: str) -> str:
-    """Return the pattern of just one file, as it is written in the manifest."""
-    escaped = re.sub(r"([*?\[\]\\ !#])", r"\\\1", path)
-    text = "/" + escaped
-    return text if re.fullmatch(r"[\w./-]+", text) else "'" + text.replace("'", "''") + "'"
+    """Return the pattern that matches only this file, as YAML for the manifest."""
+    pattern = "/" + re.sub(r"([*?\[\]\\ !#])", r"\\\1", path)
+    is_plain = re.fullmatch(r"[\w./-]+", pattern)
+    return pattern if is_plain else "'" + pattern.replace("'", "''") + "'"

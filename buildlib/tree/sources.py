@@ -15,16 +15,16 @@ from buildlib.tree.patterns import Keep, excluder
 def sources(
     root: Path, function: Function, digests: Digests, not_code: Container[str | None]
 ) -> list[Origin]:
-    """Return a function's own files and the shared ones, sorted by their names in the ZIP.
+    """Return a function's own and shared files, sorted by their paths in the ZIP.
 
-    `not_code` are files that are there for the build only: its requirements and its lock.
+    `not_code` are files that only the build needs: the requirements file and its lock.
 
     Raises:
-        StageError: two of them have one name, or one cannot be in a ZIP; all are named.
+        StageError: with every path that two files share, or that cannot be in a ZIP.
 
     """
     keep = excluder(function)
-    found: dict[str, Origin] = {}
+    origin_of: dict[str, Origin] = {}
     problems = []
     trees = [(function.source, ""), *((path, Path(path).name) for path in function.include)]
     for top, prefix in trees:
@@ -33,34 +33,34 @@ def sources(
                 continue
             file = File(name, digests.of(path, status), status.st_size)
             origin = Origin(file, path[len(str(root)) + 1 :].replace(os.sep, "/"), dependency=False)
-            other = found.setdefault(name, origin)
+            other = origin_of.setdefault(name, origin)
             if other is not origin and not is_same_init(other, origin):
                 problems.append(both_become(function, other, origin))
     if problems:
         raise StageError("\n".join(problems), "file-twice")
-    names.check_names(sorted(found), f"lambda '{function.name}'")
-    return [found[name] for name in sorted(found)]
+    names.check_names(sorted(origin_of), f"lambda '{function.name}'")
+    return [origin_of[name] for name in sorted(origin_of)]
 
 
 def _files(
     root: Path, top: str, prefix: str, keep: Keep | None
 ) -> Iterable[tuple[str, str, os.stat_result]]:
-    """Yield the name in the ZIP, the absolute path and the status of the files of one source."""
+    """Yield the path in the ZIP, the absolute path and the status of each file of one source."""
     path = root / top
     if path.is_file():
         if keep is None or keep(prefix):
             yield prefix, str(path), path.stat()
         return
-    inner = keep
+    keep_below = keep
     if prefix:
         prefix += "/"
         if keep is not None:
             if not keep(prefix):
                 return
-            outer = keep
+            keep_in_zip = keep
 
-            def inner(name: str) -> bool:
-                return outer(prefix + name)
+            def keep_below(name: str) -> bool:
+                return keep_in_zip(prefix + name)
 
-    for name, entry in walk.walk(path, keep=inner, where=top):
+    for name, entry in walk.walk(path, keep=keep_below, where=top):
         yield prefix + name, entry.path, entry.stat()

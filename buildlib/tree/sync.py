@@ -1,4 +1,4 @@
-"""Make a folder hold exactly the files of a tree."""
+"""Update a folder so that it holds exactly the files of a tree."""
 
 import contextlib
 import hashlib
@@ -22,59 +22,67 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
     environment: Path,
     whole: bool = True,
 ) -> list[str]:
-    """Make the folder `tree` hold exactly `origins`, and return the names of what had to be made.
+    """Make the folder `tree` hold exactly `origins`, and return the paths of the files it wrote.
 
-    `previous` gives the sha256 of the files that an earlier sync left there; one whose size or
-    mtime is no longer as `touch` left it is made again. The files of dependencies are hard links
-    into the environment where the system allows it: their metadata is not ours, and is left alone.
-    Unless it is the `whole` tree that `origins` are of, only what they and `previous` name counts.
+    Keep a file if `previous`, the sha256 by path after the last sync, has the right digest for it
+    and its size and mtime are still as `touch` left them. Make the files of dependencies hard links
+    to the environment's where the system allows it: a link shares its metadata with the
+    environment, so it is not among the returned paths, which the caller touches. `rewritten` holds
+    the contents of files that differ from their origin.
+
+    If `origins` are not the `whole` tree, leave all files alone that neither they nor `previous`
+    name.
 
     Raises:
-        StageError: a source changed after it was hashed.
+        StageError: a source file changed after it was hashed.
 
     """
-    wanted = {origin.file.path: origin for origin in origins}
-    there = dict(_present(tree) if whole else _among(tree, {*previous, *wanted}))
-    if surplus := there.keys() - wanted.keys():
+    origin_of = {origin.file.path: origin for origin in origins}
+    present = dict(_walk(tree) if whole else _stat_each(tree, {*previous, *origin_of}))
+    if surplus := present.keys() - origin_of.keys():
         for path in surplus:
             os.unlink(tree / path)
-        _remove_empty_folders(tree)  # a folder may have to become a file
-    made: list[str] = []
-    folders: dict[str, bool] = {}  # whether each was there before
-    for path, origin in wanted.items():
-        linked = origin.dependency and path not in rewritten
-        same = previous.get(path) == origin.file.sha256
-        if path in there and _is_kept(
-            there[path], origin, same=same, environment=environment if linked else None
+        _remove_empty_folders(tree)  # a new file may have the path of an old folder
+    written: list[str] = []
+    existed: dict[str, bool] = {}  # by folder: whether it existed before this sync
+    for path, origin in origin_of.items():
+        to_link = origin.dependency and path not in rewritten
+        same_digest = previous.get(path) == origin.file.sha256
+        if path in present and _is_intact(
+            present[path],
+            origin,
+            same_digest=same_digest,
+            environment=environment if to_link else None,
         ):
             continue
         target = f"{tree}{os.sep}{path}"
         folder = os.path.dirname(target)
-        if folder not in folders:
-            folders[folder] = os.path.isdir(folder)
+        if folder not in existed:
+            existed[folder] = os.path.isdir(folder)
             os.makedirs(folder, exist_ok=True)
-        if path in there:
+        if path in present:
             os.unlink(target)
-        elif folders[folder] and os.path.isdir(target):  # left empty by a run that was killed
+        elif existed[folder] and os.path.isdir(target):  # a killed run left an empty folder
             atomic.remove(Path(target))
-        if linked and _link(f"{environment}{os.sep}{origin.path}", target):
+        if to_link and _link(f"{environment}{os.sep}{origin.path}", target):
             continue
         if path in rewritten:
             Path(target).write_bytes(rewritten[path])
         else:
-            # Dependencies where nothing can be linked: another file system, or too many links.
-            _copy((environment if linked else root) / origin.path, target, origin)
-        made.append(path)
-    return made
+            # An own file, or a dependency that cannot be linked: it is on another file system, or
+            # has too many links.
+            _copy((environment if to_link else root) / origin.path, target, origin)
+        written.append(path)
+    return written
 
 
-def _is_kept(
-    status: os.stat_result, origin: Origin, *, same: bool, environment: Path | None
+def _is_intact(
+    status: os.stat_result, origin: Origin, *, same_digest: bool, environment: Path | None
 ) -> bool:
-    """Tell whether a staged file is what it should be: the environment's own, or as touched."""
+    """Tell whether a staged file is still as `touch` left it, or a link to the environment's."""
     if status.st_size != origin.file.size:
         return False
-    if same and status.st_mtime_ns == contract.MTIME * 1_000_000_000:
+    if same_digest and status.st_mtime_ns == contract.MTIME * 1_000_000_000:
         return True
     if environment is None:
         return False
@@ -82,16 +90,16 @@ def _is_kept(
 
 
 def intact(tree: Path, origins: Sequence[Origin], environment: Path) -> bool:
-    """Tell whether a staged tree still is what was staged and touched there."""
-    there = dict(_present(tree))
-    if there.keys() != {origin.file.path for origin in origins}:
+    """Tell whether a staged tree is still as `stage` and `touch` left it."""
+    present = dict(_walk(tree))
+    if present.keys() != {origin.file.path for origin in origins}:
         return False
     try:
         return all(
-            _is_kept(
-                there[origin.file.path],
+            _is_intact(
+                present[origin.file.path],
                 origin,
-                same=True,
+                same_digest=True,
                 environment=environment if origin.dependency else None,
             )
             for origin in origins
@@ -100,8 +108,8 @@ def intact(tree: Path, origins: Sequence[Origin], environment: Path) -> bool:
         return False
 
 
-def _present(tree: Path) -> Iterable[tuple[str, os.stat_result]]:
-    """Yield the name and the status of each file of a tree."""
+def _walk(tree: Path) -> Iterable[tuple[str, os.stat_result]]:
+    """Yield (path, stat) for each file of a tree."""
     stack = [(str(tree), "")]
     while stack:
         folder, prefix = stack.pop()
@@ -116,15 +124,15 @@ def _present(tree: Path) -> Iterable[tuple[str, os.stat_result]]:
                 yield prefix + entry.name, entry.stat(follow_symlinks=False)
 
 
-def _among(tree: Path, paths: Iterable[str]) -> Iterable[tuple[str, os.stat_result]]:
-    """Yield the name and the status of those of some files that are in a tree."""
+def _stat_each(tree: Path, paths: Iterable[str]) -> Iterable[tuple[str, os.stat_result]]:
+    """Yield (path, stat) for each of `paths` that exists in `tree`."""
     for path in paths:
         with contextlib.suppress(FileNotFoundError):
             yield path, os.lstat(f"{tree}{os.sep}{path}")
 
 
 def has_folders(tree: Path, paths: Iterable[str]) -> bool:
-    """Tell whether all folders of some files are in a tree, and none is a link."""
+    """Tell whether the folders of all `paths` exist in `tree`, and none of them is a link."""
     top = os.path.realpath(tree)
     folders = {f"{top}{os.sep}{path}".rpartition("/")[0] for path in paths}
     return all(os.path.isdir(folder) and os.path.realpath(folder) == folder for folder in folders)

@@ -11,7 +11,8 @@ locals {
   lambdas = { for id, text in data.external.lambdas.result : id => jsondecode(text) }
 }
 
-# What was planned from the record is built by whoever applies, and must be what was planned.
+# A plan may take its hashes from lambdas.hashes.json. The apply then builds the ZIPs, and fails if a
+# ZIP does not have its planned hash.
 resource "terraform_data" "zip" {
   for_each         = var.plan ? local.lambdas : {}
   triggers_replace = [each.value.source_code_hash]

@@ -1,5 +1,5 @@
 output "lambdas" {
-  description = "By the id of each variant, the arguments of aws_lambda_function that the build knows, and the name of the function."
+  description = "For each variant id, the arguments of aws_lambda_function that the build determines, and the function's name in lambdas.yaml."
   value = {
     for id, entry in local.lambdas : id => {
       lambda           = entry.lambda
@@ -11,6 +11,6 @@ output "lambdas" {
     }
   }
 
-  # A function changes only after its ZIP was built.
+  # Change a function only after its ZIP is built.
   depends_on = [terraform_data.zip]
 }

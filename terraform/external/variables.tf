@@ -4,12 +4,12 @@ variable "root" {
 
   validation {
     condition     = fileexists("${var.root}/lambdas.yaml")
-    error_message = "There is no lambdas.yaml in ${var.root}."
+    error_message = "${var.root} has no lambdas.yaml."
   }
 }
 
 variable "ids" {
-  description = "Ids of variants, such as team_keys-py3.13-arm64; null for all."
+  description = "Ids of the variants to return, such as team_keys-py3.13-arm64; null returns all."
   type        = set(string)
   default     = null
 
@@ -20,18 +20,18 @@ variable "ids" {
 }
 
 variable "plan" {
-  description = "Take hashes from lambdas.hashes.json where it has the present inputs, and build at apply."
+  description = "Take the hashes of variants from lambdas.hashes.json if it matches the current inputs, and build these variants during apply."
   type        = bool
   default     = false
 }
 
 variable "program" {
-  description = "How to start the program, from `root`."
+  description = "Command that starts the program; it runs in `root`."
   type        = list(string)
   default     = ["python3", "-m", "buildlib", "external"]
 
   validation {
     condition     = length(var.program) > 0
-    error_message = "Name at least the program itself."
+    error_message = "The list needs at least one element, the program."
   }
 }

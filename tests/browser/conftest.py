@@ -1,4 +1,4 @@
-"""A headless Chromium of the system's, and what a page in it did that it should not."""
+"""A headless Chromium from the system, and a record of unwanted requests and errors."""
 
 import os
 import shutil
@@ -15,13 +15,13 @@ from tests.pages import several
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Page
 
-# Without the extra `browser` there is nothing to collect, and `-m browser` fails for that.
+# Without the extra `browser` nothing is collected, so `-m browser` fails.
 collect_ignore_glob = [] if find_spec("playwright") else ["test_*.py"]
 
 
 @dataclass
 class Seen:
-    """What a page asked for, and said on the console, or raised."""
+    """The requests of a page, and its console messages and errors."""
 
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
@@ -29,12 +29,12 @@ class Seen:
 
 @pytest.fixture(scope="session")
 def chromium() -> "Iterator[Browser]":
-    """Start Chromium; that there is none is a failure, not a reason to skip."""
+    """Start Chromium; if it is missing, fail instead of skipping."""
     from playwright.sync_api import sync_playwright
 
     path = shutil.which("chromium") or shutil.which("google-chrome")
     assert path, "there is no Chromium: apt install chromium"
-    # A container's root has no other sandbox than the container.
+    # Root in a container has no sandbox but the container.
     arguments = ["--no-sandbox"] if hasattr(os, "getuid") and os.getuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
@@ -44,7 +44,7 @@ def chromium() -> "Iterator[Browser]":
 
 @pytest.fixture
 def seen() -> Seen:
-    """Give what the pages of a test do; nothing yet."""
+    """Give an empty record of the pages' actions."""
     return Seen()
 
 
@@ -55,7 +55,7 @@ Show = Callable[..., "Page"]
 def show(chromium: "Browser", seen: Seen, tmp_path: Path) -> Iterator[Show]:
     """Give a function that shows a report, by default one with everything in it.
 
-    Whatever a page does in any test, it asks for nothing and complains of nothing.
+    After each test, check that the page has requested nothing and logged no error.
     """
     contexts: list[BrowserContext] = []
     path = tmp_path / "report.html"

@@ -1,4 +1,4 @@
-"""The report as people use it: by keyboard, in the dark, on a phone, on paper, with a reader."""
+"""The report in real use: by keyboard, in dark mode, on a phone, on paper, with a screen reader."""
 
 import io
 from itertools import pairwise
@@ -23,13 +23,13 @@ def open_all(page: Page) -> None:
 
 
 def focused(page: Page) -> str:
-    """Return the text of what has the focus, or its id."""
+    """Return the text of the focused element, or its id."""
     script = "document.activeElement.innerText?.trim() || document.activeElement.id"
     return str(page.evaluate(script))
 
 
 def tab_to(page: Page, text: str) -> None:
-    """Press Tab until what begins with a text has the focus."""
+    """Press Tab until an element whose text starts with `text` has the focus."""
     for _ in range(200):
         page.keyboard.press("Tab")
         if focused(page).startswith(text):
@@ -38,7 +38,7 @@ def tab_to(page: Page, text: str) -> None:
 
 
 def test_no_request(show: Show, seen: Seen) -> None:
-    """The file is all that is loaded, and a script of another's could load nothing either."""
+    """The browser loads only the file, and a foreign script could load nothing either."""
     page = show()
     open_all(page)
     assert len(seen.requests) == 1
@@ -47,11 +47,11 @@ def test_no_request(show: Show, seen: Seen) -> None:
         fetch('https://example.com/').catch(() => {});
     })""")
     assert refused == "connect-src"
-    seen.complaints.clear()  # it is what was refused just now
+    seen.complaints.clear()  # the request refused above
 
 
 def test_a_script_in_a_name_does_not_run(show: Show, seen: Seen) -> None:
-    """Not even one that got into the page as it is: the policy names the only script that may."""
+    """A script injected into the page does not run: the policy allows only the page's own."""
     assert show().title() == "Lambda build report"
     assert seen.complaints == []
     page = show(several().replace("</main>", "<script>document.title = 'evil'</script></main>"))
@@ -60,7 +60,7 @@ def test_a_script_in_a_name_does_not_run(show: Show, seen: Seen) -> None:
 
 
 def test_names_are_shown(show: Show) -> None:
-    """A name is shown as it is, whatever is in it."""
+    """A name is displayed literally, whatever it contains."""
     page = show()
     open_all(page)
     text = page.locator("main").inner_text()
@@ -80,27 +80,27 @@ def test_axe(show: Show, scheme: str, width: int) -> None:
 
 
 def test_accessible_names(show: Show) -> None:
-    """Charts, tables, meters and what can be operated have names that say what they are."""
+    """Charts, tables, meters and controls have descriptive accessible names."""
     page = show()
     open_all(page)
     for role, name, count in (
         ("img", "Sizes by package in nasty: a bar against its limit, and a map.", 1),
         ("img", "The tasks of keys, from its lock to the index.", 1),
         ("img", "Build times of the 3 slowest variants, by step.", 1),
-        ("table", "What is in nasty.zip, unzipped", 1),
-        ("table", "What is locked for nasty", 1),
-        ("table", "The tasks of keys: times are those of the build of what is in dist/", 1),
+        ("table", "Contents of nasty.zip, unzipped", 1),
+        ("table", "Locked dependencies of nasty", 1),
+        ("table", "Tasks of keys, with their times in the build of the ZIPs in dist/", 1),
         ("meter", "nasty, of its limit", 1),
-        ("searchbox", "Show variants with", 1),
-        ("searchbox", "Show dependencies with", 1),
+        ("searchbox", "Filter variants", 1),
+        ("searchbox", "Filter dependencies", 1),
         ("navigation", "Sections", 1),
         ("button", "Unzipped", 1),
     ):
         found = page.get_by_role(role, name=name)  # type: ignore[arg-type]
         assert found.count() == count, f"{role} {name}: {found.count()}"
     pictures = page.get_by_role("img")
-    assert pictures.count() == page.locator("svg").count()  # no other has a role of its own
-    # What follows each picture is the table with its figures.
+    assert pictures.count() == page.locator("svg").count()  # no other element has this role
+    # The table with its figures follows each chart.
     for picture in pictures.all():
         assert picture.locator("xpath=following::table[1]").locator("tbody tr").count() > 0
     levels = page.locator("h1, h2, h3, h4, h5").evaluate_all(
@@ -111,7 +111,7 @@ def test_accessible_names(show: Show) -> None:
 
 
 def test_by_keyboard(show: Show) -> None:
-    """Tab reaches a function and its variant, Enter opens them, and the focus can be seen."""
+    """Tab reaches a function and its variant, Enter opens them, and the focus is visible."""
     page = show()
     page.keyboard.press("Tab")
     assert focused(page) == "Skip to the report"
@@ -119,7 +119,7 @@ def test_by_keyboard(show: Show) -> None:
     tab_to(page, "keys\n")
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
-    table = page.get_by_role("table", name="What is in keys-py3.12-arm64.zip")
+    table = page.get_by_role("table", name="Contents of keys-py3.12-arm64.zip")
     assert not table.is_visible()
     page.keyboard.press("Enter")
     tab_to(page, "keys-py3.12-arm64")
@@ -130,20 +130,20 @@ def test_by_keyboard(show: Show) -> None:
 
 
 def test_a_link_opens_its_variant(show: Show) -> None:
-    """From the list of variants one comes to what is in one, wherever that is."""
+    """A link in the list of variants leads to the variant's contents, and opens its section."""
     page = show()
     page.get_by_role("link", name="keys-py3.13-x86_64").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("table", name="What is in keys-py3.13-x86_64.zip")).to_be_in_viewport()
+    expect(page.get_by_role("table", name="Contents of keys-py3.13-x86_64.zip")).to_be_in_viewport()
 
 
 def names(page: Page) -> list[str]:
-    """Return the names of the variants that are listed, from top to bottom."""
+    """Return the names of the visible variants, from top to bottom."""
     return page.locator("#variant-table tbody tr:visible th").all_inner_texts()
 
 
 def test_sort_and_filter(show: Show) -> None:
-    """The list sorts by any column and shows what is looked for, by keyboard; it says so."""
+    """By keyboard, the list sorts by any column, filters by text, and announces the result."""
     page = show(
         rendered(
             *(build(f"f{n}", seconds={"zip": (n * 7) % 10}, environment="") for n in range(10))
@@ -158,13 +158,13 @@ def test_sort_and_filter(show: Show) -> None:
     page.keyboard.press("Enter")
     assert names(page)[:3] == ["f0", "f3", "f6"]
     assert head.get_attribute("aria-sort") == "ascending"
-    page.get_by_role("searchbox", name="Show variants with").press_sequentially("F3 x86")
+    page.get_by_role("searchbox", name="Filter variants").press_sequentially("F3 x86")
     assert names(page) == ["f3"]
     assert page.get_by_role("status").first.inner_text() == "1 of 10"
 
 
 def test_schemes(show: Show) -> None:
-    """Light and dark differ, the pictures with them; what is drawn has the page's colours."""
+    """Light and dark mode differ, also in the charts, which use the page's colours."""
     colours = []
     for scheme in SCHEMES:
         page = show(color_scheme=scheme)
@@ -182,7 +182,7 @@ def test_schemes(show: Show) -> None:
 
 @pytest.mark.parametrize("width", [360, 700, 1200])
 def test_no_overflow(show: Show, width: int) -> None:
-    """Nothing is wider than the window, but for what scrolls by itself; labels can be read."""
+    """Nothing is wider than the window unless it scrolls by itself; labels are legible."""
     page = show(width=width)
     open_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -191,7 +191,7 @@ def test_no_overflow(show: Show, width: int) -> None:
 
 
 def test_reduced_motion(show: Show) -> None:
-    """Nothing moves for those who do not want it."""
+    """Nothing moves if the user prefers reduced motion."""
     behaviour = "getComputedStyle(document.documentElement).scrollBehavior"
     assert show(reduced_motion="reduce").evaluate(behaviour) == "auto"
     assert show(reduced_motion="no-preference").evaluate(behaviour) == "smooth"
@@ -207,36 +207,36 @@ def test_print(show: Show, *, scripts: bool) -> None:
     for heading in ("Totals", "Variants", "Functions", "Dependencies", "Build times"):
         assert heading in text
     for one in ("keys-py3.12-arm64", "keys-py3.13-x86_64", "nasty", "plain"):
-        assert f"What is in {one}.zip, unzipped" in text
+        assert f"Contents of {one}.zip, unzipped" in text
         assert f"{one}.zip" in text
     assert text.count("How it is built") == 4
     assert "no engine answers" in text
     if scripts:
-        assert page.locator("details[open]").count() == 0  # as it was before
+        assert page.locator("details[open]").count() == 0  # closed as before printing
         page.emulate_media(media="print")
         body = "getComputedStyle(document.body).backgroundColor"
         assert page.evaluate(body) == "rgb(255, 255, 255)"
 
 
 def test_without_scripts(show: Show) -> None:
-    """Everything but sorting and filtering works where scripts are not allowed."""
+    """Everything but sorting and filtering works without scripts."""
     page = show(java_script_enabled=False)
     assert page.get_by_role("searchbox").count() == 0
     page.locator("summary", has_text="nasty").click()
-    expect(page.get_by_role("table", name="What is in nasty.zip")).to_be_visible()
+    expect(page.get_by_role("table", name="Contents of nasty.zip")).to_be_visible()
     assert page.locator("svg").first.is_visible() is False
     assert page.get_by_role("img", name="Sizes by package in nasty").is_visible()
 
 
 def test_hundreds_of_variants(show: Show) -> None:
-    """Of three hundred one is found at once, and nothing is drawn before it is opened."""
+    """One of three hundred variants is found at once, and no chart is drawn until it is opened."""
     functions = [build(f"f{n:03}-{py}", f"f{n:03}") for n in range(150) for py in ("a", "b")]
     page = show(rendered(*functions))
     assert page.locator("details svg:visible").count() == 0
-    page.get_by_role("searchbox", name="Show variants with").fill("f123-b")
+    page.get_by_role("searchbox", name="Filter variants").fill("f123-b")
     assert names(page) == ["f123-b"]
     page.get_by_role("link", name="f123-b").click()
-    expect(page.get_by_role("table", name="What is in f123-b.zip")).to_be_in_viewport()
+    expect(page.get_by_role("table", name="Contents of f123-b.zip")).to_be_in_viewport()
     assert page.locator("details svg:visible").count() == 2
 
 

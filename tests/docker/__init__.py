@@ -1,1 +1,1 @@
-"""Against a real Docker engine, set up by .ci/docker-engine."""
+"""Tests against a real Docker engine, which .ci/docker-engine sets up."""

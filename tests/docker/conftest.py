@@ -1,6 +1,6 @@
-"""A real engine, and repositories whose functions are installed in its containers.
+"""A real engine, and repositories that install their functions in its containers.
 
-A missing engine is a failure here: whoever runs these tests wants to know that it works.
+A missing engine is a failure here, not a reason to skip: these tests exist to use it.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ FORWARDED = ("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder."""
+    """Mark every test in this folder."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.docker)
@@ -64,7 +64,7 @@ def second(engine: APIClient) -> Iterator[APIClient]:
 
 @pytest.fixture(scope="session")
 def pythons(engine: APIClient) -> list[str]:
-    """Give the Pythons of which there is an image: first Debian's own, which has one for arm64."""
+    """Give the Pythons with an image: first Debian's own, which also has one for arm64."""
     tags = [tag for image in engine.images(name=IMAGES) for tag in image["RepoTags"] or []]
     found = {match[1] for tag in tags if (match := re.fullmatch(rf"{IMAGES}:py([\d.]+)", tag))}
     arm = {match[1] for tag in tags if (match := re.fullmatch(rf"{IMAGES}:py([\d.]+)-arm64", tag))}
@@ -75,7 +75,7 @@ def pythons(engine: APIClient) -> list[str]:
 
 @pytest.fixture(autouse=True)
 def nothing_left(engine: APIClient) -> Iterator[None]:
-    """Fail a test that leaves a container or a volume behind, other than pip's cache."""
+    """Fail a test that leaves a container or a volume behind, except pip's cache."""
     before = {volume["Name"] for volume in engine.volumes()["Volumes"] or []}
     yield
     left = containers(engine)
@@ -87,12 +87,12 @@ def nothing_left(engine: APIClient) -> Iterator[None]:
 
 
 def containers(engine: APIClient) -> list[dict[str, Any]]:
-    """Return our containers, running or not."""
+    """Return doit-lambda-zip's containers, running or not."""
     return list(engine.containers(all=True, filters={"label": LABEL}))
 
 
 def wait_until_gone(engine: APIClient, seconds: float = 20) -> None:
-    """Wait until the engine has removed our containers."""
+    """Wait until the engine has removed doit-lambda-zip's containers."""
     end = time.monotonic() + seconds
     while containers(engine):
         assert time.monotonic() < end
@@ -109,7 +109,7 @@ def forget_downloads(engine: APIClient) -> None:
 def public_environment(plain_environment: dict[str, str]) -> dict[str, str]:
     """Give the environment of a user with this machine's access to the public index.
 
-    An index that is a folder of this machine cannot be seen from a container.
+    A container cannot use an index that is a folder on this machine.
     """
     found = settings.uv_variables(os.environ, Path(os.devnull))
     environment = {k: v for k, v in plain_environment.items() if k != "UV_INDEX_URL"}
@@ -124,14 +124,14 @@ def public_environment(plain_environment: dict[str, str]) -> dict[str, str]:
 
 @pytest.fixture
 def public(repository: Repository, public_environment: dict[str, str]) -> Repository:
-    """Give a repository that reaches the public index."""
+    """Give a repository that uses the public index."""
     repository.environment = dict(public_environment)
     return repository
 
 
 @pytest.fixture
 def bridge_index(engine: APIClient) -> Iterator[Index]:
-    """Give an empty index that this machine and its containers reach."""
+    """Give an empty index that this machine and its containers can reach."""
     index = Index(bridge_address(engine))
     yield index
     index.server.shutdown()
@@ -141,8 +141,8 @@ def bridge_index(engine: APIClient) -> Iterator[Index]:
 def bridge_address(engine: APIClient) -> str:
     """Return this machine's address in the default network of containers.
 
-    The interface says it. The engine need not: Docker 20.10 leaves `Gateway` out of the network's
-    IPAM configuration until its second start.
+    Ask the interface, not the engine: Docker 20.10 leaves `Gateway` out of the network's IPAM
+    configuration until its second start.
     """
     options = engine.inspect_network("bridge")["Options"]
     name = options["com.docker.network.bridge.name"]
@@ -190,7 +190,7 @@ def start(repository: Repository, *arguments: str) -> "subprocess.Popen[str]":
 
 
 def wait_for_log(repository: Repository, text: str, name: str = "api", seconds: float = 60) -> None:
-    """Wait until the log of an installation has a line that is `text`."""
+    """Wait until the log of an installation has the line `text`."""
     path = repository.root / f"build/logs/venv-{name}.log"
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -201,7 +201,7 @@ def wait_for_log(repository: Repository, text: str, name: str = "api", seconds: 
 
 
 def stop(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
-    """Send a signal to a process and all it started; return their output."""
+    """Send a signal to a process group, and return its output."""
     os.killpg(process.pid, number)
     output, _ = process.communicate(timeout=60)
     return output
@@ -210,7 +210,7 @@ def stop(process: "subprocess.Popen[str]", number: signal.Signals) -> str:
 def sdist(name: str, code: str, requires: str = "[]") -> bytes:
     """Return an sdist with a build backend of its own.
 
-    `code` is run by it, and its output becomes the module's TEXT.
+    The backend runs `code`, whose output becomes the module's TEXT.
     """
     backend = f"""
 import contextlib, io, zipfile

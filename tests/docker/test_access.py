@@ -1,4 +1,4 @@
-"""How packages are reached from a container, and that none of it is kept."""
+"""A container can reach packages, and keeps none of the settings for that."""
 
 import http.server
 import os
@@ -27,7 +27,7 @@ SECRET = "s3cret-Passw0rd"  # noqa: S105 - nobody's
 
 
 def found(repository: Repository, text: str) -> list[str]:
-    """Return the files of a repository that hold a text, compressed or not."""
+    """Return the files of a repository that contain a text, compressed or not."""
     paths = [path for path in repository.root.rglob("*") if path.is_file()]
     names = [str(path) for path in paths if text.encode() in path.read_bytes()]
     for name in (p.stem for p in (repository.root / "dist").glob("*.zip")):
@@ -36,7 +36,7 @@ def found(repository: Repository, text: str) -> list[str]:
 
 
 def in_volume(engine: APIClient, text: str, image: str) -> str:
-    """Return the files of pip's cache that hold a text."""
+    """Return the files of pip's cache that contain a text."""
     container = engine.create_container(
         image,
         ["grep", "-rl", text, "/cache"],
@@ -58,7 +58,7 @@ def with_user(url: str) -> str:
 def test_index_credentials(
     contained: Repository, bridge_index: Index, engine: APIClient, pythons: list[str]
 ) -> None:
-    """The credentials of an index work in the container and are nowhere afterwards."""
+    """The credentials of an index work in the container, and remain nowhere."""
     forget_downloads(engine)
     bridge_index.credentials = f"builder:{SECRET}"
     contained.environment["UV_INDEX_URL"] = with_user(bridge_index.url)
@@ -70,7 +70,7 @@ def test_index_credentials(
 
 
 def test_env_names(contained: Repository, bridge_index: Index, pythons: list[str]) -> None:
-    """A variable named in `env` reaches setup and pip; its value is in no file, even if printed."""
+    """A variable named in `env` reaches setup and pip; no file has its value, even if printed."""
     bridge_index.credentials = f"builder:{SECRET}"
     url = with_user(bridge_index.url)
     contained.environment["UV_INDEX_URL"] = url
@@ -89,7 +89,7 @@ def test_env_names(contained: Repository, bridge_index: Index, pythons: list[str
 
 
 def test_a_value_in_an_error_is_hidden(contained: Repository, pythons: list[str]) -> None:
-    """The end of the output that is shown on failure has no secret either."""
+    """The end of the output, shown on failure, contains no secret either."""
     contained.environment["TOKEN"] = SECRET
     setup = ['echo "token $TOKEN"; exit 3']
     contained.write({"lambdas.yaml": manifest(pythons[0], {"setup": setup, "env": ["TOKEN"]})})
@@ -102,7 +102,7 @@ def test_a_value_in_an_error_is_hidden(contained: Repository, pythons: list[str]
 def test_netrc(
     contained: Repository, bridge_index: Index, tmp_path: Path, pythons: list[str]
 ) -> None:
-    """A secret file is there for the installation, only readable by its user, and not in setup."""
+    """A secret file exists only during the installation, for its user only, and not in setup."""
     contained.doit("lock:api")
     bridge_index.credentials = f"builder:{SECRET}"
     host = bridge_index.url.split("/")[2].partition(":")[0]
@@ -117,11 +117,11 @@ def test_netrc(
 
 
 def test_missing_secret(contained: Repository, pythons: list[str]) -> None:
-    """A secret file that is not there is named before anything is started."""
+    """A missing secret file is reported before a container starts."""
     mapping = {"secrets": {"netrc": "~/.no-such-netrc"}}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     result = contained.fails("zip:api")
-    assert "the secret 'netrc' cannot be read from ~/.no-such-netrc" in result.message
+    assert "cannot read the secret 'netrc' from ~/.no-such-netrc" in result.message
 
 
 def test_access_is_not_in_the_key(
@@ -154,7 +154,7 @@ def test_certificates(contained: Repository, tmp_path: Path, pythons: list[str])
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
-    """A proxy that answers from the index that it is told of, and remembers that it was asked."""
+    """A proxy that answers from a given index, and records its requests."""
 
     index: Index
     asked: list[str]
@@ -168,12 +168,12 @@ class Proxy(http.server.BaseHTTPRequestHandler):
     do_HEAD = do_GET  # noqa: N815 - the standard library's name
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def proxy(bridge_index: Index) -> Iterator[type[Proxy]]:
-    """Give a proxy that containers reach."""
+    """Give a proxy that containers can reach."""
     kind = type("ThisProxy", (Proxy,), {"index": bridge_index, "asked": []})
     host = bridge_index.url.split("/")[2].partition(":")[0]
     server = http.server.ThreadingHTTPServer((host, 0), kind)
@@ -185,7 +185,7 @@ def proxy(bridge_index: Index) -> Iterator[type[Proxy]]:
 
 
 def test_proxy(contained: Repository, engine: APIClient, proxy: type[Proxy]) -> None:
-    """In the container pip goes through the proxy that is set here."""
+    """In the container, pip uses this machine's proxy."""
     contained.environment["UV_INDEX_URL"] = "http://packages.invalid/simple"
     contained.environment["UV_INSECURE_HOST"] = "packages.invalid"
     contained.environment["HTTP_PROXY"] = proxy.address  # type: ignore[attr-defined]
@@ -200,7 +200,7 @@ def test_proxy(contained: Repository, engine: APIClient, proxy: type[Proxy]) -> 
 def test_second_installation_downloads_nothing(
     public: Repository, engine: APIClient, pythons: list[str]
 ) -> None:
-    """What one container downloaded, the next one takes from the cache."""
+    """A container takes an earlier container's downloads from the cache."""
     forget_downloads(engine)
     public.write({
         "lambdas.yaml": manifest(pythons[0]),
@@ -219,7 +219,7 @@ def test_second_installation_downloads_nothing(
 def test_build_tools_are_pinned(
     public: Repository, bridge_index: Index, engine: APIClient, pythons: list[str]
 ) -> None:
-    """A build from source gets the build tools of build-constraints.txt, not the newest ones."""
+    """A build from source uses the build tools of build-constraints.txt, not the newest ones."""
     pinned = (Path(__file__).parents[2] / "buildlib/build-constraints.txt").read_text()
     code = "import setuptools\nprint('setuptools==' + setuptools.__version__)\n"
     text = sdist("beta", code, requires='["setuptools"]')
@@ -237,7 +237,7 @@ def test_build_tools_are_pinned(
 
 
 def test_hidden_from_other_programs(contained: Repository, pythons: list[str]) -> None:
-    """No value is an argument of a process, or in the container's configuration."""
+    """No secret value is an argument of a process, or in the container's configuration."""
     contained.environment["TOKEN"] = SECRET
     mapping = {"setup": ["sleep 31"], "env": ["TOKEN"]}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})

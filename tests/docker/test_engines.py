@@ -1,4 +1,4 @@
-"""Several engines and architectures, and none."""
+"""Several engines and architectures, and no engine."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ PLAIN = "  plain:\n    handler: app.handler\n    source: lambdas/plain\n"
 
 
 def test_no_engine_leaves_out_what_needs_one(contained: Repository, pythons: list[str]) -> None:
-    """Without an engine the rest is built, and one message says what is left out; exit code 0."""
+    """Without an engine, all else is built, one message lists the rest; the exit code is 0."""
     text = (
         manifest(pythons[0])
         + PLAIN
@@ -34,33 +34,33 @@ def test_no_engine_leaves_out_what_needs_one(contained: Repository, pythons: lis
     })  # fmt: skip
     result = contained.doit(DOCKER_HOST=NOWHERE)
     assert contained.sha256().keys() == {"plain"}
-    assert result.message.count("none answers at") == 1
+    assert result.message.count("Cannot connect to the Docker engine at") == 1
     assert f"{NOWHERE} (DOCKER_HOST): no such file or directory" in result.message
     assert "Left out: api, jobs." in result.message
     parallel = contained.doit("-n", "2", DOCKER_HOST=NOWHERE)
-    assert parallel.message.count("none answers at") == 1
+    assert parallel.message.count("Cannot connect to the Docker engine at") == 1
 
 
 def test_no_engine_fails_what_is_asked_for(contained: Repository) -> None:
     """Without an engine, a function that needs it fails by name, with one message."""
     contained.doit("lock:api")
     result = contained.fails("zip:api", DOCKER_HOST=NOWHERE)
-    assert result.message.count("none answers at") == 1
-    assert "Start Docker there" in result.message
+    assert result.message.count("Cannot connect to the Docker engine at") == 1
+    assert "Is it running? Start it" in result.message
 
 
 def test_up_to_date_asks_no_engine(contained: Repository) -> None:
-    """What is built, or only needs staging, needs no engine."""
+    """A built variant, or one that only needs staging, needs no engine."""
     contained.doit()
     assert [n for n in contained.doit(DOCKER_HOST=NOWHERE).ran if n.endswith("api")] == []
     contained.write({"lambdas/api/app.py": "def handler(event, context):\n    return 2\n"})
     result = contained.doit(DOCKER_HOST=NOWHERE)
     assert result.ran == ["stage:api", "touch:api", "zip:api"]
-    assert "none answers" not in result.output
+    assert "Cannot connect" not in result.output
 
 
 def test_context(contained: Repository, tmp_path: Path) -> None:
-    """Without DOCKER_HOST, the current context of docker says where the engine is."""
+    """Without DOCKER_HOST, docker's current context names the engine."""
     folder = Path(contained.environment["HOME"]) / ".docker"
     name = hashlib.sha256(b"elsewhere").hexdigest()
     meta = folder / "contexts/meta" / name / "meta.json"
@@ -72,9 +72,8 @@ def test_context(contained: Repository, tmp_path: Path) -> None:
     try:
         contained.environment.pop("DOCKER_HOST", None)
         result = contained.fails("zip:api")
-        assert f"none answers at unix://{tmp_path}/x.sock (docker's context 'elsewhere')" in (
-            result.message
-        )
+        engine = f"the Docker engine at unix://{tmp_path}/x.sock (docker's context 'elsewhere')"
+        assert f"Cannot connect to {engine}" in result.message
     finally:
         shutil.rmtree(folder)
 
@@ -82,7 +81,7 @@ def test_context(contained: Repository, tmp_path: Path) -> None:
 def test_engine_per_architecture(
     contained: Repository, engine: APIClient, second: APIClient, pythons: list[str]
 ) -> None:
-    """`engine` sends an architecture to its own engine, whatever DOCKER_HOST says."""
+    """`engine` selects the engine of an architecture, whatever DOCKER_HOST is."""
     mapping = {"engine": {"x86_64": SECOND, "arm64": NOWHERE}, "setup": ["sleep 1"]}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     contained.doit("lock:api", DOCKER_HOST=NOWHERE)
@@ -95,11 +94,12 @@ def test_engine_per_architecture(
     variants = manifest(pythons[0], mapping, architecture=["x86_64", "arm64"])
     contained.write({"lambdas.yaml": variants})
     result = contained.fails("lock:api")
-    assert f"none answers at {NOWHERE} ('engine' for arm64 in lambdas.yaml)" in result.message
+    expected = f"the Docker engine at {NOWHERE} ('engine' for arm64 in lambdas.yaml)"
+    assert f"Cannot connect to {expected}" in result.message
 
 
 def test_arm64(public: Repository, pythons: list[str]) -> None:
-    """A function is built for arm64 in a container of that platform, from sdist and from wheel."""
+    """A function is built for arm64 in a container of that platform, from an sdist and a wheel."""
     mapping = {"image": f"{IMAGES}:py{pythons[0]}-arm64"}
     public.write({
         "lambdas.yaml": manifest(pythons[0], mapping, architecture="arm64"),
@@ -118,7 +118,7 @@ def test_arm64(public: Repository, pythons: list[str]) -> None:
 
 
 def test_no_emulator(contained: Repository, pythons: list[str]) -> None:
-    """An engine that cannot run the architecture says so, and what to do."""
+    """If an engine cannot run the architecture, the message says so, with the remedy."""
     mapping = {"image": f"{IMAGES}:py{pythons[0]}-arm64"}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping, architecture="arm64")})
     switch = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
@@ -158,7 +158,7 @@ def test_golden_bytes_on_arm64(
 ) -> None:
     """The archive writer gives the golden bytes on arm64 too.
 
-    What it needs is installed for arm64 by this very tool, from wheels.
+    doit itself installs the test's dependencies for arm64, from wheels.
     """
     del bridge_index
     public.write({

@@ -1,4 +1,4 @@
-"""Images: which one, pinned how, pulled with words, and clear errors where there is none."""
+"""Images: selection, pinning and pulling, and clear errors for missing ones."""
 
 import hashlib
 import http.server
@@ -19,7 +19,7 @@ from tests.docker.conftest import IMAGES, manifest, sdist
 
 
 class Registry:
-    """A registry (OCI distribution) on the loopback interface, which has one image."""
+    """A registry (OCI distribution) on the loopback interface, with one image."""
 
     def __init__(self, saved: dict[str, bytes]) -> None:
         image = json.loads(saved["manifest.json"])[0]
@@ -79,9 +79,9 @@ class Registry:
 
 @pytest.fixture
 def registry(engine: APIClient, pythons: list[str]) -> Iterator[Registry]:
-    """Give a registry that has the image of Debian's Python."""
+    """Give a registry with the image of Debian's Python."""
     saved: dict[str, bytes] = {}
-    # A layer that the engine does not have: there is something to pull.
+    # A layer that the engine lacks, so that there is something to pull.
     content = random.randbytes(5 << 20)  # noqa: S311
     image = commit(engine, f"{IMAGES}:py{pythons[0]}", f"{IMAGES}-pulled", content)
     stream = io.BytesIO(b"".join(engine.get_image(image)))
@@ -110,7 +110,7 @@ def image_lines(repository: Repository) -> list[str]:
 def test_digest_from_the_registry(
     contained: Repository, registry: Registry, engine: APIClient, pythons: list[str]
 ) -> None:
-    """`doit lock` pins the registry's digest without pulling; the build pulls it, and says so."""
+    """`doit lock` pins the registry's digest without pulling; the build pulls, and reports it."""
     python = pythons[0]
     name = f"{registry.name}:latest"
     contained.write({"lambdas.yaml": manifest(python, {"image": name})})
@@ -131,7 +131,7 @@ def test_digest_from_the_registry(
 def test_digest_in_the_manifest(
     contained: Repository, registry: Registry, pythons: list[str]
 ) -> None:
-    """A digest in the manifest is used as it is, and the lock has none; same bytes."""
+    """A digest in the manifest replaces the one in the lock, and gives the same bytes."""
     contained.doit()
     before = contained.sha256()
     name = f"{registry.name}@{registry.digest}"
@@ -155,7 +155,7 @@ def test_local_image_is_pinned_by_its_id(
 def test_another_image_rebuilds(
     contained: Repository, engine: APIClient, pythons: list[str]
 ) -> None:
-    """A tag that moved changes nothing until the lock is made anew on purpose."""
+    """A moved tag changes nothing until `doit lock` pins it again."""
     name = f"{IMAGES}-moving"
     engine.tag(f"{IMAGES}:py{pythons[0]}", name, "latest")
     contained.write({"lambdas.yaml": manifest(pythons[0], {"image": name})})
@@ -171,7 +171,7 @@ def test_another_image_rebuilds(
 
 
 def commit(engine: APIClient, base: str, name: str, content: bytes = b"moved") -> str:
-    """Make an image of this name with one file more than another; return its id."""
+    """Create an image of this name with one file more than another; return its id."""
     container = engine.create_container(base, ["true"])
     try:
         archive = tar.pack({"opt/content": tar.Entry(content, 0o644, 0)})
@@ -183,22 +183,26 @@ def commit(engine: APIClient, base: str, name: str, content: bytes = b"moved") -
 
 
 def test_absent_image(contained: Repository, pythons: list[str]) -> None:
-    """An image that is nowhere is named, with what was tried, when it is locked."""
+    """Locking an image that exists nowhere names it, and the attempts to find it."""
     mapping = {"image": "127.0.0.1:9/no/such:image"}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     result = contained.fails("zip:api")
     assert (
-        "the image 127.0.0.1:9/no/such:image (linux/amd64) is not on the engine" in result.message
+        "the image 127.0.0.1:9/no/such:image (linux/amd64) is not on the Docker engine"
+        in result.message
     )
     assert "cannot be pulled: connection refused" in result.message
 
 
 def test_absent_pinned_image(contained: Repository, pythons: list[str]) -> None:
-    """A pinned image that cannot be pulled is a clear error when it is needed."""
+    """A pinned image that cannot be pulled is a clear error when a build needs it."""
     name = f"127.0.0.1:9/no/such@sha256:{'0' * 64}"
     contained.write({"lambdas.yaml": manifest(pythons[0], {"image": name})})
     result = contained.fails("zip:api")
-    assert f"lambda 'api': the image {name} (linux/amd64) is not on the engine" in result.message
+    assert (
+        f"lambda 'api': the image {name} (linux/amd64) is not on the Docker engine"
+        in result.message
+    )
 
 
 def test_wrong_python(contained: Repository, pythons: list[str]) -> None:
@@ -206,14 +210,14 @@ def test_wrong_python(contained: Repository, pythons: list[str]) -> None:
     name = f"{IMAGES}:py{pythons[0]}"
     contained.write({"lambdas.yaml": manifest(pythons[1], {"image": name})})
     result = contained.fails("zip:api")
-    expected = f"the image has Python {pythons[0]}, and {pythons[1]} is needed"
+    expected = f"the image has Python {pythons[0]}, but {pythons[1]} is needed"
     assert expected in result.message
 
 
 def test_the_images_python_decides(
     contained: Repository, bridge_index: Index, pythons: list[str]
 ) -> None:
-    """What is built in the image of a Python is for that Python, whatever runs doit."""
+    """An environment built in a Python's image is for that Python, whichever one runs doit."""
     code = "import sys, sysconfig\nprint(sysconfig.get_config_var('EXT_SUFFIX'))\n"
     bridge_index.files["beta-1.0.tar.gz"] = sdist("beta", code)
     for python in pythons[:2]:
@@ -227,8 +231,8 @@ def test_the_images_python_decides(
 
 
 def test_wrong_platform(contained: Repository, pythons: list[str]) -> None:
-    """An image of another platform is refused, with both named."""
+    """An image for another platform is refused, and the message names both."""
     mapping = {"image": f"{IMAGES}:py{pythons[0]}-arm64"}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
     result = contained.fails("zip:api")
-    assert "is for linux/arm64 and linux/amd64 is needed" in result.message
+    assert "is for linux/arm64, but linux/amd64 is needed" in result.message

@@ -1,7 +1,7 @@
 """`doit invoke:<id>` in an image with the parts of AWS's: entry point, client and emulator.
 
-AWS's own image is not pulled. Its client and emulator are the real ones; Debian's Python is where
-AWS's would be, and the entry point is written after AWS's.
+AWS's own image is not pulled. Client and emulator are AWS's; Debian's Python is at the path of
+AWS's, and the entry point imitates AWS's.
 """
 
 import base64
@@ -88,7 +88,7 @@ def add(archive: tarfile.TarFile, name: str, text: str) -> None:
 
 @pytest.fixture
 def probe(repository: Repository, pythons: list[str]) -> Repository:
-    """Give a repository whose function does what the event says."""
+    """Give a repository whose function runs the event's code."""
     dropped = ("PYTHON", "COV", "CI", "DOCKER_HOST")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
     repository.environment = environment | {"SECRET_OF_THE_HOST": "x"}
@@ -103,7 +103,7 @@ def probe(repository: Repository, pythons: list[str]) -> Repository:
 
 
 def test_in_the_image(probe: Repository, image: str) -> None:
-    """The code is in /var/task, nobody can change it, and the user is nobody in particular."""
+    """The code is in /var/task and read-only, and the user has no privileges."""
     tried = """
 def attempt(path):
     try:
@@ -140,7 +140,7 @@ event["found"] = {
 
 
 def test_an_error_in_the_image(probe: Repository, image: str) -> None:
-    """A handler that raises is exit code 1, as on this machine."""
+    """A handler that raises gives exit code 1, as on this machine."""
     response, output, _ = invoke(probe, {"get": "1 / 0"}, "--image", image, code=1)
     assert response["errorType"] == "ZeroDivisionError"
     assert "api: ZeroDivisionError: division by zero" in output
@@ -149,7 +149,7 @@ def test_an_error_in_the_image(probe: Repository, image: str) -> None:
 
 
 def test_another_image(probe: Repository, pythons: list[str]) -> None:
-    """An image that is not like AWS's, and one that is nowhere, are messages."""
+    """An image unlike AWS's, and one that exists nowhere, each give a message."""
     output = invoke(probe, {}, "--image", f"{IMAGES}:py{pythons[0]}", code=1)[1]
     assert "as AWS's images do; name another with --image" in output
     output = invoke(probe, {}, "--image", "doit-lambda-zip/none:1", code=1)[1]
@@ -158,7 +158,7 @@ def test_another_image(probe: Repository, pythons: list[str]) -> None:
 
 
 def test_killed(probe: Repository, image: str, engine: APIClient) -> None:
-    """Who is killed while the function runs leaves no container behind."""
+    """A run killed while the function runs leaves no container behind."""
     event = json.dumps({"do": "time.sleep(60)"})
     probe.doit("zip:api")
     process = subprocess.Popen(
@@ -180,7 +180,7 @@ def test_killed(probe: Repository, image: str, engine: APIClient) -> None:
 
 
 def test_the_compiled_example(public: Repository, image: str, pythons: list[str]) -> None:
-    """What was compiled in a container, with a library of its system, runs without that system."""
+    """Code compiled in a container, with a system library, runs without that system."""
     setup = [
         "apt-get update -qq",
         "DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends liblzo2-dev",
@@ -190,7 +190,7 @@ def test_the_compiled_example(public: Repository, image: str, pythons: list[str]
     for name in ("app.py", "requirements.txt"):
         shutil.copy(EXAMPLE / name, public.root / "lambdas/api" / name)
     content = b"boot\nlink up\nlink down\n"
-    # LZO1X: one run of literals, and the mark of the end.
+    # LZO1X: one run of literals, and the end marker.
     packed = bytes([17 + len(content)]) + content + b"\x11\x00\x00"
     block = b"\xf0" + len(content).to_bytes(4, "big") + packed
     event = {"body": base64.b64encode(block).decode(), "isBase64Encoded": True}

@@ -1,4 +1,4 @@
-"""Containers come and go: nothing is left, whatever happens."""
+"""No container remains, whatever happens."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def waiting(repository: Repository, python: str, **docker: object) -> "subproces
 def test_success_and_failure_leave_nothing(
     contained: Repository, engine: APIClient, pythons: list[str]
 ) -> None:
-    """A container is gone after a build, and after one that failed."""
+    """A container is removed after a build, and after a failed one."""
     contained.doit("zip:api")
     assert containers(engine) == []
     contained.write({"lambdas.yaml": manifest(pythons[0], {"setup": ["exit 7"]})})
@@ -63,7 +63,7 @@ def test_interrupt_leaves_nothing(
 def test_kill_leaves_nothing(
     contained: Repository, engine: APIClient, pythons: list[str], number: signal.Signals
 ) -> None:
-    """A container ends with its process even if that is killed, and the next run builds."""
+    """A container ends with its process even after `kill -9`, and the next run builds."""
     process = waiting(contained, pythons[0])
     stop(process, number)
     wait_until_gone(engine)
@@ -75,7 +75,7 @@ def test_kill_leaves_nothing(
 def test_next_run_removes_what_a_dead_process_left(
     contained: Repository, engine: APIClient, pythons: list[str]
 ) -> None:
-    """A container whose process is dead is removed by the next run of the same checkout only."""
+    """Only the next run of the same checkout removes a container whose process is dead."""
     process = waiting(contained, pythons[0])
     [living] = containers(engine)
     left = [
@@ -94,7 +94,7 @@ def test_next_run_removes_what_a_dead_process_left(
 def test_container_of_a_living_process_is_left_alone(
     contained: Repository, engine: APIClient, pythons: list[str]
 ) -> None:
-    """A run beside another one does not remove its container."""
+    """A run does not remove the container of a parallel run."""
     process = waiting(contained, pythons[0])
     try:
         living = [container["Id"] for container in containers(engine)]
@@ -107,7 +107,7 @@ def test_container_of_a_living_process_is_left_alone(
 
 
 def test_unprivileged(contained: Repository, bridge_index: Index, pythons: list[str]) -> None:
-    """`setup` runs as root; pip and the builds of packages do not, and cannot become it."""
+    """`setup` runs as root; pip and package builds do not, and cannot become root."""
     bridge_index.files["beta-1.0.tar.gz"] = sdist(
         "beta", "import os\nprint('I am', os.getuid(), os.access('/etc', os.W_OK))\n"
     )
@@ -122,7 +122,7 @@ def test_unprivileged(contained: Repository, bridge_index: Index, pythons: list[
 
 
 def test_failed_setup_says_why(contained: Repository, pythons: list[str]) -> None:
-    """The end of a failed command's output is shown, with its exit code; the rest is in the log."""
+    """A failed command shows the end of its output and its exit code; the log has the rest."""
     setup = ["seq 1 100", "echo about to fail; echo because of this >&2; exit 42"]
     contained.write({"lambdas.yaml": manifest(pythons[0], {"setup": setup})})
     result = contained.fails("zip:api")
@@ -135,11 +135,11 @@ def test_failed_setup_says_why(contained: Repository, pythons: list[str]) -> Non
 
 
 def test_failed_installation_says_why(contained: Repository, bridge_index: Index) -> None:
-    """A hash that does not fit stops the build with that reason and nothing else."""
+    """A hash mismatch stops the build with that reason only."""
     contained.doit("lock:api")
     bridge_index.add("alpha", files={"alpha/__init__.py": "A = 'replaced'\n"})
     result = contained.fails("zip:api")
-    assert "not what was locked" in result.message
+    assert "differs from the lock" in result.message
     assert not (contained.root / "dist/api.zip").exists()
 
 
@@ -175,16 +175,16 @@ def test_one_container_for_equal_environments_and_several_at_once(
 def test_engine_dies_in_the_middle(
     contained: Repository, second: APIClient, pythons: list[str]
 ) -> None:
-    """When the engine is killed, the error says so, and the next run builds as if nothing was."""
+    """If the engine is killed, the error says so, and the next run builds as usual."""
     process = waiting(contained, pythons[0], engine={"x86_64": SECOND})
     kill_second()
     output, _ = process.communicate(timeout=60)
-    assert process.returncode in {1, 2}  # 2 where a task waited for the one that failed
+    assert process.returncode in {1, 2}  # 2 if a task depended on the failed one
     assert "Traceback" not in output
-    assert re.search(rf"lambda 'api': the engine at {SECOND} stopped answering", output)
+    assert re.search(rf"lambda 'api': the Docker engine at {SECOND} stopped answering", output)
     assert not (contained.root / "dist/api.zip").exists()
     result = contained.fails("zip:api")
-    assert f"none answers at {SECOND}" in result.message
+    assert f"Cannot connect to the Docker engine at {SECOND}" in result.message
     script = os.path.join(os.path.dirname(__file__), "../../.ci/docker-engine")
     subprocess.run([script], check=True, capture_output=True, timeout=300)
     text = manifest(pythons[0], {"engine": {"x86_64": SECOND}})
@@ -195,7 +195,7 @@ def test_engine_dies_in_the_middle(
 
 
 def kill_second() -> None:
-    """Kill the second engine, as the kernel would for want of memory."""
+    """Kill the second engine, as the kernel does when memory runs out."""
     with open("/run/doit-lambda-zip/second.pid", encoding="ascii") as stream:
         number = int(stream.read())
     os.kill(number, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The same lock gives the same bytes, whichever installer worked."""
+"""The same lock gives the same bytes with either installer."""
 
 import os
 import shutil
@@ -44,7 +44,7 @@ def both(repository: Repository, python: str, **options: Any) -> tuple[str, str]
 def test_every_part_of_a_wheel(
     contained: Repository, bridge_index: Index, pythons: list[str]
 ) -> None:
-    """Data, headers, scripts, entry points and stray bytecode end alike, with an equal RECORD."""
+    """Data, headers, scripts, entry points and stray bytecode end up alike, as does RECORD."""
     bridge_index.add("alpha", files=EVERYTHING)
     first, second = both(contained, pythons[0])
     assert first == second
@@ -60,7 +60,7 @@ def test_every_part_of_a_wheel(
     ("example", "which"), [("team_keys", 1), ("sales_report", 1), ("team_keys", 0)]
 )
 def test_examples(public: Repository, pythons: list[str], example: str, which: int) -> None:
-    """The requirements of the examples with native wheels give one ZIP from both installers."""
+    """The examples' requirements with native wheels give one ZIP with both installers."""
     for name in ("requirements.txt", "requirements.lock"):
         if (EXAMPLES / example / name).exists():
             shutil.copy(EXAMPLES / example / name, public.root / "lambdas/api" / name)
@@ -70,7 +70,7 @@ def test_examples(public: Repository, pythons: list[str], example: str, which: i
 
 
 def test_highest_manylinux_of_the_runtime(public: Repository, pythons: list[str]) -> None:
-    """The image's newer glibc does not let in a wheel that the runtime cannot load."""
+    """The image's newer glibc does not admit a wheel that the runtime cannot load."""
     public.write({
         "lambdas.yaml": manifest("3.11"),
         "lambdas/api/requirements.txt": "cryptography\n",
@@ -86,7 +86,7 @@ def test_highest_manylinux_of_the_runtime(public: Repository, pythons: list[str]
 
 
 def test_tree_is_ours_and_private(contained: Repository) -> None:
-    """What comes out of a container belongs to who runs doit; nothing is world-writable."""
+    """Files from a container belong to the user of doit, and none is world-writable."""
     os.umask(0o022)
     contained.doit("zip:api")
     for path in (contained.root / "build").rglob("*"):

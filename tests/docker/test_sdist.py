@@ -1,4 +1,4 @@
-"""Builds from source: compiled in a container, and the same each time."""
+"""Builds from source in a container are the same each time."""
 
 import io
 import re
@@ -13,7 +13,7 @@ from tests.docker.conftest import IMAGES, forget_downloads, manifest
 
 EXAMPLE = Path(__file__).parents[2] / "examples/docker/lambdas/lzo_archive"
 
-# Small ones with an extension in C; of all their files, only the hash of the sdist is locked.
+# Small packages with a C extension; the lock keeps only the hash of their sdist.
 SDISTS = {
     "markupsafe": ("3.0.4", "2e9ad7dd851bf45fab9f75cbff4cb493fee9979e8d8c7c9c3ee119022518edd6"),
     "simplejson": ("4.3.0", "ffe34ab51a0d37e6d1c661a5672df00d2d5e18804e38eac07abffb83fa5ec3d7"),
@@ -21,7 +21,7 @@ SDISTS = {
 
 
 def lock_sdists(repository: Repository) -> None:
-    """Lock the sdists, by the tool and then without the hashes of wheels."""
+    """Lock the sdists with doit, then remove the hashes of wheels from the lock."""
     pins = "".join(f"{name}=={version}\n" for name, (version, _) in SDISTS.items())
     repository.write({"lambdas/api/requirements.txt": pins})
     repository.doit("lock:api")
@@ -36,7 +36,7 @@ def lock_sdists(repository: Repository) -> None:
 
 
 def from_nothing(repository: Repository, engine: APIClient) -> str:
-    """Build in a fresh container, without anything that an earlier one left."""
+    """Build in a new container, without leftovers of an earlier one."""
     for name in ("build", "dist"):
         shutil.rmtree(repository.root / name, ignore_errors=True)
     forget_downloads(engine)
@@ -63,7 +63,7 @@ def test_extensions_are_reproducible(
 
 
 def test_no_path_in_extensions(public: Repository, pythons: list[str]) -> None:
-    """Compilers see a mapped path: the folder of the build is not in what they write."""
+    """Compilers see a mapped path, so their output does not contain the build folder."""
     public.write({"lambdas.yaml": manifest(pythons[0])})
     lock_sdists(public)
     public.doit("zip:api")
@@ -75,7 +75,7 @@ def test_no_path_in_extensions(public: Repository, pythons: list[str]) -> None:
 def test_example_from_nothing_twice(
     public: Repository, engine: APIClient, pythons: list[str]
 ) -> None:
-    """The example with a system library is the same from two fresh containers, and works."""
+    """The example with a system library is the same from two new containers, and works."""
     setup = [
         "apt-get update -qq",
         "DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends liblzo2-dev",
@@ -96,7 +96,7 @@ def test_example_from_nothing_twice(
 
 
 def run_handler(repository: Repository, engine: APIClient, python: str) -> str:
-    """Unpack the ZIP to /var/task in a fresh container, and call the handler there."""
+    """Unpack the ZIP to /var/task in a new container, and call the handler there."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         for name, content in repository.members("api").items():

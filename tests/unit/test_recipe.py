@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from buildlib import contract, recipe
 from buildlib.model import Docker, Pin, Variant
+from buildlib.runtimes import RUNTIMES
 from tests.unit.conftest import file, variant
 
 PINS = (
@@ -15,6 +17,20 @@ PINS = (
     Pin("beta", "2.0", ("sha256:" + "c" * 64,)),
 )
 FILES = (file("app.py", "1"), file("data/x", "2"))
+
+
+GOLDEN_ENVIRONMENT = "a8783da27b872dcf5c0bd71a7771d4407427c327f7bb75c55e9e67ebbe2cac36"
+GOLDEN_ARTIFACT = "714eeef7dc59a986a8e049aab523ddd6cf2fe2e7f18ffcaf7b02d524ef08703d"
+# Of a function that has every option.
+GOLDEN_VARIANT = variant(
+    "3.12",
+    "arm64",
+    exclude=("tests/", "*.md"),
+    compression="stored",
+    allow_secrets=("/.env",),
+    allow_sdist=("beta",),
+)
+GOLDEN_OF_ALL_OPTIONS = "757689756cf93513b60848f612cdfda4864266205290cd60ef637ac6893d1957"
 
 
 def environment_key(of: Variant | None = None, pins: tuple[Pin, ...] = PINS) -> str:
@@ -109,9 +125,34 @@ def test_stored_needs_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_build_tools(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other build tools are another environment where something is built, and only there."""
     wheels, sdist = environment_key(), environment_key(variant(allow_sdist=("beta",)))
+    docker = docker_key()
     monkeypatch.setattr(recipe, "build_tools", lambda: "other")
     assert environment_key() == wheels
     assert environment_key(variant(allow_sdist=("beta",))) != sdist
+    assert docker_key() != docker
+
+
+def test_build_tools_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other pins of the build tools are another key: their file counts by its content."""
+    pins = recipe.build_constraints()
+    assert recipe.build_tools() == hashlib.sha256(pins.read_bytes()).hexdigest()
+    (tmp_path / "pins.txt").write_bytes(pins.read_bytes() + b"\n")
+    monkeypatch.setattr(recipe, "build_constraints", lambda: tmp_path / "pins.txt")
+    before = recipe.build_tools()
+    recipe.build_tools.cache_clear()
+    try:
+        assert recipe.build_tools() != before
+    finally:
+        recipe.build_tools.cache_clear()
+
+
+def test_platform(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the glibc of a runtime is corrected, other wheels fit, and its functions are rebuilt."""
+    before, other = environment_key(), environment_key(variant("3.12"))
+    corrected = RUNTIMES["3.13"]._replace(glibc=(2, 31))
+    monkeypatch.setitem(RUNTIMES, "3.13", corrected)
+    assert environment_key() != before
+    assert environment_key(variant("3.12")) == other
 
 
 @pytest.mark.parametrize("constant", ["contract.CONTRACT", "recipe.__version__"])
@@ -136,6 +177,17 @@ def test_plain_data() -> None:
     """A recipe survives JSON, so that the recorded one can be compared with the present one."""
     made = recipe.artifact_recipe(variant(), recipe.environment_recipe(variant(), PINS), FILES)
     assert json.loads(json.dumps(made)) == made
+
+
+def test_golden() -> None:
+    """These recipes have these keys: all that was ever built is found by them, in every store and
+    in every `lambdas.hashes.json`. They change only by a deliberate act, which rebuilds everything
+    of every user: a new version of the byte contract or of the encoder, and an entry in the
+    changelog.
+    """
+    assert environment_key() == GOLDEN_ENVIRONMENT
+    assert artifact_key() == GOLDEN_ARTIFACT
+    assert artifact_key(GOLDEN_VARIANT) == GOLDEN_OF_ALL_OPTIONS
 
 
 def test_canonical() -> None:

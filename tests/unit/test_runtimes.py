@@ -1,39 +1,97 @@
-"""What is known about Lambda's runtimes."""
+"""The table of runtimes agrees with AWS's own documents and API, and with the installer."""
+
+import platform
+import re
+import subprocess
 
 import pytest
+from packaging import tags
+from uv import find_uv_bin
 
 from buildlib import runtimes
 from buildlib.runtimes import ARCHITECTURES, RUNTIMES
 
-
-@pytest.mark.parametrize(
-    ("python", "architecture", "tag"),
-    [
-        ("3.10", "x86_64", "manylinux_2_17_x86_64"),
-        ("3.11", "arm64", "manylinux_2_17_aarch64"),
-        ("3.12", "x86_64", "manylinux_2_34_x86_64"),
-        ("3.13", "arm64", "manylinux_2_34_aarch64"),
-        ("3.14", "x86_64", "manylinux_2_34_x86_64"),
-    ],
-)
-def test_platform_tag(python: str, architecture: str, tag: str) -> None:
-    """The tag is the newest that the glibc of the runtime's Amazon Linux allows."""
-    assert runtimes.platform_tag(python, architecture) == tag
+# "Lambda runtimes" in the AWS Lambda developer guide, and the glibc of each system's image.
+GLIBC = {"Amazon Linux 2": (2, 26), "Amazon Linux 2023": (2, 34)}
+SYSTEMS = {
+    "3.10": "Amazon Linux 2",
+    "3.11": "Amazon Linux 2",
+    "3.12": "Amazon Linux 2023",
+    "3.13": "Amazon Linux 2023",
+    "3.14": "Amazon Linux 2023",
+}
 
 
-def test_no_wheel_needs_a_newer_glibc() -> None:
-    """A tag never asks for more than the runtime has."""
-    for python, runtime in RUNTIMES.items():
-        assert runtimes.manylinux(python) <= runtime.glibc
+def installable() -> dict[str, list[tuple[int, int]]]:
+    """Return the versions of manylinux that uv installs for, by machine, as uv lists them."""
+    command = [find_uv_bin(), "pip", "compile", "-", "--python-platform", "none-such"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, input="")
+    found: dict[str, list[tuple[int, int]]] = {}
+    for machine, major, minor in re.findall(r"(\w+)-manylinux_(\d+)_(\d+)", done.stderr):
+        found.setdefault(machine, []).append((int(major), int(minor)))
+    return found
+
+
+def test_systems() -> None:
+    """Each runtime has the system, and the glibc, that AWS documents for it."""
+    assert {python: runtime.system for python, runtime in RUNTIMES.items()} == SYSTEMS
+    assert {runtime.system: runtime.glibc for runtime in RUNTIMES.values()} == GLIBC
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("python", RUNTIMES)
+def test_platform_tag(python: str, architecture: str) -> None:
+    """The tag is the newest that uv can be asked for and that the runtime's glibc can load."""
+    major, minor, machine = re.fullmatch(  # type: ignore[union-attr]
+        r"manylinux_(\d+)_(\d+)_(\w+)", runtimes.platform_tag(python, architecture)
+    ).groups()
+    fitting = [version for version in installable()[machine] if version <= GLIBC[SYSTEMS[python]]]
+    assert (int(major), int(minor)) == max(fitting)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("python", RUNTIMES)
+def test_wheels_that_the_runtime_loads(
+    monkeypatch: pytest.MonkeyPatch, python: str, architecture: str
+) -> None:
+    """An interpreter on the runtime's system, as `packaging` sees it, accepts the tag."""
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("packaging._manylinux._get_glibc_version", lambda: RUNTIMES[python].glibc)
+    monkeypatch.setattr("packaging._manylinux._have_compatible_abi", lambda *_: True)
+    monkeypatch.setattr("sysconfig.get_platform", lambda: f"linux-{UNAME[architecture]}")
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
+    assert runtimes.platform_tag(python, architecture) in set(tags.platform_tags())
+
+
+# `uname -m` on the two processors, and GOARCH in the OCI image specification.
+UNAME = {"x86_64": "x86_64", "arm64": "aarch64"}
+GOARCH = {"x86_64": "amd64", "arm64": "arm64"}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_machines(architecture: str) -> None:
+    """Every architecture has the name of its machine, and of its images."""
+    assert runtimes.machine(architecture) == UNAME[architecture]
+    assert runtimes.image_platform(architecture) == f"linux/{GOARCH[architecture]}"
 
 
 def test_names() -> None:
-    """The names are those of Lambda's API, and of AWS's images."""
-    assert RUNTIMES["3.13"].identifier == "python3.13"
-    assert RUNTIMES["3.10"].image == "public.ecr.aws/lambda/python:3.10"
-    assert all(runtime.python == python for python, runtime in RUNTIMES.items())
+    """Lambda's API knows every runtime and architecture, as AWS's own client has them."""
+    loaders = pytest.importorskip("botocore.loaders")
+    shapes = loaders.Loader().load_service_model("lambda", "service-2")["shapes"]
+    assert {runtime.identifier for runtime in RUNTIMES.values()} <= {*shapes["Runtime"]["enum"]}
+    assert {*ARCHITECTURES} == {*shapes["Architecture"]["enum"]}
 
 
-def test_machines() -> None:
-    """Every architecture has a machine, as wheel tags and `uname -m` call it."""
-    assert [runtimes.machine(name) for name in ARCHITECTURES] == ["x86_64", "aarch64"]
+def test_keys() -> None:
+    """Each runtime stands under its own version, and has the image of that version."""
+    for python, runtime in RUNTIMES.items():
+        assert runtime.python == python
+        assert runtime.identifier == f"python{python}"
+        assert runtime.image == f"public.ecr.aws/lambda/python:{python}"
+
+
+def test_limits() -> None:
+    """The limits are those of AWS's "Lambda quotas", whose MB has 1,048,576 bytes."""
+    assert runtimes.UNZIPPED_LIMIT == 250 * 1024 * 1024 == 262_144_000
+    assert runtimes.ZIPPED_LIMIT == 50 * 1024 * 1024

@@ -1,1 +1,1 @@
-"""`python -m buildlib init`: a manifest for a repository that exists."""
+"""`python -m buildlib init`: propose a manifest for an existing repository."""

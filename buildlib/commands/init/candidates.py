@@ -1,4 +1,4 @@
-"""What was found in a repository: functions, and what could not be known about them."""
+"""Candidates for functions in a repository, and the open questions about each."""
 
 import ast
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from buildlib.files.walk import JUNK_FOLDERS
 from buildlib.runtimes import ARCHITECTURES, RUNTIMES
 
-# Where no one keeps the source of a function: made by tools, or tests.
+# Folders without the source of any function: output of tools, and tests.
 _SKIPPED = JUNK_FOLDERS | {
     "build", "dist", "node_modules", "site-packages", "venv", "env", "cdk.out", "test", "tests",
 }  # fmt: skip
@@ -22,10 +22,10 @@ _HANDLERS = ("lambda_handler", "handler")
 
 @dataclass
 class Candidate:
-    """A function: where it is declared, and what is known of it; None is not known.
+    """A function and the place of its declaration; unknown fields are None.
 
-    `source`, `include` and `requirements` are POSIX, relative to the repository's root; `runtime`
-    and `architecture` are as they are written there.
+    `source`, `include` and `requirements` are POSIX paths relative to the repository's root;
+    `runtime` and `architecture` are copied from the declaration. `notes` are open questions.
     """
 
     name: str
@@ -45,18 +45,18 @@ class Candidate:
         return version if version in RUNTIMES else None
 
     def check(self) -> None:
-        """Note what is written in a way that cannot be taken over."""
+        """Drop or question values that the manifest cannot express."""
         if self.runtime and self.python is None:
             self.notes.append(
-                f"its runtime {self.runtime} cannot be built for; choose one of "
+                f"its runtime {self.runtime} is not supported; choose one of "
                 f"{', '.join(RUNTIMES)} as 'python'"
             )
         if self.architecture and self.architecture not in ARCHITECTURES:
-            self.notes.append(f"its architecture {self.architecture} is none that Lambda has")
+            self.notes.append(f"Lambda has no architecture {self.architecture}")
             self.architecture = None
 
 
-def tree(root: Path) -> Iterator[tuple[str, list[str]]]:
+def source_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
     """Yield each folder that may hold sources, POSIX and relative to the root, and its files."""
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(n for n in folders if n not in _SKIPPED and not n.startswith("."))
@@ -64,26 +64,29 @@ def tree(root: Path) -> Iterator[tuple[str, list[str]]]:
         yield relative, sorted(names)
 
 
-def name(text: str) -> str:
-    """Return a name that a lambda may have, from one of another tool: TeamKeysFn -> team_keys_fn.
+def valid_name(label: str) -> str:
+    """Turn another tool's name into a valid name for a lambda: TeamKeysFn -> team_keys_fn.
 
-    The ends `Function` and `Lambda` are left out.
+    Drop the suffixes `Function` and `Lambda`.
     """
-    text = re.sub(r"(?<=.)[-_]?([Ll]ambda)?[-_]?([Ff]unction|[Ll]ambda)$", "", text)
-    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()
-    return re.sub(r"[^a-z0-9_-]+", "_", text).strip("_-") or "function"
+    stem = re.sub(r"(?<=.)[-_]?([Ll]ambda)?[-_]?([Ff]unction|[Ll]ambda)$", "", label)
+    snake_case = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", stem).lower()
+    return re.sub(r"[^a-z0-9_-]+", "_", snake_case).strip("_-") or "function"
 
 
-def located(root: Path, folder: str, text: str) -> str | None:
-    """Return a path that is written in a file in `folder`, relative to the root, if it is there."""
-    relative = os.path.normpath(os.path.join(folder, text)).replace(os.sep, "/")
+def existing_path(root: Path, folder: str, path: str) -> str | None:
+    """Return `path`, as a file in `folder` writes it, relative to the root; None if it is missing.
+
+    A path outside the repository counts as missing.
+    """
+    relative = os.path.normpath(os.path.join(folder, path)).replace(os.sep, "/")
     if relative == ".." or relative.startswith("../") or os.path.isabs(relative):
         return None
     return relative if (root / relative).exists() else None
 
 
-def handler(path: Path) -> str | None:
-    """Return the function of a module that Lambda seems to call; None if there is none."""
+def guess_handler(path: Path) -> str | None:
+    """Return the name of the function that Lambda seems to call in a module; None if none does."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -95,9 +98,9 @@ def handler(path: Path) -> str | None:
         for node in body
         if isinstance(node, ast.FunctionDef)
     }
-    for wanted in _HANDLERS:
-        if wanted in functions:
-            return wanted
+    for name in _HANDLERS:
+        if name in functions:
+            return name
     assigned = {
         target.id
         for node in body
@@ -105,9 +108,9 @@ def handler(path: Path) -> str | None:
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-    for wanted in _HANDLERS:
-        if wanted in assigned:  # as of Mangum, or a decorator that is called
-            return wanted
+    for name in _HANDLERS:
+        if name in assigned:  # handler = Mangum(app), or handler = decorator(function)
+            return name
     for function, parameters in functions.items():
         if [p.strip("_") for p in parameters] in (["event", "context"], ["event", "ctx"]):
             return function

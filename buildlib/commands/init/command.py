@@ -1,4 +1,4 @@
-"""The command `init`: look, propose, write what is not there yet, and say what is left to do."""
+"""The command `init`: propose a manifest, write the missing files, and print the next steps."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,70 +20,70 @@ _IMPORT = "from buildlib.tasks import *"
 _EXAMPLE = """\
 version: 1
 lambdas:
-  hello:                     # its code is in lambdas/hello
+  hello:                     # source: lambdas/hello
     handler: app.handler     # the function `handler` in app.py
 """
 
 
 def run(root: Path, *, show: bool) -> Iterator[str]:
-    """Propose files and write them, or only `show` them; yield what to say, line by line.
+    """Propose files and write them, or only `show` them; yield the lines to print.
 
     Raises:
-        BuildError: there is a lambdas.yaml already, or nothing to propose.
+        BuildError: lambdas.yaml already exists, or no function was found.
 
     """
     if (root / MANIFEST).exists() and not show:
         msg = (
-            f"{MANIFEST}: there is one already, and it is not overwritten; "
-            "'python -m buildlib init --print' shows what would be proposed"
+            f"{MANIFEST} already exists and is not overwritten; "
+            "'python -m buildlib init --print' shows the proposal"
         )
         raise BuildError(msg, "init-exists")
-    made = proposal.make(root)
-    if not made.text:
-        notes = "".join(f"\n  - {note}" for note in made.notes)
+    proposed = proposal.propose(root)
+    if not proposed.text:
+        notes = "".join(f"\n  - {note}" for note in proposed.notes)
         msg = (
-            f"{root}: nothing here looks like a Lambda function in Python{notes}\n"
-            f"Write {MANIFEST} by hand, such as\n\n{_EXAMPLE}\n"
+            f"{root}: found no Lambda function in Python{notes}\n"
+            f"Write {MANIFEST} by hand, for example\n\n{_EXAMPLE}\n"
             f"and {DODO} with the line '{_IMPORT}'"
         )
         raise BuildError(msg, "init-nothing")
     if show:
-        yield from made.text.splitlines()
-        yield from (f"# {line}".rstrip() for line in _open(made))
+        yield from proposed.text.splitlines()
+        yield from (f"# {line}".rstrip() for line in _open_questions(proposed))
         return
     with (root / MANIFEST).open("x", encoding="utf-8", newline="\n") as stream:
-        stream.write(made.text)
-    plural = "s" if len(made.functions) > 1 else ""
-    yield f"{MANIFEST} is written, with {len(made.functions)} function{plural}:"
-    yield from (f"  {one.name}, from {one.origin}" for one in made.functions)
-    yield from _dodo(root)
-    yield from _open(made)
-    yield from _next(root)
+        stream.write(proposed.text)
+    plural = "s" if len(proposed.functions) > 1 else ""
+    yield f"Created {MANIFEST} with {len(proposed.functions)} function{plural}:"
+    yield from (f"  {function.name}, from {function.origin}" for function in proposed.functions)
+    yield from _write_dodo(root)
+    yield from _open_questions(proposed)
+    yield from _next_steps(root)
 
 
-def _dodo(root: Path) -> Iterator[str]:
+def _write_dodo(root: Path) -> Iterator[str]:
     path = root / DODO
     try:
         with path.open("x", encoding="utf-8", newline="\n") as stream:
             stream.write(_DODO)
     except FileExistsError:
         if "buildlib.tasks" not in path.read_text(encoding="utf-8", errors="replace"):
-            yield f"{DODO} is yours and stays as it is; add this line: {_IMPORT}"
+            yield f"Kept your {DODO}; add this line to it: {_IMPORT}"
     else:
-        yield f"{DODO} is written."
+        yield f"Created {DODO}."
 
 
-def _open(made: Proposal) -> Iterator[str]:
-    if made.notes:
+def _open_questions(proposed: Proposal) -> Iterator[str]:
+    if proposed.notes:
         yield ""
-        yield "What could not be known:"
-        yield from (f"  - {note}" for note in made.notes)
+        yield "Open questions:"
+        yield from (f"  - {note}" for note in proposed.notes)
 
 
-def _next(root: Path) -> Iterator[str]:
+def _next_steps(root: Path) -> Iterator[str]:
     yield ""
-    yield "Next:"
-    yield f"  - read {MANIFEST}, and correct it"
+    yield "Next steps:"
+    yield f"  - review {MANIFEST}"
     ignored = _lines(root / ".gitignore")
     missing = [
         name
@@ -93,8 +93,8 @@ def _next(root: Path) -> Iterator[str]:
     if missing:
         yield f"  - add to .gitignore: {' '.join(f'/{name}/' for name in missing)}"
     if "* -text" not in _lines(root / ".gitattributes"):
-        yield "  - add to .gitattributes, so that line ends are the same everywhere: * -text"
-    yield "  - run 'doit', then commit each requirements.lock that it made"
+        yield "  - add to .gitattributes, so that line endings are the same everywhere: * -text"
+    yield "  - run 'doit', then commit each requirements.lock that it creates"
 
 
 def _lines(path: Path) -> set[str]:

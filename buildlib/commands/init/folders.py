@@ -1,4 +1,4 @@
-"""Folders that look like functions: a module of a usual name that has a handler."""
+"""Find folders that look like functions: a module with a usual name defines a handler."""
 
 from pathlib import Path
 
@@ -8,19 +8,19 @@ from buildlib.commands.init.candidates import Candidate
 _MODULES = ("lambda_function", "app", "handler", "main", "index")
 
 
-def find(root: Path) -> list[Candidate]:
-    """Return a function for each folder that looks like one, sorted by path."""
+def find_candidates(root: Path) -> list[Candidate]:
+    """Return a candidate for each folder that looks like a function, sorted by path."""
     functions = []
-    for folder, names in candidates.tree(root):
+    for folder, names in candidates.source_folders(root):
         for module in _MODULES:
             if f"{module}.py" not in names:
                 continue
-            function = candidates.handler(root / folder / f"{module}.py")
+            function = candidates.guess_handler(root / folder / f"{module}.py")
             if function is None:
                 continue
             functions.append(
                 Candidate(
-                    name=candidates.name(
+                    name=candidates.valid_name(
                         Path(folder).name if folder != "." else root.resolve().name
                     ),
                     origin=f"the folder {folder}" if folder != "." else "the repository's root",

@@ -1,4 +1,4 @@
-"""The proposal: what was found, as a lambdas.yaml that can be built, and what it leaves open."""
+"""Propose a lambdas.yaml that doit can build, and list its open questions."""
 
 import json
 import os
@@ -22,102 +22,105 @@ _WORDS = {"true", "false", "yes", "no", "on", "off", "null"}
 
 
 _HEAD = """\
-# The Lambda functions of this repository; see what `doit list --all` makes of them.
+# The Lambda functions of this repository; `doit list --all` lists their tasks.
 version: 1
 """
 
 
-# What other tools lock; a requirements file can be exported from each.
+# Files of other tools, each of which can export a requirements file.
 _OTHERS = ("Pipfile", "poetry.lock", "pdm.lock", "uv.lock")
 
 
 @dataclass
 class Proposal:
-    """A manifest, the functions in it, and what could not be known, each in a sentence."""
+    """A manifest, the functions in it, and its open questions, one sentence each."""
 
     text: str
     functions: list[Candidate]
     notes: list[str] = field(default_factory=list)
 
 
-def make(root: Path) -> Proposal:
-    """Look through a repository and propose a manifest; its text is empty if nothing was found.
+def propose(root: Path) -> Proposal:
+    """Search a repository and propose a manifest; its text is empty if no function was found.
 
-    What is declared somewhere comes first; folders are looked at for the rest.
+    Declarations come first; folders that look like functions fill the gaps.
     """
     notes: list[str] = []
-    declared = templates.find(root, notes) + terraform.find(root, notes)
-    seen = folders.find(root)
+    declared = templates.find_candidates(root, notes) + terraform.find_candidates(root, notes)
+    guessed = folders.find_candidates(root)
     for function in declared:
-        _complete(root, function, seen)
+        _complete(root, function, guessed)
     functions: list[Candidate] = []
-    for function in [*declared, *seen]:
+    for function in [*declared, *guessed]:
         problem = _problem(root, function, functions)
         if problem is None:
             functions.append(function)
         elif problem:
-            notes.append(f"{function.origin}: {problem}; it is left out")
+            notes.append(f"{function.origin}: {problem}; skipped")
             notes += [f"{function.origin}: {note}" for note in function.notes]
     _rename(functions)
     for function in functions:
         function.check()
         _check_code(root, function)
         notes += [f"lambda '{function.name}': {note}" for note in function.notes]
-    notes += _others(root)
+    notes += _other_tools(root)
     functions.sort(key=lambda function: function.name)
-    text = _text(functions) if functions else ""
+    text = _manifest(functions) if functions else ""
     if text:
         reader.parse(root, text)
     return Proposal(text, functions, notes)
 
 
-def _complete(root: Path, function: Candidate, seen: Iterable[Candidate]) -> None:
-    """Fill in what is not known of a declared function from a folder of its name."""
+def _complete(root: Path, function: Candidate, guessed: Iterable[Candidate]) -> None:
+    """Fill in the unknown fields of a declared function from a folder of the same name."""
     if function.source and (root / function.source).is_file():
         function.source = os.path.dirname(function.source) or "."
-    alike = [one for one in seen if one.source and one.name == function.name]
-    if function.source is None and len(alike) == 1:
-        function.source = alike[0].source
-        function.notes.append(f"{function.source} is proposed as its source, for its name")
+    namesakes = [other for other in guessed if other.source and other.name == function.name]
+    if function.source is None and len(namesakes) == 1:
+        function.source = namesakes[0].source
+        function.notes.append(f"{function.source} is proposed as its source, because of its name")
     if function.handler is None:
-        known = [one for one in seen if one.source == function.source]
-        function.handler = known[0].handler if known else None
+        same_source = [other for other in guessed if other.source == function.source]
+        function.handler = same_source[0].handler if same_source else None
 
 
 def _problem(root: Path, function: Candidate, functions: Iterable[Candidate]) -> str | None:
-    """Return why a function is not proposed; empty if there is no need to say it."""
+    """Return why a function cannot be proposed; None if it can, empty for a silent skip."""
     runtime, source = function.runtime or "python", function.source
     if not runtime.startswith("python"):
         return f"it is for {runtime}, not Python"
     if source is None:
-        return "its source is not known"
+        return "its source is unknown"
     if source == ".":
         return "its code is at the repository's root, with everything else; move it into a folder"
     if not (root / source).is_dir() or source.partition("/")[0] in {"build", "dist"}:
-        return f"its source {source} is not a folder, or one for what is built"
+        return f"its source {source} is not a folder, or is a folder for build output"
     if function.handler is None or not re.fullmatch(keys.HANDLER, function.handler):
-        return "its handler is not known"
-    return _repeated(function, functions)
+        return "its handler is unknown"
+    return _duplicate(function, functions)
 
 
-def _repeated(function: Candidate, functions: Iterable[Candidate]) -> str | None:
-    """Return which other function is the same, or holds a folder that only looks like one."""
-    folder = function.origin.startswith("the folder ")
+def _duplicate(function: Candidate, functions: Iterable[Candidate]) -> str | None:
+    """Return an error if `functions` already has this one; empty if this one was only guessed.
+
+    A guessed folder below the source of another function is a duplicate too.
+    """
+    is_guessed = function.origin.startswith("the folder ")
     for other in functions:
         same = (other.source, other.handler) == (function.source, function.handler)
-        if same or (folder and f"{function.source}/".startswith(f"{other.source}/")):
-            return "" if folder else f"it is the same as {other.origin}"
+        if same or (is_guessed and f"{function.source}/".startswith(f"{other.source}/")):
+            return "" if is_guessed else f"it is the same as {other.origin}"
     return None
 
 
 def _rename(functions: list[Candidate]) -> None:
-    """Give each function a name of its own, that no variant of another has."""
+    """Make the names of the functions unique."""
     used: set[str] = set()
     for function in functions:
         parent = Path(function.source or "").parent.name
-        for candidate in (function.name, candidates.name(f"{parent}_{function.name}")):
-            if candidate not in used:
-                function.name = candidate
+        for name in (function.name, candidates.valid_name(f"{parent}_{function.name}")):
+            if name not in used:
+                function.name = name
                 break
         number = 2
         while function.name in used:
@@ -127,8 +130,8 @@ def _rename(functions: list[Candidate]) -> None:
 
 
 def _check_code(root: Path, function: Candidate) -> None:
-    source, wanted = root / str(function.source), str(function.handler)
-    module, _, name = wanted.rpartition(".")
+    source = root / str(function.source)
+    module, _, name = str(function.handler).rpartition(".")
     stem = module.replace(".", "/")
     paths = (source / f"{stem}.py", source / stem / "__init__.py")
     path = next((path for path in paths if path.exists()), None)
@@ -137,15 +140,15 @@ def _check_code(root: Path, function: Candidate) -> None:
     elif not re.search(rf"\b{name}\b", path.read_text(encoding="utf-8", errors="replace")):
         function.notes.append(f"{stem}.py does not seem to define {name}; correct 'handler'")
     if function.requirements is None and not (source / "requirements.txt").exists():
-        above = _above(root, str(function.source))
-        if above:
+        inherited = _nearest_requirements(root, str(function.source))
+        if inherited:
             function.notes.append(
-                f"it has no requirements.txt; if it needs {above}, say "
-                f"'requirements: {os.path.relpath(above, function.source)}'"
+                f"it has no requirements.txt; if it needs {inherited}, set "
+                f"'requirements: {os.path.relpath(inherited, function.source)}'"
             )
 
 
-def _above(root: Path, source: str) -> str | None:
+def _nearest_requirements(root: Path, source: str) -> str | None:
     """Return the nearest requirements.txt above a folder."""
     folder = os.path.dirname(source)
     while True:
@@ -157,7 +160,7 @@ def _above(root: Path, source: str) -> str | None:
         folder = os.path.dirname(folder)
 
 
-def _others(root: Path) -> list[str]:
+def _other_tools(root: Path) -> list[str]:
     return [
         f"{name} is not read; export a requirements.txt for each function that needs one"
         for name in _OTHERS
@@ -165,10 +168,11 @@ def _others(root: Path) -> list[str]:
     ]
 
 
-def _text(functions: list[Candidate]) -> str:
-    # A runtime has to be named somewhere; an architecture that is not is x86_64 (AWS's default).
-    python = _usual([one.python for one in functions if one.python] or [_PYTHON])
-    architecture = _usual([one.architecture or _ARCHITECTURE for one in functions])
+def _manifest(functions: list[Candidate]) -> str:
+    # An undeclared runtime says nothing; an undeclared architecture is x86_64 (AWS's default).
+    pythons = [function.python for function in functions if function.python]
+    python = _most_common(pythons or [_PYTHON])
+    architecture = _most_common([f.architecture or _ARCHITECTURE for f in functions])
     lines = [_HEAD, "defaults:", f'  python: "{python}"', f"  architecture: {architecture}", ""]
     lines.append("lambdas:")
     for function in functions:
@@ -188,13 +192,13 @@ def _text(functions: list[Candidate]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _usual(values: Iterable[str]) -> str:
-    """Return the most common of some values; of several the last, which is the newest Python."""
-    counted = Counter(values)
-    return max(counted, key=lambda value: (counted[value], value))
+def _most_common(values: Iterable[str]) -> str:
+    """Return the most common value; on a tie the greatest, which is the newest Python."""
+    counts = Counter(values)
+    return max(counts, key=lambda value: (counts[value], value))
 
 
 def _yaml(text: str) -> str:
-    """Return a text as YAML; in quotes if it could be read as anything else."""
+    """Return a string as YAML, quoted if YAML could read it as anything else."""
     plain = _PLAIN.fullmatch(text) and text.lower() not in _WORDS
     return text if plain else json.dumps(text, ensure_ascii=False)

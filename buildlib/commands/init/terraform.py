@@ -1,4 +1,4 @@
-"""Functions in Terraform: `aws_lambda_function`, and the module terraform-aws-modules/lambda."""
+"""Find functions in Terraform: `aws_lambda_function`, and terraform-aws-modules/lambda."""
 
 import re
 from collections.abc import Iterator
@@ -17,31 +17,31 @@ _ARCHIVE = re.compile(r"data\.archive_file\.(\w+)")
 Block = dict[str, Any]
 
 
-def find(root: Path, notes: list[str]) -> list[Candidate]:
-    """Return the functions of all Terraform files, for their literal values only."""
+def find_candidates(root: Path, notes: list[str]) -> list[Candidate]:
+    """Return the functions of all Terraform files; only literal values are read."""
     functions: list[Candidate] = []
-    for folder, names in candidates.tree(root):
+    for folder, names in candidates.source_folders(root):
         files = [name for name in names if name.endswith(".tf")]
-        texts = {name: (root / folder / name).read_bytes() for name in files}
-        if not any(b"lambda" in text for text in texts.values()):
+        sources = {name: (root / folder / name).read_bytes() for name in files}
+        if not any(b"lambda" in source for source in sources.values()):
             continue
         try:
             import hcl2  # an extra
         except ImportError:
             notes.append(
-                "Terraform files were not read; pip install 'doit-lambda-zip[init]' to have them"
+                "Terraform files were not read; to read them, pip install 'doit-lambda-zip[init]'"
             )
             break
         contents = {}
-        for name, text in texts.items():
-            shown = name if folder == "." else f"{folder}/{name}"
+        for name, source in sources.items():
+            file = name if folder == "." else f"{folder}/{name}"
             try:
-                contents[shown] = hcl2.loads(text.decode("utf-8-sig"))
-            except Exception as error:  # noqa: BLE001 - whatever the parser of another raises
-                notes.append(f"{shown} cannot be read: {str(error).strip().splitlines()[0]}")
+                contents[file] = hcl2.loads(source.decode("utf-8-sig"))
+            except Exception as error:  # noqa: BLE001 - the parser documents no exceptions
+                notes.append(f"{file}: cannot be read: {str(error).strip().splitlines()[0]}")
         archives = dict(_archives(contents))
-        for shown, content in contents.items():
-            functions += _functions(root, folder, shown, content, archives)
+        for file, content in contents.items():
+            functions += _functions(root, folder, file, content, archives)
     return functions
 
 
@@ -53,22 +53,22 @@ def _archives(contents: dict[str, Block]) -> Iterator[tuple[str, Block]]:
 
 
 def _functions(
-    root: Path, folder: str, shown: str, content: Block, archives: dict[str, Block]
+    root: Path, folder: str, file: str, content: Block, archives: dict[str, Block]
 ) -> Iterator[Candidate]:
     for kind, label, block in _blocks(content, "resource"):
         if kind == "aws_lambda_function" and block.get("package_type") != '"Image"':
-            function = _common(f"{shown}, {kind}.{label}", label, block)
-            _archive(function, root, folder, block, archives)
+            function = _candidate(f"{file}, {kind}.{label}", label, block)
+            _set_source_from_archive(function, root, folder, block, archives)
             yield function
     for _, label, block in _blocks(content, "module"):
         if _MODULE.search(str(block.get("source"))) and block.get("create_function") is not False:
-            function = _common(f"{shown}, module.{label}", label, block)
-            _source_path(function, root, folder, block)
+            function = _candidate(f"{file}, module.{label}", label, block)
+            _set_source_from_module(function, root, folder, block)
             yield function
 
 
 def _blocks(content: Block, kind: str) -> Iterator[tuple[str, str, Block]]:
-    """Yield type, name and content of each block; a module has no type."""
+    """Yield the type, name and content of each block; a module's type is empty."""
     for outer in content.get(kind) or []:
         for first, inner in outer.items():
             if not isinstance(inner, dict):
@@ -81,51 +81,51 @@ def _blocks(content: Block, kind: str) -> Iterator[tuple[str, str, Block]]:
                     yield first.strip('"'), second.strip('"'), block
 
 
-def _common(origin: str, label: str, block: Block) -> Candidate:
-    named = _literal(block.get("function_name"))
-    function = Candidate(candidates.name(named or label), origin)
+def _candidate(origin: str, label: str, block: Block) -> Candidate:
+    function_name = _literal(block.get("function_name"))
+    function = Candidate(candidates.valid_name(function_name or label), origin)
     for key, field in (("handler", "handler"), ("runtime", "runtime")):
         value = _literal(block.get(key))
         setattr(function, field, value)
         if value is None and key in block:
-            function.notes.append(f"its {key} is {block[key]}, which only Terraform knows")
+            function.notes.append(f"its {key} {block[key]} is known only to Terraform")
     architectures = block.get("architectures")
     if isinstance(architectures, list) and architectures:
         function.architecture = _literal(architectures[0])
     if (function.architecture is None) and architectures:
-        function.notes.append(f"its architectures are {architectures}, which only Terraform knows")
+        function.notes.append(f"its architectures {architectures} are known only to Terraform")
     return function
 
 
-def _archive(
+def _set_source_from_archive(
     function: Candidate, root: Path, folder: str, block: Block, archives: dict[str, Block]
 ) -> None:
-    """Set the source from the archive that the function is made of."""
+    """Set the source from the `archive_file` that the function deploys."""
     match = _ARCHIVE.search(str(block.get("filename")))
     archive = archives.get(match[1]) if match else None
     if archive is not None:
-        text = _path(archive.get("source_dir"))
-        if text is None and (file := _path(archive.get("source_file"))):
-            text = file.rpartition("/")[0] or "."
-        function.source = _place(root, folder, text)
+        source_dir = _path(archive.get("source_dir"))
+        if source_dir is None and (file := _path(archive.get("source_file"))):
+            source_dir = file.rpartition("/")[0] or "."
+        function.source = _existing_path(root, folder, source_dir)
     if function.source is None:
-        what = block.get("filename") or block.get("s3_key") or block.get("image_uri")
-        function.notes.append(f"where its code is cannot be told from {what}")
+        package = block.get("filename") or block.get("s3_key") or block.get("image_uri")
+        function.notes.append(f"its source is unknown: it deploys {package}")
 
 
-def _source_path(function: Candidate, root: Path, folder: str, block: Block) -> None:
+def _set_source_from_module(function: Candidate, root: Path, folder: str, block: Block) -> None:
     """Set source and include from the module's `source_path`."""
     value = block.get("source_path")
     entries = value if isinstance(value, list) else [value]
     paths: list[str | None] = []
     for entry in entries:
-        text = entry.get("path") if isinstance(entry, dict) else entry
-        path = _place(root, folder, _path(text))
+        raw_path = entry.get("path") if isinstance(entry, dict) else entry
+        path = _existing_path(root, folder, _path(raw_path))
         prefix = _literal(entry.get("prefix_in_zip")) if isinstance(entry, dict) else None
         if paths and path and (root / path).is_dir() and prefix != Path(path).name:
             function.notes.append(
-                f"the module packs what is in {path}, 'include' takes {Path(path).name}/ as it is: "
-                "name what is in it instead"
+                f"the module packs the contents of {path}, but 'include' packs the folder "
+                f"{Path(path).name}/: include its contents one by one instead"
             )
         paths.append(path)
         if isinstance(entry, dict) and entry.keys() & {"patterns", "commands", "prefix_in_zip"}:
@@ -133,26 +133,25 @@ def _source_path(function: Candidate, root: Path, folder: str, block: Block) -> 
     function.source, *others = paths
     function.include = [path for path in others if path]
     if function.source is None or len(function.include) < len(others):
-        function.notes.append(f"where its code is cannot be told from source_path = {value}")
+        function.notes.append(f"its source is unknown: source_path = {value}")
 
 
-def _place(root: Path, folder: str, text: str | None) -> str | None:
-    """Return a path of Terraform relative to the root; it may be from there, or from its file."""
-    if text is None:
+def _existing_path(root: Path, folder: str, path: str | None) -> str | None:
+    """Return a Terraform path relative to the root; it may be relative to its file or the root."""
+    if path is None:
         return None
-    return candidates.located(root, folder, text) or candidates.located(root, ".", text)
+    return candidates.existing_path(root, folder, path) or candidates.existing_path(root, ".", path)
 
 
 def _path(value: object) -> str | None:
-    """Return a path that is written out but for the folder of the module."""
+    """Return a literal path, which may start with `${path.module}`, `.root` or `.cwd`."""
     if not isinstance(value, str):
         return None
-    text = re.sub(r"\$\{path\.(module|root|cwd)\}/?", "./", value)
-    return _literal(text)
+    return _literal(re.sub(r"\$\{path\.(module|root|cwd)\}/?", "./", value))
 
 
 def _literal(value: object) -> str | None:
-    """Return the text of a literal, which the reader leaves in quotes; None if it is none."""
+    """Return the content of a string literal, which the reader leaves in quotes; else None."""
     if isinstance(value, str) and value.startswith('"') and "${" not in value:
         return value.strip('"')
     return None

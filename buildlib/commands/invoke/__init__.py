@@ -1,1 +1,1 @@
-"""`doit invoke`: run a ZIP as Lambda does."""
+"""`doit invoke`: run the function in a ZIP as Lambda does."""

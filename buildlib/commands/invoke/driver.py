@@ -1,8 +1,8 @@
-"""Start the emulator, invoke the function once, stop: by any Python from 3.10 on, nothing else.
+"""Start the emulator, invoke the function once, and stop. Any Python from 3.10 on can run this.
 
-This file is not imported. It runs beside the function: on this machine, or in a container. On stdin
-comes what to do, as JSON; on stdout goes a JSON object a line: `{"log": ...}` for what the function
-wrote, `{"platform": ...}` for what the emulator says, and at the end what the answer was.
+This file is not imported. It runs next to the function, on this machine or in a container. It reads
+its task as JSON from stdin, and writes one JSON object per line to stdout: `{"log": ...}` for the
+function's output, `{"platform": ...}` for the emulator's, and finally the answer or a problem.
 """
 
 import contextlib
@@ -22,11 +22,11 @@ from typing import IO, Any
 PATH = "/2015-03-31/functions/function/invocations"
 
 
-# Seconds until the emulator listens, and that an answer may take beyond the function's timeout:
-# Lambda gives the initialisation ten.
+# Seconds to wait until the emulator listens.
 START = 20.0
 
 
+# Seconds to wait for an answer beyond the function's timeout: Lambda allows 10 s to initialise.
 GRACE = 30.0
 
 
@@ -34,20 +34,20 @@ _lock = threading.Lock()
 
 
 def say(**values: object) -> None:
-    """Write one object."""
+    """Write one JSON object to stdout."""
     with _lock:
         sys.stdout.write(json.dumps(values) + "\n")
         sys.stdout.flush()
 
 
 def pass_on(kind: str, stream: IO[bytes]) -> None:
-    """Write what comes from a stream, line by line."""
+    """Report the lines of a stream as objects of this kind."""
     for line in stream:
         say(**{kind: line.decode(errors="replace").rstrip("\n")})
 
 
 def free_ports() -> tuple[int, int]:
-    """Return two ports of the loopback interface that nobody uses at the moment."""
+    """Return two unused ports of the loopback interface."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
@@ -55,7 +55,7 @@ def free_ports() -> tuple[int, int]:
 
 
 def without_privileges() -> None:
-    """Make root a user like any other: without capabilities from the next program on.
+    """Drop root's capabilities from the next exec on.
 
     prctl(2), capabilities(7): SECBIT_NOROOT and its lock, then no_new_privs.
     """
@@ -66,17 +66,17 @@ def without_privileges() -> None:
 
 
 def start(task: dict[str, Any], ports: dict[str, int]) -> "subprocess.Popen[bytes]":
-    """Start the emulator, as the user that the function gets."""
+    """Start the emulator as the function's user."""
     command = [
         word.format_map(ports) if word.startswith("127.0.0.1:{") else word
         for word in task["command"]
     ]
-    who: dict[str, Any] = {}
-    bare: Callable[[], None] | None = None
+    user: dict[str, Any] = {}
+    before_exec: Callable[[], None] | None = None
     if task["user"] is not None:
-        who = {"user": task["user"], "group": task["user"], "extra_groups": []}
+        user = {"user": task["user"], "group": task["user"], "extra_groups": []}
     elif os.getuid() == 0:
-        bare = without_privileges
+        before_exec = without_privileges
     return subprocess.Popen(  # noqa: S603 - the command is AWS's emulator
         command,
         cwd=task["folder"],
@@ -85,14 +85,14 @@ def start(task: dict[str, Any], ports: dict[str, int]) -> "subprocess.Popen[byte
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=bare,  # noqa: PLW1509 - there is one thread yet
+        preexec_fn=before_exec,  # noqa: PLW1509 - no other thread has started yet
         umask=0o022,
-        **who,
+        **user,
     )
 
 
 def wait_for(port: int, emulator: "subprocess.Popen[bytes]") -> bool:
-    """Wait until the emulator listens; False if it ended or takes too long."""
+    """Wait until the emulator listens; return False if it exits or takes too long."""
     end = time.monotonic() + START
     while emulator.poll() is None and time.monotonic() < end:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
@@ -102,7 +102,7 @@ def wait_for(port: int, emulator: "subprocess.Popen[bytes]") -> bool:
 
 
 def invoke(port: int, task: dict[str, Any]) -> dict[str, Any]:
-    """Send the event and return the status and the body of the answer."""
+    """Send the event; return the status and body of the answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=task["timeout"] + GRACE)
     connection.request("POST", PATH, task["event"].encode(), {"Content-Type": "application/json"})
     response = connection.getresponse()
@@ -110,14 +110,14 @@ def invoke(port: int, task: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(task: dict[str, Any]) -> int:
-    """Do it; the exit code says whether there was an answer."""
+    """Run one invocation; return the exit code, which is 0 if there was an answer."""
     ports = dict(zip(("emulator", "api"), free_ports(), strict=True))
-    if task["port"]:  # the image's entry point has its own
+    if task["port"]:  # the image's entry point listens on a fixed port
         ports["emulator"] = task["port"]
     try:
         emulator = start(task, ports)
     except (OSError, subprocess.SubprocessError) as error:
-        say(problem=f"{task['command'][0]} cannot be started: {error}")
+        say(problem=f"cannot start {task['command'][0]}: {error}")
         return 1
     streams = (("log", emulator.stdout), ("platform", emulator.stderr))
     readers = [threading.Thread(target=pass_on, args=pair) for pair in streams]
@@ -130,14 +130,14 @@ def main(task: dict[str, Any]) -> int:
     except (OSError, http.client.HTTPException) as error:
         answer = {"problem": f"the emulator gave no answer: {error!r}"}
     finally:
-        emulator.terminate()  # it ends the function's processes, too
+        emulator.terminate()  # it also terminates the function's processes
         try:
             emulator.wait(5)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(emulator.pid, signal.SIGKILL)
     for reader in readers:
-        reader.join(5)  # a process that the function left behind may hold the other end
+        reader.join(5)  # a process that the function left behind may keep the pipe open
     say(**answer)
     return "problem" in answer
 

@@ -1,4 +1,4 @@
-"""Invoke a function in AWS's image: its Python, its libraries, its entry point."""
+"""Invoke a function in AWS's image, with its Python, libraries and entry point."""
 
 import json
 import zipfile
@@ -17,55 +17,56 @@ from buildlib.runtimes import image_platform
 TASK = "/var/task"
 
 
-_DRIVE = "var/doit-lambda-zip/driver.py"
+_DRIVER = "var/doit-lambda-zip/driver.py"
 
 
-# What the image's entry point listens on.
+# The port of the image's entry point.
 _PORT = 8080
 
 
-# Lambda's user has no fixed number; this is one that owns nothing in the image.
+# Lambda's user has no fixed id; this one owns nothing in the image.
 _USER = 993
 
 
-class Absent(InvokeError):  # noqa: N818 - it is not shown where there is another way
-    """No engine answers, or it has no such image and cannot get it."""
+class Absent(InvokeError):  # noqa: N818 - not an error if the function can run on the host
+    """The engine cannot be reached, or it lacks the image and cannot pull it."""
 
 
 def invoke(
     variant: Variant, path: Path, image: str, task: Mapping[str, Any], layout: Layout
 ) -> Sequence[str]:
-    """Invoke the function in the ZIP `path`, and return the lines of `driver.py`.
+    """Invoke the function in the ZIP `path`, and return the output lines of `driver.py`.
 
     Raises:
-        Absent: there is no engine or no image.
+        Absent: the engine or the image is not available.
         InvokeError: the image is not one of AWS's, or cannot run.
 
     """
+    purpose = "invoking in the image"
     try:
-        with engine.connected(variant.function, variant.architecture, "the image") as found:
-            image_id = _image(found, image, variant, layout)
+        with engine.connected(variant.function, variant.architecture, purpose) as connection:
+            image_id = _image_id(connection, image, variant, layout)
             target = image_platform(variant.architecture)
-            with container.running(found, image_id, target, None, layout) as running:
-                return _run(found, running, path, task, image)
+            with container.running(connection, image_id, target, None, layout) as running:
+                return _run(connection, running, path, task, image)
     except engine.EngineError as error:
         raise Absent(str(error)) from error
 
 
-def _image(found: Engine, image: str, variant: Variant, layout: Layout) -> str:
-    known = images.present(found, image, variant.architecture)
-    if known:
-        return known
+def _image_id(connection: Engine, image: str, variant: Variant, layout: Layout) -> str:
+    image_id = images.present(connection, image, variant.architecture)
+    if image_id:
+        return image_id
     try:
         with Log(layout.log("invoke", variant.id), ()) as log:
-            reference = images.pin(found, image, variant.architecture)
-            return images.get(found, reference, variant.architecture, log)
+            reference = images.pin(connection, image, variant.architecture)
+            return images.get(connection, reference, variant.architecture, log)
     except InstallError as error:
         raise Absent(str(error)) from error
 
 
 def _run(
-    found: Engine,
+    connection: Engine,
     running: container.Container,
     path: Path,
     task: Mapping[str, Any],
@@ -80,29 +81,29 @@ def _run(
         "port": _PORT,
         "user": _USER,
     }
-    # The order goes by a file that only root can read: the function's variables may be secret.
+    # Pass the order in a file that only root can read: the function's variables may be secret.
     running.put(tar.pack({"var/doit-lambda-zip/order.json": tar.Entry(_line(order), 0o400, 0)}))
     script = (
         'p=/var/lang/bin/python3; [ -x "$p" ] || { echo "no $p" >&2; exit 9; }; '
-        f'exec "$p" -I /{_DRIVE} < /var/doit-lambda-zip/order.json'
+        f'exec "$p" -I /{_DRIVER} < /var/doit-lambda-zip/order.json'
     )
-    client: Any = found.client
+    client: Any = connection.client
     process = client.exec_create(running.id, ["/bin/sh", "-c", script], user="0:0", workdir="/")
-    output, errors = b"", b""
+    stdout, stderr = b"", b""
     for out, err in client.exec_start(process["Id"], stream=True, demux=True):
-        output += out or b""
-        errors += err or b""
+        stdout += out or b""
+        stderr += err or b""
     code = client.exec_inspect(process["Id"])["ExitCode"]
-    text = output.decode(errors="replace")
-    if not text.strip():
-        said = errors.decode(errors="replace").strip()
+    output = stdout.decode(errors="replace")
+    if not output.strip():
+        reason = stderr.decode(errors="replace").strip()
         msg = (
-            f"the image {image} cannot invoke a function (exit code {code}): {said}. It must have "
-            "/var/lang/bin/python3 and /lambda-entrypoint.sh, as AWS's images do; name another "
-            "with --image"
+            f"the image {image} cannot invoke a function (exit code {code}): {reason}. It must "
+            "have /var/lang/bin/python3 and /lambda-entrypoint.sh, as AWS's images do; name "
+            "another with --image"
         )
         raise InvokeError(msg)
-    return text.splitlines()
+    return output.splitlines()
 
 
 def _line(order: Mapping[str, Any]) -> bytes:
@@ -110,11 +111,11 @@ def _line(order: Mapping[str, Any]) -> bytes:
 
 
 def _files(path: Path) -> bytes:
-    """Return what goes into the container: the driver, and the ZIP's files, owned by root."""
-    drive = Path(__file__).with_name("driver.py").read_bytes()
+    """Return a tar archive of the driver and the ZIP's files, all owned by root."""
+    driver = Path(__file__).with_name("driver.py").read_bytes()
     entries = {
         "var/doit-lambda-zip": tar.Entry(None, 0o700, 0),
-        _DRIVE: tar.Entry(drive, 0o400, 0),
+        _DRIVER: tar.Entry(driver, 0o400, 0),
     }
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():

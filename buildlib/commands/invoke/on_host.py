@@ -1,4 +1,4 @@
-"""Invoke a function on this machine, by an interpreter of the runtime's version."""
+"""Invoke a function on this machine, with an interpreter of the runtime's version."""
 
 import contextlib
 import json
@@ -22,12 +22,12 @@ from buildlib.model import Variant
 from buildlib.runtimes import machine
 from buildlib.uv import run
 
-# The user `nobody` of every Linux, for who runs us as root.
+# The user `nobody` on Linux; the function runs as this user if doit runs as root.
 NOBODY = 65534
 
 
 class Ran(NamedTuple):
-    """The lines of `driver.py`, by which Python, and what was not as in Lambda (or empty)."""
+    """The output lines of `driver.py`, the Python that ran, and a difference from Lambda if any."""
 
     lines: Sequence[str]
     python: str
@@ -37,17 +37,18 @@ class Ran(NamedTuple):
 def invoke(
     variant: Variant, path: Path, python: str | None, task: Mapping[str, Any], layout: Layout
 ) -> Ran:
-    """Invoke the function in the ZIP `path`; `python` is an interpreter, None for any that fits.
+    """Invoke the function in the ZIP `path` with the interpreter `python`; None finds one.
 
     Raises:
-        InvokeError: there is none, or AWS's client or emulator cannot be installed.
+        InvokeError: there is no suitable interpreter, or AWS's client or emulator cannot be
+            installed.
 
     """
     _check_machine(variant)
     candidates = _interpreters(variant, python, layout.root)
     emulator = tools.emulator(layout, candidates[0])
     with _unpacked(path) as folder:
-        chosen, runtime, user, note = _chosen(candidates, layout, emulator, folder)
+        chosen, runtime, user, note = _choose(candidates, layout, emulator, folder)
         libraries = f"{folder}{os.pathsep}{folder}/lib"
         variables = {
             **task["variables"],
@@ -55,7 +56,7 @@ def invoke(
             "LAMBDA_RUNTIME_DIR": str(runtime),
             "LD_LIBRARY_PATH": libraries,
             "PATH": os.defpath,
-            # As in Lambda, after the function's own folder.
+            # On sys.path after the function's own folder, as in Lambda.
             "PYTHONPATH": str(runtime),
         }
         order = {
@@ -65,7 +66,7 @@ def invoke(
                 str(emulator),
                 *("--runtime-interface-emulator-address", "127.0.0.1:{emulator}"),
                 *("--runtime-api-address", "127.0.0.1:{api}"),
-                # Without this machine's packages, and without writing bytecode.
+                # Ignore this machine's packages, and write no bytecode.
                 *(chosen.path, "-S", "-s", "-B", "-m", "awslambdaric"),
                 variant.function.handler,
             ],
@@ -74,7 +75,7 @@ def invoke(
             "port": 0,
             "user": user,
         }
-        done = subprocess.run(  # noqa: S603 - our own program, by our own Python
+        done = subprocess.run(  # noqa: S603 - this package's driver and this Python
             [sys.executable, "-I", str(Path(__file__).with_name("driver.py"))],
             input=json.dumps(order) + "\n",
             capture_output=True,
@@ -85,10 +86,9 @@ def invoke(
 
 
 def _check_machine(variant: Variant) -> None:
-    wanted = machine(variant.architecture)
-    if sys.platform != "linux" or platform.machine() != wanted:
+    if sys.platform != "linux" or platform.machine() != machine(variant.architecture):
         msg = (
-            f"'{variant.id}' is for {variant.architecture} on Linux, and this is "
+            f"'{variant.id}' is for {variant.architecture} on Linux, but this machine is "
             f"{platform.machine()} on {platform.system()}: only AWS's image can run it here. Start "
             "a Docker engine"
         )
@@ -96,29 +96,31 @@ def _check_machine(variant: Variant) -> None:
 
 
 def _interpreters(variant: Variant, named: str | None, root: Path) -> list[Interpreter]:
-    """Return the Pythons of the runtime's version; the one that was named, or all there are."""
+    """Return the interpreter `named`, or else every Python of the runtime's version."""
     if named:
-        found = _ask(named)
-        if found is None or found.version != variant.python:
-            what = f"Python {found.version}" if found else "not a Python that starts"
-            msg = f"--python {named} is {what}; '{variant.id}' needs Python {variant.python}"
+        interpreter = _inspect(named)
+        if interpreter is None or interpreter.version != variant.python:
+            problem = f"Python {interpreter.version}" if interpreter else "not a working Python"
+            msg = f"--python {named} is {problem}; '{variant.id}' needs Python {variant.python}"
             raise InvokeError(msg)
-        return [found]
-    paths = dict.fromkeys(_candidates(variant.python, root))
+        return [interpreter]
+    paths = dict.fromkeys(_interpreter_paths(variant.python, root))
     suitable = [
-        found for found in map(_ask, paths) if found is not None and found.version == variant.python
+        interpreter
+        for interpreter in map(_inspect, paths)
+        if interpreter is not None and interpreter.version == variant.python
     ]
     if not suitable:
         msg = (
-            f"'{variant.id}' needs Python {variant.python}, and there is none here: install it "
+            f"'{variant.id}' needs Python {variant.python}, which was not found: install it "
             f"('uv python install {variant.python}'), name one with --python, or start a Docker "
-            "engine, to invoke in AWS's image"
+            "engine to invoke in AWS's image"
         )
         raise InvokeError(msg)
     return suitable
 
 
-def _candidates(version: str, root: Path) -> Iterator[str]:
+def _interpreter_paths(version: str, root: Path) -> Iterator[str]:
     if version == "{}.{}".format(*sys.version_info[:2]):
         yield sys.executable
     on_path = shutil.which(f"python{version}")
@@ -131,10 +133,10 @@ def _candidates(version: str, root: Path) -> Iterator[str]:
     yield from map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python3"), reverse=True))
 
 
-def _ask(path: str) -> Interpreter | None:
+def _inspect(path: str) -> Interpreter | None:
     program = "import sys, platform; print(*sys.version_info[:2], platform.machine())"
     try:
-        done = subprocess.run(  # noqa: S603 - our own program, by our own Python
+        done = subprocess.run(  # noqa: S603 - a Python that the user or uv names
             [path, "-I", "-S", "-c", program],
             capture_output=True,
             text=True,
@@ -147,14 +149,14 @@ def _ask(path: str) -> Interpreter | None:
     return Interpreter(path, f"{major}.{minor}", architecture)
 
 
-def _chosen(
+def _choose(
     candidates: Sequence[Interpreter], layout: Layout, emulator: Path, folder: Path
 ) -> tuple[Interpreter, Path, int | None, str]:
     """Return the interpreter, its runtime folder, the user to run as, and a note.
 
-    As root, the function gets the user `nobody`, as long as that one can reach all it needs. Where
-    something is in a folder that only root may enter, such as /root, the function stays root, but
-    without any capability, and its folder belongs to `nobody`.
+    If this process is root, the function runs as `nobody`, provided that user can read everything
+    it needs. If something is in a folder that only root may enter, such as /root, the function runs
+    as root without capabilities, and its folder belongs to `nobody`.
     """
     first = candidates[0]
     runtime = tools.client(layout, first)
@@ -177,7 +179,7 @@ def _reaches(python: Interpreter, paths: Sequence[Path]) -> bool:
         "raise SystemExit(not all(os.access(p, os.R_OK | os.X_OK) for p in sys.argv[1:]))"
     )
     try:
-        done = subprocess.run(  # noqa: S603 - our own program, by our own Python
+        done = subprocess.run(  # noqa: S603 - a Python that the user or uv names
             [python.path, "-I", "-S", "-c", program, *map(str, paths)],
             user=NOBODY,
             group=NOBODY,
@@ -195,7 +197,7 @@ def _reaches(python: Interpreter, paths: Sequence[Path]) -> bool:
 
 @contextlib.contextmanager
 def _unpacked(path: Path) -> Iterator[Path]:
-    """Give a fresh folder with what is in a ZIP, that nobody can write to; remove it afterwards."""
+    """Unpack a ZIP into a new read-only folder, yield it, and remove it afterwards."""
     top = Path(os.path.realpath(tempfile.mkdtemp(prefix="doit-lambda-zip-")))
     folder = top / "task"
     folder.mkdir()

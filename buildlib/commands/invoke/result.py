@@ -1,4 +1,4 @@
-"""What an invocation gave, read from the emulator's answer and its log."""
+"""The result of an invocation, parsed from the emulator's answer and log."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from buildlib.errors import InvokeError
 
-# A line of the emulator's, on the stream on which the function writes.
+# The emulator writes these lines to the function's own stream.
 _REQUEST = re.compile(r"(START|END|REPORT) RequestId: (?P<id>[0-9a-f-]{36})\b")
 
 
@@ -23,9 +23,9 @@ _OK = 200
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The answer as the caller gets it, what the function wrote, and durations in ms.
+    """The response as the caller gets it, the function's log lines, and durations in ms.
 
-    `error` says in a line how the function failed; None if it did not.
+    `error` is the failure of the function in one line; None if it succeeded.
     """
 
     response: str
@@ -36,67 +36,68 @@ class Result:
 
 
 def read(lines: Iterable[str]) -> Result:
-    """Return what `driver.py` reports, a JSON object a line.
+    """Parse the output of `driver.py`, one JSON object per line.
 
     Raises:
-        InvokeError: there was no answer; with what the emulator said.
+        InvokeError: there was no answer. The message ends with the emulator's output.
 
     """
     logs: list[str] = []
     platform: list[str] = []
-    answer: dict[str, Any] = {"problem": "it ended without an answer"}
-    requests: set[str] = set()
-    for record in map(_record, lines):
-        if "log" in record:
-            match = _REQUEST.match(record["log"])
+    answer: dict[str, Any] = {"problem": "the emulator exited without an answer"}
+    request_ids: set[str] = set()
+    for event in map(_event, lines):
+        if "log" in event:
+            match = _REQUEST.match(event["log"])
             if match:
-                requests.add(match["id"])
+                request_ids.add(match["id"])
             else:
                 # The runtime client writes a traceback with \r and no-break spaces.
-                logs += record["log"].replace("\r", "\n").replace("\xa0", " ").split("\n")
-        elif "platform" in record:
-            platform.append(record["platform"])
+                logs += event["log"].replace("\r", "\n").replace("\xa0", " ").split("\n")
+        elif "platform" in event:
+            platform.append(event["platform"])
         else:
-            answer = record
+            answer = event
     if "problem" in answer:
-        said = "\n".join(f"  | {line}" for line in [*platform, *logs][-15:])
-        msg = f"the function could not be invoked: {answer['problem']}\n{said}".rstrip()
+        output = "\n".join(f"  | {line}" for line in [*platform, *logs][-15:])
+        msg = f"failed to invoke the function: {answer['problem']}\n{output}".rstrip()
         raise InvokeError(msg)
-    text = "\n".join(platform)
+    platform_log = "\n".join(platform)
     return Result(
         response=answer["body"],
-        error=_error(answer["status"], answer["body"], requests),
+        error=_error(answer["status"], answer["body"], request_ids),
         logs=tuple(logs),
-        init_ms=_milliseconds(_INIT, text),
-        invoke_ms=_milliseconds(_INVOKE, text),
+        init_ms=_milliseconds(_INIT, platform_log),
+        invoke_ms=_milliseconds(_INVOKE, platform_log),
     )
 
 
-def _record(line: str) -> dict[str, Any]:
+def _event(line: str) -> dict[str, Any]:
     try:
-        record = json.loads(line)
+        event = json.loads(line)
     except ValueError:
-        record = None
-    return record if isinstance(record, dict) else {"platform": line}
+        event = None
+    return event if isinstance(event, dict) else {"platform": line}
 
 
-def _milliseconds(pattern: re.Pattern[str], text: str) -> float | None:
-    match = pattern.search(text)
+def _milliseconds(pattern: re.Pattern[str], log: str) -> float | None:
+    match = pattern.search(log)
     return float(match["ms"]) if match else None
 
 
-def _error(status: int, body: str, requests: set[str]) -> str | None:
-    """Return how a function failed.
+def _error(status: int, body: str, request_ids: set[str]) -> str | None:
+    """Return the failure of a function in one line; None if it succeeded.
 
-    The emulator answers 200 also then, and has no header for it. An error object is told from a
-    returned one by the id of the request, which only the runtime client puts there.
+    The emulator answers a failure with status 200 too, and without a header. Only the runtime
+    client adds the request's id to an error object, which distinguishes a failure from a returned
+    object of the same shape.
     """
     try:
         value = json.loads(body) if body else None
     except ValueError:
-        return body.strip()  # the emulator's own text, as after a timeout
+        return body.strip()  # the emulator's own text, for example after a timeout
     if isinstance(value, dict) and "errorType" in value and "errorMessage" in value:
-        ours = {"requestId", "stackTrace"} & value.keys()
-        if status != _OK or (ours and value.get("requestId") in {*requests, ""}):
+        from_client = {"requestId", "stackTrace"} & value.keys()
+        if status != _OK or (from_client and value.get("requestId") in {*request_ids, ""}):
             return f"{value['errorType']}: {value['errorMessage']}".strip(": ")
     return None if status == _OK else f"the emulator answered with status {status}"

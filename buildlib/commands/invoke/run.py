@@ -1,4 +1,4 @@
-"""One invocation: the event, where it runs, and what is shown of it."""
+"""Run one invocation: read the event, choose the image or the host, and format the result."""
 
 import json
 import sys
@@ -18,10 +18,10 @@ _LONGEST = 900
 
 
 class Options(NamedTuple):
-    """What the user says: the names of the options are those of the fields.
+    """The command's options, by their names.
 
     `event` is a file, `-` for stdin, or JSON; `timeout` is in seconds; `where` is image, host, or
-    auto for the first of them that there is; the others may be empty.
+    auto (the image if available, else the host); the others may be empty.
     """
 
     event: str
@@ -33,23 +33,24 @@ class Options(NamedTuple):
 
 
 def invoke(project: Project, variant: Variant, options: Options) -> tuple[Result, list[str]]:
-    """Invoke the function in a variant's ZIP, and return what it gave, and where it ran.
+    """Invoke the function in a variant's ZIP; return the result, and notes about where it ran.
 
     Raises:
-        InvokeError: an option cannot be used, or there is nothing here that can run the function.
+        InvokeError: an option is invalid, or neither an image nor this machine can run the
+            function.
 
     """
     if not 1 <= options.timeout <= _LONGEST:
         msg = f"--timeout: expected 1 to {_LONGEST} seconds, found {options.timeout}"
         raise InvokeError(msg)
-    own = variables.read(options.env_file) if options.env_file else {}
+    own = variables.read_env_file(options.env_file) if options.env_file else {}
     task = {
         "event": _event(options.event),
         "timeout": options.timeout,
         "variables": variables.lambda_variables(variant, options.timeout, in_container.TASK, own),
     }
     path, layout = project.layout.zip(variant.id), project.layout
-    said = []
+    image_errors = []
     if options.where != "host" and not (options.python and options.where == "auto"):
         image = options.image or RUNTIMES[variant.python].image
         try:
@@ -57,18 +58,19 @@ def invoke(project: Project, variant: Variant, options: Options) -> tuple[Result
         except in_container.Absent as error:
             if options.where == "image" or options.image:
                 raise
-            said.append(f"not in the image: {error}")
+            image_errors.append(f"not in the image: {error}")
         else:
             return result.read(lines), [f"in the image {image}"]
     try:
         ran = on_host.invoke(variant, path, options.python or None, task, layout)
     except InvokeError as error:
-        raise InvokeError("\n".join([str(error), *said])) from error
-    return result.read(ran.lines), [f"on this machine, by {ran.python}", *filter(None, [ran.note])]
+        raise InvokeError("\n".join([str(error), *image_errors])) from error
+    notes = [f"on this machine, by {ran.python}", *filter(None, [ran.note])]
+    return result.read(ran.lines), notes
 
 
 def shown(variant: Variant, found: Result, where: list[str]) -> Iterator[str]:
-    """Yield what is shown of an invocation, a line each, other than its response."""
+    """Yield the lines to print about an invocation, except its response."""
     yield f"{variant.id}: {'; '.join(where)}"
     yield from (f"  | {line}" for line in found.logs)
     times = [
@@ -80,21 +82,21 @@ def shown(variant: Variant, found: Result, where: list[str]) -> Iterator[str]:
         yield f"  {', '.join(times)}"
 
 
-def _event(text: str) -> str:
-    """Return the event's JSON text.
+def _event(option: str) -> str:
+    """Return the JSON text of the event.
 
     Raises:
-        InvokeError: it cannot be read, or is not JSON.
+        InvokeError: the event cannot be read, or is not JSON.
 
     """
-    content, origin = text, "--event"
-    if text == "-":
+    content, origin = option, "--event"
+    if option == "-":
         content, origin = sys.stdin.read(), "the event on stdin"
-    elif Path(text).is_file():
+    elif Path(option).is_file():
         try:
-            content, origin = Path(text).read_text(encoding="utf-8"), text
+            content, origin = Path(option).read_text(encoding="utf-8"), option
         except (OSError, UnicodeDecodeError) as error:
-            msg = f"--event {text}: cannot be read ({error})"
+            msg = f"--event {option}: cannot be read ({error})"
             raise InvokeError(msg) from None
     try:
         json.loads(content)

@@ -1,4 +1,4 @@
-"""The environment variables of a function: Lambda's own, and those that its configuration sets.
+"""The environment variables of a function: Lambda's own, and those of its configuration.
 
 Source: "Defined runtime environment variables" in the AWS Lambda developer guide.
 """
@@ -12,8 +12,8 @@ from buildlib.errors import InvokeError
 from buildlib.model import Variant
 from buildlib.runtimes import RUNTIMES
 
-# Lambda refuses these in a function's configuration. Credentials and the region are reserved, too,
-# but here they stand for those of the function's role.
+# Lambda refuses these in a function's configuration. It reserves credentials and the region too,
+# but here a user sets them in place of the function's role.
 _RESERVED = frozenset({
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION",
@@ -26,18 +26,18 @@ _RESERVED = frozenset({
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-REGION = "us-east-1"  # that of the ARN that the emulator makes up
+REGION = "us-east-1"  # as in the emulator's made-up ARN
 
 
-MEMORY = 512  # MB; told to the function, but not enforced
+MEMORY = 512  # MB; reported to the function, not enforced
 
 
 def lambda_variables(
     variant: Variant, timeout: int, task: str, own: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the variables of an invocation; `task` is the folder that stands for /var/task.
+    """Return the variables of an invocation; `task` is the folder used as /var/task.
 
-    None of this machine's variables is among them: no credentials, no proxies.
+    They contain none of this machine's variables: no credentials, no proxies.
     """
     name = variant.id
     region = own.get("AWS_REGION") or own.get("AWS_DEFAULT_REGION") or REGION
@@ -60,13 +60,13 @@ def lambda_variables(
     }
 
 
-def read(path: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables in a file: a line each, NAME=VALUE, or NAME to take this machine's.
+def read_env_file(path: str, environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables in a file. Each line is NAME=VALUE, or NAME to copy this machine's.
 
     The format is that of `docker run --env-file`: no quotes, no escapes, `#` begins a comment line.
 
     Raises:
-        InvokeError: with every line that cannot be used.
+        InvokeError: with every invalid line.
 
     """
     try:
@@ -74,7 +74,7 @@ def read(path: str, environment: Mapping[str, str] = os.environ) -> dict[str, st
     except (OSError, UnicodeDecodeError) as error:
         msg = f"--env-file {path}: cannot be read as text ({error}); name a file of NAME=VALUE"
         raise InvokeError(msg) from None
-    found: dict[str, str] = {}
+    own: dict[str, str] = {}
     problems = []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -84,11 +84,11 @@ def read(path: str, environment: Mapping[str, str] = os.environ) -> dict[str, st
         if not _NAME.fullmatch(name):
             problems.append(f"{path}:{number}: expected NAME=VALUE or NAME, found '{name}'")
         elif name in _RESERVED:
-            problems.append(f"{path}:{number}: {name} is set by Lambda; leave it out")
+            problems.append(f"{path}:{number}: Lambda sets {name}; remove this line")
         elif equals:
-            found[name] = value
+            own[name] = value
         elif name in environment:
-            found[name] = environment[name]
+            own[name] = environment[name]
     if problems:
         raise InvokeError("\n".join(problems))
-    return found
+    return own

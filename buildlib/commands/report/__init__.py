@@ -1,1 +1,1 @@
-"""`doit report`: a page about everything that was built."""
+"""`doit report`: a page about the ZIPs in dist/ and their builds."""

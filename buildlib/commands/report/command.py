@@ -1,4 +1,4 @@
-"""The task `report`: whether the page is of what is there now, and how it is made."""
+"""The task `report`: check whether the page is up to date, write it, remove it."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from buildlib.project.project import Project
 
 
 def is_done(project: Project) -> bool:
-    """Tell whether the page is there, as it was made, and nothing that it shows changed since."""
+    """Tell whether the page exists, unmodified, and all its data is still current."""
     try:
         content = project.layout.report.read_bytes()
     except FileNotFoundError:
@@ -24,7 +24,7 @@ def make(project: Project) -> None:
     """Write the page.
 
     Raises:
-        BuildError: what draws and fills the page is not installed.
+        BuildError: Vega or Jinja is not installed.
 
     """
     try:
@@ -55,14 +55,15 @@ def _stamp(project: Project) -> Path:
 
 
 def _state(project: Project, content: bytes) -> list[str]:
-    """Return the sha256 of what the page shows, and of the page.
+    """Return the sha256 of the page's data, and of the page.
 
-    What is in a ZIP follows from its own sha256, and which files are the function's, from its key.
+    The data leaves out the contents of ZIPs, because the sha256 of a ZIP determines them, and the
+    list of own files, because the key of a variant determines it.
     """
-    shown = [
+    builds = [
         [*build, build.written and project.inputs(project.variants[build.id]).key]
         for build in facts.builds(project)
     ]
     locks = [facts.lock(project, function) for function in project.manifest.functions]
-    text = json.dumps([__version__, shown, locks])
-    return [hashlib.sha256(data).hexdigest() for data in (text.encode(), content)]
+    page_data = json.dumps([__version__, builds, locks])
+    return [hashlib.sha256(data).hexdigest() for data in (page_data.encode(), content)]

@@ -1,4 +1,4 @@
-"""What the report shows, as plain values: from the records of the steps, and from the ZIPs."""
+"""The data of the report as plain values, from the stamps of the steps and from the ZIPs."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from buildlib.steps.pending import STEPS
 
 
 class Dependency(NamedTuple):
-    """A locked distribution; its version and licence are empty if it says none."""
+    """A locked distribution; its version and licence are empty if its metadata has none."""
 
     name: str
     version: str
@@ -26,10 +26,10 @@ class Dependency(NamedTuple):
 
 
 class Build(NamedTuple):
-    """How the ZIP of a variant came to be; what is None or empty is not known.
+    """The build of a variant's ZIP; None or empty means unknown.
 
-    `limit` is in bytes unzipped; `environment` names what variants with the same dependencies
-    share; `seconds` are those of the steps that had something to do for this ZIP, by their names.
+    `limit` is in bytes unzipped; `environment` is the id of the environment, which variants with
+    the same dependencies share; `seconds` has the time of each step that ran for this ZIP, by name.
     """
 
     id: str
@@ -48,26 +48,26 @@ class Build(NamedTuple):
 
     @property
     def is_stored(self) -> bool:
-        """Whether the ZIP was taken from the store."""
+        """Whether the ZIP came from the store."""
         return self.origin == "store"
 
 
 class Content(NamedTuple):
-    """What is in a ZIP, the largest first, and what was locked for it, by name."""
+    """The parts of a ZIP, largest first, and its locked dependencies, by name."""
 
     parts: list[Part]
     dependencies: list[Dependency]
 
 
 class Lock(NamedTuple):
-    """The lock of a function; its time in seconds is None if it was not made here."""
+    """The lock of a function; `seconds` is None if locking did not run in this checkout."""
 
     path: str | None
     seconds: float | None
 
 
 def builds(project: Project) -> Iterator[Build]:
-    """Yield how each variant was built, or why it was not."""
+    """Yield the build of each variant, with the reason if the variant is not built."""
     for variant in project.variants.values():
         yield _build(project, variant)
 
@@ -94,10 +94,10 @@ def _build(project: Project, variant: Variant) -> Build:
     except BuildError as error:
         return build._replace(why_not=str(error))
     if written is None:
-        left_out = "Dependencies are installed in a container, and no engine was there for it."
-        return build._replace(why_not=left_out if function.docker else "It is not built.")
+        no_engine = "Its dependencies need a container, and no Docker engine was available."
+        return build._replace(why_not=no_engine if function.docker else "It is not built.")
     stamp = archive.load(project.layout, variant.id)
-    if stamp is None:  # removed meanwhile
+    if stamp is None:  # removed in the meantime
         return build._replace(why_not="It is not built.")
     environment = stamp.recipe["environment"]
     seconds = {
@@ -109,22 +109,22 @@ def _build(project: Project, variant: Variant) -> Build:
         reasons=stamp.reasons,
         origin=stamp.origin,
         previous=stamp.previous,
-        seconds={name: taken for name, taken in seconds.items() if taken is not None},
+        seconds={name: time for name, time in seconds.items() if time is not None},
     )
 
 
 def content(project: Project, variant: Variant) -> Content:
-    """Return what is in the ZIP of a variant that is built."""
+    """Return the content of the ZIP of a built variant."""
     path = project.layout.zip(variant.id)
-    known = distributions.metadata(ZipReader(path))
+    metadata = distributions.metadata(ZipReader(path))
     packages = project.inputs(variant).environment_recipe["packages"]
-    found = []
+    dependencies = []
     for name, pin in packages.items():
-        message = known.get(name)
+        message = metadata.get(name)
         expression, names = distributions.licences(message) if message else ("", [])
         licence = expression or ", ".join(names)
-        found.append(Dependency(name, distributions.version(pin, message), licence))
-    return Content(contents.parts(path, project.sources(variant.function)), found)
+        dependencies.append(Dependency(name, distributions.version(pin, message), licence))
+    return Content(contents.parts(path, project.sources(variant.function)), dependencies)
 
 
 def lock(project: Project, function: Function) -> Lock:

@@ -1,4 +1,4 @@
-"""The tasks of one function, as a picture and as a table."""
+"""The tasks of one function, as a chart and as a table."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _LAST = _COLUMN["index"]
 
 
 class Task(NamedTuple):
-    """A task: what it is for, what it needs, what was done; its time is in seconds."""
+    """A task: its subject, its dependency, its state and a note about it; `seconds` if it ran."""
 
     step: str
     subject: str
@@ -28,7 +28,7 @@ class Task(NamedTuple):
 
 
 class Flow(NamedTuple):
-    """The tasks of a function, and how they are drawn."""
+    """The tasks of a function, and the parts of their chart."""
 
     tasks: list[Task]
     nodes: list[Node]
@@ -39,7 +39,7 @@ class Flow(NamedTuple):
 def build_flow(builds: Sequence[Build], lock: Lock, sharing: dict[str, list[str]]) -> Flow:
     """Return the tasks of the variants of one function.
 
-    `sharing` are the variants of other functions that use an environment, by its name.
+    `sharing` has the variants of other functions that use an environment, by the environment's id.
     """
     flow = Flow([], [], [], [])
     middle = (len(builds) - 1) / 2
@@ -99,7 +99,7 @@ def _tasks(build: Build, lock: Lock, sharing: dict[str, list[str]]) -> Iterator[
 
 
 def shown(seconds: float) -> str:
-    """Return a time as one reads it: `12 ms`, `1.2 s`, `3 min 20 s`."""
+    """Return a duration for people: `12 ms`, `1.2 s`, `3 min 20 s`."""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:  # noqa: PLR2004 - a minute

@@ -1,7 +1,7 @@
-"""The page itself: what is known, put into a template, with its style and script.
+"""Render the page from its template, style and script.
 
-Nothing in the page comes from elsewhere, and by its Content-Security-Policy nothing can: even a
-name that got past the template's escaping could neither run nor ask for anything.
+The page loads nothing, and its Content-Security-Policy forbids it: even a name that got past the
+template's escaping could neither run a script nor send a request.
 """
 
 import base64
@@ -21,19 +21,19 @@ from buildlib.commands.report.facts import Build, Content, Dependency, Lock
 from buildlib.runtimes import ZIPPED_LIMIT
 from buildlib.steps.pending import STEPS
 
-# So many tiles can be told from each other; so many lines can be compared.
+# The most tiles that a reader can tell apart, and the most lines that one can compare.
 _TILES, _LINES = 40, 20
 
 
 class Use(NamedTuple):
-    """A distribution, and the variants that have it."""
+    """A distribution, and the variants that contain it."""
 
     dependency: Dependency
     variants: list[str]
 
 
 class Group(NamedTuple):
-    """A function, with all its variants and the tasks of them."""
+    """A function, with all its variants and their tasks."""
 
     name: str
     builds: list[Build]
@@ -43,7 +43,7 @@ class Group(NamedTuple):
 def render(
     builds: Sequence[Build], contents: Mapping[str, Content], locks: Mapping[str, Lock]
 ) -> str:
-    """Return the page; `contents` are by the ids of variants, `locks` by the names of functions."""
+    """Return the page; `contents` has variant ids as keys, `locks` has function names."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -52,7 +52,7 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {"amount": text.amount, "seconds": flow.shown, "change": _change}
-    style, script = _text("style.css"), _text("script.js")
+    style, script = _read("style.css"), _read("script.js")
     return environment.get_template("page.html").render(
         version=__version__,
         style=style,
@@ -70,16 +70,17 @@ def render(
         treemap=_treemap,
         graph=lambda flow: charts.graph(flow.nodes, flow.edges, flow.rows),
         slowest=_slowest(builds),
-        times=lambda some: charts.times(_bars(some)),
+        times=lambda builds: charts.times(_bars(builds)),
     )
 
 
-def _text(name: str) -> Markup:
-    return Markup(Path(__file__).with_name(name).read_text(encoding="utf-8"))  # noqa: S704 - ours
+def _read(name: str) -> Markup:
+    path = Path(__file__).with_name(name)
+    return Markup(path.read_text(encoding="utf-8"))  # noqa: S704 - a file of this package
 
 
 def _policy(style: str, script: str) -> str:
-    """Return the policy (CSP level 2): this style, this script, and nothing else from anywhere."""
+    """Return the policy (CSP level 2) that allows this style and this script, and nothing else."""
 
     def source(text: str) -> str:
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
@@ -99,22 +100,22 @@ def _groups(builds: Sequence[Build], locks: Mapping[str, Lock]) -> list[Group]:
         if build.environment:
             users.setdefault(build.environment, []).append(build)
     groups = []
-    for name, some in functions.items():
+    for name, own_builds in functions.items():
         sharing = {
             environment: others
-            for environment, all_ in users.items()
-            if (others := [build.id for build in all_ if build.function != name])
+            for environment, sharers in users.items()
+            if (others := [build.id for build in sharers if build.function != name])
         }
-        groups.append(Group(name, some, flow.build_flow(some, locks[name], sharing)))
+        groups.append(Group(name, own_builds, flow.build_flow(own_builds, locks[name], sharing)))
     return groups
 
 
 def _uses(contents: Mapping[str, Content]) -> list[Use]:
-    found: dict[Dependency, list[str]] = {}
+    variants_of: dict[Dependency, list[str]] = {}
     for variant_id, content in contents.items():
         for dependency in content.dependencies:
-            found.setdefault(dependency, []).append(variant_id)
-    return [Use(dependency, variants) for dependency, variants in sorted(found.items())]
+            variants_of.setdefault(dependency, []).append(variant_id)
+    return [Use(dependency, variants) for dependency, variants in sorted(variants_of.items())]
 
 
 def _treemap(build: Build, content: Content) -> Markup:
@@ -135,7 +136,7 @@ def _kind(part: Part) -> str:
 
 
 def _slowest(builds: Sequence[Build]) -> list[Build]:
-    """Return the builds that took longest, if they took any time that is known."""
+    """Return the slowest builds first; builds without a known time are left out."""
     timed = [build for build in builds if build.seconds]
     return sorted(timed, key=lambda build: -sum(build.seconds.values()))[:_LINES]
 
@@ -147,7 +148,7 @@ def _bars(builds: Sequence[Build]) -> list[Bar]:
 
 
 def _change(now: int, before: int | None) -> str:
-    """Return the change of a size in bytes: `new`, `same`, `+3.4 kB`, `-12 B`."""
+    """Return the change of a size: `new`, `same`, `+3.4 kB`, `-12 B`. Sizes are in bytes."""
     if before is None:
         return "new"
     if now == before:

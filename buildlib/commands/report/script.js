@@ -1,7 +1,7 @@
 
 "use strict";
 
-/* Everything can be read without this: it sorts, it filters, and it opens what is to be printed. */
+/* The page is complete without this script, which sorts, filters, and opens sections to print. */
 
 const value = (cell) => cell.dataset.value ?? cell.textContent.trim();
 
@@ -14,7 +14,7 @@ function sort(head) {
   const table = head.closest("table");
   const body = table.tBodies[0];
   const kind = head.dataset.sort;
-  // Of numbers the largest are looked for first, of names the beginning of the alphabet.
+  // Sort numbers from the largest and names from A, as most readers want.
   const first = kind === "number" ? "descending" : "ascending";
   const other = kind === "number" ? "ascending" : "descending";
   const order = head.getAttribute("aria-sort") === first ? other : first;
@@ -23,7 +23,7 @@ function sort(head) {
   const sign = order === "ascending" ? 1 : -1;
   const column = head.cellIndex;
   const rows = [...body.rows].map((row) => [value(row.cells[column]), row]);
-  // What there is no value for comes last.
+  // Cells without a value come last.
   rows.sort(([a], [b]) => (a === "") - (b === "") || sign * compare[kind](a, b));
   body.append(...rows.map(([, row]) => row));
 }
@@ -51,7 +51,7 @@ for (const input of document.querySelectorAll("[data-table]")) {
   };
   input.addEventListener("input", show);
   input.parentElement.hidden = false;
-  show(); // a browser may have kept what was typed
+  show(); // a browser may restore the text of the input
 }
 
 let opened = [];

@@ -1,5 +1,6 @@
 """Compressed members are kept, and are never anything else than compressing them would give."""
 
+import contextlib
 import json
 import os
 import random
@@ -17,6 +18,7 @@ from buildlib.cache.digests import Digests
 from buildlib.errors import ArchiveError
 from buildlib.model import CompressedMember
 from tests.unit.conftest import file
+from tests.unit.crashes import Crash, each
 
 NOISE = random.Random(1).randbytes(50_000)  # noqa: S311 - the same bytes every time
 CONTENTS = {
@@ -116,6 +118,20 @@ def test_what_does_not_shrink(packs: Packs, name: str) -> None:
     assert member.method == compressed.STORED
 
 
+# Texts of which the pinned encoder makes exactly as many bytes as they have.
+TIES = [b"def beta return \n import os \n x def", b"beta \n  = 1 return \n \n alpha gamma"]
+
+
+@pytest.mark.parametrize("tie", TIES)
+def test_what_stays_as_large(packs: Packs, tie: bytes) -> None:
+    """What deflate leaves at its size does not shrink: it is stored, as the contract says."""
+    assert len(deflate.deflate_compress(tie, contract.DEFLATE_LEVEL)) == len(tie)
+    content = packs.content("tie", tie)
+    assert packs.make([content]) == {content.sha256: tie}
+    (member,) = compressed.load(packs.root / "a", packs.digests).values()
+    assert member.method == compressed.STORED
+
+
 def test_nothing(packs: Packs) -> None:
     """A function without files of one kind needs no pack for them."""
     assert packs.make([]) == {}
@@ -149,6 +165,18 @@ def test_reuse_of_other_packs(packs: Packs) -> None:
     assert packs.compressed == []
     assert found == {text.sha256: expected[text.sha256]}
     assert packs.held("b") == {text.sha256}
+
+
+def test_what_is_lent_is_read(packs: Packs) -> None:
+    """A member of another pack is not taken for a file that is not what it is said to be: the
+    content that a wheel's RECORD names may be an older one.
+    """
+    text, more = packs.content("text"), packs.content("more")
+    packs.make([text, more])
+    Path(text.path).write_bytes(CONTENTS["text"].upper())
+    with pytest.raises(ArchiveError, match=r"text: not what was staged there"):
+        packs.make([text, more], "b", reuse=["a"])
+    assert not packs.index("b").exists()
 
 
 def test_prune(packs: Packs) -> None:
@@ -286,6 +314,25 @@ def test_stored(packs: Packs) -> None:
         assert read(content.sha256, member) == data
     with pytest.raises(ArchiveError, match=r"small: not what was staged there"):
         compressed.stored(packs.content("small")._replace(sha256="0" * 64))
+
+
+@pytest.mark.parametrize("torn", [False, True], ids=["between", "torn"])
+@pytest.mark.parametrize("earlier", ["nothing", "text", "text and more"])
+def test_a_crash_at_every_step(packs: Packs, earlier: str, torn: bool) -> None:
+    """A process that dies while it writes a pack leaves one that is right, or counts as none."""
+    text, more, small = (packs.content(name) for name in ("text", "more", "small"))
+    before = {"nothing": [], "text": [text], "text and more": [text, more]}[earlier]
+    expected = packs.make([text, small], "expected")
+    for crashes in each(packs.root, torn=torn):
+        compressed.discard(packs.root / "a")
+        packs.make(before)
+        with contextlib.suppress(Crash), crashes:
+            packs.make([text, small])
+        for member in compressed.load(packs.root / "a", packs.digests).items():
+            read(*member)
+        assert packs.make([text, small]) == expected
+        assert packs.make([text, small], "b", reuse=["a"]) == expected
+        compressed.discard(packs.root / "b")
 
 
 def test_discard(packs: Packs) -> None:

@@ -134,6 +134,17 @@ def test_damaged(zips: Zips, damage: str) -> None:
         zips.write("after.zip", {"app.py": b"new"}, base)
 
 
+@pytest.mark.parametrize("count", [7, 9, 0])
+def test_another_count(zips: Zips, count: int) -> None:
+    """A directory that has not the number of members that its end says is not believed."""
+    base = zips.base("app.py")
+    data = bytearray(base.path.read_bytes())
+    data[-12:-10] = count.to_bytes(2, "little")
+    base.path.write_bytes(data)
+    with pytest.raises(ArchiveError, match="not what was written"):
+        zips.write("after.zip", {"app.py": b"new"}, base._replace(crc=hashing.crc32(base.path)))
+
+
 def test_zip64_before(zips: Zips, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is taken over from a ZIP that has fields of ZIP64."""
     with monkeypatch.context() as patch:

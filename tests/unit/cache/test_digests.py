@@ -112,6 +112,21 @@ def test_too_young(tmp_path: Path, digests: Digests, reads: Reads) -> None:
     assert not (tmp_path / "build/digests.json").exists()
 
 
+@pytest.mark.parametrize(("seconds", "is_known"), [(0.5, False), (1.9, False), (2.1, True)])
+def test_grain(
+    tmp_path: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch, seconds: float, is_known: bool
+) -> None:
+    """A file is remembered once it is older than the coarsest timestamps in use: 2 s, on FAT."""
+    path = tmp_path / "a"
+    path.write_bytes(b"1")
+    now = path.stat().st_ctime_ns + int(seconds * 10**9)
+    monkeypatch.setattr(time, "time_ns", lambda: now)
+    digests = Digests(tmp_path, tmp_path / "digests.json")
+    of(digests, path)
+    of(digests, path)
+    assert (reads == ["a"]) == is_known
+
+
 def test_old_mtime_does_not_make_it_old(tmp_path: Path, digests: Digests, reads: Reads) -> None:
     """What counts is the last change of any kind: an old mtime can have been set just now."""
     path = tmp_path / "a"

@@ -12,11 +12,11 @@ import pytest
 from buildlib.cache import digests, fingerprints
 from buildlib.errors import LockError
 from buildlib.lock import lockfile, requirements
-from buildlib.model import Variant
+from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.steps import pending, run, shared
 from buildlib.tree import sources
-from tests.unit.conftest import write
+from tests.unit.conftest import variant, write
 
 MANIFEST = "version: 1\nlambdas:\n  api: {handler: app.handler, include: [shared/common]}\n"
 FILES = {
@@ -183,6 +183,38 @@ def test_what_changed_during_the_run_is_not_trusted(
     assert not is_settled(root)
     one = Project(root)
     assert pending.reason(one, one.variants["api"], "zip")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "is_noted"),
+    [(3, 3, True), (2.1, 2.1, True), (1.9, 3, False), (3, 1.9, False), (0.1, 3, False)],
+)
+def test_a_file_that_is_too_young(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    inputs: float,
+    outputs: float,
+    is_noted: bool,
+) -> None:
+    """A variant is noted once its inputs were older than 2 s when the run began, and its outputs
+    are when they are noted: until then each may change again under the same timestamps.
+    """
+    write(tmp_path, {"lambdas/api/app.py": "", "dist/api.zip": ""})
+    changed = (tmp_path / "dist/api.zip").stat().st_ctime_ns
+
+    def after(seconds: float) -> None:
+        monkeypatch.setattr(time, "time_ns", lambda: changed + int(seconds * 10**9))
+
+    after(inputs)
+    one, api = fingerprints.Fingerprints(tmp_path, tmp_path / "record"), variant()
+    after(outputs)
+    one.note(api, "constants", ["dist/api.zip"], [], Written("0" * 64, 1, 2))
+    found = one.find(api, "constants", ["dist/api.zip"])
+    assert (found == Written("0" * 64, 1, 2)) == is_noted
+    assert one.find(api, "other constants", ["dist/api.zip"]) is None
+    one.save()
+    again = fingerprints.Fingerprints(tmp_path, tmp_path / "record")
+    assert again.find(api, "constants", ["dist/api.zip"]) == found
 
 
 @pytest.mark.parametrize("link", [".venv/lib/pkg", ".venv/lib/pkg/a.py", "cached.pyc"])

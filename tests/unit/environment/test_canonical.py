@@ -1,9 +1,7 @@
 """Installed trees become canonical: nothing of the installer, of the host or of the clock."""
 
 import base64
-import csv
 import hashlib
-import io
 import os
 import shutil
 from importlib.metadata import distributions
@@ -11,77 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import contract
-from buildlib.environment import canonical, record
+from buildlib.environment import canonical
 from buildlib.errors import InstallError, StageError
-from buildlib.model import File
-from buildlib.tree import metadata
 from tests.unit.conftest import file, write
-
-
-def row(name: str, content: str | bytes = b"") -> str:
-    """Return the row of a RECORD."""
-    hexadecimal = file(name, content).sha256
-    value = base64.urlsafe_b64encode(bytes.fromhex(hexadecimal)).rstrip(b"=").decode()
-    return f"{name},sha256={value},{len(content)}\n"
-
-
-def install(tree: Path, name: str, contents: dict[str, str], extra: str = "") -> None:
-    """Put a distribution into `tree`, with a RECORD that is not sorted; `extra` are rows of it."""
-    info = f"{name}-1.0.dist-info"
-    contents = contents | {
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
-        f"{info}/entry_points.txt": f"[console_scripts]\n{name} = {name}:main\n",
-        f"{info}/licenses/LICENSE": "MIT",
-    }
-    rows = [row(path, content) for path, content in sorted(contents.items(), reverse=True)]
-    write(tree, dict(contents))
-    write(tree, {f"{info}/RECORD": "".join(rows) + extra + f"{info}/RECORD,,\n"})
-
-
-@pytest.fixture
-def tree(tmp_path: Path) -> Path:
-    """Give an installed tree as uv and pip leave them, with all that is unwanted."""
-    tree = tmp_path / "tree"
-    extra = "".join(
-        row(name)
-        for name in (
-            "../../bin/alpha",
-            "bin/alpha",
-            "alpha-1.0.dist-info/INSTALLER",
-            "alpha-1.0.dist-info/REQUESTED",
-            "alpha/__pycache__/x.cpython-313.pyc",
-            "alpha/gone.py",
-        )
-    )
-    install(tree, "alpha", {"alpha/__init__.py": "A = 1\n", "alpha/data/x.bin": "x" * 99}, extra)
-    unwanted = ["alpha/__pycache__/x.cpython-313.pyc", "alpha/stray.pyc", "bin/alpha", ".lock"]
-    unwanted += [f"alpha-1.0.dist-info/{name}" for name in canonical._INSTALLER_FILES]  # noqa: SLF001
-    unwanted += ["alpha/.DS_Store", "alpha/.git/config", "Scripts/alpha.exe"]
-    return write(tree, dict.fromkeys(unwanted, "#!/home/me/python\n"))
-
-
-WANTED = [
-    "alpha-1.0.dist-info/METADATA",
-    "alpha-1.0.dist-info/RECORD",
-    "alpha-1.0.dist-info/WHEEL",
-    "alpha-1.0.dist-info/entry_points.txt",
-    "alpha-1.0.dist-info/licenses/LICENSE",
-    "alpha/__init__.py",
-    "alpha/data/x.bin",
-]
+from tests.unit.environment.conftest import WANTED, install, rows
 
 
 def present(tree: Path) -> list[str]:
     """Return the names of all files in a tree, sorted."""
     paths = [path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()]
     return sorted(paths)
-
-
-def rows(content: bytes) -> list[list[str]]:
-    """Return the rows of a RECORD."""
-    return list(csv.reader(io.StringIO(content.decode(), newline="")))
 
 
 def test_what_is_left(tree: Path) -> None:
@@ -175,7 +112,7 @@ def test_links_are_believed(tree: Path) -> None:
         if path.is_file():
             os.link(path, tree.parent / f"cached-{path.name}")
     expected = canonical.canonicalise(shutil.copytree(tree, tree.parent / "copy"))
-    assert canonical.canonicalise(tree, believed=True) == expected
+    assert canonical.canonicalise(tree, trust_record=True) == expected
 
 
 @pytest.mark.parametrize(
@@ -189,24 +126,7 @@ def test_what_is_believed(tmp_path: Path, content: str, linked: bool, damaged: l
     (tree / "a.bin").write_text(content)
     if linked:
         os.link(tree / "a.bin", tmp_path / "cached")
-    assert canonical.canonicalise(tree, believed=True).damaged == damaged
-
-
-def test_mtime() -> None:
-    """The one mtime is noon and a bit of 2012-12-12, UTC."""
-    from datetime import UTC, datetime  # beside its only use
-
-    moment = datetime(2012, 12, 12, 12, 12, tzinfo=UTC)
-    assert moment.timestamp() == contract.MTIME
-
-
-def test_touch_leaves_canonical_files_alone(tmp_path: Path) -> None:
-    """A file that is canonical is not touched again, so its ctime stays and it is not rehashed."""
-    write(tmp_path, {"a/b": ""})
-    metadata.touch(tmp_path, ["a/b"])
-    before = (tmp_path / "a/b").stat().st_ctime_ns
-    metadata.touch(tmp_path, ["a/b"])
-    assert (tmp_path / "a/b").stat().st_ctime_ns == before
+    assert canonical.canonicalise(tree, trust_record=True).damaged == damaged
 
 
 def test_two_owners(tree: Path) -> None:
@@ -216,7 +136,7 @@ def test_two_owners(tree: Path) -> None:
         canonical.canonicalise(tree)
     assert str(error.value) == (
         "alpha 1.0 and beta 1.0 both install 'alpha/__init__.py', with different contents; "
-        "which one wins would be chance: replace one of them"
+        "the order of installation would decide which one wins: replace one of them"
     )
 
 
@@ -256,20 +176,3 @@ def test_names_that_collide(tree: Path) -> None:
 def test_nothing_installed(tmp_path: Path) -> None:
     """An empty tree is canonical."""
     assert canonical.canonicalise(tmp_path).files == []
-
-
-def test_shortened_record(tree: Path) -> None:
-    """A RECORD without some files keeps the rows of the others as they are."""
-    canonical.canonicalise(tree)
-    content = (tree / "alpha-1.0.dist-info/RECORD").read_bytes()
-    kept = {name for name in WANTED if "data" not in name}
-    expected = [line for line in content.splitlines(keepends=True) if b"data" not in line]
-    assert record.shortened_record(content, kept) == b"".join(expected)
-
-
-def test_unusual_names() -> None:
-    """A name with a comma or a quote survives RECORD, as CSV (PEP 376)."""
-    owned = [File('a,"b".py', "00" * 32, 1)]
-    content = record.write_record("x.dist-info/RECORD", owned)
-    assert [name for name, _, _ in rows(content)] == ['a,"b".py', "x.dist-info/RECORD"]
-    assert record.shortened_record(content, {'a,"b".py'}) == content.partition(b"x.dist")[0]

@@ -154,7 +154,7 @@ def test_message(tmp_path: Path) -> None:
         elf.raise_if_any(tmp_path, problems, variant(requirements="lambdas/api/requirements.txt"))
     lines = str(error.value).splitlines()
     assert lines[0] == (
-        "lambda 'api': not all of what was installed runs on Python 3.13 on x86_64 "
+        "lambda 'api': installed files that cannot run on Python 3.13 on x86_64 "
         "(Amazon Linux 2023, glibc 2.34):"
     )
     assert lines[1:3] == [
@@ -162,7 +162,7 @@ def test_message(tmp_path: Path) -> None:
         "  no package: other.so is something else",
     ]
     assert lines[-2] == "  and 12 more files"
-    assert "lambdas/api/requirements.txt, or say 'install: docker'" in lines[-1]
+    assert "lambdas/api/requirements.txt, or set 'install: docker'" in lines[-1]
     assert "'exclude'" in lines[-1]
     elf.raise_if_any(tmp_path, {}, variant())
 

@@ -7,7 +7,7 @@ import pytest
 from buildlib.errors import LockError
 from buildlib.lock import lockfile
 from buildlib.lock.requirements import Requirements
-from buildlib.model import Pin
+from buildlib.model import Image, Pin
 from tests.unit.conftest import variant
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
@@ -96,6 +96,9 @@ def test_lowest() -> None:
         ("", False),
         ("0", False),
         ("False", False),
+        ("no", False),
+        ("No", False),
+        ("n", True),
     ],
 )
 def test_frozen_in_ci(value: str, frozen: bool) -> None:
@@ -144,6 +147,8 @@ MARKERS = {
     "python_version == '3.10' and platform_machine == 'aarch64'": ("3.10", "arm64"),
     "platform_machine == 'x86_64'": ("3.13", "x86_64"),
     "python_full_version == '3.14.*'": ("3.14", "x86_64"),
+    "python_full_version >= '3.13.0'": ("3.13", "x86_64"),
+    "implementation_version >= '3.13.0'": ("3.13", "x86_64"),
 }
 
 
@@ -153,7 +158,7 @@ def test_markers_by_target(path: Path, marker: str) -> None:
     text = f"alpha==1.0 ; {marker} \\\n    --hash={A}\n"
     assert pins(path, text, *MARKERS[marker]) == "alpha==1.0"
     python, architecture = MARKERS[marker]
-    elsewhere = ("3.14" if "<" in marker else "3.11") if "python" in marker else python
+    elsewhere = ("3.14" if "<" in marker else "3.11") if "3." in marker else python
     other = (elsewhere, "arm64" if architecture == "x86_64" else "x86_64")
     assert pins(path, text, *other) == ""
 
@@ -234,3 +239,17 @@ def test_no_lock(path: Path) -> None:
     assert str(error.value) == (
         "api/requirements.lock: there is none; run 'doit lock:api' and commit it"
     )
+
+
+def test_lock_names_images(tmp_path: Path) -> None:
+    """The header of a lock gives its images; other comments and later lines do not."""
+    digest = "sha256:" + "a" * 64
+    (tmp_path / "x.lock").write_text(
+        f"# Made by\n# image: 3.13 arm64 a:1 a@{digest}\n# image: 3.13 x86_64 b {digest}\n"
+        f"# image: broken\nalpha==1 \\\n    --hash=x\n# image: 3.12 arm64 c {digest}\n"
+    )
+    assert lockfile.images(tmp_path / "x.lock") == [
+        Image("3.13", "arm64", "a:1", f"a@{digest}"),
+        Image("3.13", "x86_64", "b", digest),
+    ]
+    assert lockfile.images(tmp_path / "none.lock") == []

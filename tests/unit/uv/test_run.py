@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from buildlib import text
-from buildlib.uv import redact, run
+from buildlib.uv import run
 
 
 @pytest.mark.parametrize(
@@ -37,12 +36,6 @@ def test_credentials_are_hidden(
     assert [part for part in parts if part in shown] == []
 
 
-def test_addresses_without_credentials_are_shown() -> None:
-    """An address that has none stays as it is, also with an @ in its path."""
-    text = "from https://a.example/@scope/x and git@b.example"
-    assert redact.redact(text) == text
-
-
 def test_run(tmp_path: Path) -> None:
     """The pinned uv is run, from its own package, and appends to its log."""
     log = tmp_path / "uv.log"
@@ -50,12 +43,6 @@ def test_run(tmp_path: Path) -> None:
         result = run.run(["--version"], root=tmp_path, cwd=tmp_path, log=log)
         assert (result.code, result.output.split()[:2]) == (0, ["uv", version("uv")])
     assert log.read_text().count("$ uv --version\n") == 2
-
-
-def test_tail() -> None:
-    """The end of an output is shown, without empty lines."""
-    assert text.tail("a\n\nb  \n c\n", 2) == "  | b\n  |  c"
-    assert text.tail("") == ""
 
 
 def test_credentials_in_foreign_words(tmp_path: Path) -> None:

@@ -1,23 +1,18 @@
-"""What the report says, before a browser shows it."""
+"""The page of the report, before a browser shows it."""
 
 import base64
 import hashlib
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from buildlib.archive import contents
-from buildlib.commands.report import charts, flow, page
-from buildlib.commands.report.charts import Bar, Tile
-from buildlib.commands.report.facts import Lock
+from buildlib.commands.report import page
 from buildlib.model import Written
-from tests.pages import EVIL, LONG, SEVERAL, build, content, rendered, several
+from tests.pages import LONG, SEVERAL, build, rendered, several
 
 FOLDER = Path(page.__file__).parent
-LOCK = Lock("lambdas/api/requirements.lock", 1.25)
 
 
 class Reader(HTMLParser):
@@ -95,7 +90,7 @@ def test_pages_of_little() -> None:
     assert "1 of 1 variants are in dist/, of 1 function." in re.sub(r"\s+", " ", alone)
     none = rendered(build(written=None, why_not="no engine answers", seconds={}))
     assert none.count("no engine answers") == 2
-    assert "No function has any." in none
+    assert "No function has dependencies." in none
 
 
 def test_what_changed() -> None:
@@ -112,96 +107,7 @@ def test_what_changed() -> None:
 def test_more_than_a_direct_upload() -> None:
     """A ZIP that only S3 takes is called that."""
     large = build(written=Written("a" * 64, 60_000_000, 90_000_000))
-    assert "more than the 50.0 MB of a direct upload" in rendered(large)
-
-
-def test_tasks_of_several_variants() -> None:
-    """One lock and one index for all; each variant has its row, each task its state."""
-    found = flow.build_flow(
-        [
-            build("api-1", "api"),
-            build("api-2", "api", origin="store", seconds={"hash": 0.02}),
-            build("api-3", "api", written=None, seconds={}),
-        ],
-        LOCK,
-        {},
-    )
-    assert [task.step for task in found.tasks].count("lock") == 1
-    assert [task.step for task in found.tasks].count("index") == 1
-    notes = {(task.step, task.subject[-5:]): task.note for task in found.tasks}
-    assert notes["venv", "api-1"] == "2.5 s"
-    assert notes["hash", "api-1"] == "done by zip"
-    assert notes["zip", "api-2"] == "from store"
-    assert notes["hash", "api-2"] == "20 ms"
-    assert notes["venv", "api-3"] == "not built"
-    assert [row.name for row in found.rows] == ["api-1", "api-2", "api-3"]
-    places = {(node.column, node.row) for node in found.nodes}
-    for edge in found.edges:
-        assert {(edge.column, edge.row), (edge.to_column, edge.to_row)} <= places
-
-
-def test_shared_environment() -> None:
-    """Variants of other functions that use an environment are in the picture, and in the table."""
-    found = flow.build_flow([build("api")], LOCK, {"e1e1e1e1": ["jobs", "keys"]})
-    assert [node.title for node in found.nodes if node.state == "other"] == ["2 others"]
-    (task,) = (task for task in found.tasks if task.step == "venv")
-    assert task.subject == "environment e1e1e1e1, for api and jobs, keys"
-    assert flow.build_flow([build("api")], LOCK, {"other": ["jobs"]}).rows[1:] == []
-
-
-def test_without_a_lock() -> None:
-    """A function without requirements begins with its environment."""
-    found = flow.build_flow([build("api", environment="")], Lock(None, None), {})
-    assert [task.step for task in found.tasks][:1] == ["venv"]
-    assert min(node.column for node in found.nodes) == 1
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 ms"), (0.0124, "12 ms"), (1.24, "1.2 s"), (59.9, "59.9 s"), (200.4, "3 min 20 s")],
-)
-def test_times(seconds: float, text: str) -> None:
-    """A time is as exact as anyone cares."""
-    assert flow.shown(seconds) == text
-
-
-def test_map_of_many() -> None:
-    """All that is small is one tile; sizes are whole, and labels end where their tile does."""
-    parts = [contents.Part(f"p{n} 1.0", 1000 - n, {}) for n in range(100)]
-    text = rendered(build(), api=content(*parts))
-    (drawn,) = re.findall(r"<svg.*?</svg>", text, re.DOTALL)[:1]
-    assert "63 smaller ones" not in drawn  # too small for its label
-    assert drawn.count('fill="var(--rest)"') == 2
-    assert drawn.count('fill="var(--package)"') == 2 * 38  # each in the map and in the bar
-
-
-def test_labels() -> None:
-    """A name is cut to its tile; a size is whole or not there."""
-    svg = charts.treemap((Tile(LONG, 100, "100 B", "package"), Tile(EVIL, 1, "1 B", "own")), 200)
-    labels = re.findall(r"<tspan[^>]*>([^<]*)<", svg)
-    assert labels[0].endswith("…")
-    assert len(labels[0]) < 100
-    assert "100 B" in labels
-    assert "<script" not in svg
-
-
-def test_bars() -> None:
-    """Each variant has a line, in the order that is given, and each step its part of it."""
-    svg = charts.times([Bar("slow", "venv", 3.0), Bar("slow", "zip", 1.0), Bar("fast", "zip", 0.1)])
-    assert svg.count('fill="var(--step-zip)"') == 2
-    assert svg.index(">slow<") < svg.index(">fast<")
-
-
-@pytest.mark.parametrize("name", ["treemap", "graph", "times"])
-def test_specifications(name: str) -> None:
-    """They use no colour, font or address of their own: those are the page's."""
-    text = (FOLDER / f"{name}.json").read_text()
-    spec = json.loads(text)
-    assert "#" not in text
-    assert set(re.findall(r"https?://[^\"]*", text)) == {spec["$schema"]}
-    fills = re.findall(r'"(?:fill|stroke|gridColor|labelColor)": (.*)', text)
-    assert fills
-    assert all("var(--" in fill for fill in fills)
+    assert "over the 50.0 MB limit of a direct upload" in rendered(large)
 
 
 def palettes() -> dict[str, dict[str, str]]:

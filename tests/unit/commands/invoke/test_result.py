@@ -58,7 +58,7 @@ def test_without_an_answer() -> None:
     """What the emulator said is in the message, also if it was no JSON."""
     with pytest.raises(InvokeError, match=r"gave no answer\n  [|] bad news"):
         read({"platform": "bad news"}, {"problem": "gave no answer"})
-    with pytest.raises(InvokeError, match=r"ended without an answer\n  [|] Killed"):
+    with pytest.raises(InvokeError, match=r"exited without an answer\n  [|] Killed"):
         result.read(["Killed"])
 
 

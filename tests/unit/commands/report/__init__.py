@@ -1,0 +1,1 @@
+"""Tests of buildlib.commands.report, a file for each module."""

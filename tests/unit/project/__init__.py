@@ -1,0 +1,1 @@
+"""Tests of buildlib.project, a file for each module."""
