@@ -40,7 +40,7 @@ def built(repository: Repository) -> Iterator[Repository]:
         ),
         (
             "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    python: 3.10\n",
-            "lambdas.yaml:5:13: lambda 'api': python: write the version in quotes: \"3.10\" (YAML",
+            "lambdas.yaml:5:13: lambda 'api': python must be a quoted string: \"3.10\" (YAML",
         ),
         (
             "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    source: ../other\n",
@@ -74,7 +74,7 @@ def test_all_problems_at_once(built: Repository) -> None:
 def test_no_manifest(repository: Repository) -> None:
     """Without lambdas.yaml the message says where it was looked for."""
     (repository.root / "lambdas.yaml").unlink()
-    assert "lambdas.yaml: there is none in" in repository.doit(code=3).output
+    assert "no lambdas.yaml found in" in repository.doit(code=3).output
 
 
 @pytest.mark.parametrize(
