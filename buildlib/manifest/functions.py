@@ -183,7 +183,11 @@ def _holds_outputs(path: str) -> str | None:
     top = path.partition("/")[0]
     if top == ".":
         return "is the whole repository, with build/ and dist/ in it; use a folder below it"
-    return f"is in {top}/, which is for outputs; move it elsewhere" if top in {"build", "dist"} else None
+    return (
+        f"is in {top}/, which is for outputs; move it elsewhere"
+        if top in {"build", "dist"}
+        else None
+    )
 
 
 def check_unique(reader: Reader, node: yaml.Node, manifest: Manifest) -> None:
