@@ -39,7 +39,7 @@ def test_over_the_limit(large: Repository) -> None:
     )
     lines = result.message.splitlines()
     assert "  big 1.0: 0.3 MB; 0.2 MB of it tests/; 0.0 MB of it *.pyi" in lines
-    assert "  boto3 1.0: 0.2 MB; 0.2 MB of it which the runtime has" in lines
+    assert "  boto3 1.0: 0.2 MB; 0.2 MB of it provided by the runtime" in lines
     assert any(line.startswith("  small 1.0: 0.0 MB") for line in lines)
     assert any(line.startswith("  the function's own files: 0.0 MB") for line in lines)
     assert """'exclude: ["tests/", "*.pyi"]' would save 0.2 MB""" in result.message
@@ -138,5 +138,5 @@ def test_without_records(large: Repository) -> None:
     large.write({"lambdas.yaml": MANIFEST + "    size_limit: 1\n    exclude: ['*.dist-info/']\n"})
     message = large.fails().message
     assert "  big: 0.3 MB; 0.2 MB of it tests/; 0.0 MB of it *.pyi" in message
-    assert "  boto3: 0.2 MB; 0.2 MB of it which the runtime has" in message
+    assert "  boto3: 0.2 MB; 0.2 MB of it provided by the runtime" in message
     assert "the function's own files: 0.0 MB" in message
