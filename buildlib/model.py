@@ -45,7 +45,7 @@ class Function(NamedTuple):
 
     @property
     def lock(self) -> str | None:
-        """The committed lockfile of `requirements`, shared by all variants, if there are any."""
+        """The committed lockfile of `requirements`, shared by all variants; None without them."""
         return f"{self.source}/requirements.lock" if self.requirements else None
 
 

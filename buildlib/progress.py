@@ -50,7 +50,7 @@ _current: contextvars.ContextVar[_Task | None] = contextvars.ContextVar("activit
 
 @contextlib.contextmanager
 def task(name: str) -> Iterator[None]:
-    """Give the task `name` the updates made inside the context."""
+    """Attribute the updates inside the context to the task `name`."""
     folder = os.environ.get(FOLDER)
     if not folder:
         yield

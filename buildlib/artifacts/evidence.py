@@ -1,7 +1,7 @@
 """The evidence of a ZIP: a bill of materials and a statement of provenance.
 
 Both depend on the ZIP and its recipe alone, not on a clock, a host or chance. So the same inputs
-give the same evidence, also if the ZIP comes from a store.
+give the same evidence, even if the ZIP comes from a store.
 
 Sources: CycloneDX 1.6 (ECMA-424), package URLs (ECMA-427), in-toto Statement v1, SLSA provenance
 v1.

@@ -54,8 +54,8 @@ def publish(
 ) -> None:
     """Replace the ZIP of a variant by the file `new`, and write its description.
 
-    Without `new`, the ZIP stays, and only its description is written. `evidence` are the contents
-    of the files of `layout.evidence`; a file without content there is removed.
+    Without `new`, the ZIP stays, and only its description is written. `evidence` maps the paths of
+    `layout.evidence` to contents; a file that is not among them is removed.
     """
     with locks.locked(layout.lock("dist")):
         index = read(layout)

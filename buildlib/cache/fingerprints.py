@@ -1,8 +1,8 @@
 """Finished variants, recognised by the status of their files without reading any content.
 
 When all steps of a variant are up to date by content, the status of its inputs and outputs is kept
-as one fingerprint. While the fingerprint stays the same, the variant is unchanged. The trust in a
-status, and its limits, are those of a remembered digest (see `digests`).
+as one fingerprint. While the fingerprint stays the same, the variant is unchanged. A fingerprint
+trusts the status of a file on the same terms as a remembered digest does (see `digests`).
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """The store: finished ZIPs by their keys.
 
 The same key gives the same bytes, so a return to earlier inputs is a cache hit, and so is a build
-in a clean checkout with the store of another one. An entry is a ZIP and a file with its sha256. The
+in a clean checkout with another checkout's store. An entry is a ZIP and a file with its sha256. The
 ZIP is hashed when it is taken, and a corrupt entry is dropped. Many processes and checkouts may
 share a store: entries are renamed into place, and a read that loses an entry meanwhile is a miss.
 """
@@ -24,8 +24,8 @@ LIMIT = 2 << 30
 class Store(NamedTuple):
     """A folder of entries, its maximal size in bytes, and whether other checkouts share it.
 
-    The ZIPs of a private store are hard links of those in dist/. A shared store gets copies, so a
-    process that changes a ZIP in place changes it in no other checkout.
+    The ZIPs of a private store are hard links to the ZIPs in dist/. A shared store gets copies, so
+    a process that changes a ZIP in place changes it in no other checkout.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""Locks between processes and threads; the operating system releases those of a dead process."""
+"""Locks between processes and threads, which the operating system releases after a crash."""
 
 import contextlib
 import os

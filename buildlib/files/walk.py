@@ -1,4 +1,4 @@
-"""Walk a folder: yield the files for an archive, and refuse those that it cannot hold."""
+"""Walk a folder: yield the regular files, and refuse entries that an archive cannot hold."""
 
 import os
 import re
@@ -58,28 +58,28 @@ def walk(
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = prefix + entry.name
-                link = entry.is_symlink()
-                is_folder = os.path.isdir(entry.path) if link else entry.is_dir()
+                is_link = entry.is_symlink()
+                is_folder = os.path.isdir(entry.path) if is_link else entry.is_dir()
                 # By name alone: `.git` is a file in a submodule, and `.venv` may be a link.
                 if entry.name in JUNK_FOLDERS or (not is_folder and is_junk(entry.name)):
                     junk(entry.path)
                     continue
                 if keep and not keep(name + "/" if is_folder else name):
                     continue
-                if link:
+                if is_link:
                     _check_link(entry, os.path.realpath(top), f"{where}/{name}")
                 if is_folder:
                     lineage = parents
-                    if link:
-                        real = os.path.realpath(entry.path)
-                        above = (*parents, os.path.realpath(folder))
-                        if any(is_inside(parent, real) for parent in above):
+                    if is_link:
+                        target = os.path.realpath(entry.path)
+                        ancestors = (*parents, os.path.realpath(folder))
+                        if any(is_inside(ancestor, target) for ancestor in ancestors):
                             msg = (
                                 f"{where}/{name}: this link points to a folder that contains it; "
                                 "remove it, or add it to 'exclude'"
                             )
                             raise StageError(msg, "link")
-                        lineage = (*above, real)
+                        lineage = (*ancestors, target)
                     stack.append((entry.path, name + "/", lineage))
                 elif entry.is_file():
                     yield name, entry

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -92,48 +92,58 @@ def _located(
     if not os.path.isdir(f"{reader.root}/{source}"):
         hint = _FROM_ROOT if "source" in entries else "create it, or set 'source'"
         reader.problem(node, f"{where}: the source folder '{source}' does not exist; {hint}")
-    requirements = None
-    if options["requirements"] is not None:
-        node = entries["requirements"].value
-        path_in_root = f"{source}/{options['requirements']}"
-        requirements = _path(reader, node, path_in_root, f"{where}: requirements")
-        if requirements and not (reader.root / requirements).is_file():
-            reader.problem(
-                node,
-                f"{where}: the requirements file '{requirements}' does not exist; "
-                "the path is relative to the source folder",
-            )
-        elif requirements == f"{source}/requirements.lock":
-            reader.problem(
-                node,
-                f"{where}: requirements '{requirements}' is the path of the lockfile; "
-                "name the requirements file",
-            )
-    elif os.path.isfile(f"{reader.root}/{source}/requirements.txt"):
-        requirements = f"{source}/requirements.txt"
-    include = []
+    located = {
+        "source": source,
+        "requirements": _requirements(reader, where, entries, options["requirements"], source),
+        "include": tuple(_include(reader, where, entries, options["include"])),
+    }
+    if len(reader.problems) > problems:
+        return None
+    sdists = tuple(map(canonical_name, options["allow_sdist"]))
+    return _make_function(name, options | located | {"allow_sdist": sdists})
+
+
+def _requirements(
+    reader: Reader, where: str, entries: dict[str, Entry], text: str | None, source: str
+) -> str | None:
+    """Return the path of the requirements file; None without one."""
+    if text is None:
+        default = f"{source}/requirements.txt"
+        return default if os.path.isfile(f"{reader.root}/{default}") else None
+    node = entries["requirements"].value
+    path = _path(reader, node, f"{source}/{text}", f"{where}: requirements")
+    if path and not (reader.root / path).is_file():
+        reader.problem(
+            node,
+            f"{where}: the requirements file '{path}' does not exist; "
+            "the path is relative to the source folder",
+        )
+    elif path == f"{source}/requirements.lock":
+        reader.problem(
+            node,
+            f"{where}: requirements '{path}' is the path of the lockfile; "
+            "name the requirements file",
+        )
+    return path
+
+
+def _include(
+    reader: Reader, where: str, entries: dict[str, Entry], texts: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield the paths of the included files and folders."""
     nodes = getattr(entries["include"].value, "value", []) if "include" in entries else []
-    for node, text in zip(nodes, options["include"], strict=False):
+    for node, text in zip(nodes, texts, strict=False):
         path = _path(reader, node, text, f"{where}: include")
         if path and not (reader.root / path).exists():
             reader.problem(node, f"{where}: include '{path}' does not exist; {_FROM_ROOT}")
-        include.append(path or "")
-    if len(reader.problems) > problems:
-        return None
-    options |= {
-        "source": source,
-        "requirements": requirements,
-        "include": tuple(include),
-        "allow_sdist": tuple(map(canonical_name, options["allow_sdist"])),
-    }
-    return _make_function(name, options)
+        yield path or ""
 
 
 def _make_function(name: str, options: Mapping[str, Any]) -> Function:
     """Return a function with the values of its keys.
 
-    A key without a field in `Function` goes to `options`, unless it has its default value. So a new
-    key changes the recipes of those functions only that use it.
+    A key without a field in `Function` goes to `options`, unless it has its default value. Thus a
+    new key changes only the recipes that use it.
     """
     fields, others = {}, []
     for key, row in LAMBDA_KEYS.items():

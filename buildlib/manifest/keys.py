@@ -26,7 +26,7 @@ SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 
 
 class Key(NamedTuple):
-    """A key of the manifest, with all that the reader, the schema and the reference need.
+    """A key of the manifest, as the reader, the schema and the reference page need it.
 
     `many` allows a list of values, and `only_list` nothing but a list. `keys` makes the value a
     mapping with these keys, `named` a mapping whose keys match this pattern and whose values are
