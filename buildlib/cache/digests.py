@@ -61,9 +61,9 @@ class Digests:
     times differ there, so every content is hashed once.
     """
 
-    def __init__(self, root: Path, record: Path) -> None:
+    def __init__(self, root: Path, file: Path) -> None:
         self.root = root
-        self._record = record
+        self._file = file
         self._changed = False
         self._prefix = len(str(root)) + 1
         self._written: dict[str, tuple[str, Signature]] = {}
@@ -71,7 +71,7 @@ class Digests:
     @functools.cached_property
     def _known(self) -> dict[str, object]:
         """The remembered digests; read on demand, as a run without changes needs none."""
-        value = atomic.read_json(self._record)
+        value = atomic.read_json(self._file)
         entries = value.get("files") if isinstance(value, dict) else None
         return entries if isinstance(entries, dict) and value.get("format") == _FORMAT else {}
 
@@ -111,7 +111,7 @@ class Digests:
         if not self._changed:
             return
         try:
-            atomic.write_json(self._record, {"format": _FORMAT, "files": self._known})
+            atomic.write_json(self._file, {"format": _FORMAT, "files": self._known})
         except OSError:
             return
         self._changed = False

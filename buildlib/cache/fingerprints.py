@@ -21,12 +21,12 @@ _FORMAT = 1
 class Fingerprints:
     """The finished variants of a repository, kept in one file between runs."""
 
-    def __init__(self, root: Path, record: Path) -> None:
+    def __init__(self, root: Path, file: Path) -> None:
         self._root = f"{root}{os.sep}"
-        self._record = record
+        self._file = file
         self._changed = False
         self._began = time.time_ns()
-        value = atomic.read_json(record)
+        value = atomic.read_json(file)
         entries = value.get("variants") if isinstance(value, dict) else None
         valid = isinstance(entries, dict) and value.get("format") == _FORMAT
         self._known: dict[str, list[object]] = entries if valid and entries else {}
@@ -73,7 +73,7 @@ class Fingerprints:
         """Write the fingerprints if any changed; ignore errors, as they only save time."""
         if self._changed:
             try:
-                atomic.write_json(self._record, {"format": _FORMAT, "variants": self._known})
+                atomic.write_json(self._file, {"format": _FORMAT, "variants": self._known})
             except OSError:
                 return
             self._changed = False

@@ -34,9 +34,9 @@ class Store(NamedTuple):
 
     def find(self, key: str) -> Written | None:
         """Return the size and sha256 of the ZIP for a key, without reading it; None for a miss."""
-        record = atomic.read_json(self._record(key))
+        entry = atomic.read_json(self._entry(key))
         try:
-            written = Written(*record["written"])
+            written = Written(*entry["written"])
             is_complete = self._zip(key).stat().st_size == written.size
         except (OSError, KeyError, TypeError):
             return None
@@ -53,7 +53,7 @@ class Store(NamedTuple):
                 atomic.remove(target)
                 self.discard(key)
                 return None
-            os.utime(self._record(key))
+            os.utime(self._entry(key))
         except FileNotFoundError:  # evicted by another process meanwhile
             return written if target.exists() else None
         return written
@@ -63,11 +63,11 @@ class Store(NamedTuple):
         with contextlib.suppress(OSError):
             with atomic.replacing(self._zip(key)) as temporary:
                 self._copy(path, temporary)
-            atomic.write_json(self._record(key), {"written": written})
+            atomic.write_json(self._entry(key), {"written": written})
 
     def discard(self, key: str) -> None:
         """Remove the entry of a key."""
-        atomic.remove(self._record(key))
+        atomic.remove(self._entry(key))
         atomic.remove(self._zip(key))
 
     def evict(self) -> None:
@@ -91,13 +91,13 @@ class Store(NamedTuple):
                 if entry.name.endswith(".zip") and not entry.name.startswith("."):
                     key = entry.name.removesuffix(".zip")
                     with contextlib.suppress(FileNotFoundError):
-                        used = self._record(key).stat().st_mtime_ns
+                        used = self._entry(key).stat().st_mtime_ns
                         yield used, entry.stat().st_size, key
 
     def _zip(self, key: str) -> Path:
         return self.folder / f"{key}.zip"
 
-    def _record(self, key: str) -> Path:
+    def _entry(self, key: str) -> Path:
         return self.folder / f"{key}.json"
 
     def _copy(self, source: Path, target: Path) -> None:
