@@ -68,7 +68,7 @@ class ArchiveError(BuildError):
 
 
 class StagedFileError(ArchiveError):
-    """A staged file is not what was staged: nothing below build/ can be trusted any more."""
+    """A staged file changed since it was staged, so no file below build/ can be trusted."""
 
     default_kind = "changed"
 

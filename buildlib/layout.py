@@ -69,7 +69,7 @@ class Layout:
 
     @property
     def sdist_cache(self) -> Path:
-        """The caches of uv for distributions built from source, one for each set of build tools."""
+        """The caches of uv for source distributions, one for each set of build tools."""
         return self.build / "sdist-cache"
 
     def environment_tree(self, key: str) -> Path:
@@ -77,7 +77,7 @@ class Layout:
         return self.environment(key) / "tree"
 
     def environment_record(self, key: str) -> Path:
-        """Return the record of an environment, which is written when it is complete."""
+        """Return the record of an environment, which is written once it is complete."""
         return self.environment(key) / "record.json"
 
     def environment_pack(self, key: str) -> Path:
@@ -97,11 +97,11 @@ class Layout:
         return self.build / step / f"{variant_id}.json"
 
     def dependencies(self, step: str, variant_id: str) -> Path:
-        """Return the list of the dependencies' files, as the step `stage` or `zip` has left it."""
+        """Return the list of the dependencies' files that the step `stage` or `zip` wrote."""
         return self.build / step / f"{variant_id}.dependencies.json"
 
     def new_zip(self, variant_id: str) -> Path:
-        """Return the ZIP that is being written, before it takes the place of the artifact."""
+        """Return the path of the new ZIP until it replaces the artifact."""
         return self.dist / f".{variant_id}.zip.tmp"
 
     def time(self, step: str, name: str) -> Path:

@@ -27,7 +27,8 @@ def write(
     The members of `base` that it does not omit are copied; with them the ZIP must not need ZIP64.
 
     Raises:
-        ArchiveError: the data of a member, or the base, changed since it was written.
+        StagedFileError: a file changed since it was staged.
+        ArchiveError: the base changed since it was written.
 
     """
     entries = sorted((name.encode(), member) for name, member in members)

@@ -80,7 +80,7 @@ def publish(
 
 @contextlib.contextmanager
 def new_zip(layout: Layout, variant_id: str) -> Iterator[Path]:
-    """Give the path at which a ZIP is written before `publish`; what is left there goes."""
+    """Yield the path for a new ZIP until `publish`, and remove a file that remains there."""
     temporary = layout.new_zip(variant_id)
     temporary.parent.mkdir(exist_ok=True)
     try:
