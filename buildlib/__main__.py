@@ -1,4 +1,4 @@
-"""`python -m buildlib`: the commands that are no tasks of doit."""
+"""`python -m buildlib`: the commands that are not tasks of doit."""
 
 import argparse
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 from buildlib import error_kinds, errors
 from buildlib.errors import ArchiveError, BuildError
 
-# What is imported inside a function is needed by one command only.
+# Commands import their own modules, so that no command pays for another one.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command, and return the exit code."""
+    """Run a command and return its exit code."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))

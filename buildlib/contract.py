@@ -6,7 +6,7 @@ import deflate
 CONTRACT = 1
 
 
-# The encoder of deflated members, pinned exactly in pyproject.toml.
+# The level of the deflate encoder, whose version pyproject.toml pins exactly.
 DEFLATE_LEVEL = 6
 
 
@@ -14,10 +14,10 @@ DEFLATE_LEVEL = 6
 MTIME = 1_355_314_320
 
 
-# The one mode: readable by any user, and executable where it must be.
+# The one mode: any user may read every file, and run those that must be executable.
 MODE = 0o755
 
 
 def encoder() -> str:
-    """Return the name, version and level of the compressor."""
+    """Return the name, version and level of the deflate encoder."""
     return f"deflate {deflate.__version__} level {DEFLATE_LEVEL}"

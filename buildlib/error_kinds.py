@@ -1,4 +1,4 @@
-"""Every kind of error: what happened, why that is an error, and what to do."""
+"""The catalogue of errors: for each kind the problem, the reason and the remedy."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from buildlib.errors import SYSTEM
 
 
 class Kind(NamedTuple):
-    """A kind of error: what happened, why that is an error, and what to do."""
+    """A kind of error: a title, the reason why it is an error, and the remedy."""
 
     title: str
     why: str
@@ -17,270 +17,275 @@ class Kind(NamedTuple):
 KINDS = {
     # -- lambdas.yaml
     "manifest-missing": Kind(
-        "There is no lambdas.yaml",
-        "It says which functions there are, and is looked for in the folder in which doit runs: "
-        "that of dodo.py.",
-        "Go to the folder that has it, or let `python -m buildlib init` propose one.",
+        "No lambdas.yaml found",
+        "lambdas.yaml declares the functions. doit looks for it in the folder of dodo.py.",
+        "Change to the folder that contains it, or run `python -m buildlib init` to propose one.",
     ),
     "manifest-syntax": Kind(
-        "lambdas.yaml is not YAML",
-        "The file is empty, not UTF-8, or its YAML cannot be read. Often a line is indented with "
-        "a tab, or a text with `:`, `#` or `*` in it needs quotes.",
-        "Correct the line that the message names; what is wrong may be the line before it.",
+        "lambdas.yaml is not valid YAML",
+        "The file is empty, is not UTF-8, or has a syntax error. Common causes are a tab in the "
+        "indentation, and a text with `:`, `#` or `*` that needs quotes.",
+        "Correct the line that the message names; the mistake may be in the line before it.",
     ),
     "manifest": Kind(
-        "lambdas.yaml says something that it cannot",
-        "A key is unknown or missing, a value is not allowed, a path is not there or leaves the "
-        "repository. Every problem is listed, with line and column, before anything runs.",
+        "lambdas.yaml is invalid",
+        "A key is unknown or missing, a value is not allowed, or a path does not exist or leaves "
+        "the repository. Every problem is listed, with line and column, before anything runs.",
         "Correct each line. An editor that knows `buildlib/lambdas.schema.json` shows the same "
-        "while you type.",
+        "problems while you type.",
     ),
     "setting": Kind(
-        "An environment variable has a value that it cannot have",
-        "The variables that begin with LAMBDA_ZIP_ change how it is built, so a mistake in one is "
-        "not passed over.",
-        "Set it to what the message says, or unset it.",
+        "An environment variable has an invalid value",
+        "The variables that begin with LAMBDA_ZIP_ change how the build runs, so an invalid value "
+        "is an error and not ignored.",
+        "Set the variable to a value that the message allows, or unset it.",
     ),
     # -- requirements and locks
     "requirements": Kind(
         "A requirement cannot be pinned with a hash",
-        "A build installs exactly what is in the lock, checked by its hash. A local path, an "
-        "editable install, a VCS link or a URL without a hash has none.",
-        "Name a release in an index, a wheel's URL with `#sha256=`, or, for code in this "
-        "repository, its folder in `include`.",
+        "A build installs exactly the locked files and checks the hash of each. A local path, an "
+        "editable install, a VCS link and a URL without a hash cannot be checked.",
+        "Require a release from an index, or a wheel's URL with `#sha256=`. For code in this "
+        "repository, add its folder to `include`.",
     ),
     "lock-failed": Kind(
-        "No lock could be made",
+        "Failed to resolve dependencies",
         "uv found no versions that satisfy all requirements for all Pythons of the lambda, does "
-        "not know a name, or could not reach the index. Its own words are in the message.",
-        "Relax or correct the requirement that uv names. If it is about the connection: index and "
-        "credentials are those of your uv or pip configuration.",
+        "not know a package, or could not reach the index. The message includes uv's output.",
+        "Relax or correct the requirement that uv names. If the index is unreachable, check its "
+        "address and credentials in your uv or pip configuration.",
     ),
     "lock-frozen": Kind(
-        "The lock is missing or stale, and may not be made here",
-        "With CI set, or `frozen: true` in the manifest, nothing is resolved: what was reviewed "
-        "and committed is built, or nothing.",
-        "Run `doit lock:<name>` on your machine and commit the requirements.lock.",
+        "The lockfile is missing or out of date, and locks are frozen",
+        "With CI set, or `frozen: true` in the manifest, nothing is resolved: only a lockfile that "
+        "was reviewed and committed is built.",
+        "Run `doit lock:<name>` on your machine and commit requirements.lock.",
     ),
     "lock-missing": Kind(
-        "There is no lock",
-        "The function has requirements, and a step that needs their pins ran before the lock was "
-        "made, as with `doit -s`.",
-        "Run `doit lock:<name>` and commit the file.",
+        "The lockfile is missing",
+        "The function has requirements, and a step that needs their pins ran before the step "
+        "`lock`, as with `doit -s`.",
+        "Run `doit lock:<name>` and commit requirements.lock.",
     ),
     "lock-line": Kind(
-        "A line of the lock is not a pin with hashes",
-        "Someone edited requirements.lock, a merge left conflict marks in it, or another tool "
-        "wrote it.",
+        "A line of the lockfile is not a pin with hashes",
+        "requirements.lock was edited by hand, contains the conflict markers of a merge, or was "
+        "written by another tool.",
         "Run `doit lock:<name>`; never edit the file by hand.",
     ),
     "image-unpinned": Kind(
         "The image is not pinned",
-        "A container's image decides about the bytes, so it is used by its digest only. The lock "
-        "holds it, or the manifest.",
+        "The image of a container decides the bytes, so a build uses it by digest only. The "
+        "digest comes from the lockfile or from the manifest.",
         "Run `doit lock:<name>` and commit the file, or write `image: <name>@sha256:<hex>`.",
     ),
     # -- installing wheels
     "wheel-missing": Kind(
         "A package has no wheel for Lambda",
-        "Without Docker only wheels are installed, and none of this version runs on the runtime's "
-        "Python, architecture and glibc.",
-        "Ask for a version that has one, say `install: docker` to compile it in AWS's image, or, "
-        "if it is pure Python, name it in `allow_sdist`.",
+        "Without Docker only wheels are installed, and no wheel of this version runs on the "
+        "Python, architecture and glibc of the runtime.",
+        "Require a version that has such a wheel, use `install: docker` to compile in AWS's image, "
+        "or, if the package is pure Python, add it to `allow_sdist`.",
     ),
     "hash-mismatch": Kind(
-        "A download is not what was locked",
-        "The index gave another file than the one whose hash is in the lock: the release was "
-        "replaced, a proxy changed it, or someone attacks you.",
-        "Find out why before you build. If it was replaced on purpose, `doit lock:<name>`.",
+        "A download does not match its locked hash",
+        "The index served another file than the one in the lockfile: the release was replaced, a "
+        "proxy changed the file, or the index is compromised.",
+        "Find the cause before you build. If the release was replaced on purpose, run "
+        "`doit lock:<name>`.",
     ),
     "install-failed": Kind(
-        "The dependencies could not be installed",
-        "uv could not download or unpack something. Its own words are in the message, all of them "
-        "in the log.",
-        "Check the connection, the index settings and the space on the disk, then run doit again.",
+        "Failed to install the dependencies",
+        "uv could not download or unpack a package. The message shows the end of uv's output, the "
+        "log all of it.",
+        "Check the connection, the index settings and the disk space, then run doit again.",
     ),
     "sdist-not-pure": Kind(
-        "A package in allow_sdist is compiled",
-        "`allow_sdist` builds on your machine, for your machine: only pure Python comes out the "
-        "same everywhere.",
-        "Remove it from `allow_sdist` and say `install: docker`.",
+        "A package in allow_sdist contains compiled code",
+        "`allow_sdist` builds on your machine and for your machine, so only pure Python gives the "
+        "same result everywhere.",
+        "Remove the package from `allow_sdist` and use `install: docker`.",
     ),
     "distributions-overlap": Kind(
-        "Two distributions install different files of one name",
-        "Which of them wins would be chance, and so would be the ZIP.",
-        "Replace one of the two, or pin another version of it.",
+        "Two distributions install different files under one name",
+        "The order of installation would decide which file ends up in the ZIP.",
+        "Replace one of the two distributions, or pin another version of it.",
     ),
     "environment-damaged": Kind(
         "An installed environment was damaged",
-        "Something removed files below build/env while they were copied.",
-        "Run doit again: it is installed anew.",
+        "Another process removed files below build/env while they were copied.",
+        "Run doit again; it reinstalls the environment.",
     ),
     "machine-code": Kind(
-        "Something compiled would not load in Lambda",
-        "A file of machine code is for another processor or Python, or needs a newer glibc than "
-        "the runtime has. The tag of a wheel promises what is in it, and some promise wrongly.",
-        "Ask for another release, or say `install: docker` to compile it in AWS's image. If "
-        "Lambda never loads the file, name it in `exclude`.",
+        "A compiled file would not load in Lambda",
+        "The file is for another processor or Python, or needs a newer glibc than the runtime has. "
+        "The tag of a wheel promises compatibility, and some wheels break the promise.",
+        "Require another release, or use `install: docker` to compile in AWS's image. If Lambda "
+        "never loads the file, add it to `exclude`.",
     ),
     # -- containers
     "engine-absent": Kind(
-        "No Docker engine answers",
-        "`install: docker` needs an engine; the message says which address was tried, and who "
-        "named it.",
-        "Start Docker, set DOCKER_HOST, or name an engine in `docker: engine:`.",
+        "Cannot connect to the Docker engine",
+        "`install: docker` needs a running engine. The message names the address and the setting "
+        "that it comes from.",
+        "Start Docker, set DOCKER_HOST, or set `docker: engine:` to the address of an engine.",
     ),
     "engine-stopped": Kind(
-        "The Docker engine stopped answering, or refused",
-        "The connection broke, or the engine would not do what it was asked. Nothing was built.",
-        "See that the engine runs and has disk space, then run doit again.",
+        "The Docker engine refused a request, or the connection was lost",
+        "The engine closed the connection or answered with an error. Nothing was built.",
+        "Check that the engine is running and has disk space, then run doit again.",
     ),
     "image-absent": Kind(
-        "An image is not there and cannot be pulled",
-        "Neither the engine nor the registry has it under this name and digest.",
-        "Check `docker: image:`, log in to the registry, or load it with `docker load`.",
+        "An image is missing and cannot be pulled",
+        "Neither the engine nor the registry has an image with this name and digest.",
+        "Check `docker: image:`, log in to the registry, or load the image with `docker load`.",
     ),
     "image-platform": Kind(
-        "An image is of another architecture",
-        "What is compiled in it would not run in Lambda.",
-        "Name an image that exists for both architectures, or an engine for each.",
+        "An image has the wrong architecture",
+        "Code that is compiled in this image would not run in Lambda.",
+        "Use an image that exists for both architectures, or one engine per architecture.",
     ),
     "image-cannot-run": Kind(
         "The engine cannot run the image",
-        "Mostly it is of an architecture that the engine's processor is not, without an emulator.",
-        "Register qemu there, or name an engine of that architecture in `docker: engine:`.",
+        "Usually the image is for another architecture than the engine's processor, and no "
+        "emulator is installed.",
+        "Register qemu on the engine's host, or set `docker: engine:` to an engine of that "
+        "architecture.",
     ),
     "container-failed": Kind(
         "A command in the container failed",
-        "A line of `setup`, or pip, ended with an error; the end of its output is in the message, "
-        "all of it in the log.",
+        "A line of `setup`, or pip, exited with an error. The message shows the end of its "
+        "output, the log all of it.",
         "If a compiler or a header is missing, install it in `docker: setup:`.",
     ),
     "container-output": Kind(
-        "What came out of the container is refused",
-        "The installed tree holds something that no installation should make: a device, a path "
-        "that leaves it, a broken archive.",
-        "Look at the package and the image before you build from them.",
+        "The output of the container is invalid",
+        "The installed tree contains a device, a path outside of it, or a broken archive. No "
+        "installation should produce these.",
+        "Inspect the package and the image before you build from them.",
     ),
     "secret": Kind(
-        "A secret's file cannot be read",
-        "`docker: secrets:` names a file of this machine that is not there, or not yours.",
-        "Put it there, or change the path.",
+        "The file of a secret cannot be read",
+        "`docker: secrets:` names a file of this machine that is missing or not readable.",
+        "Create the file, change its permissions, or change the path.",
     ),
     # -- the tree
     "file-name": Kind(
-        "A file name would not be the same everywhere",
-        "Two names are one file on macOS and Windows, or one is not UTF-8 or has a backslash.",
+        "A file name is not portable",
+        "Two names are one file on macOS and Windows, or a name contains a backslash or is not "
+        "UTF-8.",
         "Rename the file.",
     ),
     "file-twice": Kind(
-        "Two files become one in the ZIP",
+        "Two files have the same path in the ZIP",
         "The function, its `include` and its dependencies share the top of the ZIP; one file would "
         "hide the other.",
-        "Rename one, or leave one out with `exclude`.",
+        "Rename one of the files, or leave one out with `exclude`.",
     ),
     "link": Kind(
         "A link cannot be followed",
-        "A link becomes what it points to. One that leaves its folder, dangles or leads back would "
-        "make the ZIP depend on the machine, or endless.",
-        "Copy the content, name its folder in `include`, or remove the link.",
+        "A link is replaced by its target. A link out of its folder would make the ZIP depend on "
+        "the machine, a dangling link has no content, and a loop has no end.",
+        "Replace the link by a copy, add its target's folder to `include`, or remove the link.",
     ),
     "special-file": Kind(
-        "Something is no file",
-        "A FIFO, socket or device cannot be in a ZIP.",
-        "Remove it, or name it in `exclude`.",
+        "A FIFO, socket or device is in the tree",
+        "A ZIP contains regular files only.",
+        "Remove the file, or add it to `exclude`.",
     ),
     "pattern": Kind(
-        "A pattern is not one of a .gitignore",
-        "`exclude` and `allow_secrets` have the patterns of a .gitignore.",
-        "See `git help gitignore`.",
+        "A pattern is not valid in a .gitignore",
+        "`exclude` and `allow_secrets` use the pattern syntax of .gitignore.",
+        "Correct the pattern; `git help gitignore` documents the syntax.",
     ),
     "handler": Kind(
         "Lambda could not call the handler",
-        "`handler: module.function` names a module that is not in the ZIP, that has a syntax "
-        "error, or that does not define the function. The code is read, not run.",
-        "Correct `handler`, or the code; see that `source` is the folder that holds the module.",
+        "`handler: module.function` names a module that is not in the ZIP, has a syntax error, or "
+        "does not define the function. The code is parsed, not run.",
+        "Correct `handler` or the code, and check that `source` is the folder of the module.",
     ),
     "credential": Kind(
-        "A credential would be in the ZIP",
-        "A file of the function has the name or the content of one: a private key, an AWS access "
-        "key, a token, .env. Whoever may read the function's code could read it.",
-        "Move it out of the function's folder or name it in `exclude`; if it is none, or has to be "
-        "there, name it in `allow_secrets`.",
+        "A possible credential is in the package",
+        "The name or the content of a file looks like a private key, an AWS access key, a token or "
+        "a .env file. Everybody with read access to the function's code could read it.",
+        "Move the file out of the function's folder or add it to `exclude`. If this is a false "
+        "positive, or intended, add it to `allow_secrets`.",
     ),
-    # -- what is done with a ZIP
+    # -- the ZIP
     "size": Kind(
         "The ZIP is too large",
-        "Lambda takes 250 MB of unzipped files, and `size_limit` in the manifest may be stricter. "
-        "The message lists what is large, and what could go.",
-        "Leave files out with `exclude`, ask for fewer or smaller dependencies, or raise "
-        "`size_limit`. `doit size` shows all functions.",
+        "Lambda's limit is 250 MB of unzipped files, and `size_limit` in the manifest may be "
+        "stricter. The message lists the largest packages and possible savings.",
+        "Leave files out with `exclude`, require fewer or smaller packages, or raise `size_limit`. "
+        "`doit size` shows all functions.",
     ),
     "verify": Kind(
-        "A build does not come out the same, or cannot be repeated",
-        "`doit verify` builds a variant twice more, elsewhere and with another locale, umask and "
-        "clock; the three must be equal. The message names each difference.",
-        "If dist/ is stale, run doit first. Otherwise something in the function or its "
-        "dependencies is made anew at each build: find what made the files that are named.",
+        "A rebuild differs or fails",
+        "`doit verify` rebuilds a variant twice, in other folders and with another locale, umask "
+        "and clock. All three ZIPs must be equal. The message lists each difference.",
+        "If dist/ is out of date, run doit first. Otherwise a file of the function or of a "
+        "dependency changes with each build: find the program that generates the listed files.",
     ),
     "zip": Kind(
         "A ZIP cannot be read",
-        "The file is not there, is no ZIP, or is cut, damaged, encrypted or of several parts.",
-        "Check the path. If it is in dist/, `doit` makes it anew.",
+        "The file is missing, is not a ZIP, or is truncated, corrupt, encrypted or split into "
+        "several parts.",
+        "Check the path. If the file is in dist/, run `doit` to rebuild it.",
     ),
     "invoke": Kind(
         "A function could not be invoked",
-        "What `doit invoke` needs is missing, such as an image, an interpreter of the function's "
-        "Python, or a well-formed event; the function itself did not fail.",
-        "Do what the message says; `doit help invoke:<id>` shows the options.",
+        "A prerequisite of `doit invoke` is missing, such as an image, an interpreter of the "
+        "function's Python, or a well-formed event; the function itself did not fail.",
+        "Follow the message; `doit help invoke:<id>` shows the options.",
     ),
     "query": Kind(
-        "Terraform asked for something that there is not",
+        "Terraform's query is invalid",
         "The query of the data source `external` names an unknown function, or has a wrong form.",
         "Correct the `query` in the Terraform configuration.",
     ),
     "record": Kind(
-        "The recorded hashes do not fit",
-        "lambdas.hashes.json says what each key must give; it is stale, damaged, or the same "
-        "inputs gave other bytes.",
-        "If the inputs changed, run `doit record` and commit the file. If they did not, find out "
-        "why before you deploy.",
+        "The recorded hashes do not match",
+        "lambdas.hashes.json records the hash for each key. It is out of date or corrupt, or the "
+        "same inputs gave other bytes.",
+        "If the inputs changed, run `doit record` and commit the file. If they did not, find the "
+        "cause before you deploy.",
     ),
     # -- report, watch and init
     "report": Kind(
-        "The report cannot be made",
-        "`doit report` draws its pictures with Vega and fills its page with Jinja, which are not "
-        "installed: a build needs neither.",
-        "`pip install 'doit-lambda-zip[report]'`, into the environment that doit runs in.",
+        "The report needs packages that are not installed",
+        "`doit report` draws charts with Vega and fills its page with Jinja. A build needs "
+        "neither, so they are an extra.",
+        "Run `pip install 'doit-lambda-zip[report]'` in the environment of doit.",
     ),
     "watch": Kind(
-        "Nothing can be watched",
-        "`doit watch` names a function that is not declared, or watchfiles, which sees changes on "
-        "every system, is not installed.",
-        "Name functions or variants of lambdas.yaml, or none for all: `doit watch team_keys`.",
+        "`doit watch` cannot start",
+        "The command names an undeclared function, or the package watchfiles, which detects "
+        "changes on every system, is not installed.",
+        "Name functions or variants of lambdas.yaml, as in `doit watch team_keys`, or no name for "
+        "all of them.",
     ),
     "init-exists": Kind(
-        "There is a lambdas.yaml already",
-        "`init` writes only what is not there.",
-        "Look at what it would propose with `python -m buildlib init --print`.",
+        "lambdas.yaml already exists",
+        "`init` never overwrites a file.",
+        "Run `python -m buildlib init --print` to see its proposal.",
     ),
     "init-nothing": Kind(
-        "Nothing looks like a Lambda function",
+        "No Lambda function found",
         "`init` looks for folders with a handler in app.py, lambda_function.py or handler.py, and "
-        "for functions in SAM, Serverless and Terraform files. Code at the repository's root "
-        "cannot be proposed: it is there with everything else.",
-        "Write lambdas.yaml by hand; the message has one to start from.",
+        "for functions in SAM, Serverless and Terraform files. It cannot propose code at the "
+        "repository's root, because all other files are there, too.",
+        "Write lambdas.yaml by hand; the message has a template.",
     ),
     # -- while it runs
     "changed": Kind(
-        "A file changed while it was built",
-        "An editor, git or another run wrote to it between two steps.",
+        "A file changed during the build",
+        "An editor, git or another run wrote to the file between two steps.",
         "Run doit again.",
     ),
     SYSTEM: Kind(
-        "The operating system refused something",
-        "A disk is full, a folder is read-only, a file belongs to someone else.",
-        "Do what the message says, then run doit again. Finished ZIPs are as they were.",
+        "The operating system reported an error",
+        "For example, a disk is full, a folder is read-only, or a file belongs to another user.",
+        "Follow the message, then run doit again. Finished ZIPs are unchanged.",
     ),
 }
 
@@ -291,6 +296,6 @@ def page() -> Iterator[str]:
     yield ""
     yield "<!-- Made by `python -m buildlib errors`; edit buildlib/error_kinds.py. -->"
     yield ""
-    yield "Each message ends with its kind; `python -m buildlib errors <kind>` says the same here."
+    yield "Each message ends with its kind; `python -m buildlib errors <kind>` prints its section."
     for name, kind in KINDS.items():
         yield from ("", f"## {name}", "", f"**{kind.title}.** {kind.why}", "", kind.remedy)

@@ -1,4 +1,4 @@
-"""Where everything is: one place that knows the names of files and folders."""
+"""The paths of all files and folders that this package reads and writes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,17 +8,12 @@ MANIFEST = "lambdas.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths of a repository that holds a manifest.
+    """The paths of a repository with a manifest.
 
-    Everything under `build` may be deleted, cached as a whole, and restored elsewhere.
+    The folder `build` may be deleted, or cached as a whole and restored elsewhere.
     """
 
     root: Path
-
-    @property
-    def manifest(self) -> Path:
-        """The declaration of what to build."""
-        return self.root / MANIFEST
 
     @property
     def build(self) -> Path:
@@ -37,22 +32,22 @@ class Layout:
 
     @property
     def report(self) -> Path:
-        """The page about what was built, as of the last `doit report`."""
+        """The page that `doit report` writes."""
         return self.dist / "report.html"
 
     @property
     def hashes(self) -> Path:
-        """The committed record of keys and hashes, by which a plan needs no build."""
+        """The committed file of expected hashes by key, with which a plan needs no build."""
         return self.root / "lambdas.hashes.json"
 
     @property
     def digests(self) -> Path:
-        """The remembered digests of files."""
+        """The remembered digests of source files."""
         return self.build / "digests.json"
 
     @property
     def settled(self) -> Path:
-        """The variants that were seen to be finished."""
+        """The fingerprints of finished variants."""
         return self.build / "settled.json"
 
     def zip(self, variant_id: str) -> Path:
@@ -69,12 +64,12 @@ class Layout:
         return dist / f"{variant_id}.cdx.json", dist / f"{variant_id}.intoto.json"
 
     def environment(self, key: str) -> Path:
-        """Return the folder of an installed environment: `tree/` and its record."""
+        """Return the folder of an installed environment: `tree/` and `record.json`."""
         return self.build / "env" / key[:24]
 
     @property
     def sdist_cache(self) -> Path:
-        """The caches of uv for distributions built from source, one for each set of build tools."""
+        """The caches of uv for source distributions, one for each set of build tools."""
         return self.build / "sdist-cache"
 
     def environment_tree(self, key: str) -> Path:
@@ -82,7 +77,7 @@ class Layout:
         return self.environment(key) / "tree"
 
     def environment_record(self, key: str) -> Path:
-        """Return the record of an environment, which is written when it is complete."""
+        """Return the record of an environment, which is written once it is complete."""
         return self.environment(key) / "record.json"
 
     def environment_pack(self, key: str) -> Path:
@@ -98,28 +93,28 @@ class Layout:
         return self.build / "stage" / variant_id
 
     def stamp(self, step: str, variant_id: str) -> Path:
-        """Return the record that a step leaves when it has finished for a variant."""
+        """Return the stamp of a step: the file that it writes when it has finished a variant."""
         return self.build / step / f"{variant_id}.json"
 
     def dependencies(self, step: str, variant_id: str) -> Path:
-        """Return the list of the dependencies' files, as the step `stage` or `zip` has left it."""
+        """Return the list of the dependencies' files that the step `stage` or `zip` wrote."""
         return self.build / step / f"{variant_id}.dependencies.json"
 
     def new_zip(self, variant_id: str) -> Path:
-        """Return the ZIP that is being written, before it takes the place of the artifact."""
+        """Return the path of the new ZIP until it replaces the artifact."""
         return self.dist / f".{variant_id}.zip.tmp"
 
     def time(self, step: str, name: str) -> Path:
-        """Return the record of how long a step of a variant, or the lock of a function, took."""
+        """Return the file with the duration of a variant's step, or of locking a function."""
         return self.build / "times" / step / f"{name}.json"
 
     @property
     def locks(self) -> Path:
-        """The folder of the files that processes lock."""
+        """The folder of the process locks."""
         return self.build / "locks"
 
     def lock(self, name: str) -> Path:
-        """Return the file that processes lock before they change something that they share."""
+        """Return the lock that a process holds while it changes files that others share."""
         return self.locks / f"{name}.lock"
 
     def log(self, step: str, name: str) -> Path:
@@ -127,5 +122,5 @@ class Layout:
         return self.build / "logs" / f"{step}-{name}.log"
 
     def relative(self, path: Path) -> str:
-        """Return `path` as POSIX, relative to the root: the form for messages and records."""
+        """Return `path` as POSIX, relative to the root, for messages and records."""
         return path.relative_to(self.root).as_posix()

@@ -1,13 +1,13 @@
-"""The values that the steps hand to each other. No I/O, no behaviour beyond their own fields."""
+"""The values that steps pass to each other: no I/O, no behaviour beyond their own fields."""
 
 from typing import Any, NamedTuple
 
 
 class Docker(NamedTuple):
-    """How dependencies are installed in a container: the mapping `docker:` of a function.
+    """The mapping `docker:` of a function: how a container installs its dependencies.
 
-    `image` None stands for AWS's image of the runtime; `secrets` are (name, file of the host),
-    `engine` are (architecture, address).
+    `image` is None for AWS's image of the runtime; `secrets` are (name, file of the host) and
+    `engine` (architecture, address).
     """
 
     image: str | None = None
@@ -37,16 +37,15 @@ class Function(NamedTuple):
     compression: str
     allow_sdist: tuple[str, ...]
     docker: Docker | None = None  # if and only if `install` is docker
-    size_limit: int | None = None  # bytes unzipped; None stands for what Lambda takes
+    size_limit: int | None = None  # bytes unzipped; None: the limit of Lambda
     evidence: bool = False
     allow_secrets: tuple[str, ...] = ()
-    options: tuple[
-        tuple[str, Any], ...
-    ] = ()  # keys that are no field here, unless at their default
+    # The keys without a field here whose values differ from the default.
+    options: tuple[tuple[str, Any], ...] = ()
 
     @property
     def lock(self) -> str | None:
-        """The committed lock of `requirements`, shared by all variants; None without any."""
+        """The committed lockfile of `requirements`, shared by all variants; None without them."""
         return f"{self.source}/requirements.lock" if self.requirements else None
 
 
@@ -67,10 +66,10 @@ class Variant(NamedTuple):
 
 
 class Image(NamedTuple):
-    """An image that a lock pins for one runtime.
+    """An image that a lockfile pins for one runtime.
 
-    `name` is as in the manifest; `reference` is what an engine runs: `<repository>@sha256:<hex>`,
-    or the bare id `sha256:<hex>` of an image that no registry has.
+    `name` is as in the manifest. The engine runs `reference`: `<repository>@sha256:<hex>`, or the
+    bare id `sha256:<hex>` of an image that no registry has.
     """
 
     python: str
@@ -96,7 +95,7 @@ class File(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where a staged file comes from.
+    """The source of a staged file.
 
     `path` is relative to the repository's root for the function's own files, and to the
     environment's tree for the files of dependencies.
@@ -108,10 +107,10 @@ class Origin(NamedTuple):
 
 
 class CompressedMember(NamedTuple):
-    """A member's data as it stands in the archive: raw deflate, or the content itself if stored.
+    """The data of a ZIP member: raw deflate, or the content itself if stored.
 
-    `pack` is the file that holds it from `offset` on for `compressed_size` bytes; `method` is the
-    APPNOTE's compression method, 0 or 8; `crc` the CRC-32 of the content.
+    The file `pack` holds it in `compressed_size` bytes from `offset` on. `method` is the
+    compression method of APPNOTE 4.4.5, 0 or 8, and `crc` the CRC-32 of the content.
     """
 
     pack: str

@@ -1,8 +1,8 @@
-"""What a running step is at, for whoever looks: a line in a file of its task.
+"""Live status of running tasks.
 
-Whoever shows it names a folder in the environment, which threads and processes of every kind share;
-while no one does, nothing is written. Warnings go there, too: a terminal that shows live lines has
-one writer.
+Each task writes one line to its file in `$LAMBDA_ZIP_ACTIVITY`, a folder that the reporter sets for
+all threads and processes of a run; without the variable, nothing is written. Warnings go to the
+same folder, because only one writer may print to a terminal with live lines.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-# The folder in which whoever looks expects the files.
+# The variable with the folder of the status files.
 FOLDER = "LAMBDA_ZIP_ACTIVITY"
 
 
-# Seconds between two lines of one that says a lot.
-_OFTEN = 0.1
+# Minimal time between two frequent updates of one task, in seconds.
+_INTERVAL = 0.1
 
 
 _NOTES = "notes"
@@ -29,19 +29,19 @@ _logger = logging.getLogger("buildlib")
 
 
 class _Task:
-    """The file of a task that is looked at."""
+    """The status file of a task."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.last = 0.0
 
-    def say(self, text: str, *, often: bool) -> None:
+    def update(self, text: str, *, often: bool) -> None:
         now = time.monotonic()
-        if often and now - self.last < _OFTEN:
+        if often and now - self.last < _INTERVAL:
             return
         self.last = now
         line = " ".join(re.sub(r"[^\x20-\U0010ffff]|\x7f", " ", text).split())
-        with contextlib.suppress(OSError):  # a full disk is the step's to tell
+        with contextlib.suppress(OSError):  # the step itself reports a full disk
             self.path.write_text(line[:200], encoding="utf-8", errors="replace")
 
 
@@ -50,7 +50,7 @@ _current: contextvars.ContextVar[_Task | None] = contextvars.ContextVar("activit
 
 @contextlib.contextmanager
 def task(name: str) -> Iterator[None]:
-    """Let what is said inside be that of the task `name`."""
+    """Attribute the updates inside the context to the task `name`."""
     folder = os.environ.get(FOLDER)
     if not folder:
         yield
@@ -69,18 +69,18 @@ def task(name: str) -> Iterator[None]:
 
 
 def update(text: str, *, often: bool = False) -> None:
-    """Say what the step is at; with `often`, most of it may be left out."""
+    """Set the status of the current task; most of the frequent updates (`often`) are dropped."""
     if (task := _current.get()) is not None:
-        task.say(text, often=often)
+        task.update(text, often=often)
 
 
 def is_watched() -> bool:
-    """Tell whether anyone looks at the task that runs here."""
+    """Tell whether the current task writes its status."""
     return _current.get() is not None
 
 
 def read(folder: Path, name: str) -> str:
-    """Return what a task is at; empty if it said nothing."""
+    """Return the status of a task; empty if it has not set one."""
     try:
         return _file(folder, name).read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -88,15 +88,15 @@ def read(folder: Path, name: str) -> str:
 
 
 def notes(folder: Path, start: int) -> tuple[str, int]:
-    """Return the warnings since `start`, and where they end, in bytes."""
+    """Return the warnings from byte `start` on, and the byte after the last one."""
     try:
         with (folder / _NOTES).open("rb") as stream:
             stream.seek(start)
             content = stream.read()
     except OSError:
         return "", start
-    whole = content[: content.rfind(b"\n") + 1]
-    return whole.decode("utf-8", "replace"), start + len(whole)
+    lines = content[: content.rfind(b"\n") + 1]
+    return lines.decode("utf-8", "replace"), start + len(lines)
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -104,7 +104,7 @@ def _file(folder: Path, name: str) -> Path:
 
 
 class _Notes(logging.Handler):
-    """Writes warnings where they are looked for, from every process; else to stderr."""
+    """Writes the warnings of every process to the status folder, or else to stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         folder = os.environ.get(FOLDER)

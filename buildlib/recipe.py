@@ -1,7 +1,7 @@
-"""What an output is made from, as plain data; its sha256 is the key, its difference the reason.
+"""Recipes: every input that can reach the bytes of an output, as plain data.
 
-Everything that can reach the bytes is in the recipe, and the decision to build and the explanation
-both come from it, so they cannot disagree.
+The sha256 of a recipe is its key. The decision to rebuild compares keys, and the explanation
+compares recipes, so the two cannot disagree.
 """
 
 import functools
@@ -19,11 +19,11 @@ Recipe = dict[str, Any]
 
 
 def environment_recipe(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recipe:
-    """Return the recipe of a variant's dependencies: variants with an equal one share them.
+    """Return the recipe of a variant's environment; variants with equal recipes share one.
 
-    `image` is the pinned reference of the image in which they are installed. What only says how
-    to get at packages - indexes, credentials, proxies, certificates, the engine - is not in it:
-    every distribution is checked against its hash.
+    `image` is the pinned reference of the image in which the dependencies are installed. Settings
+    that only give access to packages (indexes, credentials, proxies, certificates, the engine)
+    are left out, since every distribution is checked against its hash.
     """
     function = variant.function
     names = {pin.name for pin in pins}
@@ -31,7 +31,7 @@ def environment_recipe(variant: Variant, pins: Iterable[Pin], image: str = "") -
     docker = function.docker
     container: Recipe = {}
     if docker:
-        # Which repository an image came from does not matter, only its content does.
+        # Only the content of an image matters, not its repository.
         container["docker"] = {
             "image": image.rpartition("@")[2],
             "platform": image_platform(variant.architecture),
@@ -52,9 +52,9 @@ def environment_recipe(variant: Variant, pins: Iterable[Pin], image: str = "") -
 
 
 def artifact_recipe(variant: Variant, dependencies: Recipe, sources: Sequence[File]) -> Recipe:
-    """Return the recipe of a variant's ZIP; `sources` are its own files by their name in it."""
+    """Return the recipe of a variant's ZIP; `sources` are its own files by their path in it."""
     function = variant.function
-    # It reaches no byte, but a ZIP that was allowed to have a secret is not one that has none.
+    # Reaches no byte, but a ZIP built with permission for a secret must not pass for one without.
     allowed = {"allow_secrets": list(function.allow_secrets)} if function.allow_secrets else {}
     return allowed | {
         **dict(function.options),
@@ -68,15 +68,16 @@ def artifact_recipe(variant: Variant, dependencies: Recipe, sources: Sequence[Fi
 
 
 def constants() -> str:
-    """Return what is in every recipe, whatever the variant and its files."""
+    """Return the inputs that all recipes share, independent of variants and files."""
     return f"{contract.CONTRACT} {__version__} {contract.encoder()} {build_tools()}"
 
 
 def difference(before: Recipe, now: Recipe) -> list[str]:
-    """Return in words what changed from one artifact's recipe to another, one change a line."""
-    then, today = before.get("environment", {}), now["environment"]
-    changes = _packages(then.get("packages", {}), today["packages"])
-    old, new = _options(then) | _options(before), _options(today) | _options(now)
+    """Describe the changes between two recipes of an artifact, one a line."""
+    old_environment, new_environment = before.get("environment", {}), now["environment"]
+    changes = _packages(old_environment.get("packages", {}), new_environment["packages"])
+    old = _options(old_environment) | _options(before)
+    new = _options(new_environment) | _options(now)
     for name in {**new, **old}:
         if (old.get(name) or None) != (new.get(name) or None):
             changes.append(_option(name, old.get(name), new.get(name)))
@@ -84,10 +85,10 @@ def difference(before: Recipe, now: Recipe) -> list[str]:
 
 
 def _options(recipe: Recipe) -> Recipe:
-    """Return what is no list of files or packages, one level deep."""
+    """Return the options of a recipe, those of docker on the same level as the others."""
     container = {f"docker {name}": value for name, value in recipe.get("docker", {}).items()}
-    rest = {"docker", "environment", "files", "packages"}
-    return container | {name: recipe[name] for name in recipe if name not in rest}
+    nested = {"docker", "environment", "files", "packages"}
+    return container | {name: recipe[name] for name in recipe if name not in nested}
 
 
 def _packages(old: dict[str, list[str]], new: dict[str, list[str]]) -> list[str]:
@@ -113,7 +114,7 @@ def _files(old: dict[str, str], new: dict[str, str]) -> list[str]:
 
 
 def _option(name: str, old: object, new: object) -> str:
-    def shown(value: object) -> str:
+    def short(value: object) -> str:
         if isinstance(value, list):
             return f"[{', '.join(map(str, value))}]"
         text = "none" if value in (None, "") else str(value)
@@ -125,17 +126,17 @@ def _option(name: str, old: object, new: object) -> str:
         "version": "doit-lambda-zip",
         "build_tools": "pinned build tools",
     }.get(name, name)
-    return f"{label} {shown(old)} -> {shown(new)}"
+    return f"{label} {short(old)} -> {short(new)}"
 
 
 @functools.cache
 def build_tools() -> str:
-    """Return the hex sha256 of the pins of the tools that build what `allow_sdist` names."""
+    """Return the hex sha256 of the pins of the build tools for source distributions."""
     return hashlib.sha256(build_constraints().read_bytes()).hexdigest()
 
 
 def build_constraints() -> Path:
-    """Return the file with the pins of the build tools."""
+    """Return the requirements file that pins the build tools."""
     return Path(__file__).with_name("build-constraints.txt")
 
 

@@ -1,7 +1,7 @@
 """The Python runtimes of AWS Lambda, and the wheels that run on them.
 
-Source: "Lambda runtimes" and "Building Lambda functions with Python" in the AWS Lambda developer
-guide; the glibc versions are those of Amazon Linux 2 and Amazon Linux 2023.
+Sources: "Lambda runtimes" and "Building Lambda functions with Python" in the AWS Lambda developer
+guide; the glibc versions of Amazon Linux 2 and Amazon Linux 2023.
 """
 
 from typing import NamedTuple
@@ -26,7 +26,7 @@ class Runtime(NamedTuple):
 
     @property
     def identifier(self) -> str:
-        """The name that Lambda's API and Terraform know, such as `python3.13`."""
+        """The name in Lambda's API and in Terraform, such as `python3.13`."""
         return f"python{self.python}"
 
     @property
@@ -47,25 +47,25 @@ RUNTIMES = {
 }
 
 
-# PEP 600 lets a wheel name any glibc; these are the ones that uv can be asked for. A runtime gets
-# the highest that its glibc allows, whichever installer does the work, so that both choose alike.
+# PEP 600 allows any glibc in a wheel's tag; uv accepts these. A runtime gets the highest that its
+# glibc allows, also from pip, so that both installers choose the same wheel.
 _MANYLINUX = ((2, 17), (2, 28), (2, 31), (2, 32), (2, 33), (2, 34))
 
 
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 
-# The same in the terms of images (OCI image specification, GOARCH).
+# The names of architectures in images (OCI image specification, GOARCH).
 _PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 
 
 def machine(architecture: str) -> str:
-    """Return the `uname -m` of one of Lambda's architectures, as used in wheel tags."""
+    """Return the `uname -m` of an architecture of Lambda, as in wheel tags."""
     return _MACHINES[architecture]
 
 
 def image_platform(architecture: str) -> str:
-    """Return the platform of images for one of Lambda's architectures, such as `linux/amd64`."""
+    """Return the image platform of an architecture of Lambda, such as `linux/amd64`."""
     return f"linux/{_PLATFORMS[architecture]}"
 
 

@@ -1,4 +1,4 @@
-"""Text that several rooms write: sizes, tables, near misses, the end of a program's output."""
+"""Text for several rooms: sizes, tables, near misses, the end of a program's output."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,19 +7,19 @@ MB = 1 << 20
 
 
 def megabytes(size: int) -> str:
-    """Return a size in bytes as text."""
+    """Return a size in bytes as text, such as `28.9 MB`."""
     return f"{size / MB:.1f} MB"
 
 
 def amount(size: int) -> str:
-    """Return a size in bytes as one reads it, in AWS's units: `812 B`, `3.4 kB`, `28.9 MB`."""
+    """Return a size in bytes in the unit that fits, as AWS counts: `812 B`, `3.4 kB`, `28.9 MB`."""
     if size < 1 << 10:
         return f"{size} B"
     return f"{size / (1 << 10):.1f} kB" if size < MB else megabytes(size)
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield the lines of a table; all columns but the first and the last are of numbers."""
+    """Yield the lines of a table; the columns between the first and the last are numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
@@ -30,15 +30,15 @@ def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 
 def canonical_name(name: str) -> str:
-    """Return the normal form of a distribution's name (PEP 503).
+    """Return the normalised name of a distribution (PEP 503).
 
-    As `packaging.utils.canonicalize_name`, whose import takes 30 ms of each run.
+    `packaging.utils.canonicalize_name` does the same, but importing it costs every run 30 ms.
     """
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def closest(text: str, known: Iterable[str]) -> str | None:
-    """Return the known word that a mistyped one may stand for."""
+    """Return the known word that a user probably meant by a misspelt one."""
     import difflib  # only where something is wrong
 
     return next(iter(difflib.get_close_matches(text, list(known), n=1)), None)
@@ -46,5 +46,5 @@ def closest(text: str, known: Iterable[str]) -> str | None:
 
 def tail(output: str, lines: int = 15) -> str:
     """Return the end of a program's output, indented for an error message."""
-    kept = [line.rstrip() for line in output.splitlines() if line.strip()][-lines:]
-    return "\n".join(f"  | {line}" for line in kept)
+    last = [line.rstrip() for line in output.splitlines() if line.strip()][-lines:]
+    return "\n".join(f"  | {line}" for line in last)

@@ -40,7 +40,7 @@ def built(repository: Repository) -> Iterator[Repository]:
         ),
         (
             "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    python: 3.10\n",
-            "lambdas.yaml:5:13: lambda 'api': python: write the version in quotes: \"3.10\" (YAML",
+            "lambdas.yaml:5:13: lambda 'api': python must be a quoted string: \"3.10\" (YAML",
         ),
         (
             "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    source: ../other\n",
@@ -75,7 +75,7 @@ def test_all_problems_at_once(built: Repository) -> None:
 def test_no_manifest(repository: Repository) -> None:
     """Without lambdas.yaml, the message names the folder that was searched."""
     (repository.root / "lambdas.yaml").unlink()
-    assert "lambdas.yaml: there is none in" in repository.doit(code=3).output
+    assert "no lambdas.yaml found in" in repository.doit(code=3).output
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_missing_handler(repository: Repository, handler: str, message: str) -
 @pytest.mark.parametrize(
     ("requirement", "message"),
     [
-        ("not a requirement!!", "no lock could be made"),
+        ("not a requirement!!", "failed to resolve dependencies"),
         ("./local", "is a local path"),
         ("-e .", "is an editable install"),
         ("thing @ git+https://example.com/thing", "is a VCS link, which has no hash"),
@@ -129,7 +129,7 @@ def test_an_index_that_refuses(built: Repository, index: Index, status: int) -> 
     built.write({"lambdas/api/requirements.txt": "alpha\n"})
     result = built.fails(UV_INDEX_URL=index.url)
     assert "alpha" in result.message
-    assert "no lock could be made" in result.message
+    assert "failed to resolve dependencies" in result.message
     (built.root / "lambdas/api/requirements.txt").unlink()
 
 
@@ -174,7 +174,7 @@ def test_a_frozen_lock(dependent: Repository, where: str) -> None:
     assert "lock:api" not in dependent.doit("zip:api", **environment).ran
     dependent.write({"lambdas/api/requirements.txt": "beta>=1\n"})
     message = dependent.fails("zip:api", **environment).message
-    assert "the lock was made from another requirements.txt" in message
+    assert "the lock does not match requirements.txt" in message
 
 
 def test_credentials_stay_secret(dependent: Repository, index: Index) -> None:

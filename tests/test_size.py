@@ -33,17 +33,17 @@ def test_over_the_limit(large: Repository) -> None:
     result = large.fails()
     assert result.ran[-1] == "zip:api"
     assert re.search(
-        r"lambda 'api': api\.zip would have 54\d,\d{3} bytes unzipped, 13\d,\d{3} more than the "
-        r"409,600 that its 'size_limit' allows",
+        r"lambda 'api': api\.zip would have 54\d,\d{3} bytes unzipped, 13\d,\d{3} more than "
+        r"its 'size_limit' of 409,600 ",
         result.message,
     )
     lines = result.message.splitlines()
     assert "  big 1.0: 0.3 MB; 0.2 MB of it tests/; 0.0 MB of it *.pyi" in lines
-    assert "  boto3 1.0: 0.2 MB; 0.2 MB of it which the runtime has" in lines
+    assert "  boto3 1.0: 0.2 MB; 0.2 MB of it provided by the runtime" in lines
     assert any(line.startswith("  small 1.0: 0.0 MB") for line in lines)
     assert any(line.startswith("  the function's own files: 0.0 MB") for line in lines)
     assert """'exclude: ["tests/", "*.pyi"]' would save 0.2 MB""" in result.message
-    assert "What the runtime has need not be in the requirements." in result.message
+    assert "Packages that the runtime provides need not be in the requirements." in result.message
     assert not list((large.root / "dist").glob("*"))
     large.write({"lambdas.yaml": MANIFEST + "    size_limit: 400 kB\n    exclude: ['tests/']\n"})
     large.doit()
@@ -56,7 +56,7 @@ def test_the_earlier_zip_stays(repository: Repository) -> None:
     repository.doit()
     before = repository.sha256()
     repository.write({"lambdas/api/data.bin": b"x" * 1000})
-    assert "more than the 1,000 that" in repository.fails().message
+    assert "more than its 'size_limit' of 1,000" in repository.fails().message
     assert repository.sha256() == before
     assert [path.name for path in (repository.root / "dist").glob(".*")] == []
 
@@ -66,7 +66,7 @@ def test_what_lambda_takes(repository: Repository) -> None:
     with (repository.root / "lambdas/api/zeros.bin").open("wb") as stream:
         stream.truncate(262_144_000)
     message = repository.fails().message
-    assert "46 more than the 262,144,000 that Lambda takes (layers" in message
+    assert "46 more than Lambda's limit of 262,144,000 (layers" in message
 
 
 def test_near_the_limit(repository: Repository) -> None:
@@ -75,7 +75,7 @@ def test_near_the_limit(repository: Repository) -> None:
         "lambdas.yaml": MANIFEST + "    size_limit: 1000\n",
         "lambdas/api/data.bin": b"x" * (900 - len(HANDLER)),
     })  # fmt: skip
-    warning = "api: 900 bytes unzipped, of 1,000 that its 'size_limit' allows; 'doit size' shows"
+    warning = "api: 900 bytes unzipped, near its 'size_limit' of 1,000; 'doit size' shows"
     assert warning in repository.doit().message
     repository.sha256()
     assert repository.doit().message == "1 unchanged"
@@ -89,7 +89,7 @@ def test_too_large_for_an_upload(repository: Repository) -> None:
         stream.truncate(53_000_000)
     repository.write({"lambdas.yaml": MANIFEST + "    compression: stored\n"})
     message = repository.doit().message
-    assert "api: 50.5 MB zipped; more than 50.0 MB cannot be uploaded directly" in message
+    assert "api: 50.5 MB zipped, over Lambda's limit of 50.0 MB for direct uploads" in message
     repository.sha256()
 
 
@@ -103,10 +103,10 @@ def test_the_limit_is_not_in_the_key(repository: Repository) -> None:
     assert repository.doit().ran == []
     repository.write({"lambdas.yaml": MANIFEST + "    size_limit: 10\n"})
     for arguments in ((), ("zip:api",), ("hash:api",)):
-        assert "that its 'size_limit' allows" in repository.fails(*arguments).message
+        assert "more than its 'size_limit' of" in repository.fails(*arguments).message
     assert repository.sha256() == before
     (repository.root / "dist/api.zip").unlink()
-    assert "that its 'size_limit' allows" in repository.fails().message
+    assert "more than its 'size_limit' of" in repository.fails().message
     assert not (repository.root / "dist/api.zip").exists()
     repository.write({"lambdas.yaml": MANIFEST})
     repository.doit()
@@ -138,5 +138,5 @@ def test_without_records(large: Repository) -> None:
     large.write({"lambdas.yaml": MANIFEST + "    size_limit: 1\n    exclude: ['*.dist-info/']\n"})
     message = large.fails().message
     assert "  big: 0.3 MB; 0.2 MB of it tests/; 0.0 MB of it *.pyi" in message
-    assert "  boto3: 0.2 MB; 0.2 MB of it which the runtime has" in message
+    assert "  boto3: 0.2 MB; 0.2 MB of it provided by the runtime" in message
     assert "the function's own files: 0.0 MB" in message

@@ -112,7 +112,7 @@ def test_what_is_away_for_a_moment(repository: Repository) -> None:
     manifest, folder = repository.root / "lambdas.yaml", repository.root / "lambdas/api"
     with watching(repository) as watch:
         manifest.rename(repository.root / "kept")
-        watch.until("lambdas.yaml: there is none in")
+        watch.until("no lambdas.yaml found in")
         (repository.root / "kept").rename(manifest)
         assert watch.until("watching") == "watching 1 variant; Ctrl-C ends it"
         folder.rename(repository.root / "away")

@@ -1,1 +1,1 @@
-"""A tree to a ZIP, and a ZIP to what is in it."""
+"""Write a tree to a ZIP, and read ZIPs."""

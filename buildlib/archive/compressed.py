@@ -1,9 +1,9 @@
-"""Compressed members, kept by content: what was compressed once is copied from then on.
+"""Compressed members, cached by content: each content is compressed once, then copied.
 
-A pack is a file of members' data, one after the other, and an index beside it that says by the
-sha256 of the content where each is. Deflate here is a function of the content alone - one pinned
-encoder, one level - so a member from a pack has the very bytes that compressing it again would
-give. The index holds the sha256 of the data; a pack that does not fit is made anew.
+A pack is a file with the data of members, one after the other. The index of a pack, a second file,
+maps the sha256 of each content to its place. Deflate is a function of the content alone here (one
+pinned encoder, one level), so a member from a pack equals a newly compressed one. The index also
+has the sha256 of the whole pack; a corrupt pack is rebuilt.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ STORED = 0
 DEFLATED = 8
 
 
-# Contents in memory at a time, in bytes; a single larger one is compressed alone.
+# Maximal size of the contents in memory, in bytes; a larger content is compressed alone.
 _IN_FLIGHT = 32 << 20
 
 
@@ -37,7 +37,7 @@ _CHUNK = 1 << 20
 
 
 class Content(NamedTuple):
-    """A file to compress: where it is, and the sha256 and size that it must have."""
+    """A file to compress: its path, and the sha256 and size that it must have."""
 
     path: str
     sha256: str
@@ -45,18 +45,18 @@ class Content(NamedTuple):
 
 
 def stored(content: Content) -> CompressedMember:
-    """Return a member that is stored as it is, straight from its file.
+    """Return a member that is stored without compression, directly from its file.
 
     Raises:
-        StagedFileError: the file is not what was staged.
+        StagedFileError: the file changed since it was staged.
 
     """
     digest, crc = hashlib.sha256(), 0
-    with _opened(content) as stream:
+    with _open(content) as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
             crc = deflate.crc32(chunk, crc)
-    _check(content, digest.hexdigest())
+    _check_digest(content, digest.hexdigest())
     return CompressedMember(content.path, 0, content.size, content.size, crc, STORED)
 
 
@@ -69,53 +69,61 @@ def compressed(  # noqa: PLR0913 - each is one independent input
     digests: Digests,
     cores: Path,
 ) -> dict[str, CompressedMember]:
-    """Return the members of `contents` by their sha256, after making sure that `path` has them.
+    """Return the members of `contents` by their sha256, and add missing ones to the pack `path`.
 
-    What is missing is compressed, the largest first, or only read and comes from the packs `reuse`:
-    that they have a content does not prove that the file here is as it is said to be. With `keep`,
-    members that are not in `contents` stay in the pack for others. `cores` is the folder of locks
-    of the processors (see `files.cores`).
+    Missing members are copied from the packs `reuse`, or else compressed, the largest first. A
+    member in another pack does not prove that the file here matches its digest, so the file is
+    still read. With `keep`, members outside of `contents` stay in the pack, for other variants.
+    `cores` is the folder with the locks of the processors (see `locks.cores`).
     """
-    small = [content for content in contents if content.size <= UNZIPPED_LIMIT]
+    small = {content.sha256: content for content in contents if content.size <= UNZIPPED_LIMIT}
     large = {c.sha256: stored(c) for c in contents if c.size > UNZIPPED_LIMIT}
-    present = load(path, digests)
-    wanted = {content.sha256: content for content in small}
-    missing = [content for digest, content in wanted.items() if digest not in present]
-    surplus = not keep and present.keys() - wanted.keys()
-    if missing or surplus:
-        kept = {d: m for d, m in present.items() if keep or d in wanted}
-        if missing:
-            lent: dict[str, CompressedMember] = {}
-            for other in reuse:
-                lent |= load(other, digests)
-            check(content for content in missing if content.sha256 in lent)
-            kept |= {c.sha256: lent[c.sha256] for c in missing if c.sha256 in lent}
-        rest = [content for content in missing if content.sha256 not in kept]
-        many = _size(rest) > _CHUNK
-        with locks.cores(cores) if many else contextlib.nullcontext(1) as threads:
-            present = _write(path, kept, rest, threads)
-    return {digest: present[digest] for digest in wanted} | large
+    members = load(path, digests)
+    missing = [content for digest, content in small.items() if digest not in members]
+    has_surplus = not keep and bool(members.keys() - small.keys())
+    if missing or has_surplus:
+        copied = {digest: m for digest, m in members.items() if keep or digest in small}
+        copied |= _reusable(missing, reuse, digests)
+        new = [content for content in missing if content.sha256 not in copied]
+        is_large = _size(new) > _CHUNK
+        with locks.cores(cores) if is_large else contextlib.nullcontext(1) as threads:
+            members = _write(path, copied, new, threads)
+    return {digest: members[digest] for digest in small} | large
+
+
+def _reusable(
+    missing: Sequence[Content], packs: Iterable[Path], digests: Digests
+) -> dict[str, CompressedMember]:
+    """Return the members for missing contents that other packs have, after reading the files."""
+    if not missing:
+        return {}
+    members: dict[str, CompressedMember] = {}
+    for pack in packs:
+        members |= load(pack, digests)
+    reused = [content for content in missing if content.sha256 in members]
+    check(reused)
+    return {content.sha256: members[content.sha256] for content in reused}
 
 
 def check(contents: Iterable[Content]) -> None:
-    """Read the contents, on all processors.
+    """Compare files with their sha256, on all processors.
 
     Raises:
-        StagedFileError: one of them is not what was staged.
+        StagedFileError: a file changed since it was staged.
 
     """
 
-    def one(content: Content) -> None:
-        with _opened(content) as stream:
-            _check(content, hashlib.file_digest(stream, "sha256").hexdigest())
+    def check_file(content: Content) -> None:
+        with _open(content) as stream:
+            _check_digest(content, hashlib.file_digest(stream, "sha256").hexdigest())
 
     with ThreadPoolExecutor() as pool:
-        for _ in pool.map(one, contents):
+        for _ in pool.map(check_file, contents):
             pass
 
 
 def load(path: Path, digests: Digests) -> dict[str, CompressedMember]:
-    """Return the members of a pack; none if it is not there, damaged or of another encoder."""
+    """Return the members of a pack; none if it is missing, corrupt or of another encoder."""
     index = atomic.read_json(_index(path))
     if not isinstance(index, dict) or index.get("encoder") != contract.encoder():
         return {}
@@ -140,38 +148,38 @@ def _index(path: Path) -> Path:
 
 
 def _write(
-    path: Path, kept: Mapping[str, CompressedMember], contents: Sequence[Content], threads: int
+    path: Path, copied: Mapping[str, CompressedMember], contents: Sequence[Content], threads: int
 ) -> dict[str, CompressedMember]:
-    """Write a pack of members that are copied and contents that are compressed."""
+    """Write a pack: copy the members, compress the contents, and return all members."""
     members: dict[str, CompressedMember] = {}
-    whole = hashlib.sha256()
+    pack_digest = hashlib.sha256()
     offset = 0
     with atomic.replacing(path) as temporary, temporary.open("wb") as output:
 
-        def add(found: Mapping[str, CompressedMember], data: bytes | bytearray) -> None:
+        def add(new: Mapping[str, CompressedMember], data: bytes | bytearray) -> None:
             nonlocal offset
             output.write(data)
-            whole.update(data)
-            for digest, (_, place, *rest) in found.items():
-                members[digest] = CompressedMember(str(path), offset + place, *rest)
+            pack_digest.update(data)
+            for digest, (_, start, *rest) in new.items():
+                members[digest] = CompressedMember(str(path), offset + start, *rest)
             offset += len(data)
 
-        with _Reader() as reader:
-            for digest, member in kept.items():
+        with _PackReader() as reader:
+            for digest, member in copied.items():
                 add({digest: member._replace(offset=0)}, reader.data(member))
         done, total = 0, _size(contents)
-        for job, found, data in _compress_all(contents, threads):
-            add(found, data)
+        for job, compressed_members, data in _compress_all(contents, threads):
+            add(compressed_members, data)
             done += job.size
             progress.update(f"compressing: {done >> 20} of {total >> 20} MB", often=True)
     places = {digest: list(member[1:]) for digest, member in members.items()}
-    value = {"encoder": contract.encoder(), "sha256": whole.hexdigest(), "members": places}
+    value = {"encoder": contract.encoder(), "sha256": pack_digest.hexdigest(), "members": places}
     atomic.write_json(_index(path), value)
     return members
 
 
-class _Reader(contextlib.ExitStack):
-    """Reads members out of packs, each opened once."""
+class _PackReader(contextlib.ExitStack):
+    """Reads the data of members from packs, and opens each pack once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -186,18 +194,18 @@ class _Reader(contextlib.ExitStack):
 
 
 class _Job(NamedTuple):
-    """Contents to compress one after the other, and their size in bytes."""
+    """Contents for one thread to compress one after the other, and their size in bytes."""
 
     size: int
     contents: list[Content]
 
 
-# The members that a job gave by their sha256, and their data, one after the other.
+# The members of a job by their sha256, and their data, one after the other.
 _Result = tuple[dict[str, CompressedMember], bytes | bytearray]
 
 
 def _compress_all(contents: Sequence[Content], threads: int) -> Iterator[tuple[_Job, *_Result]]:
-    """Yield the contents compressed, the largest first, a bounded number of bytes at a time."""
+    """Compress the contents, the largest first, with a bounded number of bytes in memory."""
     jobs = _jobs(contents)
     if threads == 1:
         for job in reversed(jobs):
@@ -207,9 +215,9 @@ def _compress_all(contents: Sequence[Content], threads: int) -> Iterator[tuple[_
     size = 0
     with ThreadPoolExecutor(threads) as pool:
         while jobs or running:
-            while taken := _next(jobs, _IN_FLIGHT - size if running else None):
-                running[pool.submit(_compress, taken)] = taken
-                size += taken.size
+            while next_job := _take_largest(jobs, _IN_FLIGHT - size if running else None):
+                running[pool.submit(_compress, next_job)] = next_job
+                size += next_job.size
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 job = running.pop(future)
@@ -218,7 +226,7 @@ def _compress_all(contents: Sequence[Content], threads: int) -> Iterator[tuple[_
 
 
 def _jobs(contents: Iterable[Content]) -> list[_Job]:
-    """Return the contents in groups worth a thread's while, the largest last."""
+    """Group the contents into jobs large enough for a thread, the largest job last."""
     jobs: list[_Job] = []
     for content in sorted(contents, key=lambda content: (content.size, content.sha256)):
         if jobs and jobs[-1].size + content.size <= _CHUNK:
@@ -230,11 +238,11 @@ def _jobs(contents: Iterable[Content]) -> list[_Job]:
     return jobs
 
 
-def _next(jobs: list[_Job], room: int | None) -> _Job | None:
-    """Take the largest job that fits into so many bytes; None stands for any."""
-    for place in range(len(jobs) - 1, -1, -1):
-        if room is None or jobs[place].size <= room:
-            return jobs.pop(place)
+def _take_largest(jobs: list[_Job], limit: int | None) -> _Job | None:
+    """Remove and return the largest job of at most `limit` bytes; without a limit, the largest."""
+    for number in range(len(jobs) - 1, -1, -1):
+        if limit is None or jobs[number].size <= limit:
+            return jobs.pop(number)
     return None
 
 
@@ -243,7 +251,7 @@ def _size(contents: Iterable[Content]) -> int:
 
 
 def _compress(job: _Job) -> _Result:
-    # Put together here: of what is not the encoder's, only one thread at a time runs.
+    # Joined here, so that the main thread, which shares the GIL, writes each job in one piece.
     members, parts, offset = {}, [], 0
     for content in job.contents:
         member, data = _compress_one(content)
@@ -254,25 +262,25 @@ def _compress(job: _Job) -> _Result:
 
 
 def _compress_one(content: Content) -> tuple[CompressedMember, bytes | bytearray]:
-    with _opened(content) as stream:
+    with _open(content) as stream:
         data = stream.read()
-    _check(content, hashlib.sha256(data).hexdigest())
+    _check_digest(content, hashlib.sha256(data).hexdigest())
     crc = deflate.crc32(data)
-    small = deflate.deflate_compress(data, contract.DEFLATE_LEVEL)
-    if len(small) < len(data):
-        return CompressedMember("", 0, len(small), len(data), crc, DEFLATED), small
+    deflated = deflate.deflate_compress(data, contract.DEFLATE_LEVEL)
+    if len(deflated) < len(data):
+        return CompressedMember("", 0, len(deflated), len(data), crc, DEFLATED), deflated
     return CompressedMember("", 0, len(data), len(data), crc, STORED), data
 
 
-def _opened(content: Content) -> FileIO:
+def _open(content: Content) -> FileIO:
     try:
-        return open(content.path, "rb", buffering=0)  # it is read in large parts, or at once
+        return open(content.path, "rb", buffering=0)  # unbuffered: read in large chunks, or whole
     except FileNotFoundError:
-        msg = f"{content.path}: gone since it was staged; run doit again to stage it anew"
+        msg = f"{content.path}: removed since it was staged; run doit again to restage it"
         raise StagedFileError(msg) from None
 
 
-def _check(content: Content, found: str) -> None:
-    if found != content.sha256:
-        msg = f"{content.path}: not what was staged there; run doit again to stage it anew"
+def _check_digest(content: Content, sha256: str) -> None:
+    if sha256 != content.sha256:
+        msg = f"{content.path}: changed since it was staged; run doit again to restage it"
         raise StagedFileError(msg)

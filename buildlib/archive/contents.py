@@ -1,4 +1,4 @@
-"""What is large in a ZIP, by distribution, and what of it could go."""
+"""The content of a ZIP by distribution, the size of each, and possible savings."""
 
 import csv
 import io
@@ -10,21 +10,22 @@ from buildlib.archive.reader import ZipReader
 from buildlib.model import Origin
 from buildlib.text import megabytes
 
-# boto3, which every Python runtime of Lambda has, and what it alone needs.
+# boto3, which every Python runtime of Lambda provides, and its dependencies.
 _IN_RUNTIME = ("boto3", "botocore", "s3transfer", "jmespath")
 
 
-# What a part without a distribution is called, and why all of one could go.
+# The name of the part that belongs to no distribution.
 OWN_FILES = "the function's own files"
 
 
-IN_RUNTIME = "which the runtime has"
+# The reason to leave out a whole distribution.
+IN_RUNTIME = "provided by the runtime"
 
 
 class Part(NamedTuple):
-    """A part of a ZIP, unzipped and in bytes: a package, or the function's own files.
+    """A part of a ZIP: a distribution or the function's own files, and its unzipped bytes.
 
-    `savings` are what could go, by the pattern for `exclude`, or the reason for all of it.
+    `savings` maps a pattern for `exclude`, or `IN_RUNTIME`, to the bytes that it would save.
     """
 
     name: str
@@ -32,19 +33,19 @@ class Part(NamedTuple):
     savings: dict[str, int]
 
     def __str__(self) -> str:
-        """Return it as one line."""
-        saved = "".join(f"; {megabytes(s)} of it {what}" for what, s in self.savings.items())
-        return f"{self.name}: {megabytes(self.size)}{saved}"
+        """Return the part as one line."""
+        savings = "".join(f"; {megabytes(s)} of it {why}" for why, s in self.savings.items())
+        return f"{self.name}: {megabytes(self.size)}{savings}"
 
 
 PATTERNS = ("tests/", "test/", "docs/", "doc/", "*.pyi")
 
 
 def parts(path: Path, own: Iterable[Origin]) -> list[Part]:
-    """Return what is in the ZIP at `path`, the largest first; `own` are the function's own files.
+    """Return the parts of the ZIP at `path`, the largest first; `own` are the function's own files.
 
-    A file belongs to the distribution whose RECORD has it. Where no RECORD is in the ZIP, and for
-    what was carried along from an image, the first part of its name stands for it.
+    A file belongs to the distribution whose RECORD lists it. A file in no RECORD, such as a library
+    from an image, belongs to a part with the name of its top folder.
     """
     archive = ZipReader(path)
     owners = dict(_owners(archive)) | {origin.file.path: OWN_FILES for origin in own}
@@ -53,15 +54,15 @@ def parts(path: Path, own: Iterable[Origin]) -> list[Part]:
     for member in archive.members:
         name = owners.get(member.name) or member.name.partition("/")[0]
         sizes[name] = sizes.get(name, 0) + member.size
-        what = _saving(member.name, name) if name != OWN_FILES else None
-        if what and member.size:
-            some = savings.setdefault(name, {})
-            some[what] = some.get(what, 0) + member.size
-    found = [
-        Part(name, size, dict(sorted(savings.get(name, {}).items(), key=lambda some: -some[1])))
+        why = _saving(member.name, name) if name != OWN_FILES else None
+        if why and member.size:
+            by_reason = savings.setdefault(name, {})
+            by_reason[why] = by_reason.get(why, 0) + member.size
+    unsorted = [
+        Part(name, size, dict(sorted(savings.get(name, {}).items(), key=lambda saving: -saving[1])))
         for name, size in sizes.items()
     ]
-    return sorted(found, key=lambda part: (-part.size, part.name))
+    return sorted(unsorted, key=lambda part: (-part.size, part.name))
 
 
 def _owners(archive: ZipReader) -> Iterator[tuple[str, str]]:
@@ -75,7 +76,7 @@ def _owners(archive: ZipReader) -> Iterator[tuple[str, str]]:
 
 
 def _saving(path: str, owner: str) -> str | None:
-    """Return why a file of a package could be left out; None if it could not."""
+    """Return the pattern or the reason by which a file could be left out; None to keep it."""
     if owner.partition(" ")[0].lower() in _IN_RUNTIME:
         return IN_RUNTIME
     *folders, name = path.lower().split("/")

@@ -11,20 +11,21 @@ _METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
 
 
 def metadata(archive: ZipReader) -> dict[str, Message]:
-    """Return the core metadata of each distribution in a ZIP, by its normal name."""
-    found = {}
+    """Return the core metadata of each distribution in a ZIP, by its normalised name."""
+    messages = {}
     for member in archive.members:
         if _METADATA.fullmatch(member.name):
             text = (archive.content(member) or b"").decode("utf-8", "replace")
             message = HeaderParser().parsestr(text, headersonly=True)
-            found[canonical_name(message.get("Name", ""))] = message
-    return found
+            messages[canonical_name(message.get("Name", ""))] = message
+    return messages
 
 
 def version(pin: list[str], message: Message | None) -> str:
-    """Return the version of a pinned distribution; empty if it was pinned by address and has none.
+    """Return the version of a pinned distribution; empty if it is unknown.
 
-    `pin` is its row in a recipe: the version, or `@` and an address, and then its hashes.
+    `pin` is its row in a recipe: the version, or `@` and an address, and then its hashes. Pinned by
+    address, the distribution has the version of its metadata, if there is any.
     """
     if not pin[0].startswith("@"):
         return pin[0]
@@ -32,9 +33,9 @@ def version(pin: list[str], message: Message | None) -> str:
 
 
 def licences(message: Message) -> tuple[str, list[str]]:
-    """Return the licence as an expression by PEP 639, or else as names.
+    """Return the licence as an expression (PEP 639), or else as names.
 
-    The names are those of the classifiers, or the older free text if it is of one line.
+    The names come from the classifiers, or from the older free text if it is a single line.
     """
     if expression := message.get("License-Expression"):
         return str(expression), []

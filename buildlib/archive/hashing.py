@@ -1,4 +1,4 @@
-"""Write and read large files, and hash them beside it."""
+"""Hash large files while they are written or read."""
 
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,12 +7,12 @@ from pathlib import Path
 
 import deflate
 
-# Bytes at a time: enough to be worth a thread's while.
+# Bytes per chunk: large enough to hash in another thread.
 CHUNK = 1 << 20
 
 
 class _Digest:
-    """A sha256 that a thread of `pool` makes."""
+    """A sha256 that a thread of `pool` computes."""
 
     def __init__(self, pool: ThreadPoolExecutor) -> None:
         self._digest = hashlib.sha256()
@@ -20,15 +20,15 @@ class _Digest:
         self._job: Future[None] | None = None
 
     def update(self, data: bytes) -> None:
-        """Hash what comes next; all that came before is hashed on return."""
+        """Hash a chunk, after waiting until the previous chunk is hashed."""
         self._wait()
-        if len(data) < CHUNK:  # sooner done than handed over
+        if len(data) < CHUNK:  # faster than another thread
             self._digest.update(data)
         else:
             self._job = self._pool.submit(self._digest.update, data)
 
     def hexdigest(self) -> str:
-        """Return the hex sha256 of all that came."""
+        """Return the hex sha256 of all chunks."""
         self._wait()
         return self._digest.hexdigest()
 
@@ -48,25 +48,25 @@ def crc32(path: Path) -> int:
 
 
 class HashingWriter:
-    """A stream that hashes and counts what goes through it."""
+    """A stream that hashes and counts the bytes written to it."""
 
     def __init__(self, stream: RawIOBase, pool: ThreadPoolExecutor) -> None:
         self.size = 0
         self._stream = stream
         self._digest = _Digest(pool)
         self._pending: list[bytes] = []
-        self._waiting = 0
+        self._pending_size = 0
 
     def write(self, data: bytes) -> None:
-        """Write, at some time before `finish`."""
+        """Write data, at the latest in `finish`."""
         self._pending.append(data)
-        self._waiting += len(data)
+        self._pending_size += len(data)
         self.size += len(data)
-        if self._waiting >= CHUNK:
+        if self._pending_size >= CHUNK:
             self._flush()
 
     def finish(self) -> str:
-        """Write all that waits, and return the hex sha256 of everything."""
+        """Write all pending data, and return the hex sha256 of the whole stream."""
         self._flush()
         return self._digest.hexdigest()
 
@@ -77,4 +77,4 @@ class HashingWriter:
         while rest:
             rest = rest[self._stream.write(rest) :]
         self._pending.clear()
-        self._waiting = 0
+        self._pending_size = 0

@@ -1,6 +1,6 @@
-"""The headers of a ZIP, from PKWARE's APPNOTE.TXT 6.3.10; sections are named where they apply.
+"""The headers of a ZIP. The section numbers are those of PKWARE's APPNOTE.TXT 6.3.10.
 
-Headers are made from contents and constants, never from a file's metadata.
+A header consists of constants and facts of the content, never of a file's metadata.
 """
 
 import struct
@@ -47,7 +47,7 @@ def _common(name: bytes, member: CompressedMember, *, zip64: bool) -> tuple[int,
 
 
 def local_header(name: bytes, member: CompressedMember) -> bytes:
-    """4.3.7; 4.5.3: the local header has both sizes in its ZIP64 field, or none."""
+    """Return a local header (4.3.7), with both sizes in its ZIP64 field (4.5.3) or neither."""
     sizes = (member.compressed_size, member.size)
     extra = b""
     if zip64 := max(sizes) >= MAX32:
@@ -59,7 +59,7 @@ def local_header(name: bytes, member: CompressedMember) -> bytes:
 
 
 def central_header(name: bytes, member: CompressedMember, offset: int) -> bytes:
-    """4.3.12; 4.5.3: the ZIP64 field has only what does not fit, in this order."""
+    """Return a central header (4.3.12), with only oversized values in its ZIP64 field (4.5.3)."""
     values = (member.size, member.compressed_size, offset)
     large = [value for value in values if value >= MAX32]
     extra = struct.pack(f"<HH{len(large)}Q", 1, 8 * len(large), *large) if large else b""
@@ -74,7 +74,7 @@ def central_header(name: bytes, member: CompressedMember, offset: int) -> bytes:
 
 
 def end_of_archive(count: int, size: int, offset: int) -> bytes:
-    """4.3.16, after 4.3.14 and 4.3.15 where a value does not fit."""
+    """Return the end record (4.3.16), after the ZIP64 records (4.3.14, 4.3.15) if needed."""
     zip64 = b""
     if count >= MAX16 or size >= MAX32 or offset >= MAX32:
         made_by = _UNIX | _VERSION_ZIP64

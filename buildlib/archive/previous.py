@@ -1,9 +1,9 @@
-"""Take over the members of an earlier ZIP of ours, as many at a time as stay together.
+"""Copy unchanged members from the previous ZIP of a variant, in runs as long as possible.
 
-They come with their headers, as they are; only where they start is said anew. The earlier ZIP is
-read once, from its start to its end, and its CRC-32 is made on the way: nothing of it counts that
-is not what was written there. Damage is what has to be noticed, as a ZIP does it for its members; a
-second sha256 takes as long as all the rest of an edit.
+Members are copied with their headers; only their offsets change. The previous ZIP is read once from
+start to end, and its CRC-32 is computed on the way. If the CRC-32 differs, the copy is discarded.
+CRC-32 is enough to detect corruption, and a ZIP protects its members with no more; a second sha256
+would double the cost of an edit.
 """
 
 import os
@@ -18,11 +18,12 @@ import deflate
 from buildlib.archive.hashing import CHUNK, HashingWriter
 from buildlib.errors import ArchiveError
 
-# APPNOTE 4.3.16, and of 4.3.12 the size of the content, the lengths of the name and of the extra
-# field, and the offset of the local header: where they are in a central header; the name is next.
+# APPNOTE 4.3.16.
 _END = struct.Struct("<4s4H2LH")
 
 
+# APPNOTE 4.3.12: the positions in a central header of the uncompressed size, of the lengths of name
+# and extra field, of the offset of the local header, and of the name.
 _SIZE, _LENGTH, _OFFSET, _NAME = 24, 28, 42, 46
 
 
@@ -33,7 +34,7 @@ _MAX32 = 0xFFFFFFFF
 
 
 class PreviousZip(NamedTuple):
-    """An earlier ZIP, without ZIP64: its CRC-32, and the members that are not wanted."""
+    """A previous ZIP, without ZIP64: its path, its CRC-32, and the members not to copy."""
 
     path: Path
     crc: int
@@ -41,12 +42,12 @@ class PreviousZip(NamedTuple):
 
 
 class PreviousMembers:
-    """The members of a base, to be copied in their order.
+    """The members of a previous ZIP, to copy in their order.
 
-    `count` and `unzipped` are the number and the size in bytes of those that were copied.
+    `count` and `unzipped` are the number and the unzipped bytes of the members copied so far.
 
     Raises:
-        ArchiveError: it cannot be read.
+        ArchiveError: the previous ZIP is corrupt, or uses ZIP64.
 
     """
 
@@ -55,16 +56,16 @@ class PreviousMembers:
         self._base, self._stream, self._crc = base, stream, 0
         self._omitted = {name.encode() for name in base.omitted}
         self._names: list[bytes] = []
-        self._headers: list[int] = []  # where they are in the central directory
-        self._read = 0  # up to which byte the base was read
-        self._next = 0  # which member comes next
-        self._start = 0  # of the central directory
+        self._headers: list[int] = []  # their offsets in the central directory
+        self._read = 0  # the number of bytes read so far
+        self._next = 0  # the index of the next member
+        self._start = 0  # the offset of the central directory
         try:
-            self._take_apart()
-        except (struct.error, OSError):  # shorter than it should be
+            self._parse()
+        except (struct.error, OSError):  # truncated
             self._stop()
 
-    def _take_apart(self) -> None:
+    def _parse(self) -> None:
         self._stream.seek(-_END.size, os.SEEK_END)
         *_, count, size, self._start, _ = _END.unpack(self._stream.read())
         self._stream.seek(self._start)
@@ -84,7 +85,7 @@ class PreviousMembers:
             self._stop()
 
     def copy(self, output: HashingWriter, before: bytes | None = None) -> Iterator[bytes]:
-        """Copy the members before a name, or all the rest, and yield their central headers."""
+        """Copy the members before a name, or all remaining ones; yield their central headers."""
         end = len(self._names) if before is None else bisect_left(self._names, before)
         while self._next < end:
             if self._names[self._next] in self._omitted:
@@ -93,23 +94,23 @@ class PreviousMembers:
             first = self._next
             while self._next < end and self._names[self._next] not in self._omitted:
                 self._next += 1
-            yield self._run(first, self._next, output)
+            yield self._copy_run(first, self._next, output)
 
-    def _run(self, first: int, last: int, output: HashingWriter) -> bytes:
-        """Copy members that stay together, and return their central headers."""
+    def _copy_run(self, first: int, last: int, output: HashingWriter) -> bytes:
+        """Copy a run of adjacent members, and return their central headers."""
         start = self._offset(first)
-        moved = output.size - start
+        shift = output.size - start
         headers = bytearray(self._directory[self._headers[first] : self._headers[last]])
-        origin = self._headers[first]
-        for at in self._headers[first:last]:
-            self.unzipped += _UINT32.unpack_from(headers, at - origin + _SIZE)[0]
-            offset = _UINT32.unpack_from(headers, at - origin + _OFFSET)[0]
-            if not 0 <= offset + moved < _MAX32:
+        for position in self._headers[first:last]:
+            at = position - self._headers[first]
+            self.unzipped += _UINT32.unpack_from(headers, at + _SIZE)[0]
+            offset = _UINT32.unpack_from(headers, at + _OFFSET)[0]
+            if not 0 <= offset + shift < _MAX32:
                 self._stop()
-            _UINT32.pack_into(headers, at - origin + _OFFSET, offset + moved)
+            _UINT32.pack_into(headers, at + _OFFSET, offset + shift)
         self.count += last - first
         for _ in self._chunks(start):
-            pass  # only for the sum
+            pass  # only for the CRC
         for chunk in self._chunks(self._offset(last)):
             output.write(chunk)
         return bytes(headers)
@@ -127,10 +128,10 @@ class PreviousMembers:
             yield chunk
 
     def check(self) -> None:
-        """Read what is left, and check that all of it is what was written.
+        """Read the remaining bytes, and check the CRC-32 of the whole file.
 
         Raises:
-            ArchiveError: it is not.
+            ArchiveError: the CRC-32 differs.
 
         """
         for _ in self._chunks(self._start):
@@ -139,5 +140,5 @@ class PreviousMembers:
             self._stop()
 
     def _stop(self) -> NoReturn:
-        msg = f"{self._base.path}: not what was written there, or ZIP64"
+        msg = f"{self._base.path}: changed since it was written, or uses ZIP64"
         raise ArchiveError(msg, "changed")

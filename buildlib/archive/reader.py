@@ -1,7 +1,7 @@
-"""Read a ZIP with all that its headers say, by PKWARE's APPNOTE 6.3.10.
+"""Read a ZIP with all fields of its headers. Section numbers are those of PKWARE's APPNOTE 6.3.10.
 
-Both headers of every member are read from the bytes, so that nothing is hidden that other readers
-of ZIPs would pass over.
+Both headers of every member are parsed, so that a difference in a field that other readers ignore
+is visible, too.
 """
 
 import struct
@@ -39,7 +39,7 @@ _SYSTEMS = {0: "MS-DOS", 3: "Unix", 10: "NTFS", 19: "macOS"}
 
 
 class Member(NamedTuple):
-    """A member: its fields as they are shown, and where its data is."""
+    """A member: the text of each field, and the position of its data."""
 
     name: str
     fields: dict[str, str]
@@ -53,7 +53,7 @@ class ZipReader:
     """The bytes of a ZIP, with its members in the order of the central directory.
 
     Raises:
-        ArchiveError: it is no ZIP, or is damaged, encrypted or of several parts.
+        ArchiveError: the file is not a ZIP, or is corrupt, encrypted or split.
 
     """
 
@@ -68,23 +68,23 @@ class ZipReader:
         try:
             self.members = list(self._members())
         except (struct.error, IndexError):
-            self._stop("it is cut or damaged")
+            self._stop("truncated or corrupt")
 
     def _stop(self, why: str) -> NoReturn:
-        msg = f"{self.path}: not a ZIP that can be read here: {why}"
+        msg = f"{self.path}: not a readable ZIP: {why}"
         raise ArchiveError(msg, "zip") from None
 
     def _end(self) -> tuple[int, int, int]:
-        """Return the number of members, and where the central directory starts and should end."""
+        """Return the number of members, and the start and the end of the central directory."""
         at = self.data.rfind(b"PK\5\6")
         if at < 0:
-            self._stop("it has no end record (4.3.16)")
+            self._stop("no end record (4.3.16)")
         _, disk, start_disk, _, count, size, offset, length = _END.unpack_from(self.data, at)
         if disk or start_disk:
-            self._stop("it is one of several parts")
+            self._stop("split into several parts")
         comment = self.data[at + _END.size :]
         if len(comment) != length:
-            self._stop("it goes on after its end")
+            self._stop("data after the end record")
         self.fields["comment"] = repr(comment)
         self.fields["ZIP64"] = "no"
         end = at
@@ -92,11 +92,11 @@ class ZipReader:
             _, _, end, _ = _ZIP64_LOCATOR.unpack_from(self.data, at - _ZIP64_LOCATOR.size)
             record = _ZIP64_END.unpack_from(self.data, end)
             if record[0] != b"PK\6\6":
-                self._stop("its ZIP64 record (4.3.14) is not where it says")
+                self._stop("no ZIP64 end record (4.3.14) at its offset")
             count, size, offset = record[7:10]
             self.fields["ZIP64"] = f"version {record[2] & 0xFF}, needs {record[3]}"
         if offset + size > end:
-            self._stop("its central directory is not where it says")
+            self._stop("the central directory overlaps the end record")
         return count, offset, offset + size
 
     def _members(self) -> Iterator[Member]:
@@ -104,21 +104,21 @@ class ZipReader:
         for _ in range(count):
             header = _CENTRAL.unpack_from(self.data, at)
             if header[0] != b"PK\1\2":
-                self._stop("a header of its central directory (4.3.12) is missing")
+                self._stop("a header of the central directory (4.3.12) is missing")
             lengths = header[10:13]
             texts, at = self._cut(at + _CENTRAL.size, lengths)
             yield self._member(header, texts)
         if at != end:
-            self._stop("its central directory is longer than its members")
+            self._stop("the central directory has bytes after its last header")
 
     def _cut(self, at: int, lengths: Sequence[int]) -> tuple[list[bytes], int]:
-        found = []
+        parts = []
         for length in lengths:
-            found.append(self.data[at : at + length])
+            parts.append(self.data[at : at + length])
             at += length
         if at > len(self.data):
-            self._stop("it is cut or damaged")
-        return found, at
+            self._stop("truncated or corrupt")
+        return parts, at
 
     def _member(self, header: tuple[int, ...], texts: list[bytes]) -> Member:
         raw, extra, comment = texts
@@ -129,7 +129,7 @@ class ZipReader:
         size, compressed_size, offset = values
         local, start = self._local(offset, name)
         if start + compressed_size > len(self.data):
-            self._stop(f"the data of '{name}' is cut")
+            self._stop(f"the data of '{name}' is truncated")
         fields = {
             "name": raw.hex(" ") if not raw.isascii() else name,
             "mode": f"{external >> 16:07o}",
@@ -143,8 +143,8 @@ class ZipReader:
             "attributes": f"MS-DOS {external & _MAX16:#06x}, internal {internal:#06x}",
             "CRC-32": f"{crc:08x}",
         }
-        # What the local header should say too; sizes are 0 there if a data descriptor follows.
-        same = {
+        # Sizes are left out, because they are 0 in the local header if a data descriptor follows.
+        equal_in_local = {
             "name": raw == local[1],
             "flags": flags == local[0][2],
             "method": method == local[0][3],
@@ -152,30 +152,31 @@ class ZipReader:
             "version needed": needed == local[0][1],
         }
         names = ("name", "flags", "method", "time", "version needed")
-        shown = dict(zip(names, (
+        local_texts = dict(zip(names, (
             repr(local[1]), f"{local[0][2]:#06x}", str(local[0][3]),
             _time(local[0][5], local[0][4]), str((local[0][1] & 0xFF) / 10),
         ), strict=True))  # fmt: skip
-        for field, equal in same.items():
-            fields[f"{field} in the local header"] = "the same" if equal else shown[field]
+        for field, is_equal in equal_in_local.items():
+            text = "the same" if is_equal else local_texts[field]
+            fields[f"{field} in the local header"] = text
         fields["extra in the local header"] = local[2].hex() or "none"
         return Member(name, fields, start, compressed_size, size, method)
 
     def _local(self, offset: int, name: str) -> tuple[tuple[tuple[int, ...], bytes, bytes], int]:
         header = _LOCAL.unpack_from(self.data, offset)
         if header[0] != b"PK\3\4":
-            self._stop(f"the local header (4.3.7) of '{name}' is not where it says")
+            self._stop(f"no local header (4.3.7) of '{name}' at its offset")
         (raw, extra), start = self._cut(offset + _LOCAL.size, header[9:11])
         if header[2] & _ENCRYPTED:
             self._stop(f"'{name}' is encrypted")
         return (header, raw, extra), start
 
     def compressed(self, member: Member) -> bytes:
-        """Return the data of a member as it stands in the archive."""
+        """Return the data of a member as stored in the archive."""
         return self.data[member.start : member.start + member.compressed_size]
 
     def content(self, member: Member) -> bytes | None:
-        """Return the content of a member; None if its method is none that is known here."""
+        """Return the content of a member; None if its compression method is not supported."""
         data = self.compressed(member)
         if member.method == _STORED:
             return data
@@ -185,14 +186,14 @@ class ZipReader:
         try:
             content = inflate.decompress(data, member.size + 1)
         except zlib.error as error:
-            self._stop(f"the data of '{member.name}' is damaged ({error})")
+            self._stop(f"the data of '{member.name}' is corrupt ({error})")
         if len(content) != member.size:
-            self._stop(f"the data of '{member.name}' has not the size that it should")
+            self._stop(f"the data of '{member.name}' does not have the size in its header")
         return content
 
 
 def _zip64(extra: bytes, values: Sequence[int]) -> list[int]:
-    """Return the sizes and the offset, from the ZIP64 field where they do not fit (4.5.3)."""
+    """Return the sizes and the offset, taken from the ZIP64 field if oversized (4.5.3)."""
     large = b""
     at = 0
     while at + 4 <= len(extra):
@@ -200,14 +201,14 @@ def _zip64(extra: bytes, values: Sequence[int]) -> list[int]:
         if kind == 1:
             large = extra[at + 4 : at + 4 + length]
         at += 4 + length
-    found = []
+    resolved = []
     for value in values:
         if value == _MAX32 and large:
-            found.append(int.from_bytes(large[:8], "little"))
+            resolved.append(int.from_bytes(large[:8], "little"))
             large = large[8:]
         else:
-            found.append(value)
-    return found
+            resolved.append(value)
+    return resolved
 
 
 def _time(date: int, time: int) -> str:

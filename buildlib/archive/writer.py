@@ -1,7 +1,7 @@
-"""Write a ZIP whose bytes are decided by its members alone.
+"""Write a ZIP whose bytes depend on the names and contents of its members alone.
 
-Written from PKWARE's APPNOTE.TXT 6.3.10; the sections are named where they apply. Members are made
-from their contents and constants, never from a file's metadata.
+It follows PKWARE's APPNOTE.TXT 6.3.10. Headers consist of constants and facts of the content, never
+of a file's metadata.
 """
 
 import contextlib
@@ -22,12 +22,13 @@ from buildlib.model import CompressedMember, Written
 def write(
     path: Path, members: Iterable[tuple[str, CompressedMember]], base: PreviousZip | None = None
 ) -> Written:
-    """Write the members, each with its name, in the order of their names' UTF-8 bytes.
+    """Write the members, each with its name, sorted by the UTF-8 bytes of the names.
 
-    Those of `base` that it does not omit are taken over; together they need no ZIP64.
+    The members of `base` that it does not omit are copied; with them the ZIP must not need ZIP64.
 
     Raises:
-        ArchiveError: the data of a member, or the base, is not what it was said to be.
+        StagedFileError: a file changed since it was staged.
+        ArchiveError: the base changed since it was written.
 
     """
     entries = sorted((name.encode(), member) for name, member in members)
@@ -36,20 +37,20 @@ def write(
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor())
         output = HashingWriter(stack.enter_context(path.open("wb", buffering=0)), pool)
-        sources, earlier = _Sources(stack), None
+        sources, previous = _Sources(stack), None
         if base:
-            opened = stack.enter_context(base.path.open("rb", buffering=0))
-            earlier = PreviousMembers(base, opened)
+            stream = stack.enter_context(base.path.open("rb", buffering=0))
+            previous = PreviousMembers(base, stream)
         for name, member in entries:
-            if earlier:
-                central += earlier.copy(output, before=name)
+            if previous:
+                central += previous.copy(output, before=name)
             central.append(central_header(name, member, output.size))
             output.write(local_header(name, member))
             sources.copy(name, member, output)
-        if earlier:
-            central += earlier.copy(output)
-            earlier.check()
-            count, unzipped = count + earlier.count, unzipped + earlier.unzipped
+        if previous:
+            central += previous.copy(output)
+            previous.check()
+            count, unzipped = count + previous.count, unzipped + previous.unzipped
         start = output.size
         output.write(b"".join(central))
         output.write(end_of_archive(count, output.size - start, start))
@@ -57,7 +58,7 @@ def write(
 
 
 class _Sources:
-    """The files that the data of members is in, each opened once."""
+    """The files with the data of members; each is opened once."""
 
     def __init__(self, stack: contextlib.ExitStack) -> None:
         self._stack = stack
@@ -66,7 +67,7 @@ class _Sources:
     def copy(self, name: bytes, member: CompressedMember, output: HashingWriter) -> None:
         """Copy the data of a member."""
         if not member.offset and member.compressed_size == member.size:
-            with open(member.pack, "rb") as own:  # stored straight from its own file
+            with open(member.pack, "rb") as own:  # a stored member, directly from its own file
                 _copy(own, name, member, output)
             return
         pack = self._packs.get(member.pack)

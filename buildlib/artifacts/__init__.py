@@ -1,1 +1,1 @@
-"""A ZIP to `dist/`, whose files never disagree."""
+"""The files in `dist/`, which never disagree."""

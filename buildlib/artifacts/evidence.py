@@ -1,8 +1,7 @@
-"""What is in a ZIP, and what it was made from: a bill of materials and a statement of provenance.
+"""The evidence of a ZIP: a bill of materials and a statement of provenance.
 
-Both are made of the ZIP and of the recipe of its key, and of nothing else - no clock, no host, no
-chance - so that whoever has the same ZIP from the same inputs has the same evidence, also when the
-ZIP comes from a store.
+Both depend on the ZIP and its recipe alone, not on a clock, a host or chance. So the same inputs
+give the same evidence, even if the ZIP comes from a store.
 
 Sources: CycloneDX 1.6 (ECMA-424), package URLs (ECMA-427), in-toto Statement v1, SLSA provenance
 v1.
@@ -28,7 +27,7 @@ from buildlib.uv.redact import without_credentials
 _TOOL = f"pkg:pypi/doit-lambda-zip@{__version__}"
 
 
-# The type of the build, which says how to read its parameters: docs/reference/checks.md does.
+# The type of the build; docs/reference/checks.md documents its parameters.
 _BUILD_TYPE = f"urn:doit-lambda-zip:byte-contract:{contract.CONTRACT}"
 
 
@@ -38,7 +37,7 @@ Json = dict[str, Any]
 def make(
     layout: Layout, variant: Variant, inputs: Recipe, written: Written, path: Path
 ) -> dict[Path, bytes]:
-    """Return the files that say what the ZIP at `path` is and was made from, by their paths."""
+    """Return the content of both files for the ZIP at `path`, by their paths."""
     bom, provenance = layout.evidence(variant.id)
     subject = layout.relative(layout.zip(variant.id))
     return {
@@ -91,7 +90,7 @@ def _bom(variant: Variant, inputs: Recipe, written: Written, archive: ZipReader)
 
 
 def _serial(bom: Json) -> str:
-    """Return a UUID (RFC 9562, version 8) of the contents, among which is the ZIP's sha256."""
+    """Return a UUID (RFC 9562, version 8) of the document, which includes the ZIP's sha256."""
     h = hashlib.sha256(_text(bom)).hexdigest()
     return f"urn:uuid:{h[:8]}-{h[8:12]}-8{h[13:16]}-8{h[17:20]}-{h[20:32]}"
 
@@ -107,19 +106,19 @@ def _component(name: str, pin: list[str], metadata: Message | None) -> Json:
     version = distributions.version(pin, metadata)
     if version:
         component["version"] = version
-    listed = [{"alg": "SHA-256", "content": value.removeprefix("sha256:")} for value in hashes]
-    if len(listed) == 1:
-        component["hashes"] = listed
+    allowed = [{"alg": "SHA-256", "content": value.removeprefix("sha256:")} for value in hashes]
+    if len(allowed) == 1:
+        component["hashes"] = allowed
     if licences := _licences(metadata) if metadata else []:
         component["licenses"] = licences
     component["purl"] = url
-    if len(listed) > 1:
+    if len(allowed) > 1:
         component["externalReferences"] = [
             {
                 "type": "distribution",
                 "url": url,
                 "comment": "the files that the lock allows; the best for the runtime is installed",
-                "hashes": listed,
+                "hashes": allowed,
             }
         ]
     return component
@@ -143,7 +142,7 @@ def _licences(metadata: Message) -> list[Json]:
 
 
 def _libraries(variant: Variant, archive: ZipReader) -> Iterator[Json]:
-    """Yield the files that were carried along from the image."""
+    """Yield the components for the files that were copied from the image."""
     docker = variant.function.docker
     names = {f"lib/{path.rpartition('/')[2]}" for path in docker.libraries} if docker else set()
     for member in archive.members:
@@ -159,8 +158,8 @@ def _libraries(variant: Variant, archive: ZipReader) -> Iterator[Json]:
 
 def _provenance(variant: Variant, inputs: Recipe, written: Written, subject: str) -> Json:
     environment = inputs["environment"]
-    outer = {key: value for key, value in inputs.items() if key not in {"environment", "files"}}
-    inner = {key: value for key, value in environment.items() if key != "packages"}
+    options = {key: value for key, value in inputs.items() if key not in {"environment", "files"}}
+    target = {key: value for key, value in environment.items() if key != "packages"}
     encoder = inputs["encoder"].split(" ")
     tools = {"doit-lambda-zip": __version__}
     if len(encoder) > 1:
@@ -172,8 +171,8 @@ def _provenance(variant: Variant, inputs: Recipe, written: Written, subject: str
         "predicate": {
             "buildDefinition": {
                 "buildType": _BUILD_TYPE,
-                "externalParameters": {"lambda": variant.function.name, **outer},
-                "internalParameters": {"key": recipe.key(inputs), "environment": inner},
+                "externalParameters": {"lambda": variant.function.name, **options},
+                "internalParameters": {"key": recipe.key(inputs), "environment": target},
                 "resolvedDependencies": [
                     *(_package(name, pin) for name, pin in environment["packages"].items()),
                     *(

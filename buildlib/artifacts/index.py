@@ -1,8 +1,9 @@
 """`dist/`: the ZIPs, their checksums, their evidence and the index, which never disagree.
 
-A ZIP changes together with its checksum, its evidence and its entry in the index, under one lock:
-first what described the old one goes, then the new one comes, then its description. Whoever is
-killed between two of these steps leaves a ZIP without a description, never one with a wrong one.
+A ZIP changes together with its description (its checksum, its evidence and its entry in the index),
+under one lock: first the old description is removed, then the new ZIP replaces the old one, then
+the new description is written. A process that is killed between two of these steps leaves a ZIP
+without a description, never one with a wrong one.
 """
 
 import base64
@@ -23,7 +24,7 @@ Entry = dict[str, Any]
 
 
 def read(layout: Layout) -> dict[str, Entry]:
-    """Return the index; it is empty if there is none."""
+    """Return the index; empty if the file is missing or corrupt."""
     index = atomic.read_json(layout.index)
     return index if isinstance(index, dict) else {}
 
@@ -51,18 +52,18 @@ def publish(
     new: Path | None = None,
     evidence: Mapping[Path, bytes] = MappingProxyType({}),
 ) -> None:
-    """Put the file `new` in the place of a variant's ZIP, and describe it.
+    """Replace the ZIP of a variant by the file `new`, and write its description.
 
-    Without `new`, only the description of the ZIP that is there is made again. `evidence` are the
-    contents of `layout.evidence`; what is there and not among them goes.
+    Without `new`, the ZIP stays, and only its description is written. `evidence` maps the paths of
+    `layout.evidence` to contents; a file that is not among them is removed.
     """
     with locks.locked(layout.lock("dist")):
         index = read(layout)
-        changed = entry(layout, variant, written)
+        new_entry = entry(layout, variant, written)
         for path in layout.evidence(variant.id):
             if path not in evidence or not _has(path, evidence[path]):
                 path.unlink(missing_ok=True)
-        if index.get(variant.id) != changed:
+        if index.get(variant.id) != new_entry:
             if index.pop(variant.id, None) is not None:
                 _write(layout, index)
             layout.checksum(variant.id).unlink(missing_ok=True)
@@ -72,14 +73,14 @@ def publish(
         for path, content in evidence.items():
             if not _has(path, content):
                 atomic.write(path, content)
-        if index.get(variant.id) != changed:
-            index[variant.id] = changed
+        if index.get(variant.id) != new_entry:
+            index[variant.id] = new_entry
             _write(layout, index)
 
 
 @contextlib.contextmanager
 def new_zip(layout: Layout, variant_id: str) -> Iterator[Path]:
-    """Give the path at which a ZIP is written before `publish`; what is left there goes."""
+    """Yield the path for a new ZIP until `publish`, and remove a file that remains there."""
     temporary = layout.new_zip(variant_id)
     temporary.parent.mkdir(exist_ok=True)
     try:
@@ -89,12 +90,12 @@ def new_zip(layout: Layout, variant_id: str) -> Iterator[Path]:
 
 
 def is_listed(layout: Layout, variant: Variant, written: Written, index: dict[str, Entry]) -> bool:
-    """Tell whether the index says of a ZIP what it is."""
+    """Tell whether the index has the right entry for a ZIP."""
     return index.get(variant.id) == entry(layout, variant, written)
 
 
 def has_checksum(layout: Layout, variant: Variant, written: Written) -> bool:
-    """Tell whether the checksum of a ZIP is the right one."""
+    """Tell whether the checksum file of a ZIP is up to date."""
     try:
         checksum = layout.checksum(variant.id).read_bytes()
     except OSError:
@@ -113,7 +114,7 @@ def withdraw(layout: Layout, variant_id: str, *, zip_too: bool = True) -> None:
         if zip_too:
             atomic.remove(layout.zip(variant_id))
     with contextlib.suppress(OSError):
-        layout.dist.rmdir()  # only once it is empty
+        layout.dist.rmdir()  # fails unless it is empty
 
 
 def _has(path: Path, content: bytes) -> bool:

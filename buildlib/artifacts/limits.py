@@ -1,7 +1,7 @@
-"""How large a ZIP is, whether Lambda takes it, and what in it could go.
+"""Check a ZIP against the size limits of Lambda and of the manifest.
 
-Source of the limits: "Lambda quotas" in the AWS Lambda developer guide. AWS counts in units of
-1,048,576 bytes, and so do we: 250 MB are 262,144,000 bytes.
+Source of the limits: "Lambda quotas" in the AWS Lambda developer guide. AWS's MB is 1,048,576
+bytes, and ours, too: 250 MB are 262,144,000 bytes.
 """
 
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from buildlib.model import Function, Origin, Variant, Written
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from buildlib.text import megabytes
 
-# From this part of a limit on, it is near.
+# A ZIP above this fraction of a limit gives a warning.
 _NEAR = 0.9
 
 
@@ -20,7 +20,7 @@ _SHOWN = 10
 
 
 def limit(function: Function) -> int:
-    """Return what the unzipped content of a function may have, in bytes."""
+    """Return the limit for the unzipped content of a function, in bytes."""
     return function.size_limit or UNZIPPED_LIMIT
 
 
@@ -30,37 +30,38 @@ def fits(variant: Variant, written: Written) -> bool:
 
 
 def check(variant: Variant, written: Written, path: Path, own: Iterable[Origin]) -> str | None:
-    """Return what to warn of, if the ZIP at `path` is near a limit or too large for an upload.
+    """Return a warning if the ZIP at `path` is near a limit, or too large for a direct upload.
 
     `own` are the function's own files.
 
     Raises:
-        SizeError: it is over the limit; with the largest packages, and what each would save.
+        SizeError: the ZIP exceeds its limit; with the largest packages, and the savings in each.
 
     """
     if not fits(variant, written):
         raise SizeError(_too_large(variant, written, path, own))
-    most, name = limit(variant.function), variant.id
+    upload_limit = f"Lambda's limit of {megabytes(ZIPPED_LIMIT)} for direct uploads"
     if written.size > ZIPPED_LIMIT:
         return (
-            f"{name}: {megabytes(written.size)} zipped; more than {megabytes(ZIPPED_LIMIT)} cannot "
-            "be uploaded directly, only through S3 (s3_bucket and s3_key in Terraform)"
+            f"{variant.id}: {megabytes(written.size)} zipped, over {upload_limit}; upload it "
+            "through S3 (s3_bucket and s3_key in Terraform)"
         )
-    if written.unzipped_size >= _NEAR * most:
+    if written.unzipped_size >= _NEAR * limit(variant.function):
         return (
-            f"{name}: {written.unzipped_size:,} bytes unzipped, of {most:,} that "
-            f"{_whose(variant.function)}; 'doit size' shows what is large"
+            f"{variant.id}: {written.unzipped_size:,} bytes unzipped, near "
+            f"{_limit_text(variant.function)}; 'doit size' shows the largest packages"
         )
     if written.size >= _NEAR * ZIPPED_LIMIT:
         return (
-            f"{name}: {megabytes(written.size)} zipped, of {megabytes(ZIPPED_LIMIT)} that can be "
-            "uploaded directly; 'doit size' shows what is large"
+            f"{variant.id}: {megabytes(written.size)} zipped, near {upload_limit}; "
+            "'doit size' shows the largest packages"
         )
     return None
 
 
-def _whose(function: Function) -> str:
-    return "its 'size_limit' allows" if function.size_limit else "Lambda takes"
+def _limit_text(function: Function) -> str:
+    owner = "its 'size_limit'" if function.size_limit else "Lambda's limit"
+    return f"{owner} of {limit(function):,}"
 
 
 def _too_large(variant: Variant, written: Written, path: Path, own: Iterable[Origin]) -> str:
@@ -69,21 +70,21 @@ def _too_large(variant: Variant, written: Written, path: Path, own: Iterable[Ori
     largest = contents.parts(path, own)
     function = variant.function
     over = written.unzipped_size - limit(function)
-    total: dict[str, int] = {}
+    savings: dict[str, int] = {}
     for part in largest:
-        for what, size in part.savings.items():
-            total[what] = total.get(what, 0) + size
-    patterns = [f'"{what}"' for what in total if what in contents.PATTERNS]
-    advice = "Leave packages out, or split the function."
+        for reason, size in part.savings.items():
+            savings[reason] = savings.get(reason, 0) + size
+    patterns = [f'"{reason}"' for reason in savings if reason in contents.PATTERNS]
+    advice = "Remove packages, or split the function."
     if patterns:
-        saved = sum(size for what, size in total.items() if what in contents.PATTERNS)
+        saved = sum(size for reason, size in savings.items() if reason in contents.PATTERNS)
         advice = f"'exclude: [{', '.join(patterns)}]' would save {megabytes(saved)}. {advice}"
-    if contents.IN_RUNTIME in total:
-        advice += " What the runtime has need not be in the requirements."
+    if contents.IN_RUNTIME in savings:
+        advice += " Packages that the runtime provides need not be in the requirements."
     return (
         f"lambda '{function.name}': {variant.id}.zip would have {written.unzipped_size:,} bytes "
-        f"unzipped, {over:,} more than the {limit(function):,} that {_whose(function)} (layers, "
-        "which count too, are not known here). The largest in it:\n"
+        f"unzipped, {over:,} more than {_limit_text(function)} (layers count, too, but are not "
+        "known here). Largest parts:\n"
         + "\n".join(f"  {part}" for part in largest[:_SHOWN])
         + f"\n{advice}"
     )

@@ -1,1 +1,1 @@
-"""What is remembered between runs; nothing here decides alone."""
+"""Caches that outlive a run; none of them decides alone."""

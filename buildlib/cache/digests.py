@@ -1,10 +1,10 @@
-"""sha256 of files, remembered as long as nothing can have changed them.
+"""sha256 of files, remembered until a file may have changed.
 
 Content decides, never the mtime alone: a remembered digest is used only while size, mtime, ctime
-and inode are all as they were. No program can set the ctime back, so an edit of the same size
-under the same mtime is seen. As in git's index, a file changed within the clock's grain before it
-was hashed may change again unseen, so its digest is not remembered. Where ctime is the time of
-creation (Windows), nothing is remembered.
+and inode are all the same. No program can set the ctime back, so an edit with the same size and
+mtime is detected. As in git's index, a file that changed within the clock's grain before it was
+hashed may change again undetected, so its digest is not remembered. Where ctime is the time of
+creation (Windows), no digest is remembered.
 """
 
 import functools
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from buildlib.files import atomic
 
-# Coarser than the timestamps of any file system in use (FAT: 2 s).
+# The coarsest timestamps of a file system in use: 2 s, of FAT.
 GRAIN_NS = 2_000_000_000
 
 
@@ -38,7 +38,7 @@ def sha256(path: str | Path) -> str:
 
 def measured(path: str | Path) -> tuple[str, int]:
     """Return the hex sha256 of a file's content, and its size in bytes."""
-    # Most files are small: one read for those, and no buffers in between.
+    # Unbuffered, because one read is enough for most files.
     with open(path, "rb", buffering=0) as stream:
         chunk = stream.read(_CHUNK)
         digest, size = hashlib.sha256(chunk), len(chunk)
@@ -50,68 +50,68 @@ def measured(path: str | Path) -> tuple[str, int]:
 
 
 def signature(status: os.stat_result) -> Signature:
-    """Return what is the same as long as a file is: size, mtime, ctime (ns), inode."""
+    """Return the size, mtime (ns), ctime (ns) and inode of a file, which any change alters."""
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 class Digests:
     """The digests of a repository's files, kept in one file between runs.
 
-    Paths are relative to the root, so the record may be restored elsewhere: there all inodes and
-    times differ, and the contents are hashed once.
+    Paths are relative to the root, so the file may be restored in another checkout. All inodes and
+    times differ there, so every content is hashed once.
     """
 
-    def __init__(self, root: Path, record: Path) -> None:
+    def __init__(self, root: Path, file: Path) -> None:
         self.root = root
-        self._record = record
+        self._file = file
         self._changed = False
         self._prefix = len(str(root)) + 1
         self._written: dict[str, tuple[str, Signature]] = {}
 
     @functools.cached_property
     def _known(self) -> dict[str, object]:
-        """What was remembered: read when it is needed, as nothing is where all is settled."""
-        value = atomic.read_json(self._record)
-        known = value.get("files") if isinstance(value, dict) else None
-        return known if isinstance(known, dict) and value.get("format") == _FORMAT else {}
+        """The remembered digests; read on demand, as a run without changes needs none."""
+        value = atomic.read_json(self._file)
+        entries = value.get("files") if isinstance(value, dict) else None
+        return entries if isinstance(entries, dict) and value.get("format") == _FORMAT else {}
 
     def of(self, path: str, status: os.stat_result) -> str:
-        """Return the hex sha256 of the file `path` (absolute), whose status was just read."""
+        """Return the hex sha256 of the file `path` (absolute) with the given, fresh status."""
         name = path[self._prefix :].replace(os.sep, "/")
-        known = self._known.get(name)
-        now = signature(status)
-        if self._written.get(path, ("", None))[1] == now:
+        entry = self._known.get(name)
+        current = signature(status)
+        if self._written.get(path, ("", None))[1] == current:
             return self._written[path][0]
-        if isinstance(known, list) and tuple(known[1:]) == now and CTIME_IS_CHANGE:
-            return str(known[0])
-        before = time.time_ns()
-        value = sha256(path)
-        if max(status.st_mtime_ns, status.st_ctime_ns) < before - GRAIN_NS:
-            self._known[name] = [value, *now]
+        if isinstance(entry, list) and tuple(entry[1:]) == current and CTIME_IS_CHANGE:
+            return str(entry[0])
+        started = time.time_ns()
+        digest = sha256(path)
+        if max(status.st_mtime_ns, status.st_ctime_ns) < started - GRAIN_NS:
+            self._known[name] = [digest, *current]
             self._changed = True
         elif self._known.pop(name, None):
             self._changed = True
-        return value
+        return digest
 
     def wrote(self, path: str, sha256: str) -> None:
-        """Take note of a file that this process has just written, until it ends.
+        """Remember the digest of a file that this process has just written, until the process ends.
 
-        Its digest need not be found out again, though the file is too young for `of` to keep it.
+        The file is too young for `of` to remember its digest.
         """
         self._written[path] = (sha256, signature(os.stat(path)))
 
     def forget(self) -> None:
-        """Forget everything, as what was remembered of a file turned out to be wrong."""
+        """Forget all digests, after one of them turned out to be wrong."""
         self._known.clear()
         self._written.clear()
         self._changed = True
 
     def save(self) -> None:
-        """Write the record if there is something new; a record that cannot be written is lost."""
+        """Write the digests if any changed; ignore errors, as the next run can hash again."""
         if not self._changed:
             return
         try:
-            atomic.write_json(self._record, {"format": _FORMAT, "files": self._known})
+            atomic.write_json(self._file, {"format": _FORMAT, "files": self._known})
         except OSError:
             return
         self._changed = False

@@ -1,8 +1,8 @@
-"""Variants that were seen to be finished, recognised by the status of their files alone.
+"""Finished variants, recognised by the status of their files without reading any content.
 
-When every step of a variant was found done by content, the status of all its inputs and outputs is
-kept as one fingerprint. As long as it is the same, nothing has to be read to know that nothing
-changed: the same trust, on the same terms, as in a remembered digest (see `digest`).
+When all steps of a variant are up to date by content, the status of its inputs and outputs is kept
+as one fingerprint. While the fingerprint stays the same, the variant is unchanged. A fingerprint
+trusts the status of a file on the same terms as a remembered digest does (see `digests`).
 """
 
 import hashlib
@@ -21,26 +21,26 @@ _FORMAT = 1
 class Fingerprints:
     """The finished variants of a repository, kept in one file between runs."""
 
-    def __init__(self, root: Path, record: Path) -> None:
+    def __init__(self, root: Path, file: Path) -> None:
         self._root = f"{root}{os.sep}"
-        self._record = record
+        self._file = file
         self._changed = False
         self._began = time.time_ns()
-        value = atomic.read_json(record)
-        known = value.get("variants") if isinstance(value, dict) else None
-        valid = isinstance(known, dict) and value.get("format") == _FORMAT
-        self._known: dict[str, list[object]] = known if valid and known else {}
+        value = atomic.read_json(file)
+        entries = value.get("variants") if isinstance(value, dict) else None
+        valid = isinstance(entries, dict) and value.get("format") == _FORMAT
+        self._known: dict[str, list[object]] = entries if valid and entries else {}
 
     def find(self, variant: Variant, constants: str, outputs: Iterable[str]) -> Written | None:
-        """Return what the ZIP of a variant is, if all is as it was when it was finished.
+        """Return the ZIP of a variant if no status changed since the variant was finished.
 
-        `constants` is all that decides beside files; `outputs` are the files that were made, by
-        their paths below the root.
+        `constants` are the inputs that are not files; `outputs` are the written files, by their
+        paths below the root.
         """
         try:
             fingerprint, written, requirements = self._known[variant.id]
-            found, *_ = self._fingerprint(variant, constants, outputs, requirements, written)  # type: ignore[arg-type]
-            return Written(*written) if found == fingerprint else None  # type: ignore[misc]
+            current, *_ = self._fingerprint(variant, constants, outputs, requirements, written)  # type: ignore[arg-type]
+            return Written(*written) if current == fingerprint else None  # type: ignore[misc]
         except (KeyError, ValueError, TypeError, OSError):
             return None
 
@@ -52,29 +52,28 @@ class Fingerprints:
         requirements: Iterable[str],
         written: Written,
     ) -> None:
-        """Note that a variant is finished, unless one of its files is too young to be trusted.
+        """Note that a variant is finished, unless the status of a file is too young to trust.
 
-        A run looks at inputs once: of those that changed since it began it has not seen the change.
+        A run reads its inputs once, so it may have missed a change since its start.
         """
         names = sorted(requirements)
         try:
-            fingerprint, newest, made = self._fingerprint(
+            fingerprint, newest_input, newest_output = self._fingerprint(
                 variant, constants, outputs, names, written
             )
         except OSError:
             return
-        is_old = (
-            newest < self._began - digests.GRAIN_NS and made < time.time_ns() - digests.GRAIN_NS
-        )
-        if digests.CTIME_IS_CHANGE and is_old:
+        inputs_are_old = newest_input < self._began - digests.GRAIN_NS
+        outputs_are_old = newest_output < time.time_ns() - digests.GRAIN_NS
+        if digests.CTIME_IS_CHANGE and inputs_are_old and outputs_are_old:
             self._known[variant.id] = [fingerprint, written, names]
             self._changed = True
 
     def save(self) -> None:
-        """Write the record if there is something new; one that cannot be written is lost."""
+        """Write the fingerprints if any changed; ignore errors, as they only save time."""
         if self._changed:
             try:
-                atomic.write_json(self._record, {"format": _FORMAT, "variants": self._known})
+                atomic.write_json(self._file, {"format": _FORMAT, "variants": self._known})
             except OSError:
                 return
             self._changed = False
@@ -87,26 +86,27 @@ class Fingerprints:
         requirements: Iterable[str],
         written: Iterable[object],
     ) -> tuple[str, int, int]:
-        """Return a digest of all, and when (ns) an input and an output changed last.
+        """Return the fingerprint, and the times (ns) of the newest input and the newest output.
 
-        All is the status of each file, what decides beside them, and what is said of the ZIP.
-        Folders count for the time only: what was removed or moved here is seen by them.
+        The fingerprint covers the status of each file, the constants and the facts of the ZIP. A
+        folder counts for the time only: it shows that a file was removed or moved.
         """
         function = variant.function
         paths = [*requirements, *([function.lock] if function.lock else [])]
-        seen = [(path, digests.signature(os.stat(self._root + path))) for path in paths]
+        input_files = [(path, digests.signature(os.stat(self._root + path))) for path in paths]
         folders: list[digests.Signature] = []
         for path in (function.source, *function.include):
-            seen += _tree(self._root, path, folders)
-        made = [(path, digests.signature(os.stat(self._root + path))) for path in outputs]
-        newest = _newest([*folders, *(status for _, status in seen)])
-        decided = repr((variant, constants, sorted(seen), made, [*written]))
-        fingerprint = hashlib.sha256(decided.encode(errors="surrogateescape")).hexdigest()
-        return fingerprint, newest, _newest(status for _, status in made)
+            input_files += _tree(self._root, path, folders)
+        output_files = [(path, digests.signature(os.stat(self._root + path))) for path in outputs]
+        newest_input = _newest([*folders, *(status for _, status in input_files)])
+        newest_output = _newest(status for _, status in output_files)
+        content = repr((variant, constants, sorted(input_files), output_files, [*written]))
+        fingerprint = hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()
+        return fingerprint, newest_input, newest_output
 
 
-def _newest(found: Iterable[digests.Signature]) -> int:
-    return max(max(mtime, ctime) for _, mtime, ctime, _ in found)
+def _newest(signatures: Iterable[digests.Signature]) -> int:
+    return max(max(mtime, ctime) for _, mtime, ctime, _ in signatures)
 
 
 def _tree(
@@ -114,10 +114,10 @@ def _tree(
 ) -> Iterator[tuple[str, digests.Signature]]:
     """Yield every file of a source that could be part of a function, with its status.
 
-    `folders` gets the status of each folder.
+    The status of each folder is appended to `folders`.
 
     Raises:
-        OSError: a link leads to what is passed over here.
+        OSError: the target of a link is skipped here, so its changes would go unnoticed.
 
     """
     if not os.path.isdir(root + top):
@@ -134,13 +134,13 @@ def _tree(
                     if entry.name not in walk.JUNK_FOLDERS:
                         stack.append(name)
                 elif not walk.is_junk(entry.name):
-                    # What a link points to is in the tree as well, and is seen there.
-                    if entry.is_symlink() and _is_passed_over(os.path.realpath(entry.path)):
-                        msg = f"{name}: its status does not tell of changes"
+                    # The target of a link is in the tree as well, and yielded there.
+                    if entry.is_symlink() and _is_skipped(os.path.realpath(entry.path)):
+                        msg = f"{name}: the status of this link does not show changes of its target"
                         raise OSError(msg)
                     yield name, digests.signature(entry.stat(follow_symlinks=False))
 
 
-def _is_passed_over(path: str) -> bool:
+def _is_skipped(path: str) -> bool:
     parts = path.split(os.sep)
     return walk.is_junk(parts[-1]) or not walk.JUNK_FOLDERS.isdisjoint(parts)

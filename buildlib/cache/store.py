@@ -1,9 +1,9 @@
-"""Finished ZIPs by the key of what they were made from.
+"""The store: finished ZIPs by their keys.
 
-Whoever goes back to earlier inputs, or starts from a clean checkout with the store of another,
-builds nothing: same key, same bytes. An entry is a ZIP and a record of its sha256, checked when it
-is taken; one that does not fit is dropped. Many processes and checkouts may share a store: entries
-come into place in one step, and an entry that vanishes meanwhile was never there.
+The same key gives the same bytes, so a return to earlier inputs is a cache hit, and so is a build
+in a clean checkout with another checkout's store. An entry is a ZIP and a file with its sha256. The
+ZIP is hashed when it is taken, and a corrupt entry is dropped. Many processes and checkouts may
+share a store: entries are renamed into place, and a read that loses an entry meanwhile is a miss.
 """
 
 import contextlib
@@ -17,15 +17,15 @@ from buildlib.cache import digests
 from buildlib.files import atomic
 from buildlib.model import Written
 
-# What a store may hold unless LAMBDA_ZIP_STORE_LIMIT says otherwise, in bytes.
+# The maximal size of a store in bytes, unless LAMBDA_ZIP_STORE_LIMIT sets another.
 LIMIT = 2 << 30
 
 
 class Store(NamedTuple):
-    """A folder of entries, the size in bytes that it may have, and whether others use it too.
+    """A folder of entries, its maximal size in bytes, and whether other checkouts share it.
 
-    Entries of a store of one's own are the same files as the ZIPs in dist/; to a shared one they
-    are copied, so that whoever changes a ZIP in place changes it for nobody else.
+    The ZIPs of a private store are hard links to the ZIPs in dist/. A shared store gets copies, so
+    a process that changes a ZIP in place changes it in no other checkout.
     """
 
     folder: Path
@@ -33,17 +33,17 @@ class Store(NamedTuple):
     shared: bool
 
     def find(self, key: str) -> Written | None:
-        """Return what the ZIP for a key is, without reading it; None if there is none."""
-        record = atomic.read_json(self._record(key))
+        """Return the size and sha256 of the ZIP for a key, without reading it; None for a miss."""
+        entry = atomic.read_json(self._entry(key))
         try:
-            written = Written(*record["written"])
-            whole = self._zip(key).stat().st_size == written.size
+            written = Written(*entry["written"])
+            is_complete = self._zip(key).stat().st_size == written.size
         except (OSError, KeyError, TypeError):
             return None
-        return written if whole else None
+        return written if is_complete else None
 
     def take(self, key: str, target: Path) -> Written | None:
-        """Put the ZIP for a key at `target`, if it is there and whole, and mark it as used."""
+        """Copy or link the ZIP for a key to `target` if it is intact, and mark it as used."""
         written = self.find(key)
         if written is None:
             return None
@@ -53,25 +53,25 @@ class Store(NamedTuple):
                 atomic.remove(target)
                 self.discard(key)
                 return None
-            os.utime(self._record(key))
+            os.utime(self._entry(key))
         except FileNotFoundError:  # evicted by another process meanwhile
             return written if target.exists() else None
         return written
 
     def put(self, key: str, path: Path, written: Written) -> None:
-        """Keep a ZIP. What cannot be kept, as on a full disk, is not: a store is only a help."""
+        """Add a ZIP; ignore errors, such as a full disk, as the store only saves time."""
         with contextlib.suppress(OSError):
             with atomic.replacing(self._zip(key)) as temporary:
                 self._copy(path, temporary)
-            atomic.write_json(self._record(key), {"written": written})
+            atomic.write_json(self._entry(key), {"written": written})
 
     def discard(self, key: str) -> None:
         """Remove the entry of a key."""
-        atomic.remove(self._record(key))
+        atomic.remove(self._entry(key))
         atomic.remove(self._zip(key))
 
     def evict(self) -> None:
-        """Remove the entries that were not used for longest, until the limit is kept."""
+        """Remove the least recently used entries until the store is within its limit."""
         entries = sorted(self._entries())
         size = sum(entry[1] for entry in entries)
         for _, length, key in entries:
@@ -81,23 +81,23 @@ class Store(NamedTuple):
             size -= length
 
     def is_full(self) -> bool:
-        """Tell whether the limit is exceeded."""
+        """Tell whether the store exceeds its limit."""
         return sum(size for _, size, _ in self._entries()) > self.limit
 
     def _entries(self) -> Iterator[tuple[int, int, str]]:
-        """Yield when each entry was last used (ns), its size and its key."""
+        """Yield the last use (ns), the size and the key of each entry."""
         with contextlib.suppress(FileNotFoundError), os.scandir(self.folder) as entries:
             for entry in entries:
                 if entry.name.endswith(".zip") and not entry.name.startswith("."):
                     key = entry.name.removesuffix(".zip")
                     with contextlib.suppress(FileNotFoundError):
-                        used = self._record(key).stat().st_mtime_ns
+                        used = self._entry(key).stat().st_mtime_ns
                         yield used, entry.stat().st_size, key
 
     def _zip(self, key: str) -> Path:
         return self.folder / f"{key}.zip"
 
-    def _record(self, key: str) -> Path:
+    def _entry(self, key: str) -> Path:
         return self.folder / f"{key}.json"
 
     def _copy(self, source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""Write files in one step, so that a killed process leaves the earlier content."""
+"""Write files atomically, so that a killed process leaves the earlier content."""
 
 import contextlib
 import json
@@ -11,9 +11,10 @@ from typing import Any
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the name of a temporary file beside `path` that takes its place if all goes well.
+    """Yield a temporary path in the folder of `path`, and rename it to `path` on success.
 
-    Whoever is killed half-way leaves the earlier `path` and a file that no one reads.
+    A process that is killed on the way leaves the earlier `path`, and a temporary file that no code
+    reads.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -27,18 +28,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace the content of `path` in one step."""
+    """Replace the content of `path` atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Replace the content of `path` by a compact JSON text."""
+    """Replace the content of `path` atomically by compact JSON."""
     write(path, json.dumps(value, separators=(",", ":")).encode())
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
-    """Return the JSON value in `path`; None if it is not there or damaged, as after a crash."""
+def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the JSON value in `path`; None if it is missing or corrupt, as after a crash."""
     try:
         return json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -46,7 +47,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - JSON is what it is
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all it holds; nothing happens if there is none."""
+    """Remove a file, or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""Locks between processes and threads, released by the operating system when a process dies."""
+"""Locks between processes and threads, which the operating system releases after a crash."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock `path` against other processes and threads; wait as long as it takes."""
+    """Hold the lock `path` against other processes and threads; wait until it is free."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with _held(path, wait=True):
         yield
@@ -25,10 +25,10 @@ def is_locked(path: Path) -> bool:
 
 @contextlib.contextmanager
 def cores(folder: Path) -> Iterator[int]:
-    """Hold the processors that no other process or thread holds, at least one; give their number.
+    """Claim the processors that no other process or thread has claimed; yield their number.
 
-    So that `doit -n` does not run a thread for each processor in each of its processes, and a
-    process that is alone still uses all of them.
+    The number is at least 1. With this, the processes of `doit -n` share the processors instead of
+    starting a thread for each processor, and a single process uses all of them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -38,7 +38,7 @@ def cores(folder: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def _held(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a lock, and tell whether it was to be had: always, for who waits."""
+    """Acquire a lock; yield whether it was acquired (always true when waiting)."""
     if sys.platform == "win32":
         from filelock import FileLock, Timeout
 
@@ -52,7 +52,7 @@ def _held(path: Path, *, wait: bool) -> Iterator[bool]:
                 yield True
             finally:
                 lock.release()
-    else:  # as filelock does it, the import of which takes longer than most steps of an edit
+    else:  # as filelock does; importing it takes longer than most steps after an edit
         import fcntl
 
         with path.open("a") as stream:

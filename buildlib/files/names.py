@@ -1,4 +1,4 @@
-"""Names of files: safe on every system, and inside the folder that they are meant for."""
+"""Names of files: portable to every system, and inside the repository."""
 
 import os
 import unicodedata
@@ -9,10 +9,14 @@ from buildlib.errors import BuildError, StageError
 
 
 def check_names(paths: Iterable[str], where: str) -> None:
-    """Refuse names that could not be unpacked alike everywhere.
+    """Refuse names that unpack differently on other systems.
 
-    Two names that are equal after Unicode NFC and case folding are one file on macOS and Windows;
-    a backslash is a separator on Windows; a name that is not UTF-8 has no name in a ZIP.
+    Two names that are equal after Unicode NFC and case folding are one file on macOS and Windows.
+    A backslash is a separator on Windows. The byte contract allows UTF-8 names only.
+
+    Raises:
+        StageError: with a line for each such name.
+
     """
     problems = []
     seen: dict[str, str] = {}
@@ -48,22 +52,22 @@ def check_names(paths: Iterable[str], where: str) -> None:
 
 
 def is_inside(path: str, folder: str) -> bool:
-    """Tell whether an absolute path is a folder or below it."""
+    """Tell whether an absolute path is `folder` or below it."""
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _has_link(root: Path, path: str) -> bool:
-    """Tell whether `path`, or a folder on the way to it from `root`, is a link."""
-    way = str(root)
+    """Tell whether `path` is a link, or has a folder below `root` that is one."""
+    ancestor = str(root)
     for part in path.split("/"):
-        way = f"{way}{os.sep}{part}"
-        if os.path.islink(way):
+        ancestor = f"{ancestor}{os.sep}{part}"
+        if os.path.islink(ancestor):
             return True
     return False
 
 
-def relative_inside(root: Path, text: str, what: str) -> str:
-    """Return `text` as a normal POSIX path relative to `root`, or raise if it leaves it.
+def relative_inside(root: Path, text: str, label: str) -> str:
+    """Return `text` as a normalised POSIX path relative to `root`; `label` starts a message.
 
     Raises:
         BuildError: the path is absolute, has a backslash, or leaves the repository by `..` or
@@ -71,18 +75,18 @@ def relative_inside(root: Path, text: str, what: str) -> str:
 
     """
     if "\\" in text:
-        msg = f"{what} '{text}': write '/' between folders, also on Windows"
+        msg = f"{label} '{text}': separate folders with '/', also on Windows"
         raise BuildError(msg, "manifest")
     if text.startswith("/") or (len(text) > 1 and text[1] == ":"):
-        msg = f"{what} '{text}' must be relative to the folder of lambdas.yaml"
+        msg = f"{label} '{text}' must be relative to the folder of lambdas.yaml"
         raise BuildError(msg, "manifest")
     normal = os.path.normpath(text).replace(os.sep, "/")
     if normal == ".." or normal.startswith("../"):
-        msg = f"{what} '{text}' leaves the repository; only what is inside it can be built alike"
+        msg = f"{label} '{text}' leaves the repository, so other checkouts lack it; move it inside"
         raise BuildError(msg, "manifest")
     if _has_link(root, normal) and not is_inside(
         os.path.realpath(root / normal), os.path.realpath(root)
     ):
-        msg = f"{what} '{text}' leaves the repository through a link; move or copy the content"
+        msg = f"{label} '{text}' leaves the repository through a link; move or copy the content"
         raise BuildError(msg, "manifest")
     return normal

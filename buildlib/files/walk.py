@@ -1,4 +1,4 @@
-"""Walk a folder: every regular file that can be in an archive, and an error for the rest."""
+"""Walk a folder: yield the regular files, and refuse entries that an archive cannot hold."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from buildlib.errors import StageError
 from buildlib.files.names import is_inside
 
-# Never part of a function: bytecode differs by interpreter, the rest is left by tools.
+# Never part of a function: bytecode depends on the interpreter, the others are for tools.
 JUNK_FOLDERS = frozenset({
     "__pycache__", ".git", ".hg", ".svn", ".venv", ".tox", ".nox",
     ".mypy_cache", ".pytest_cache", ".ruff_cache",
@@ -22,12 +22,12 @@ JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 BYTECODE = (".pyc", ".pyo")
 
 
-# What `replacing` leaves behind when it is killed, such as that of a lock in a source folder.
+# The temporary file of a killed `atomic.replacing`, such as one of a lockfile in a source folder.
 _TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
 
 
 def is_junk(name: str) -> bool:
-    """Tell whether a file of this name never belongs into an artifact."""
+    """Tell whether a file with this name never belongs in an artifact."""
     return (
         name in JUNK_FILES
         or name.endswith(BYTECODE)
@@ -44,12 +44,12 @@ def walk(
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield the POSIX name and the directory entry of every regular file below `top`.
 
-    A link counts as what it points to, as long as that is below `top`. `keep(name)` says whether
-    a file, or with a trailing slash a folder, is wanted; what is not may be anything. `junk` gets
-    the paths of what is passed over because it never belongs into an artifact.
+    A link is followed if its target is below `top`. `keep(name)` selects files, and folders by a
+    name with a trailing slash; entries that it rejects are not checked. `junk` is called with the
+    path of each file and folder that never belongs in an artifact.
 
     Raises:
-        StageError: a link that leaves `top`, dangles or loops; a FIFO, socket or device.
+        StageError: a link leaves `top`, dangles or loops, or an entry is a FIFO, socket or device.
 
     """
     stack: list[tuple[str, str, tuple[str, ...]]] = [(str(top), "", ())]
@@ -58,28 +58,28 @@ def walk(
         with os.scandir(folder) as entries:
             for entry in entries:
                 name = prefix + entry.name
-                link = entry.is_symlink()
-                is_folder = os.path.isdir(entry.path) if link else entry.is_dir()
-                # By name alone: `.git` is a file in a submodule, `.venv` may be a link.
+                is_link = entry.is_symlink()
+                is_folder = os.path.isdir(entry.path) if is_link else entry.is_dir()
+                # By name alone: `.git` is a file in a submodule, and `.venv` may be a link.
                 if entry.name in JUNK_FOLDERS or (not is_folder and is_junk(entry.name)):
                     junk(entry.path)
                     continue
                 if keep and not keep(name + "/" if is_folder else name):
                     continue
-                if link:
+                if is_link:
                     _check_link(entry, os.path.realpath(top), f"{where}/{name}")
                 if is_folder:
                     lineage = parents
-                    if link:
-                        real = os.path.realpath(entry.path)
-                        above = (*parents, os.path.realpath(folder))
-                        if any(is_inside(parent, real) for parent in above):
+                    if is_link:
+                        target = os.path.realpath(entry.path)
+                        ancestors = (*parents, os.path.realpath(folder))
+                        if any(is_inside(ancestor, target) for ancestor in ancestors):
                             msg = (
-                                f"{where}/{name}: this link leads back to a folder that holds it; "
-                                "remove it, or name it in 'exclude'"
+                                f"{where}/{name}: this link points to a folder that contains it; "
+                                "remove it, or add it to 'exclude'"
                             )
                             raise StageError(msg, "link")
-                        lineage = (*above, real)
+                        lineage = (*ancestors, target)
                     stack.append((entry.path, name + "/", lineage))
                 elif entry.is_file():
                     yield name, entry
@@ -87,7 +87,7 @@ def walk(
                     kind = _kind(entry.stat().st_mode)
                     msg = (
                         f"{where}/{name}: {kind} cannot be part of a function; "
-                        "remove it or name it in 'exclude'"
+                        "remove it, or add it to 'exclude'"
                     )
                     raise StageError(msg, "special-file")
 
@@ -97,11 +97,11 @@ def _check_link(entry: os.DirEntry[str], boundary: str, shown: str) -> None:
     if not is_inside(real, boundary):
         msg = (
             f"{shown}: this link leaves the folder, so its content would depend on the machine; "
-            "copy the file, or name its folder in 'include'"
+            "copy the file, or add its folder to 'include'"
         )
         raise StageError(msg, "link")
     if not os.path.exists(real):
-        msg = f"{shown}: this link points to nothing (or to itself); remove it"
+        msg = f"{shown}: this link is dangling or points to itself; remove it"
         raise StageError(msg, "link")
 
 

@@ -1,7 +1,7 @@
-"""`requirements.txt` to `requirements.lock`: every distribution pinned, with its hashes.
+"""Read `requirements.lock`: the pins with their hashes, and whether the file is up to date.
 
-The lock is committed. Its header names the input that it was made from, and that alone says
-whether it is current: a fresh clone resolves nothing.
+The lockfile is committed. Its header has the sha256 of its requirements, and nothing else decides
+whether it is up to date, so a fresh clone resolves nothing.
 """
 
 import re
@@ -33,64 +33,64 @@ _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 
 
 def is_current(lock: Path, requirements: Requirements, python: str) -> bool:
-    """Tell whether the lock was made from these requirements for this lowest Python."""
+    """Tell whether the lockfile matches these requirements and this lowest Python."""
     return state(lock, requirements, python) is None
 
 
 def state(lock: Path, requirements: Requirements, python: str) -> str | None:
-    """Return what is wrong with a lock, in words that fit "the lock ..."; None if it is current."""
+    """Return why a lockfile is out of date, to follow "the lock ..."; None if it is up to date."""
     try:
         head = lock.read_text(encoding="utf-8", errors="replace")[:1000]
     except FileNotFoundError:
         return "is missing"
-    found, lowest = _SHA256.search(head), _PYTHON.search(head)
-    if not found or not lowest:
-        return "was not made by this tool"
-    if found[1] != requirements.sha256:
-        return f"was made from another {Path(requirements.path).name}"
-    if lowest[1] != python:
-        return f"was made for Python {lowest[1]} and up, the lambda now starts at {python}"
+    locked_sha256, locked_python = _SHA256.search(head), _PYTHON.search(head)
+    if not locked_sha256 or not locked_python:
+        return "was not written by doit-lambda-zip"
+    if locked_sha256[1] != requirements.sha256:
+        return f"does not match {Path(requirements.path).name}"
+    if locked_python[1] != python:
+        return f"is for Python {locked_python[1]} and newer, but the lambda starts at {python}"
     return None
 
 
 def lowest(pythons: Iterable[str]) -> str:
-    """Return the lowest of some Python versions."""
+    """Return the lowest of the Python versions."""
     return min(pythons, key=lambda python: tuple(map(int, python.split("."))))
 
 
 def is_frozen(frozen: bool, variables: Mapping[str, str]) -> bool:  # noqa: FBT001
-    """Tell whether locks may not be made on the way: the manifest says so, or this is CI."""
+    """Tell whether a build must not write lockfiles: by the manifest, or because this is CI."""
     return frozen or variables.get("CI", "").lower() not in {"", "0", "false", "no"}
 
 
 def images(lock: Path) -> list[Image]:
-    """Return the images that a lock pins; none if there is no lock."""
-    found = []
+    """Return the images that a lockfile pins; none if the file is missing."""
+    pinned = []
     try:
         with lock.open(encoding="utf-8", errors="replace") as stream:
             for line in stream:
                 if not line.startswith("#"):
                     break
                 if match := _IMAGE.match(line.rstrip()):
-                    found.append(Image(*match.groups()))
+                    pinned.append(Image(*match.groups()))
     except FileNotFoundError:
         pass
-    return found
+    return pinned
 
 
 def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
-    """Return the pins of a lock that hold for a variant, sorted by name.
+    """Return the pins of a lockfile that apply to a variant, sorted by name.
 
     Raises:
-        LockError: the lock is missing, or a line of it cannot be read or has no hash.
+        LockError: the lockfile is missing, or has a line that is invalid or lacks a hash.
 
     """
     try:
         text = lock.read_text(encoding="utf-8-sig", errors="replace").replace("\r\n", "\n")
     except FileNotFoundError:
-        msg = f"{shown}: there is none; run 'doit lock:{variant.function.name}' and commit it"
+        msg = f"{shown}: missing; run 'doit lock:{variant.function.name}' and commit the file"
         raise LockError(msg, "lock-missing") from None
-    found = {}
+    applicable = {}
     for line in text.replace("\\\n", " ").split("\n"):
         content = line.strip()
         if not content or content.startswith("#"):
@@ -98,25 +98,25 @@ def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
         requirement, *_ = content.partition(" --hash=")
         match = _PIN.fullmatch(requirement.strip())
         hashes = tuple(sorted(_HASH.findall(content)))
-        holds = match and _holds(match["marker"], variant)
-        if not match or not hashes or holds is None:
+        applies = match and _applies(match["marker"], variant)
+        if not match or not hashes or applies is None:
             msg = (
                 f"{shown}: '{requirement.strip()}' is not a pin with hashes; "
-                f"run 'doit lock:{variant.function.name}' to make the lock anew"
+                f"run 'doit lock:{variant.function.name}' to regenerate the file"
             )
             raise LockError(msg, "lock-line")
-        if not holds:
+        if not applies:
             continue
         name = canonical_name(match["name"])
-        found[name] = Pin(name, match["version"] or f"@ {match['url']}", hashes)
-    return tuple(found[name] for name in sorted(found))
+        applicable[name] = Pin(name, match["version"] or f"@ {match['url']}", hashes)
+    return tuple(applicable[name] for name in sorted(applicable))
 
 
-def _holds(marker: str | None, variant: Variant) -> bool | None:
-    """Evaluate an environment marker (PEP 508) for a variant's runtime; None if it is not one."""
+def _applies(marker: str | None, variant: Variant) -> bool | None:
+    """Evaluate an environment marker (PEP 508) for a variant's runtime; None if it is invalid."""
     if not marker:
         return True
-    # 40 ms, and few locks have markers
+    # Takes 40 ms, and few lockfiles have markers.
     from packaging.markers import InvalidMarker, Marker
 
     try:

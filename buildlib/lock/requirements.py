@@ -1,4 +1,4 @@
-"""Read requirements files: what they say, and what no lock could pin."""
+"""Read requirements files, and refuse requirements that a lockfile cannot pin."""
 
 import hashlib
 import os
@@ -21,10 +21,10 @@ _HASHED = re.compile(r"#(.*&)?sha256=[0-9a-f]{64}|--hash=sha256:[0-9a-f]{64}")
 
 
 class Requirements(NamedTuple):
-    """A requirements file with all that it includes.
+    """A requirements file with the files that it includes.
 
-    `sha256` is that of the contents with LF line ends; `indexes` are the options in it that say
-    where packages come from, as arguments of uv; `files` are it and those that it includes.
+    `sha256` covers the contents of all files, with LF line ends. `indexes` are their index options,
+    as arguments of uv. `files` are the paths of all files.
     """
 
     path: str
@@ -34,24 +34,24 @@ class Requirements(NamedTuple):
 
 
 def read(root: Path, path: str) -> Requirements:
-    """Read a requirements file, and the files that it names with -r and -c.
+    """Read a requirements file, and the files that it includes with -r and -c.
 
     Raises:
-        LockError: a requirement without a version that an index could give and a hash could pin:
-            a local path, an editable, a VCS link, a URL without a hash. Every one is named.
+        LockError: a file cannot be read, or a requirement cannot be pinned with a hash: a local
+            path, an editable install, a VCS link, a URL without a hash. It lists all of them.
 
     """
-    reading = _Reading(root)
-    reading.read(path)
-    if reading.problems:
-        raise LockError("\n".join(reading.problems), "requirements")
+    reader = _Reader(root)
+    reader.read_file(path)
+    if reader.problems:
+        raise LockError("\n".join(reader.problems), "requirements")
     return Requirements(
-        path, reading.digest.hexdigest(), tuple(reading.indexes), frozenset(reading.seen)
+        path, reader.digest.hexdigest(), tuple(reader.indexes), frozenset(reader.seen)
     )
 
 
-class _Reading:
-    """One reading of a requirements file and of those that it includes."""
+class _Reader:
+    """Reads a requirements file and its includes, each file once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -60,7 +60,7 @@ class _Reading:
         self.problems: list[str] = []
         self.seen: set[str] = set()
 
-    def read(self, path: str) -> None:
+    def read_file(self, path: str) -> None:
         if path in self.seen:
             return
         self.seen.add(path)
@@ -77,10 +77,10 @@ class _Reading:
         number = 1
         for line in re.split(r"(?<!\\)\n", text):
             content = re.sub(r"(^|\s)#.*", "", line.replace("\\\n", " ")).strip()
-            self.line(content, path, f"{path}:{number}")
+            self.read_line(content, path, f"{path}:{number}")
             number += 1 + line.count("\n")
 
-    def line(self, content: str, path: str, where: str) -> None:
+    def read_line(self, content: str, path: str, where: str) -> None:
         if match := _NESTED.fullmatch(content):
             folder = os.path.dirname(path)
             other = os.path.normpath(os.path.join(folder, match[2])).replace(os.sep, "/")
@@ -89,14 +89,14 @@ class _Reading:
                     f"{where}: '{match[2]}' is outside the repository; move it inside"
                 )
             else:
-                self.read(other)
+                self.read_file(other)
         elif match := _INDEX.fullmatch(content):
-            self.indexes += match[1], self.address(match[2], os.path.dirname(path))
+            self.indexes += match[1], self.absolute(match[2], os.path.dirname(path))
         elif problem := _unpinnable(content):
             self.problems.append(f"{where}: '{content}' {problem}")
 
-    def address(self, text: str, folder: str) -> str:
-        """Return where an option points to: variables are replaced, folders are absolute."""
+    def absolute(self, text: str, folder: str) -> str:
+        """Return the value of an index option with variables replaced, and a path made absolute."""
         text = _VARIABLE.sub(lambda match: os.environ.get(match[1], match[0]), text)
         if "://" in text or text.startswith("file:"):
             return text
@@ -104,21 +104,21 @@ class _Reading:
 
 
 def _unpinnable(requirement: str) -> str | None:
-    """Return why a requirement cannot be pinned and what to do, or None."""
+    """Return why a requirement cannot be pinned, and the remedy; None if it can."""
     if re.match(r"(-e|--editable)\b", requirement):
-        return "is an editable install; name the folder in the lambda's 'include' instead"
+        return "is an editable install; add its folder to the lambda's 'include' instead"
     if re.search(r"(^|[\s@])(git|hg|svn|bzr)\+", requirement):
         return (
             "is a VCS link, which has no hash; publish a release to an index, "
-            "or name a wheel's URL with '#sha256=<hex>'"
+            "or use a wheel's URL with '#sha256=<hex>'"
         )
     remote = re.search(r"(^|[\s@])https?://", requirement)
     if remote and not requirement.startswith("-") and not _HASHED.search(requirement):
         return "is a URL without a hash; append '#sha256=<hex>' to it"
     if remote or requirement.startswith("-"):
         return None
-    # What is left of a version in an index has neither folders nor an address.
+    # A requirement for an index, without marker and hashes, has neither a path nor an address.
     name = re.split(r";|\s--", requirement, maxsplit=1)[0].strip()
     if re.search(r"[/\\@]|^file:|^\.\.?$|\.(whl|zip|tar\.gz)$", name):
-        return "is a local path; publish it to an index, or name its folder in 'include'"
+        return "is a local path; publish it to an index, or add its folder to 'include'"
     return None

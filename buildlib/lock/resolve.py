@@ -27,17 +27,17 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
     images: Iterable[Image] = (),
     log: Path | None = None,
 ) -> None:
-    """Resolve the requirements for `python` and up, on every platform, and write the lock.
+    """Resolve the requirements for `python` and newer, on every platform, and write the lockfile.
 
-    Pins of an earlier lock that still fit are kept, unless `upgrade`. `images` are those in which
-    the pins will be installed; each is a line of the header.
+    Pins of an earlier lockfile that still satisfy the requirements are kept, unless `upgrade`. The
+    header pins `images`, the images in which the dependencies will be installed.
 
     Raises:
-        LockError: with the end of uv's output.
+        LockError: the resolution failed; with the end of uv's output.
 
     """
-    from buildlib import text  # 3 ms, only when a lock is made
-    from buildlib.uv import run  # 3 ms, only when a lock is made
+    from buildlib import text  # 3 ms, only for a resolution
+    from buildlib.uv import run  # 3 ms, only for a resolution
 
     name = Path(requirements.path).name
     with atomic.replacing(lock) as temporary:
@@ -54,12 +54,12 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
             ]
             result = run.run(arguments, root=root, cwd=(root / requirements.path).parent, log=log)
             if result.code:
-                shown = result.output.replace(str(resolved), lock.name)
+                output = result.output.replace(str(resolved), lock.name)
                 msg = (
-                    f"{requirements.path}: no lock could be made for Python {python} and up\n"
-                    f"{text.tail(shown)}\n"
-                    "Change the requirements so that they fit together, check the spelling of the "
-                    "names, or check the connection to the package index; then run doit again."
+                    f"{requirements.path}: failed to resolve dependencies for Python {python} and "
+                    f"newer\n{text.tail(output)}\n"
+                    "Relax the conflicting requirements, check the spelling of the package names, "
+                    "or check the connection to the package index; then run doit again."
                 )
                 raise LockError(msg, "lock-failed")
             header = _HEADER.format(name=name, sha256=requirements.sha256, python=python)

@@ -1,8 +1,8 @@
-"""The functions that a manifest declares: their options and paths, and that no two collide."""
+"""The functions that a manifest declares: their options, their paths and their unique names."""
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -15,12 +15,12 @@ from buildlib.manifest.nodes import Entry, Reader
 from buildlib.model import Docker, Function, Manifest
 from buildlib.text import canonical_name
 
-_FROM_ROOT = "write its path from the folder of lambdas.yaml"
+_FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
 _VERSION = ("tag:yaml.org,2002:int", "1")
 
 
 def read_functions(reader: Reader, node: yaml.Node) -> Manifest:
-    """Return the manifest in the node `node`; problems leave functions out."""
+    """Return the manifest in the node `node`, without the functions that have problems."""
     top = reader.mapping(node, "", TOP_KEYS)
     if not isinstance(node, yaml.MappingNode):
         return Manifest((), frozen=False)
@@ -29,7 +29,7 @@ def read_functions(reader: Reader, node: yaml.Node) -> Manifest:
     elif (top["version"].value.tag, top["version"].value.value) != _VERSION:
         reader.problem(
             top["version"].value,
-            "version: write 'version: 1', the only one there is so far",
+            "version: unsupported; write 'version: 1', the only version so far",
         )
     defaults: dict[str, Any] = {}
     frozen = False
@@ -39,13 +39,13 @@ def read_functions(reader: Reader, node: yaml.Node) -> Manifest:
             frozen = reader.boolean(entries.pop("frozen").value, "defaults: frozen")
         defaults = reader.options(entries, "defaults")
     if "lambdas" not in top:
-        reader.problem(node, "missing key 'lambdas'; the functions are declared below it")
+        reader.problem(node, "missing key 'lambdas'; declare the functions below it")
         return Manifest((), frozen)
     lambdas = reader.mapping(top["lambdas"].value, "lambdas")
     if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
         reader.problem(
             top["lambdas"].value,
-            "lambdas: declare at least one, as 'api: {handler: app.handler}'",
+            "lambdas: declare at least one function, such as 'api: {handler: app.handler}'",
         )
     functions = [_function(reader, name, entry, defaults) for name, entry in lambdas.items()]
     return Manifest(tuple(function for function in functions if function), frozen)
@@ -70,7 +70,7 @@ def _function(reader: Reader, name: str, entry: Entry, defaults: dict[str, Any])
     elif "docker" in entries:
         reader.problem(
             entries["docker"].key,
-            f"{where}: 'docker' is only used with 'install: docker'; say that, or remove it",
+            f"{where}: 'docker' requires 'install: docker'; add that, or remove 'docker'",
         )
     else:
         options["docker"] = None
@@ -82,7 +82,7 @@ def _function(reader: Reader, name: str, entry: Entry, defaults: dict[str, Any])
 def _located(
     reader: Reader, name: str, entries: dict[str, Entry], key: yaml.Node, options: dict[str, Any]
 ) -> Function | None:
-    """Check the paths of a function, and make it."""
+    """Return a function with its paths; None if a path has a problem."""
     where = f"lambda '{name}'"
     problems = len(reader.problems)
     node = entries["source"].value if "source" in entries else key
@@ -90,48 +90,60 @@ def _located(
     if source is None:
         return None
     if not os.path.isdir(f"{reader.root}/{source}"):
-        hint = _FROM_ROOT if "source" in entries else "create it or say 'source:'"
+        hint = _FROM_ROOT if "source" in entries else "create it, or set 'source'"
         reader.problem(node, f"{where}: the source folder '{source}' does not exist; {hint}")
-    requirements = None
-    if options["requirements"] is not None:
-        node = entries["requirements"].value
-        written = f"{source}/{options['requirements']}"
-        requirements = _path(reader, node, written, f"{where}: requirements")
-        if requirements and not (reader.root / requirements).is_file():
-            reader.problem(
-                node,
-                f"{where}: the requirements file '{requirements}' does not exist; "
-                "write its path from the source folder",
-            )
-        elif requirements == f"{source}/requirements.lock":
-            reader.problem(
-                node, f"{where}: requirements '{requirements}' is where the lock is written"
-            )
-    elif os.path.isfile(f"{reader.root}/{source}/requirements.txt"):
-        requirements = f"{source}/requirements.txt"
-    include = []
+    located = {
+        "source": source,
+        "requirements": _requirements(reader, where, entries, options["requirements"], source),
+        "include": tuple(_include(reader, where, entries, options["include"])),
+    }
+    if len(reader.problems) > problems:
+        return None
+    sdists = tuple(map(canonical_name, options["allow_sdist"]))
+    return _make_function(name, options | located | {"allow_sdist": sdists})
+
+
+def _requirements(
+    reader: Reader, where: str, entries: dict[str, Entry], text: str | None, source: str
+) -> str | None:
+    """Return the path of the requirements file; None without one."""
+    if text is None:
+        default = f"{source}/requirements.txt"
+        return default if os.path.isfile(f"{reader.root}/{default}") else None
+    node = entries["requirements"].value
+    path = _path(reader, node, f"{source}/{text}", f"{where}: requirements")
+    if path and not (reader.root / path).is_file():
+        reader.problem(
+            node,
+            f"{where}: the requirements file '{path}' does not exist; "
+            "the path is relative to the source folder",
+        )
+    elif path == f"{source}/requirements.lock":
+        reader.problem(
+            node,
+            f"{where}: requirements '{path}' is the path of the lockfile; "
+            "name the requirements file",
+        )
+    return path
+
+
+def _include(
+    reader: Reader, where: str, entries: dict[str, Entry], texts: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield the paths of the included files and folders."""
     nodes = getattr(entries["include"].value, "value", []) if "include" in entries else []
-    for node, text in zip(nodes, options["include"], strict=False):
+    for node, text in zip(nodes, texts, strict=False):
         path = _path(reader, node, text, f"{where}: include")
         if path and not (reader.root / path).exists():
             reader.problem(node, f"{where}: include '{path}' does not exist; {_FROM_ROOT}")
-        include.append(path or "")
-    if len(reader.problems) > problems:
-        return None
-    options |= {
-        "source": source,
-        "requirements": requirements,
-        "include": tuple(include),
-        "allow_sdist": tuple(map(canonical_name, options["allow_sdist"])),
-    }
-    return _made(name, options)
+        yield path or ""
 
 
-def _made(name: str, options: Mapping[str, Any]) -> Function:
+def _make_function(name: str, options: Mapping[str, Any]) -> Function:
     """Return a function with the values of its keys.
 
-    A key that is no field of `Function` goes to `options`, unless it has its default: such a key
-    changes no recipe of those who do not use it.
+    A key without a field in `Function` goes to `options`, unless it has its default value. Thus a
+    new key changes only the recipes that use it.
     """
     fields, others = {}, []
     for key, row in LAMBDA_KEYS.items():
@@ -144,48 +156,52 @@ def _made(name: str, options: Mapping[str, Any]) -> Function:
 
 
 def declaration(function: Function) -> dict[str, Any]:
-    """Return the keys and values that declare a function: reading them gives it again."""
+    """Return the keys and values that declare a function, as the manifest would."""
     others = dict(function.options)
-    found: dict[str, Any] = {}
+    entry: dict[str, Any] = {}
     for key, row in LAMBDA_KEYS.items():
         field = row.field or key
         value = getattr(function, field) if field in Function._fields else others.get(key)
         if value is not None and value != row.default:
-            found[key] = value
+            entry[key] = value
     if function.requirements:
-        found["requirements"] = os.path.relpath(function.requirements, function.source)
+        entry["requirements"] = os.path.relpath(function.requirements, function.source)
     if function.docker:
         values = function.docker._asdict()
-        found["docker"] = {
+        entry["docker"] = {
             key: dict(values[key]) if row.named else values[key]
             for key, row in DOCKER_KEYS.items()
             if values[key]
         }
-    return found
+    return entry
 
 
-def _path(reader: Reader, node: yaml.Node, text: str, what: str) -> str | None:
+def _path(reader: Reader, node: yaml.Node, text: str, label: str) -> str | None:
     try:
-        path = names.relative_inside(reader.root, text, what)
+        path = names.relative_inside(reader.root, text, label)
     except BuildError as error:
         reader.problem(node, str(error))
         return None
     if problem := _holds_outputs(path):
-        reader.problem(node, f"{what} '{text}' {problem}")
+        reader.problem(node, f"{label} '{text}' {problem}")
         return None
     return path
 
 
 def _holds_outputs(path: str) -> str | None:
-    """Return why a source cannot be there: what is built must not be an input of it."""
+    """Return the problem of a source that contains outputs: no build may be its own input."""
     top = path.partition("/")[0]
     if top == ".":
-        return "is the whole repository, with what is built; name a folder in it"
-    return f"is in {top}/, which is for what is built" if top in {"build", "dist"} else None
+        return "is the whole repository, with build/ and dist/ in it; use a folder below it"
+    return (
+        f"is in {top}/, which is for outputs; move it elsewhere"
+        if top in {"build", "dist"}
+        else None
+    )
 
 
 def check_unique(reader: Reader, node: yaml.Node, manifest: Manifest) -> None:
-    """Two functions must not write one file: an artifact's name, or a lock."""
+    """Refuse two functions that would write the same artifact or the same lockfile."""
     keys = _lambda_nodes(node)
     ids: dict[str, str] = {}
     locks: dict[str, Function] = {}
@@ -195,21 +211,22 @@ def check_unique(reader: Reader, node: yaml.Node, manifest: Manifest) -> None:
             if other != function.name:
                 reader.problem(
                     keys[function.name],
-                    f"lambda '{function.name}': '{name}' is also what lambda '{other}' makes; "
-                    "rename one",
+                    f"lambda '{function.name}': the name '{name}' is also used by lambda "
+                    f"'{other}'; rename one",
                 )
         if function.lock:
             first = locks.setdefault(function.lock, function)
             if first.requirements != function.requirements:
                 reader.problem(
                     keys[function.name],
-                    f"lambda '{function.name}': its lock {function.lock} is also that of lambda "
-                    f"'{first.name}', with other requirements; give it a source folder of its own",
+                    f"lambda '{function.name}': its lockfile {function.lock} is also the one of "
+                    f"lambda '{first.name}', which has other requirements; give each its own "
+                    "source folder",
                 )
 
 
 def _lambda_nodes(node: yaml.Node) -> dict[str, yaml.Node]:
-    """Return where each lambda is declared; empty if the manifest has another shape."""
+    """Return the key node of each lambda; empty if the manifest has another shape."""
     entries = node.value if isinstance(node, yaml.MappingNode) else []
     lambdas = next((value for key, value in entries if key.value == "lambdas"), None)
     if not isinstance(lambdas, yaml.MappingNode):

@@ -1,4 +1,4 @@
-"""The keys of `lambdas.yaml`: one row each, from which reader, schema and reference are made."""
+"""The keys of `lambdas.yaml`: one table for the reader, the JSON Schema and the reference page."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from buildlib.runtimes import ARCHITECTURES, RUNTIMES
 NAME = r"[a-z0-9][a-z0-9_-]*"
 
 
-NAME_RULE = "small letters, digits, '_' and '-', with a letter or a digit first"
+NAME_RULE = "lowercase letters, digits, '_' and '-', starting with a letter or a digit"
 
 
 HANDLER = r"[A-Za-z_][\w-]*([./][A-Za-z_][\w-]*)*\.[A-Za-z_]\w*"
@@ -26,24 +26,25 @@ SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 
 
 class Key(NamedTuple):
-    """A key of the manifest: how it is read, checked, documented and put into the JSON Schema.
+    """A key of the manifest, as the reader, the schema and the reference page need it.
 
-    `many` allows a list; with `one` false only a list is allowed. `keys` makes it a mapping with
-    these keys, `named` a mapping of names that match it to texts.
+    `many` allows a list of values, and `only_list` nothing but a list. `keys` makes the value a
+    mapping with these keys, `named` a mapping whose keys match this pattern and whose values are
+    texts.
     """
 
     doc: str
     choices: tuple[str, ...] = ()
     pattern: str = ""
     many: bool = False
-    one: bool = True
+    only_list: bool = False
     boolean: bool = False
     size: bool = False  # bytes, or text such as "80 MB"
-    rule: str = ""  # what `pattern` or `named` asks for, in words
+    rule: str = ""  # `pattern` or `named` in words, for messages
     default: Any = None
-    usual: str = ""  # what holds if there is none, in words; otherwise `default` says it
+    default_text: str = ""  # the default in words, where `default` cannot express it
     shared: bool = False  # also allowed in `defaults`
-    field: str = ""  # of `model.Function`, where that is not the key; see `functions`
+    field: str = ""  # the field of `model.Function`, if its name is not the key
     keys: "dict[str, Key] | None" = None
     named: str = ""
 
@@ -51,73 +52,74 @@ class Key(NamedTuple):
 DOCKER_KEYS = {
     "image": Key(
         "The image; the runtime's Python must be on its PATH. 'doit lock' pins its digest in the "
-        "lock, unless it is written here.",
+        "lockfile, unless the digest is given here.",
         pattern=IMAGE,
-        rule="an image's name, such as 'public.ecr.aws/lambda/python:3.13', also with '@sha256:'",
-        usual="'public.ecr.aws/lambda/python:<version>', which is AWS's",
+        rule="an image, such as 'public.ecr.aws/lambda/python:3.13', or one with '@sha256:<hex>'",
+        default_text="AWS's 'public.ecr.aws/lambda/python:<version>'",
     ),
     "setup": Key(
-        "Shell commands to run by '/bin/sh -ec' before the installation, as root, in the container "
-        "only. What the compiler and the headers need is installed here.",
+        "Shell commands that '/bin/sh -ec' runs as root in the container, before the installation. "
+        "Use them to install compilers and headers.",
         many=True,
         default=(),
     ),
     "libraries": Key(
-        "Files of the image, such as shared objects, to carry along in 'lib/' of the ZIP, by their "
-        "own name and with the content that a link leads to. Lambda looks for libraries there.",
+        "Files of the image, such as shared objects, to copy to 'lib/' in the ZIP under their own "
+        "names; a link is replaced by its target's content. Lambda searches 'lib/' for libraries.",
         pattern=r"/\S+[^/\s]",
         rule="the absolute path of a file in the image, such as /usr/lib64/libpq.so.5",
         many=True,
-        one=False,
+        only_list=True,
         default=(),
     ),
     "env": Key(
-        "Names of environment variables that 'setup' and pip get as they are here; one that is not "
-        "set here is not set there. Their values are in no key and no log.",
+        "Names of environment variables of this machine to pass to 'setup' and pip, if they are "
+        "set. Their values reach neither keys nor logs.",
         pattern=r"[A-Za-z_][A-Za-z0-9_]*",
         rule="the name of an environment variable",
         many=True,
-        one=False,
+        only_list=True,
         default=(),
     ),
     "secrets": Key(
         "Files of this machine that the installation may read, by their name in the container; "
-        "'netrc' and 'pip.conf' are what pip reads.",
+        "pip reads 'netrc' and 'pip.conf'.",
         named=r"[A-Za-z0-9][A-Za-z0-9._-]*",
         rule="a file name of letters, digits, '.', '_' and '-'",
         default=(),
     ),
     "engine": Key(
-        "The engine's address for an architecture, such as a builder of that architecture.",
+        "The engine's address for each architecture, such as a native builder.",
         pattern=ENGINE,
         named="|".join(ARCHITECTURES),
         rule="an architecture and an address, such as 'arm64: ssh://user@host' or 'x86_64: tcp://...'",
         default=(),
-        usual="'DOCKER_HOST', or docker's present context",
+        default_text="'DOCKER_HOST', or docker's current context",
     ),
 }
 
 
 LAMBDA_KEYS = {
     "source": Key(
-        "The function's folder, relative to the repository's root. All that is in it goes to the "
-        "top of the ZIP, but for requirements, the lock, and what 'exclude' names.",
-        usual="'lambdas/<name>'",
+        "The function's folder, relative to the repository's root. Its content goes to the top of "
+        "the ZIP, except for requirements, the lockfile, and files that 'exclude' matches.",
+        default_text="'lambdas/<name>'",
     ),
     "handler": Key(
-        "What Lambda calls, as 'module.function'. That the module is in the ZIP and defines the "
-        "function is checked, without running it.",
-        usual="none: it must be given",
+        "The function that Lambda calls, as 'module.function'. The build checks, without running "
+        "it, that the module is in the ZIP and defines the function.",
+        default_text="none; the key is required",
         pattern=HANDLER,
         rule="module.function, such as 'app.handler'",
         shared=True,
     ),
     "requirements": Key(
-        "The requirements file, relative to 'source'. The lock is 'requirements.lock' in 'source'.",
-        usual="'requirements.txt', if it is there",
+        "The requirements file, relative to 'source'. The lockfile is 'requirements.lock' in "
+        "'source'.",
+        default_text="'requirements.txt', if it exists",
     ),
     "python": Key(
-        "The Python version of the runtime, in quotes; a list makes variants.",
+        "The Python version of the runtime, as a quoted string. A list builds a variant for each.",
         choices=tuple(RUNTIMES),
         many=True,
         default=("3.13",),
@@ -125,7 +127,7 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "architecture": Key(
-        "The architecture of the runtime; a list makes variants.",
+        "The architecture of the runtime. A list builds a variant for each.",
         choices=ARCHITECTURES,
         many=True,
         default=("x86_64",),
@@ -133,19 +135,19 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "install": Key(
-        "How dependencies are installed: from wheels, without Docker, or by pip inside an image of "
-        "the runtime, which can compile.",
+        "How to install dependencies: from wheels, without Docker, or with pip in an image of the "
+        "runtime, which can compile.",
         choices=("wheels", "docker"),
         default="wheels",
         shared=True,
     ),
     "allow_sdist": Key(
-        "Distributions without a wheel that may be built from source on this machine. What comes "
-        "out must be pure Python.",
+        "Distributions without a wheel that may be built from source on this machine. The built "
+        "wheel must be pure Python.",
         pattern=DISTRIBUTION,
         rule="the name of a distribution, such as 'docopt'",
         many=True,
-        one=False,
+        only_list=True,
         default=(),
         shared=True,
     ),
@@ -155,45 +157,45 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "include": Key(
-        "Files and folders from elsewhere in the repository, by their paths from its root; each "
-        "lands at the top of the ZIP under its own name.",
+        "Files and folders from elsewhere in the repository, relative to its root. Each is copied "
+        "to the top of the ZIP under its own name.",
         many=True,
-        one=False,
+        only_list=True,
         default=(),
     ),
     "exclude": Key(
-        "Patterns as in a .gitignore, over the names in the ZIP: of the function, of what it "
-        "includes and of its dependencies.",
+        "Patterns as in a .gitignore for paths in the ZIP, whether from the function, 'include' or "
+        "dependencies.",
         many=True,
-        one=False,
+        only_list=True,
         default=(),
         shared=True,
     ),
     "compression": Key(
-        "How members are kept in the ZIP. One that deflate does not shrink is stored anyway.",
+        "The compression of members in the ZIP. A member that deflate does not shrink is stored.",
         choices=("deflate", "stored"),
         default="deflate",
         shared=True,
     ),
     "size_limit": Key(
-        "What all files of the ZIP may have together: bytes, or text such as '80 MB', of 1,048,576 "
-        "bytes each. More is an error.",
-        usual="262,144,000 bytes, the most that Lambda takes",
+        "The maximal size of all files in the ZIP together, unzipped: a number of bytes, or text "
+        "such as '80 MB' (1 MB is 1,048,576 bytes). A larger ZIP is an error.",
+        default_text="262,144,000 bytes, Lambda's limit",
         size=True,
         shared=True,
     ),
     "evidence": Key(
-        "Also write 'dist/<id>.cdx.json', a bill of materials, and 'dist/<id>.intoto.json', what "
-        "the ZIP was built from.",
+        "Also write 'dist/<id>.cdx.json', a bill of materials, and 'dist/<id>.intoto.json', a "
+        "statement of provenance.",
         boolean=True,
         default=False,
         shared=True,
     ),
     "allow_secrets": Key(
-        "Patterns as in a .gitignore, of files that may be in the ZIP though they look like "
+        "Patterns as in a .gitignore for files that may be in the ZIP although they look like "
         "credentials.",
         many=True,
-        one=False,
+        only_list=True,
         default=(),
         shared=True,
     ),
@@ -202,7 +204,7 @@ LAMBDA_KEYS = {
 
 DEFAULT_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if key.shared} | {
     "frozen": Key(
-        "A missing or stale lock is an error on every machine, as it is with CI set.",
+        "A lockfile that is missing or out of date is an error on every machine, as with CI set.",
         boolean=True,
         default=False,
     ),

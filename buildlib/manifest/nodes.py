@@ -1,7 +1,7 @@
 """Read YAML nodes by the table of keys, and collect every problem with its position.
 
-Nodes are composed, never constructed: positions stay known, `python: 3.10` can be told from
-`"3.10"`, tags build nothing, and an alias is read once for each place that uses it.
+Nodes are composed, never constructed: they keep their positions, `python: 3.10` differs from
+`"3.10"`, tags construct no objects, and an alias is read once for each place that uses it.
 """
 
 import re
@@ -18,7 +18,7 @@ from buildlib.text import closest
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-# As AWS counts: its 250 MB are 262,144,000 bytes.
+# AWS counts like this, too: its 250 MB are 262,144,000 bytes.
 _UNITS = {"B": 1, "K": 1 << 10, "M": 1 << 20}
 
 
@@ -30,7 +30,7 @@ class Entry(NamedTuple):
 
 
 class Reader:
-    """One reading of a manifest; collects the problems that it meets."""
+    """Reads the nodes of one manifest, and collects their problems."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -43,9 +43,9 @@ class Reader:
 
     # -- YAML ------------------------------------------------------------------------------------
 
-    def mapping(self, node: yaml.Node, what: str, known: Iterable[str] = ()) -> dict[str, Entry]:
-        """Return the entries of a mapping; with `known`, unknown keys are problems."""
-        prefix = f"{what}: " if what else ""
+    def mapping(self, node: yaml.Node, label: str, known: Iterable[str] = ()) -> dict[str, Entry]:
+        """Return the entries of a mapping; with `known`, other keys are problems."""
+        prefix = f"{label}: " if label else ""
         if not isinstance(node, yaml.MappingNode):
             self.problem(node, f"{prefix}expected keys and values, found {kind_of(node)}")
             return {}
@@ -53,14 +53,10 @@ class Reader:
         known = tuple(known)
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
-                self.problem(
-                    key, f"{prefix}a key must be plain text (YAML's '<<' is not used here)"
-                )
+                self.problem(key, f"{prefix}a key must be plain text; YAML's '<<' is not supported")
             elif key.value in entries:
                 first = entries[key.value].key.start_mark.line + 1
-                self.problem(
-                    key, f"{prefix}key '{key.value}' is there twice, first in line {first}"
-                )
+                self.problem(key, f"{prefix}duplicate key '{key.value}', first on line {first}")
             elif known and key.value not in known:
                 self.problem(
                     key, f"{prefix}unknown key '{key.value}'; {_suggest(key.value, known)}"
@@ -69,55 +65,62 @@ class Reader:
                 entries[key.value] = Entry(key, value)
         return entries
 
-    def values(self, node: yaml.Node, key: Key, what: str) -> tuple[str, ...]:
-        """Return the texts of a key that takes one or a list; problems give fewer of them."""
+    def values(self, node: yaml.Node, key: Key, label: str) -> tuple[str, ...]:
+        """Return the valid texts of a key that allows one text or a list of them."""
         nodes = [node]
         if isinstance(node, yaml.SequenceNode) and key.many:
             nodes = node.value
-            if not nodes and key.one:
-                self.problem(node, f"{what}: the list is empty")
-        elif not key.one:
-            self.problem(node, f"{what}: expected a list, found {kind_of(node)}")
+            if not nodes and not key.only_list:
+                self.problem(node, f"{label}: the list is empty")
+        elif key.only_list:
+            self.problem(node, f"{label}: expected a list, found {kind_of(node)}")
             return ()
-        found: list[str] = []
+        values: list[str] = []
         for item in nodes:
-            text = self.text(item, key, what)
-            if text is not None and text in found:
-                self.problem(item, f"{what}: '{text}' is there twice")
+            text = self.text(item, key, label)
+            if text is not None and text in values:
+                self.problem(item, f"{label}: duplicate value '{text}'")
             elif text is not None:
-                found.append(text)
-        return tuple(found)
+                values.append(text)
+        return tuple(values)
 
-    def text(self, node: yaml.Node, key: Key, what: str) -> str | None:
-        """Return a scalar's text if it is what the key takes."""
+    def text(self, node: yaml.Node, key: Key, label: str) -> str | None:
+        """Return the text of a scalar if it is valid for the key."""
         expected = f"expected {' or '.join(key.choices)}" if key.choices else "expected text"
         if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:str":
             if key.choices == tuple(RUNTIMES):
-                expected = _quoted(node) or f"{expected}, in quotes"
-            self.problem(node, f"{what}: {expected}, found {kind_of(node)}")
+                if _is_unquoted_version(node):
+                    self.problem(
+                        node,
+                        f'{label} must be a quoted string: "{node.value}" '
+                        f"(YAML reads the number {float(node.value)!r})",
+                    )
+                    return None
+                expected += ", as a quoted string"
+            self.problem(node, f"{label}: {expected}, found {kind_of(node)}")
             return None
         value = str(node.value)
         if key.choices and value not in key.choices:
             hint = "" if key.choices != tuple(RUNTIMES) else "; Lambda has no such Python runtime"
-            self.problem(node, f"{what}: {expected}, found '{value}'{hint}")
+            self.problem(node, f"{label}: {expected}, found '{value}'{hint}")
             return None
         if not value.strip():
-            self.problem(node, f"{what}: the text is empty")
+            self.problem(node, f"{label}: the text is empty")
             return None
         if key.pattern and not re.fullmatch(key.pattern, value):
-            self.problem(node, f"{what}: '{value}' is not allowed; expected {key.rule}")
+            self.problem(node, f"{label}: '{value}' is not allowed; expected {key.rule}")
             return None
         return value
 
-    def boolean(self, node: yaml.Node, what: str) -> bool:
-        """Return a truth value."""
+    def boolean(self, node: yaml.Node, label: str) -> bool:
+        """Return a truth value; a problem gives false."""
         if node.tag != "tag:yaml.org,2002:bool":
-            self.problem(node, f"{what}: expected true or false, found {kind_of(node)}")
+            self.problem(node, f"{label}: expected true or false, found {kind_of(node)}")
             return False
         return str(node.value).lower() in {"true", "yes", "on"}
 
-    def size(self, node: yaml.Node, what: str) -> int | None:
-        """Return a number of bytes, from 1 to what Lambda takes."""
+    def size(self, node: yaml.Node, label: str) -> int | None:
+        """Return a number of bytes, from 1 to Lambda's limit."""
         text = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
         if node.tag == "tag:yaml.org,2002:int" and re.fullmatch("[0-9]+", text):
             size = int(text)
@@ -126,14 +129,13 @@ class Reader:
             size = int(float(number) * _UNITS[unit.upper()])
         else:
             self.problem(
-                node, f"{what}: expected bytes, or text such as '80 MB', found {kind_of(node)}"
+                node, f"{label}: expected bytes, or text such as '80 MB', found {kind_of(node)}"
             )
             return None
         if not 0 < size <= UNZIPPED_LIMIT:
             self.problem(
                 node,
-                f"{what}: expected from 1 to {UNZIPPED_LIMIT} bytes, which is what Lambda "
-                f"takes, found {size}",
+                f"{label}: expected 1 to {UNZIPPED_LIMIT} bytes, Lambda's limit, found {size}",
             )
             return None
         return size
@@ -141,48 +143,45 @@ class Reader:
     def options(
         self, entries: dict[str, Entry], where: str, table: dict[str, Key] | None = None
     ) -> dict[str, Any]:
-        """Return the values of the keys that are there, as the fields of a Function have them."""
-        found: dict[str, Any] = {}
+        """Return the values of the given keys, in the types of the fields of a Function."""
+        values: dict[str, Any] = {}
         for name, entry in entries.items():
             key = (table or LAMBDA_KEYS)[name]
-            what = f"{where}: {name}"
+            label = f"{where}: {name}"
             if key.keys:
-                inner = self.mapping(entry.value, what, key.keys)
-                found[name] = self.options(inner, what, key.keys)
+                inner = self.mapping(entry.value, label, key.keys)
+                values[name] = self.options(inner, label, key.keys)
             elif key.boolean:
-                found[name] = self.boolean(entry.value, what)
+                values[name] = self.boolean(entry.value, label)
             elif key.size:
-                found[name] = self.size(entry.value, what)
+                values[name] = self.size(entry.value, label)
             elif key.named:
-                found[name] = self.names(entry.value, key, what)
+                values[name] = self.named_texts(entry.value, key, label)
             elif key.many:
-                found[name] = self.values(entry.value, key, what)
+                values[name] = self.values(entry.value, key, label)
             else:
-                found[name] = self.text(entry.value, key, what)
-        return found
+                values[name] = self.text(entry.value, key, label)
+        return values
 
-    def names(self, node: yaml.Node, key: Key, what: str) -> tuple[tuple[str, str], ...]:
-        """Return a mapping of free names to texts, sorted."""
-        found = []
-        for name, entry in self.mapping(node, what).items():
+    def named_texts(self, node: yaml.Node, key: Key, label: str) -> tuple[tuple[str, str], ...]:
+        """Return a mapping of names that match `key.named` to texts, sorted."""
+        pairs = []
+        for name, entry in self.mapping(node, label).items():
             if not re.fullmatch(key.named, name):
-                self.problem(entry.key, f"{what}: '{name}' is not allowed; expected {key.rule}")
-            elif (text := self.text(entry.value, key, f"{what}: {name}")) is not None:
-                found.append((name, text))
-        return tuple(sorted(found))
+                self.problem(entry.key, f"{label}: '{name}' is not allowed; expected {key.rule}")
+            elif (text := self.text(entry.value, key, f"{label}: {name}")) is not None:
+                pairs.append((name, text))
+        return tuple(sorted(pairs))
 
 
-def _quoted(node: yaml.Node) -> str | None:
-    """Return how to write a Python version that YAML took for a number, or None."""
-    number = node.tag == "tag:yaml.org,2002:float" and re.fullmatch(r"\d+\.\d+", node.value)
-    if not number:
-        return None
-    value = float(node.value)
-    return f'write the version in quotes: "{node.value}" (YAML reads the number {value!r})'
+def _is_unquoted_version(node: yaml.Node) -> bool:
+    """Tell whether YAML took a Python version for a number."""
+    is_float = node.tag == "tag:yaml.org,2002:float"
+    return is_float and re.fullmatch(r"\d+\.\d+", node.value) is not None
 
 
 def kind_of(node: yaml.Node) -> str:
-    """Return what a node is, in words for a message."""
+    """Return the kind of a node, in words for a message."""
     if isinstance(node, yaml.MappingNode):
         return "keys and values"
     if isinstance(node, yaml.SequenceNode):

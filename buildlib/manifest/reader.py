@@ -1,8 +1,4 @@
-"""Read `lambdas.yaml`: every key is a row of one table, every problem is reported at once.
-
-The YAML is composed into nodes, never constructed: positions stay known, `python: 3.10` can be
-told from `"3.10"`, tags build nothing, and an alias is looked at once for each place that uses it.
-"""
+"""Read `lambdas.yaml` and report all of its problems at once, each with its position."""
 
 from pathlib import Path
 
@@ -14,11 +10,11 @@ from buildlib.manifest.functions import check_unique, read_functions
 from buildlib.manifest.nodes import LOADER, Reader
 from buildlib.model import Manifest
 
-# Of lists in lists and the like; a valid manifest has four.
+# Maximum nesting; a valid manifest needs four levels.
 _DEPTH = 100
 
 
-# Fewer levels than this cannot overflow the stack.
+# Nesting below this depth cannot overflow the stack.
 _DEEP = 2000
 
 
@@ -33,8 +29,10 @@ def read(root: Path) -> Manifest:
     try:
         text = (root / name).read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        msg = f"{name}: there is none in {root}; go to the folder that has it, or let "
-        msg += "'python -m buildlib init' propose one"
+        msg = (
+            f"no {name} found in {root}; change to the folder that contains it, "
+            "or run 'python -m buildlib init' to propose one"
+        )
         raise ManifestError(msg, "manifest-missing") from None
     except UnicodeDecodeError as error:
         msg = f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8"
@@ -43,7 +41,7 @@ def read(root: Path) -> Manifest:
 
 
 def parse(root: Path, text: str) -> Manifest:
-    """Check a manifest with this text, for the folder `root`; raise as `read` does."""
+    """Read and check a manifest with the given text, for the folder `root`; raise like `read`."""
     name = layout.MANIFEST
     reader = Reader(root)
     manifest = Manifest((), frozen=False)
@@ -69,8 +67,8 @@ def parse(root: Path, text: str) -> Manifest:
 
 
 def _check_depth(text: str) -> None:
-    """Refuse what is nested so deeply that composing it would overflow the stack (of C)."""
-    # Each level costs a bracket, or a column of indentation at least for every two.
+    """Refuse nesting so deep that composing it would overflow the C stack."""
+    # Each level takes a bracket, or every two levels a column of indentation at least.
     if text.count("[") + text.count("{") + 2 * max(map(len, text.splitlines()), default=0) < _DEEP:
         return
     depth = 0
@@ -88,9 +86,9 @@ def _syntax(name: str, error: yaml.MarkedYAMLError, text: str) -> str:
     lines = text.splitlines()
     if mark and mark.line < len(lines) and "\t" in lines[mark.line]:
         problem = f"{problem}; YAML does not allow tabs here, indent with spaces"
-    began = error.context_mark
-    if began and mark and began.line < mark.line and "scanning" in str(error.context):
-        # A quote that is not closed is noticed at the end of the file only.
-        what = str(error.context).removeprefix("while scanning ")
-        problem = f"{problem}; {what} begins at {began.line + 1}:{began.column + 1}"
+    begin = error.context_mark
+    if begin and mark and begin.line < mark.line and "scanning" in str(error.context):
+        # YAML reports an unclosed quote at the end of the file only.
+        construct = str(error.context).removeprefix("while scanning ")
+        problem = f"{problem}; {construct} begins at {begin.line + 1}:{begin.column + 1}"
     return f"{where}: not valid YAML: {problem}"

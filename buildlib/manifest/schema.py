@@ -1,4 +1,4 @@
-"""The JSON Schema of the manifest and its reference, made from the table that reads it."""
+"""The JSON Schema and the reference page of the manifest, generated from the table of keys."""
 
 import json
 import re
@@ -25,7 +25,7 @@ _SIZE = {
 
 
 def schema() -> dict[str, Any]:
-    """Return the schema (JSON Schema 2020-12), for editors to complete and check with."""
+    """Return the schema (JSON Schema 2020-12), with which editors complete and check the file."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "lambdas.yaml",
@@ -36,7 +36,7 @@ def schema() -> dict[str, Any]:
         "properties": {
             "version": {"const": 1, "description": "The version of this format."},
             "defaults": {
-                "description": "Values for every lambda that does not say otherwise.",
+                "description": "Default values for all lambdas.",
                 **_mapping(DEFAULT_KEYS),
             },
             "lambdas": {
@@ -51,7 +51,7 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """Return the schema as the text of the file that ships in the package."""
+    """Return the text of the schema file in the package."""
     return json.dumps(schema(), indent=2) + "\n"
 
 
@@ -83,13 +83,13 @@ def _property(key: Key) -> dict[str, Any]:
     if not key.many:
         return {**item, "description": key.doc}
     several = {"type": "array", "items": item, "uniqueItems": True}
-    if not key.one:
+    if key.only_list:
         return {**several, "description": key.doc}
     return {"anyOf": [item, {**several, "minItems": 1}], "description": key.doc}
 
 
 def _marked(text: str) -> str:
-    """Return a text with what is in quotes as code."""
+    """Return a text with its quoted parts as Markdown code."""
     return re.sub(r"(?<!\w)'([^']+)'(?!\w)", r"`\1`", text)
 
 
@@ -98,14 +98,14 @@ _HEAD = f"""\
 
 <!-- Made by `python -m buildlib manifest`; edit buildlib/manifest/keys.py. -->
 
-The manifest is in the repository's root, and is YAML. A key that is not listed here is an error.
-All mistakes are reported at once, with line and column, before anything runs. Editors that know
+The manifest is a YAML file in the repository's root. Keys that are not listed here are errors.
+All problems are reported at once, with line and column, before anything runs. Editors that support
 JSON Schema complete and check the file with
 [buildlib/lambdas.schema.json](../../buildlib/lambdas.schema.json).
 
 ```yaml file=lambdas.yaml
-version: 1                 # of this format; there is one so far
-defaults:                  # for every lambda that does not say otherwise
+version: 1                 # of this format
+defaults:                  # for all lambdas
   python: "3.13"
 lambdas:
   api:                     # the name
@@ -117,13 +117,13 @@ lambdas:
     exclude: ["tests/", "*.md"]
 ```
 
-A name has {_marked(NAME_RULE)}.
+A name consists of {_marked(NAME_RULE)}.
 
 A lambda with one Python and one architecture is one *variant*, whose id is the lambda's name. With
-several, each combination is a variant, `<name>-py<version>-<architecture>`, such as
+several, each combination is a variant with the id `<name>-py<version>-<architecture>`, such as
 `team_keys-py3.13-arm64`.
 
-Paths are written with `/`, and must stay inside the repository. Python versions need quotes: YAML
+Paths use `/` and must stay inside the repository. Python versions must be quoted strings: YAML
 reads `3.10` as the number 3.1.
 """
 
@@ -145,13 +145,13 @@ def _sections(keys: dict[str, Key], shared: str) -> Iterator[str]:
         yield from ("", f"### `{name}`", "", _marked(key.doc), "")
         yield f"- takes {_takes(key)}"
         if not key.keys:
-            yield f"- default: {_marked(key.usual) or _default(key)}"
+            yield f"- default: {_marked(key.default_text) or _default(key)}"
         if shared:
             yield f"- in `{shared}`: {'yes' if key.shared else 'no'}"
 
 
 def _takes(key: Key) -> str:
-    """Return in words what values a key takes."""
+    """Describe the values that a key takes."""
     if key.keys:
         return f"[keys and values](#keys-of-docker): {', '.join(f'`{name}`' for name in key.keys)}"
     if key.boolean:
@@ -159,11 +159,11 @@ def _takes(key: Key) -> str:
     if key.size:
         return "a number, or text"
     if key.named:
-        return _marked(f"names with a text each: {key.rule}")
-    one = " or ".join(map(_value, key.choices)) or _marked(key.rule) or "text"
+        return _marked(f"a mapping of names to texts: {key.rule}")
+    item = " or ".join(map(_value, key.choices)) or _marked(key.rule) or "text"
     if key.many:
-        return f"{one}, or a list of them" if key.one else f"a list; each: {one}"
-    return one
+        return f"a list; each: {item}" if key.only_list else f"{item}, or a list of them"
+    return item
 
 
 def _default(key: Key) -> str:
@@ -174,5 +174,5 @@ def _default(key: Key) -> str:
 
 
 def _value(text: str) -> str:
-    """Return a text as it is written in YAML; one that looks like a number needs quotes."""
+    """Return a text as YAML, with quotes if it looks like a number."""
     return f'`"{text}"`' if text[0].isdigit() else f"`{text}`"

@@ -1,4 +1,4 @@
-"""A function for several Pythons and architectures is several ZIPs: its variants."""
+"""The variants of a function: one ZIP for each combination of Python and architecture."""
 
 from buildlib.model import Function, Variant
 
@@ -6,7 +6,7 @@ from buildlib.model import Function, Variant
 def expand(function: Function) -> tuple[Variant, ...]:
     """Return the variants of a function.
 
-    The id is the function's name if there is one variant, else `<name>-py<version>-<arch>`.
+    The id of a single variant is the function's name; of several, `<name>-py<version>-<arch>`.
     """
     single = len(function.pythons) * len(function.architectures) == 1
     return tuple(

@@ -1,7 +1,7 @@
-"""Hide the credentials in addresses: the one rule for all that is logged, shown or kept.
+"""Hide the credentials in addresses: one rule for logs, messages and recorded files.
 
 An address is `scheme://user:password@host/...` (RFC 3986, 3.2.1). A password that is not
-percent-encoded may have an `@` of its own, so the credentials end at the last one before the path.
+percent-encoded may contain `@`, so the credentials end at the last `@` before the path.
 """
 
 import re
@@ -12,7 +12,7 @@ HIDDEN = "****"
 
 
 def redact(text: str) -> str:
-    """Return a text with `****` for the credentials of each address in it."""
+    """Return a text with `****` in place of the credentials of each address."""
     return _USERINFO.sub(HIDDEN, text)
 
 
@@ -22,7 +22,7 @@ def without_credentials(address: str) -> str:
 
 
 def secrets(text: str) -> Iterator[str]:
-    """Yield the parts of the credentials in a text that must not be shown on their own either."""
+    """Yield the credentials in a text, and each password or token alone, to hide them elsewhere."""
     for userinfo in _USERINFO.findall(text):
         user, colon, password = userinfo.partition(":")
         yield userinfo

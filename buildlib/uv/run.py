@@ -1,4 +1,4 @@
-"""Run uv with the user's access to indexes, and with nothing else that could change the result."""
+"""Run uv with the user's access to indexes, and without settings that could change the result."""
 
 import functools
 import os
@@ -14,18 +14,18 @@ from buildlib.uv.redact import redact
 
 
 class Result(NamedTuple):
-    """How a run of uv ended: its exit code, and its output without credentials."""
+    """The result of a run of uv: its exit code, and its output without credentials."""
 
     code: int
     output: str
 
 
 def run(arguments: Sequence[str], *, root: Path, cwd: Path, log: Path | None = None) -> Result:
-    """Run uv and return how it ended; with `log`, append the command and its output there.
+    """Run uv and return its result; with `log`, append the command and its output to that file.
 
-    `root` is the repository: its `uv.toml` and `[tool.uv]` may say where packages come from.
+    `root` is the repository, whose `uv.toml` or `[tool.uv]` may configure indexes.
     """
-    with _finding:
+    with _search_lock:
         executable = _executable()
     command = [executable, *arguments, "--no-config", "--color", "never", "--no-progress"]
     variables = settings.uv_variables(os.environ, root)
@@ -46,7 +46,8 @@ def run(arguments: Sequence[str], *, root: Path, cwd: Path, log: Path | None = N
         try:
             for line in process.stdout or ():
                 lines.append(redact(line))
-                if "--offline" not in arguments:  # that it fails is no news: the next run may not
+                # A failed attempt offline is no news, because a run with the network follows.
+                if "--offline" not in arguments:
                     progress.update(f"uv: {lines[-1]}")
         except BaseException:
             process.kill()
@@ -55,17 +56,17 @@ def run(arguments: Sequence[str], *, root: Path, cwd: Path, log: Path | None = N
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as stream:
-            shown = redact(" ".join(arguments))
-            stream.write(f"$ uv {shown}\n{output}[exit code {code}]\n")
+            redacted = redact(" ".join(arguments))
+            stream.write(f"$ uv {redacted}\n{output}[exit code {code}]\n")
     return Result(code, output)
 
 
-# Python's sysconfig, which uv's search asks, is not safe to be asked first by two threads at once.
-_finding = threading.Lock()
+# uv's search uses Python's sysconfig, whose first use is not safe in two threads at once.
+_search_lock = threading.Lock()
 
 
 @functools.cache
 def _executable() -> str:
-    from uv import find_uv_bin  # only needed when something is installed
+    from uv import find_uv_bin  # only where uv runs
 
     return str(find_uv_bin())

@@ -1,8 +1,8 @@
-"""Where packages come from and how they are reached: the user's settings, for uv.
+"""The user's index settings, as environment variables for uv.
 
-uv is told `--no-config`, and of its environment variables only those pass that are about access.
-What the lock and the target do not decide, no setting decides. pip's index settings are used where
-uv has none: users have written them down once already.
+uv runs with `--no-config`, and gets only those of its environment variables that give access to
+packages: the lockfile and the target alone decide the result. Where uv has no index settings, those
+of pip apply, so that users need not configure their index twice.
 """
 
 import configparser
@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# Where packages come from, and how to get there: none of it can reach the bytes, as every
-# distribution is checked against the hashes in the lock.
+# The variables about indexes and connections. None of them can reach the bytes, as every
+# distribution is checked against the hashes in the lockfile.
 _ACCESS = re.compile(
     r"UV_(DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|INDEX_[A-Z0-9_]+_(USERNAME|PASSWORD)"
     r"|FIND_LINKS|INDEX_STRATEGY|KEYRING_PROVIDER|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS"
@@ -24,14 +24,14 @@ _ACCESS = re.compile(
 )
 
 
-# Paths, which the user means from the repository's root, and not from where uv runs.
+# Relative paths in these variables start at the repository's root, not where uv runs.
 _PATHS = ("UV_CACHE_DIR", "UV_CREDENTIALS_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT")
 
 
-_OURS = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "SOURCE_DATE_EPOCH")
+_REMOVED = ("UV_", "PIP_", "PYTHON", "VIRTUAL_ENV", "CONDA_", "SOURCE_DATE_EPOCH")
 
 
-# The settings of uv.toml that say where packages come from, and the variable of each.
+# The index settings of uv.toml, and the variable for each.
 _CONFIG_VALUES = {
     "index-url": "UV_INDEX_URL",
     "index-strategy": "UV_INDEX_STRATEGY",
@@ -47,7 +47,7 @@ _CONFIG_LISTS = {
 }
 
 
-# uv has no variable for `no-index`; with one, it is handled as the other settings are.
+# uv itself has no such variable; this one lets `no-index` pass like the other settings.
 NO_INDEX = "UV_NO_INDEX"
 
 
@@ -55,25 +55,25 @@ _YES = {"1", "true", "yes", "on"}
 
 
 def uv_variables(variables: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return the environment for uv: the user's, cleaned, with the index settings filled in."""
+    """Return the environment for uv: the user's variables, filtered, plus the index settings."""
     clean = {
         name: value
         for name, value in variables.items()
-        if not name.startswith(_OURS) or _ACCESS.fullmatch(name)
+        if not name.startswith(_REMOVED) or _ACCESS.fullmatch(name)
     }
-    settings, pips = _uv_settings(variables, root), _pip_settings(variables)
-    # Who sets an index for one call replaces the configured ones, but not the cache or TLS.
+    settings, pip_settings = _uv_settings(variables, root), _pip_settings(variables)
+    # An index in the environment replaces the configured ones, but not the cache or TLS.
     if any(name in clean for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX")):
         settings = _without_sources(settings)
-        pips = _without_sources(pips)
+        pip_settings = _without_sources(pip_settings)
     elif any(map(_is_source, settings.keys() - {"UV_INDEX_STRATEGY"})):
-        pips = _without_sources(pips)
-    clean = pips | settings | clean
+        pip_settings = _without_sources(pip_settings)
+    clean = pip_settings | settings | clean
     clean |= {name: str(root / clean[name]) for name in _PATHS if clean.get(name)}
     if "UV_FIND_LINKS" in clean:
         links = (_absolute(link, root) for link in clean["UV_FIND_LINKS"].split(",") if link)
         clean["UV_FIND_LINKS"] = ",".join(links)
-    # Builds of the allowed sdists must not see the clock or a random order of sets.
+    # Builds of source distributions must not see the clock or a random order of sets.
     fixed = {"SOURCE_DATE_EPOCH": "1355314320", "PYTHONHASHSEED": "0"}
     return clean | fixed | {"UV_PYTHON_DOWNLOADS": "never"}
 
@@ -95,45 +95,46 @@ def _uv_settings(variables: Mapping[str, str], root: Path) -> dict[str, str]:
     merged: dict[str, Any] = {}
     for path in _uv_files(variables, root):
         for key, value in _uv_table(path).items():
-            # Lists add up, the more important first.
-            both = isinstance(value, list) and isinstance(merged.get(key), list)
-            merged[key] = value + merged[key] if both else value
-    found: dict[str, str] = {}
+            # Lists are joined, those of the more important file first.
+            are_lists = isinstance(value, list) and isinstance(merged.get(key), list)
+            merged[key] = value + merged[key] if are_lists else value
+    settings: dict[str, str] = {}
     for key, name in _CONFIG_VALUES.items():
         if isinstance(merged.get(key), str):
-            found[name] = merged[key]
+            settings[name] = merged[key]
     for key, (name, separator) in _CONFIG_LISTS.items():
         if isinstance(merged.get(key), list) and merged[key]:
-            found[name] = separator.join(map(str, merged[key]))
+            settings[name] = separator.join(map(str, merged[key]))
     if merged.get("native-tls") is True or merged.get("system-certs") is True:
-        found["UV_NATIVE_TLS"] = "true"
+        settings["UV_NATIVE_TLS"] = "true"
     if merged.get("no-index") is True:
-        found[NO_INDEX] = "true"
-    return found | _uv_indexes(merged.get("index"))
+        settings[NO_INDEX] = "true"
+    return settings | _uv_indexes(merged.get("index"))
 
 
 def _uv_indexes(indexes: object) -> dict[str, str]:
     """Return the variables for the `[[index]]` tables of uv's configuration."""
-    found: dict[str, str] = {}
+    settings: dict[str, str] = {}
     for index in indexes if isinstance(indexes, list) else []:
         if not isinstance(index, dict):
             continue
         url, label = str(index.get("url", "")), index.get("name")
-        named = f"{label}={url}" if label else url
+        named_url = f"{label}={url}" if label else url
         if index.get("default"):
-            found.setdefault("UV_DEFAULT_INDEX", named)
+            settings.setdefault("UV_DEFAULT_INDEX", named_url)
         elif not index.get("explicit"):
-            found["UV_INDEX"] = f"{found['UV_INDEX']} {named}" if "UV_INDEX" in found else named
-    return found
+            earlier = [settings["UV_INDEX"]] if "UV_INDEX" in settings else []
+            settings["UV_INDEX"] = " ".join([*earlier, named_url])
+    return settings
 
 
 def _uv_table(path: Path) -> dict[str, Any]:
-    """Return what a configuration file of uv says; nothing if it cannot be read."""
+    """Return the settings in a configuration file of uv; none if it cannot be read."""
     try:
         content: Any = tomllib.loads(path.read_text(encoding="utf-8"))
         table = content.get("tool", {}).get("uv", {}) if path.name == "pyproject.toml" else content
         table = {**table, **table.get("pip", {})}  # we run `uv pip`
-        # What is relative in a file is meant from its folder.
+        # Relative paths start at the folder of their file.
         if isinstance(table.get("find-links"), list):
             links = (_absolute(str(link), path.parent) for link in table["find-links"])
             table["find-links"] = list(links)
@@ -168,7 +169,7 @@ _PIP_OPTIONS = (
 
 
 def _pip_options(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the options of pip's configuration, and those of its environment that are used."""
+    """Return pip's options from its configuration files and its environment variables."""
     options: dict[str, str] = {}
     for path in _pip_files(variables):
         parser = configparser.RawConfigParser()
@@ -194,23 +195,27 @@ def _pip_settings(variables: Mapping[str, str]) -> dict[str, str]:
         "extra-index-url": "UV_EXTRA_INDEX_URL",
         "trusted-host": "UV_INSECURE_HOST",
     }
-    found = {names[k]: " ".join(v.split()) for k, v in options.items() if k in names and v.strip()}
-    if "UV_EXTRA_INDEX_URL" in found:
-        found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # to pip, all indexes are equal
+    settings = {
+        names[key]: " ".join(value.split())
+        for key, value in options.items()
+        if key in names and value.strip()
+    }
+    if "UV_EXTRA_INDEX_URL" in settings:
+        settings["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # pip ranks all indexes equally
     if options.get("find-links", "").strip():
-        found["UV_FIND_LINKS"] = ",".join(options["find-links"].split())
+        settings["UV_FIND_LINKS"] = ",".join(options["find-links"].split())
     if options.get("no-index", "").lower() in _YES:
-        found[NO_INDEX] = "true"
+        settings[NO_INDEX] = "true"
     if options.get("cert") and "SSL_CERT_FILE" not in variables:
-        found["SSL_CERT_FILE"] = options["cert"]
-    return found
+        settings["SSL_CERT_FILE"] = options["cert"]
+    return settings
 
 
 def _pip_files(variables: Mapping[str, str]) -> list[Path]:
     """Return pip's configuration files, the least important first (pip: Configuration)."""
     home = Path(variables.get("HOME") or Path.home())
-    named = variables.get("PIP_CONFIG_FILE")
-    if named == os.devnull:
+    config_file = variables.get("PIP_CONFIG_FILE")
+    if config_file == os.devnull:
         return []
     if os.name == "nt":
         system = [Path(variables.get("PROGRAMDATA", "C:/ProgramData")) / "pip/pip.ini"]
@@ -223,6 +228,6 @@ def _pip_files(variables: Mapping[str, str]) -> list[Path]:
         system.append(Path("/etc/pip.conf"))
         user = [home / ".pip/pip.conf", config / "pip/pip.conf"]
         site = Path(sys.prefix) / "pip.conf"
-    if named and os.path.exists(named):
-        return [*system, site, Path(named)]
+    if config_file and os.path.exists(config_file):
+        return [*system, site, Path(config_file)]
     return [*system, *user, site]

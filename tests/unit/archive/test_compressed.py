@@ -271,7 +271,7 @@ def test_other_content(packs: Packs) -> None:
     text, more = packs.content("text"), packs.content("more")
     expected = packs.make([text])
     Path(more.path).write_bytes(CONTENTS["more"].upper())
-    with pytest.raises(ArchiveError, match=r"more: not what was staged there; run doit again"):
+    with pytest.raises(ArchiveError, match=r"more: changed since it was staged; run doit again"):
         packs.make([text, more])
     assert packs.make([text]) == expected
     assert packs.compressed == []
@@ -312,7 +312,7 @@ def test_stored(packs: Packs) -> None:
         member = compressed.stored(content)
         assert (member.pack, member.offset, member.method) == (content.path, 0, compressed.STORED)
         assert read(content.sha256, member) == data
-    with pytest.raises(ArchiveError, match=r"small: not what was staged there"):
+    with pytest.raises(ArchiveError, match=r"small: changed since it was staged"):
         compressed.stored(packs.content("small")._replace(sha256="0" * 64))
 
 

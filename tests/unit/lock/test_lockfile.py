@@ -68,15 +68,15 @@ def test_missing(path: Path) -> None:
 def test_foreign(path: Path, text: bytes) -> None:
     """A file that someone else made is no lock of ours."""
     path.write_bytes(text)
-    assert lockfile.state(path, REQUIREMENTS, "3.12") == "was not made by this tool"
+    assert lockfile.state(path, REQUIREMENTS, "3.12") == "was not written by doit-lambda-zip"
 
 
 def test_stale(path: Path) -> None:
     """A lock says what it was made from; other requirements or another lowest Python show."""
     path.write_text(HEADER)
     other = REQUIREMENTS._replace(sha256="1" * 64)
-    assert lockfile.state(path, other, "3.12") == "was made from another requirements.txt"
-    expected = "was made for Python 3.12 and up, the lambda now starts at 3.11"
+    assert lockfile.state(path, other, "3.12") == "does not match requirements.txt"
+    expected = "is for Python 3.12 and newer, but the lambda starts at 3.11"
     assert lockfile.state(path, REQUIREMENTS, "3.11") == expected
     assert lockfile.state(path, REQUIREMENTS, "3.13") is not None
 
@@ -215,7 +215,7 @@ def test_not_a_pin(path: Path, line: str) -> None:
         pins(path, f"{HEADER}{line}\n")
     assert str(error.value) == (
         f"api/requirements.lock: '{shown}' is not a pin with hashes; "
-        "run 'doit lock:api' to make the lock anew"
+        "run 'doit lock:api' to regenerate the file"
     )
 
 
@@ -237,7 +237,7 @@ def test_no_lock(path: Path) -> None:
     with pytest.raises(LockError) as error:
         lockfile.pins(path, "api/requirements.lock", variant())
     assert str(error.value) == (
-        "api/requirements.lock: there is none; run 'doit lock:api' and commit it"
+        "api/requirements.lock: missing; run 'doit lock:api' and commit the file"
     )
 
 

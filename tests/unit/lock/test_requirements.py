@@ -83,7 +83,7 @@ def test_nested_deeper(tmp_path: Path) -> None:
     assert problems(tmp_path, "-r ../common/a.txt\n") == [
         (
             "common/b.txt:1: 'x @ ./y' is a local path; publish it to an index, "
-            "or name its folder in 'include'"
+            "or add its folder to 'include'"
         )
     ]
 
@@ -116,13 +116,13 @@ def test_not_utf8(tmp_path: Path) -> None:
     ]
 
 
-EDITABLE = "is an editable install; name the folder in the lambda's 'include' instead"
+EDITABLE = "is an editable install; add its folder to the lambda's 'include' instead"
 VCS = (
     "is a VCS link, which has no hash; publish a release to an index, "
-    "or name a wheel's URL with '#sha256=<hex>'"
+    "or use a wheel's URL with '#sha256=<hex>'"
 )
 URL = "is a URL without a hash; append '#sha256=<hex>' to it"
-LOCAL = "is a local path; publish it to an index, or name its folder in 'include'"
+LOCAL = "is a local path; publish it to an index, or add its folder to 'include'"
 
 UNPINNABLE = {
     "-e .": EDITABLE,

@@ -15,7 +15,7 @@ from buildlib.model import Docker, Function
 from tests.unit.conftest import write
 
 HEAD = "version: 1\nlambdas:\n  api:\n"
-FROM_ROOT = "write its path from the folder of lambdas.yaml"
+FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
 PLAIN = HEAD + "    handler: app.handler\n"
 
 
@@ -156,8 +156,8 @@ def test_size(root: Path, text: str, size: int) -> None:
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("0", "expected from 1 to 262144000 bytes, which is what Lambda takes, found 0"),
-        ("251 MB", "expected from 1 to 262144000 bytes, which is what Lambda takes, found 2631"),
+        ("0", "expected 1 to 262144000 bytes, Lambda's limit, found 0"),
+        ("251 MB", "expected 1 to 262144000 bytes, Lambda's limit, found 2631"),
         ("1 GB", "expected bytes, or text such as '80 MB', found 1 GB"),
         ("-1", "expected bytes, or text such as '80 MB', found the number -1"),
         ("1.5", "expected bytes, or text such as '80 MB', found the number 1.5"),
@@ -254,15 +254,15 @@ BAD = {
     ),
     "duplicate key": (
         PLAIN + "    handler: other.handler\n",
-        ["lambdas.yaml:5:5: lambda 'api': key 'handler' is there twice, first in line 4"],
+        ["lambdas.yaml:5:5: lambda 'api': duplicate key 'handler', first on line 4"],
     ),
     "duplicate lambda": (
         PLAIN + "  api:\n    handler: app.other\n",
-        ["lambdas.yaml:5:3: lambdas: key 'api' is there twice, first in line 3"],
+        ["lambdas.yaml:5:3: lambdas: duplicate key 'api', first on line 3"],
     ),
     "duplicate top key": (
         "version: 1\nversion: 1\n" + PLAIN.partition("\n")[2],
-        ["lambdas.yaml:2:1: key 'version' is there twice, first in line 1"],
+        ["lambdas.yaml:2:1: duplicate key 'version', first on line 1"],
     ),
     "merge key": (
         (
@@ -271,14 +271,14 @@ BAD = {
         ),
         [
             (
-                "lambdas.yaml:5:5: lambda 'jobs': a key must be plain text "
-                "(YAML's '<<' is not used here)"
+                "lambdas.yaml:5:5: lambda 'jobs': a key must be plain text; "
+                "YAML's '<<' is not supported"
             )
         ],
     ),
     "complex key": (
         PLAIN + "    ? [a, b]\n    : c\n",
-        ["lambdas.yaml:5:7: lambda 'api': a key must be plain text (YAML's '<<' is not used here)"],
+        ["lambdas.yaml:5:7: lambda 'api': a key must be plain text; YAML's '<<' is not supported"],
     ),
     "unknown key": (
         PLAIN + "    architectures: arm64\n",
@@ -318,23 +318,28 @@ BAD = {
     ),
     "version 2": (
         PLAIN.replace("1", "2"),
-        ["lambdas.yaml:1:10: version: write 'version: 1', the only one there is so far"],
+        ["lambdas.yaml:1:10: version: unsupported; write 'version: 1', the only version so far"],
     ),
     "version is text": (
         PLAIN.replace("1", "'1'"),
-        ["lambdas.yaml:1:10: version: write 'version: 1', the only one there is so far"],
+        ["lambdas.yaml:1:10: version: unsupported; write 'version: 1', the only version so far"],
     ),
     "version is a list": (
         PLAIN.replace("1", "[1]"),
-        ["lambdas.yaml:1:10: version: write 'version: 1', the only one there is so far"],
+        ["lambdas.yaml:1:10: version: unsupported; write 'version: 1', the only version so far"],
     ),
     "no lambdas": (
         "version: 1\n",
-        ["lambdas.yaml:1:1: missing key 'lambdas'; the functions are declared below it"],
+        ["lambdas.yaml:1:1: missing key 'lambdas'; declare the functions below it"],
     ),
     "lambdas is empty": (
         "version: 1\nlambdas: {}\n",
-        ["lambdas.yaml:2:10: lambdas: declare at least one, as 'api: {handler: app.handler}'"],
+        [
+            (
+                "lambdas.yaml:2:10: lambdas: declare at least one function, such as "
+                "'api: {handler: app.handler}'"
+            )
+        ],
     ),
     "lambdas is nothing": (
         "version: 1\nlambdas:\n",
@@ -369,8 +374,8 @@ BAD = {
         PLAIN + "    python: 3.10\n",
         [
             (
-                "lambdas.yaml:5:13: lambda 'api': python: write the version in quotes: \"3.10\" "
-                "(YAML reads the number 3.1), found the number 3.10"
+                "lambdas.yaml:5:13: lambda 'api': python must be a quoted string: \"3.10\" "
+                "(YAML reads the number 3.1)"
             )
         ],
     ),
@@ -378,8 +383,8 @@ BAD = {
         PLAIN + "    python: ['3.13', 3.12]\n",
         [
             (
-                "lambdas.yaml:5:22: lambda 'api': python: write the version in quotes: \"3.12\" "
-                "(YAML reads the number 3.12), found the number 3.12"
+                "lambdas.yaml:5:22: lambda 'api': python must be a quoted string: \"3.12\" "
+                "(YAML reads the number 3.12)"
             )
         ],
     ),
@@ -387,8 +392,8 @@ BAD = {
         PLAIN + "    python: .inf\n",
         [
             (
-                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, in quotes, "
-                "found the number .inf"
+                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, "
+                "as a quoted string, found the number .inf"
             )
         ],
     ),
@@ -396,21 +401,26 @@ BAD = {
         PLAIN + "    python: 3:10.5\n",
         [
             (
-                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, in quotes, "
-                "found the number 3:10.5"
+                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, "
+                "as a quoted string, found the number 3:10.5"
             )
         ],
     ),
     "python is nothing": (
         PLAIN + "    python:\n",
-        [f"lambdas.yaml:5:12: lambda 'api': python: expected {RUNTIMES}, in quotes, found nothing"],
+        [
+            (
+                f"lambdas.yaml:5:12: lambda 'api': python: expected {RUNTIMES}, "
+                "as a quoted string, found nothing"
+            )
+        ],
     ),
     "python is true": (
         PLAIN + "    python: true\n",
         [
             (
-                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, in quotes, "
-                "found the boolean true"
+                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, "
+                "as a quoted string, found the boolean true"
             )
         ],
     ),
@@ -425,7 +435,7 @@ BAD = {
     ),
     "python twice": (
         PLAIN + "    python: ['3.12', '3.12']\n",
-        ["lambdas.yaml:5:22: lambda 'api': python: '3.12' is there twice"],
+        ["lambdas.yaml:5:22: lambda 'api': python: duplicate value '3.12'"],
     ),
     "no python": (
         PLAIN + "    python: []\n",
@@ -443,8 +453,8 @@ BAD = {
         PLAIN + "    docker: {image: debian}\n",
         [
             (
-                "lambdas.yaml:5:5: lambda 'api': 'docker' is only used with 'install: docker'; say "
-                "that, or remove it"
+                "lambdas.yaml:5:5: lambda 'api': 'docker' requires 'install: docker'; add that, "
+                "or remove 'docker'"
             ),
         ],
     ),
@@ -519,7 +529,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:3:3: lambda 'nix': the source folder 'lambdas/nix' does not exist; "
-                "create it or say 'source:'"
+                "create it, or set 'source'"
             )
         ],
     ),
@@ -542,7 +552,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:13: lambda 'api': source 'lambdas/../../api' leaves the "
-                "repository; only what is inside it can be built alike"
+                "repository, so other checkouts lack it; move it inside"
             )
         ],
     ),
@@ -568,8 +578,8 @@ BAD = {
         PLAIN + "    source: lambdas\\api\n",
         [
             (
-                "lambdas.yaml:5:13: lambda 'api': source 'lambdas\\api': write '/' between "
-                "folders, also on Windows"
+                "lambdas.yaml:5:13: lambda 'api': source 'lambdas\\api': separate folders "
+                "with '/', also on Windows"
             )
         ],
     ),
@@ -577,8 +587,8 @@ BAD = {
         PLAIN + "    source: .\n",
         [
             (
-                "lambdas.yaml:5:13: lambda 'api': source '.' is the whole repository, with what is "
-                "built; name a folder in it"
+                "lambdas.yaml:5:13: lambda 'api': source '.' is the whole repository, with build/ "
+                "and dist/ in it; use a folder below it"
             )
         ],
     ),
@@ -587,7 +597,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:15: lambda 'api': include 'shared/..' is the whole repository, "
-                "with what is built; name a folder in it"
+                "with build/ and dist/ in it; use a folder below it"
             )
         ],
     ),
@@ -596,20 +606,25 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:13: lambda 'api': source 'build/api' is in build/, which is for "
-                "what is built"
+                "outputs; move it elsewhere"
             )
         ],
     ),
     "include is an output": (
         PLAIN + "    include: [dist]\n",
-        ["lambdas.yaml:5:15: lambda 'api': include 'dist' is in dist/, which is for what is built"],
+        [
+            (
+                "lambdas.yaml:5:15: lambda 'api': include 'dist' is in dist/, which is for "
+                "outputs; move it elsewhere"
+            )
+        ],
     ),
     "requirements are the lock": (
         PLAIN + "    source: locked\n    requirements: requirements.lock\n",
         [
             (
-                "lambdas.yaml:6:19: lambda 'api': requirements 'locked/requirements.lock' is where "
-                "the lock is written"
+                "lambdas.yaml:6:19: lambda 'api': requirements 'locked/requirements.lock' is the "
+                "path of the lockfile; name the requirements file"
             )
         ],
     ),
@@ -618,7 +633,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:19: lambda 'api': the requirements file 'lambdas/api/reqs.txt' "
-                "does not exist; write its path from the source folder"
+                "does not exist; the path is relative to the source folder"
             )
         ],
     ),
@@ -630,8 +645,8 @@ BAD = {
         PLAIN + "    include: [../shared]\n",
         [
             (
-                "lambdas.yaml:5:15: lambda 'api': include '../shared' leaves the repository; "
-                "only what is inside it can be built alike"
+                "lambdas.yaml:5:15: lambda 'api': include '../shared' leaves the repository, "
+                "so other checkouts lack it; move it inside"
             )
         ],
     ),
@@ -663,8 +678,9 @@ BAD = {
         ),
         [
             (
-                "lambdas.yaml:4:3: lambda 'api': its lock lambdas/jobs/requirements.lock is also "
-                "that of lambda 'jobs', with other requirements; give it a source folder of its own"
+                "lambdas.yaml:4:3: lambda 'api': its lockfile lambdas/jobs/requirements.lock is "
+                "also the one of lambda 'jobs', which has other requirements; give each its own "
+                "source folder"
             )
         ],
     ),
@@ -679,7 +695,7 @@ def test_bad_input(root: Path, text: str | bytes, expected: list[str]) -> None:
 
 def test_no_manifest(tmp_path: Path) -> None:
     """A folder without a manifest says so."""
-    with pytest.raises(ManifestError, match=r"^lambdas\.yaml: there is none in .*init"):
+    with pytest.raises(ManifestError, match=r"^no lambdas\.yaml found in .*init"):
         reader.read(tmp_path)
 
 
