@@ -18,6 +18,8 @@ from buildlib.steps.zip import hash_is_done, make_zip, zip_is_done
 from buildlib.tree import sources
 from tests.unit.conftest import write
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing is noted there")
+
 MANIFEST = "version: 1\nlambdas:\n  api: {handler: app.handler, include: [shared/common]}\n"
 FILES = {
     "lambdas.yaml": MANIFEST,
