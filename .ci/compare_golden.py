@@ -23,12 +23,13 @@ def problems(index: Path, golden: Mapping[str, str]) -> Iterator[str]:
         yield f"{index}: not an index of ZIPs: {error!r}"
         return
     for name in sorted(found.keys() | golden.keys()):
-        if found.get(name) != golden.get(name):
-            yield f"{index}: {name}: {found.get(name, 'absent')}, golden {golden.get(name, 'absent')}"
+        here, expected = found.get(name, "absent"), golden.get(name, "absent")
+        if here != expected:
+            yield f"{index}: {name}: {here}, golden {expected}"
 
 
 def differing(indexes: Sequence[Path]) -> Iterator[str]:
-    """Yield a line for each index whose bytes are not those of the first: sizes, runtimes, order."""
+    """Yield a line for each index whose bytes differ from the first: sizes, runtimes, order."""
     first = indexes[0]
     for other in indexes[1:]:
         if other.read_bytes() != first.read_bytes():
