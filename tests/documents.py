@@ -42,7 +42,7 @@ REASONS = {
     "docker": "needs a Docker engine; tests/docker does the same",
     "install": "installs this project; the tutorial does",
     "other": "is a command of the tool that is compared or replaced",
-    "release": "publishes, or is for a maintainer who does; .github/workflows/release.yml does it",
+    "release": "is for a maintainer who publishes a version",
     "stays": "runs until Ctrl-C; tests/test_watch.py runs it",
     "system": "installs packages of the system, needs root, or takes minutes; .ci/run does it",
 }

@@ -1,4 +1,4 @@
-"""What continuous integration is: its workflows, its scripts, and the hooks before a commit."""
+"""Continuous integration: its workflows, its scripts, and the hooks before a commit."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_fit_the_schema(path: Path) -> None:
-    """Every workflow is what GitHub's schema allows."""
+    """GitHub's schema accepts every workflow."""
     done = check_schema(path)
     assert done.returncode == 0, done.stdout
 
@@ -101,14 +101,14 @@ def test_no_job_keeps_a_token_or_runs_for_ever() -> None:
 
 
 def test_no_text_of_others_in_a_shell() -> None:
-    """What a pull request can choose, such as the name of a branch, is in no command line."""
+    """Text that a pull request can choose, such as a branch's name, is in no command line."""
     for name, job in jobs():
         for step in job.get("steps", []):
             for expression in re.findall(r"\$\{\{(.*?)\}\}", step.get("run", "")):
                 assert expression.strip().startswith("matrix."), f"{name}: {expression}"
 
 
-# -- what they test --------------------------------------------------------------------------------
+# -- the tests they run --------------------------------------------------------------------------
 
 
 def test_the_matrix_is_what_the_project_promises() -> None:
@@ -320,7 +320,7 @@ def test_releasing_names_what_is_there() -> None:
 
 
 def test_hooks_have_the_versions_of_the_dev_extra() -> None:
-    """What a commit is checked with is what CI checks with."""
+    """The hooks before a commit have the versions that CI has."""
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     hooks = {hook["id"]: hook for repo in config["repos"] for hook in repo["hooks"]}
     pins = [text for text in PROJECT["optional-dependencies"]["dev"] if text.startswith("ruff==")]
