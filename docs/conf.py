@@ -64,7 +64,9 @@ SECTIONS = {
 
 
 # Pages beside docs/ are no part of the site; it has them as files.
-_OUTSIDE = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+(?:CHANGELOG|benchmarks/README)\.md)\)")
+_OUTSIDE = re.compile(
+    r"\[([^\]]+)\]\(((?:\.\./)+(?:CHANGELOG|RELEASING|SECURITY|benchmarks/README)\.md)\)"
+)
 
 
 def _adapt(app: object, docname: str, source: list[str]) -> None:  # noqa: ARG001 - Sphinx's

@@ -40,8 +40,9 @@ REASONS = {
     "aws": "changes an AWS account",
     "ci": ".ci/run runs this very line",
     "docker": "needs a Docker engine; tests/docker does the same",
-    "install": "installs this project; the tutorial does",
+    "install": "installs this project, as the tutorial does, or a tool beside it",
     "other": "is a command of the tool that is compared or replaced",
+    "release": "is for a maintainer who publishes a version",
     "stays": "runs until Ctrl-C; tests/test_watch.py runs it",
     "system": "installs packages of the system, needs root, or takes minutes; .ci/run does it",
 }

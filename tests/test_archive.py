@@ -133,7 +133,7 @@ def test_others_can_read_it(tmp_path: Path, reader: str) -> None:
             assert {info.filename: opened.read(info) for info in opened.infolist()} == TREE
         return
     if shutil.which(reader) is None:
-        assert "CI" not in os.environ, f"CI must have {reader}"
+        assert "CI" not in os.environ or sys.platform != "linux", f"CI must have {reader}"
         pytest.skip(f"{reader} is not installed")
     target = tmp_path / "unpacked"
     target.mkdir()
@@ -201,6 +201,7 @@ def test_zip64_for_a_large_member(tmp_path: Path) -> None:
         large.unlink()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_memory_stays_bounded(tmp_path: Path) -> None:
     """Compressing and archiving a tree of 250 MB takes under 200 MB of memory."""
     program = f"""

@@ -167,8 +167,9 @@ def test_start_loads_nothing_heavy() -> None:
     """Loading the tasks imports what every run needs.
 
     doit itself loads `socket`, `email`, `multiprocessing`, `pdb` and `dbm`; of those none is ours.
+    From Python 3.14 on, `pdb` loads `asyncio`.
     """
-    assert loaded("import buildlib.tasks") & HEAVY == set()
+    assert loaded("import buildlib.tasks") & HEAVY <= loaded("import pdb")
 
 
 def test_manifest_needs_no_heavy_import(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from buildlib.steps import pending, run, shared
 from buildlib.tree import sources
 from tests.unit.conftest import variant, write
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing is noted there")
+
 MANIFEST = "version: 1\nlambdas:\n  api: {handler: app.handler, include: [shared/common]}\n"
 FILES = {
     "lambdas.yaml": MANIFEST,

@@ -94,7 +94,7 @@ def test_link_that_leaves(tmp_path: Path, target: str) -> None:
     (tmp_path / "top/link").symlink_to(target)
     assert refused(tmp_path / "top") == (
         "top/link: this link leaves the folder, so its content would depend on the machine; "
-        "copy the file, or name its folder in 'include'"
+        "copy the file, or add its folder to 'include'"
     )
 
 
@@ -103,7 +103,7 @@ def test_link_that_leaves(tmp_path: Path, target: str) -> None:
 def test_link_to_nothing(tmp_path: Path, target: str) -> None:
     """A link to nothing, or to itself, is refused."""
     (tmp_path / "link").symlink_to(target)
-    assert refused(tmp_path) == "top/link: this link points to nothing (or to itself); remove it"
+    assert refused(tmp_path) == "top/link: this link is dangling or points to itself; remove it"
 
 
 @needs_links
@@ -113,10 +113,12 @@ def test_links_in_a_circle(tmp_path: Path) -> None:
     (tmp_path / "a/b").symlink_to("../b")
     assert names(tmp_path) == ["a/b/x", "a/x", "b/x"]
     (tmp_path / "b/a").symlink_to("../a")
-    assert refused(tmp_path).endswith("a folder that holds it; remove it, or name it in 'exclude'")
+    assert refused(tmp_path).endswith(
+        "a folder that contains it; remove it, or add it to 'exclude'"
+    )
     (tmp_path / "b/a").unlink()
     (tmp_path / "a/up").symlink_to("..")
-    assert refused(tmp_path).startswith("top/a/up: this link leads back to a folder that holds it;")
+    assert refused(tmp_path).startswith("top/a/up: this link points to a folder that contains it;")
 
 
 @needs_links
@@ -134,7 +136,7 @@ def test_fifo_and_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     """A FIFO or socket is refused by its kind, without being opened, unless it is excluded."""
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
-    advice = "cannot be part of a function; remove it or name it in 'exclude'"
+    advice = "cannot be part of a function; remove it, or add it to 'exclude'"
     assert refused(tmp_path) == f"top/pipe: a FIFO {advice}"
     assert names(tmp_path, lambda name: name != "pipe") == []
     os.unlink("pipe")
