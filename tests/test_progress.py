@@ -153,7 +153,8 @@ def test_on_a_pipe(dependent: Repository, options: tuple[str, ...]) -> None:
     sha256 = dependent.sha256()["api"][:12]
     shown = next(line for line in lines if line.startswith("api: "))
     assert re.fullmatch(
-        rf"api: built \(first build in this checkout\): [\d.]+ kB \(new\), [\d.]+ kB unzipped \(new\), "
+        r"api: built \(first build in this checkout\): [\d.]+ kB \(new\), "
+        r"[\d.]+ kB unzipped \(new\), "
         rf"\d+\.\d s, sha256 {sha256}",
         shown,
     )

@@ -12,7 +12,7 @@ REASONS = {
     "recipe: cache of build_tools()": "a file of the package, which never changes while it runs",
     "environment.elf: cache of _structs()": "pyelftools builds the same structures for every file",
     "uv.run: cache of _executable()": "the path of the installed uv",
-    "uv.run: _finding = threading.Lock": "sysconfig is not safe when two threads ask it first",
+    "uv.run: _search_lock = threading.Lock": "sysconfig is not safe when two threads ask it first",
     "commands.report.charts: cache of treemap()": "its arguments alone decide a drawing",
     "commands.invoke.driver: _lock = threading.Lock": "a program of its own, in its own process",
     "plugin.reporter: os.environ[...]": "tells the tasks' processes where to write their status",
