@@ -73,7 +73,7 @@ def several() -> str:
         build("keys-py3.13-x86_64", "keys", environment="e2e2e2e2", origin="store", seconds={}),
         build("lzo", written=None, why_not="no engine answers", environment="", seconds={}),
         build("nasty", reasons=[EVIL, LONG, SEVERAL], handler=EVIL, environment="e2e2e2e2"),
-        build("plain", environment="", previous=None, reasons=["first build in this checkout"]),
+        build("plain", environment="", previous=None, reasons=["first build here"]),
         nasty=nasty,
         plain=Content([Part(contents.OWN_FILES, 900, {})], []),
     )  # fmt: skip

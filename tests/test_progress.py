@@ -94,7 +94,7 @@ def test_on_a_terminal(slow: Repository, options: tuple[str, ...]) -> None:
     ]  # fmt: skip
     sha256 = slow.sha256()["api"][:12]
     assert re.search(
-        rf"^api +built +first build in this checkout .* {sha256}\s*$", end, re.MULTILINE
+        rf"^api +built +first build here .* {sha256}\s*$", end, re.MULTILINE
     )
     assert re.fullmatch(r"3 built in \d+\.\d s", lines[-1])
     assert ".  " not in plain(output)
@@ -153,7 +153,7 @@ def test_on_a_pipe(dependent: Repository, options: tuple[str, ...]) -> None:
     sha256 = dependent.sha256()["api"][:12]
     shown = next(line for line in lines if line.startswith("api: "))
     assert re.fullmatch(
-        r"api: built \(first build in this checkout\): [\d.]+ kB \(new\), "
+        r"api: built \(first build here\): [\d.]+ kB \(new\), "
         r"[\d.]+ kB unzipped \(new\), "
         rf"\d+\.\d s, sha256 {sha256}",
         shown,

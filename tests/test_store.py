@@ -210,14 +210,14 @@ def test_why(dependent: Repository, index: Index) -> None:
         dependent.doit("why:api").output
     )
     dependent.doit()
-    assert "api: nothing will run\n  last built: first build in this checkout\n" in (
+    assert "api is up to date\n  last build: first build here\n" in (
         dependent.doit("why:api").output
     )
     dependent.write({APP: HANDLER + "# edited\n", "lambdas/api/new.py": ""})
     expected = "api: stage, touch, zip, hash will run\n  app.py changed\n  new.py added\n"
     assert expected in dependent.doit("why:api").output
     dependent.doit()
-    assert "last built: app.py changed\n  last built: new.py added" in (
+    assert "last build: app.py changed\n  last build: new.py added" in (
         dependent.doit("why:api").output
     )
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
@@ -239,8 +239,8 @@ def test_why_of_everything(dependent: Repository) -> None:
     dependent.doit()
     (dependent.root / "dist/api.zip").unlink()
     output = dependent.doit("why").output
-    assert "api: hash will run, and take the ZIP from the store" in output
-    assert "jobs-py3.12-x86_64: nothing will run" in output
+    assert "api: hash will run: the store has the ZIP of these inputs" in output
+    assert "jobs-py3.12-x86_64 is up to date" in output
     assert not (dependent.root / "dist/api.zip").exists()
 
 

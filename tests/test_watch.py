@@ -76,7 +76,7 @@ def watching(repository: Repository, *names: str) -> Iterator[Watch]:
 def test_an_edit(repository: Repository) -> None:
     """A saved file gives the ZIP that `doit` would build, and one line with the reason."""
     with watching(repository) as watch:
-        assert "api: built (first build in this checkout)" in "\n".join(watch.seen)
+        assert "api: built (first build here)" in "\n".join(watch.seen)
         repository.write({APP: HANDLER + "# edited\n"})
         line = watch.until("api: ")
         assert line.startswith("api: built (app.py changed): ")

@@ -117,6 +117,6 @@ def build_reasons(project: Project, variant: Variant, forced: str = "") -> list[
     """Return why the ZIP in dist/ is not, or should not be, of the present inputs."""
     stamp = archive.load(project.layout, variant.id)
     if stamp is None:
-        return ["first build in this checkout"]
+        return ["first build here"]
     changes = recipe.difference(stamp.recipe, project.inputs(variant).recipe)
     return changes or [forced or f"dist/{variant.id}.zip is missing or damaged"]

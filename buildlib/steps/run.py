@@ -131,7 +131,7 @@ class _Work:
         except StagedFileError:
             # Something wrote to a file in build/ or in uv's cache: nothing there can be trusted.
             stage.clean(self.layout, self.variant.id)
-            venv.install(self.inputs, self.layout, self.project.run, replace=True, refresh=True)
+            venv.install(self.inputs, self.layout, self.project.run, replace=True, verify=True)
             return self._write(self.touch(), again=again)
 
     def hash(self) -> Done:

@@ -47,14 +47,15 @@ def load(layout: Layout, key: str) -> Environment | None:
 
 
 def install(
-    inputs: Inputs, layout: Layout, run: str, *, replace: bool = False, refresh: bool = False
+    inputs: Inputs, layout: Layout, run: str, *, replace: bool = False, verify: bool = False
 ) -> Environment:
     """Install the dependencies of a variant, unless another run was faster.
 
     With `replace`, an environment that is there is installed again.
 
     A link into uv's cache is only read when it goes into a ZIP. If it turns out not to be what the
-    wheel holds, the environment is installed with `refresh`: downloaded again, and read at once.
+    wheel holds, the environment is installed again with `verify`: each file is read at once, and what
+    differs from its RECORD is downloaded again.
 
     Raises:
         InstallError: as the installer does, or a file cannot be loaded by the runtime.
@@ -71,7 +72,7 @@ def install(
         tree = temporary / layout.environment_tree(key).name
         tree.mkdir(parents=True)
         try:
-            files, wrong = _installed(inputs, layout, tree, refresh=refresh)
+            files, wrong = _installed(inputs, layout, tree, verify=verify)
             check_platform(Environment(tree, files, wrong, run), inputs.variant)
             record = {"key": key, "run": run, "files": files, "wrong": wrong}
             atomic.write_json(temporary / layout.environment_record(key).name, record)
@@ -82,7 +83,7 @@ def install(
 
 
 def _installed(
-    inputs: Inputs, layout: Layout, tree: Path, *, refresh: bool
+    inputs: Inputs, layout: Layout, tree: Path, *, verify: bool
 ) -> tuple[list[File], dict[str, str]]:
     """Install into the empty folder `tree`; return its files, and those that cannot be loaded."""
     from buildlib.environment import elf  # only when something is installed
@@ -96,14 +97,13 @@ def _installed(
         tree,
         layout,
         layout.log("venv", variant.id),
-        refresh,
     )
     install_into = installer_for(variant.function)
     from_wheels = not variant.function.docker
     with ThreadPoolExecutor(1) as pool:
         pool.submit(elf.prepare)  # while the installer works
         install_into(request)
-        installed = canonicalise(tree, trust_record=from_wheels and not refresh)
+        installed = canonicalise(tree, trust_record=from_wheels and not verify)
         if installed.damaged and from_wheels:
             # Another program wrote to a file in uv's cache. A download is checked as a whole.
             shown = ", ".join(installed.damaged[:3])
