@@ -54,8 +54,8 @@ def install(
     With `replace`, an environment that is there is installed again.
 
     A link into uv's cache is only read when it goes into a ZIP. If it turns out not to be what the
-    wheel holds, the environment is installed again with `verify`: each file is read at once, and what
-    differs from its RECORD is downloaded again.
+    wheel holds, the environment is installed again with `verify`: each file is read at once, and a
+    distribution that differs from its RECORD is downloaded again.
 
     Raises:
         InstallError: as the installer does, or a file cannot be loaded by the runtime.
