@@ -8,7 +8,7 @@ import pytest
 from uv import find_uv_bin
 
 from tests.conftest import HANDLER, Index, Repository
-from tests.unit.test_elf import AARCH64, shared_object
+from tests.unit.environment.test_elf import AARCH64, shared_object
 
 MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
 

@@ -1,8 +1,12 @@
 """Named tasks: only what they can need is made of a large manifest, and nothing is missing."""
 
+import json
+import re
+from collections.abc import Callable
+
 import pytest
 
-from tests.conftest import HANDLER, Repository
+from tests.conftest import HANDLER, Repository, Result
 
 OWN = "def task_deploy():\n    return {'actions': ['echo deployed'], 'task_dep': ['hash:jobs']}\n"
 MANIFEST = """\
@@ -113,3 +117,123 @@ def test_forget_and_clean(several: Repository) -> None:
     several.doit("clean", "hash:api")
     assert "api" not in several.index()
     assert "hash:api" in several.doit("info", "hash:api", code=1).output
+
+
+PROGRAM = """\
+import os, json, sys
+from doit.cmd_base import ModuleTaskLoader
+from doit.doit_cmd import DoitMain
+from buildlib import tasks
+from buildlib.plugin.loader import Loader
+
+if __name__ == "__main__":
+    loader = Loader() if sys.argv[2] == "loader" else ModuleTaskLoader(tasks)
+    sys.exit(DoitMain(loader).run(json.loads(os.environ["ARGUMENTS"])))
+"""
+
+Doit = Callable[..., Result]
+
+
+@pytest.fixture(params=["shell", "loader", "module"])
+def by(request: pytest.FixtureRequest) -> str:
+    """Give the name of a way to doit."""
+    return str(request.param)
+
+
+@pytest.fixture
+def doit(by: str, several: Repository) -> Doit:
+    """Give doit from the shell, and from a program with other arguments, by two of its loaders."""
+    if by == "shell":
+        return several.doit
+    several.write({"program.py": PROGRAM})
+    program = [several.python, "program.py", "zip:elsewhere", by]
+    several.command = lambda *_: program  # type: ignore[method-assign] # of this one
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        return several.doit(code=code, ARGUMENTS=json.dumps(arguments))
+
+    return run
+
+
+PAIR = {"jobs-py3.12-x86_64", "jobs-py3.13-x86_64"}
+
+
+def test_builds_what_is_asked(doit: Doit, several: Repository) -> None:
+    """A run builds the tasks that it is asked for, from the shell and through its API."""
+    doit("hash:jobs-py3.12-x86_64")
+    assert several.sha256().keys() == {"jobs-py3.12-x86_64"}
+    doit("-n", "2", "zip:jobs", "stage=prod")
+    assert several.sha256().keys() == PAIR
+    doit("run", "-c", "--", "zip:*")
+    assert several.sha256().keys() == {"api", *PAIR}
+    assert doit().output.endswith("3 unchanged\n")
+    several.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
+    assert doit("-s", "hash:api").ran == ["hash:api"]
+    assert several.sha256().keys() == {"api", *PAIR}
+
+
+def test_tasks_on_demand(doit: Doit) -> None:
+    """Tasks that exist only where they are asked for are there, with their options."""
+    output = doit("invoke:api", "--event", "zip:apo", "--timeout", "0", code=1).output
+    assert "--timeout: expected 1 to 900 seconds, found 0" in output
+    assert "api" in doit("why:api").output
+    assert "api" in doit("size").output
+
+
+def test_a_hint_by_any_road(doit: Doit, by: str) -> None:
+    """A mistyped name has the same hint, from the shell and through doit's API."""
+    for arguments in (["zip:apo"], ["-n", "2", "index", "zip:apo"], ["forget", "zip:apo"]):
+        output = doit(*arguments, code=3).output
+        # A loader of the program's own hands no arguments on.
+        hint = "zip:apo: lambdas.yaml declares no 'apo'; did you mean 'zip:api'?"
+        assert hint in output or by == "module"
+        assert "elsewhere" not in output
+
+
+def test_commands_that_run_nothing(doit: Doit, several: Repository) -> None:
+    """All tasks are listed and explained; one that is cleaned or forgotten is that one alone."""
+    doit()
+    groups = {line.split()[0] for line in doit("list").output.splitlines()}
+    steps = {"lock", "venv", "stage", "touch", "zip", "hash"}
+    assert groups == {*steps, "index", "record", "report", "why", "invoke", "verify", "size",
+                      "watch"}  # fmt: skip
+    listed = doit("list", "--all").output
+    assert re.search(r"^zip:api +zip of api, Python 3.13, x86_64$", listed, re.MULTILINE)
+    assert re.search(r"^zip:jobs +all variants of jobs$", listed, re.MULTILINE)
+    assert {"why:api", "verify:jobs", "invoke:api"} <= set(listed.split())
+    assert "zip:api  zip of api, Python 3.13, x86_64" in doit("help", "zip:api").output
+    assert "--event" in doit("help", "invoke:api").output
+    doit("forget", "zip:api")
+    assert doit("hash:api").ran == ["zip:api"]
+    doit("clean", "hash:api")
+    assert several.index().keys() == PAIR
+
+
+@pytest.mark.parametrize("name", ["lock:api", "venv:api", "zip:api", "hash:api", "index", "report"])
+def test_no_objects_are_shown(several: Repository, name: str) -> None:
+    """`doit info` and `doit clean` show names and paths, never an object of ours."""
+    several.write({"lambdas/api/requirements.txt": "# none\n"})
+    for command in ("info", "clean"):
+        output = several.doit(command, name, code=None).output
+        assert "ERROR" not in output
+        assert not re.search(
+            r"0x|<(?!class '(bool|int)'>)|Project|Variant|Path\(|Function\(", output
+        ), output
+
+
+def test_replaced_tasks(several: Repository) -> None:
+    """A task of the repository's own may have the name of one of ours that is made on demand."""
+    own = "def task_size():\n    return {'actions': ['echo mine']}\n"
+    several.write({"dodo.py": f"from buildlib.tasks import *\n\n{own}"})
+    assert "mine" in several.doit("size").output
+    assert "why:api" in several.doit("list", "--all").output
+
+
+def test_default_tasks_of_the_repository(several: Repository) -> None:
+    """A dodo.py may have other default tasks, and be called otherwise."""
+    dodo = "from buildlib.tasks import *\nDOIT_CONFIG = DOIT_CONFIG | {'default_tasks': ['%s']}\n"
+    several.write({"build.py": dodo % "hash:api"})
+    several.doit("-f", "build.py")
+    assert several.sha256().keys() == {"api"}
+    several.write({"build.py": dodo % "size"})
+    assert "jobs" in several.doit("-f", "build.py").output

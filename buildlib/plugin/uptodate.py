@@ -2,9 +2,8 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
 
-from doit.dependency import Dependency, UptodateCalculator
+from doit.dependency import Dependency, JsonDB, UptodateCalculator
 from doit.task import Task
 
 from buildlib.errors import BuildError
@@ -20,55 +19,50 @@ class UpToDate(UptodateCalculator):  # type: ignore[misc] # doit has no type hin
     """
 
     # doit asks for the signature before each check; this saves it from finding it out.
-    __signature__ = inspect.signature(lambda task, values: None)  # noqa: ARG005
+    __signature__ = inspect.signature(lambda task: None)  # noqa: ARG005
 
+    _state: JsonDB | None = None
+
+    # `setup` sets the inherited attributes.
     def __init__(self, check: Check, *arguments: object) -> None:
-        super().__init__()
         self._check = check
         self._arguments = arguments
-        self._state: Dependency | None = None
 
     def setup(self, dep_manager: Dependency, tasks_dict: dict[str, Task]) -> None:
-        """Take what doit knows; called before each check."""
-        super().setup(dep_manager, tasks_dict)
-        self._state = dep_manager
-        dep_manager.backend.runs = True
+        """Take doit's state and tasks; called before each check."""
+        self._state = dep_manager.backend
+        self.tasks_dict = tasks_dict
 
-    def __call__(self, task: Task, values: dict[str, Any]) -> bool:  # noqa: ARG002 - doit's names
+    def __call__(self, task: Task) -> bool:
         """Tell doit whether the task is up to date."""
         try:
             done = self._check(*self._arguments)
         except (BuildError, OSError):
             return False  # the step will say the same, in a way that doit shows well
-        if not done:
-            return False
-        if self._state is None or self._state.backend.in_(task.name):
-            return True
-        if self._is_forgotten(task.name):
-            return False
-        self._state.save_success(task)
-        return True
+        return done and not self._is_forgotten(task.name)
 
     def _is_forgotten(self, name: str) -> bool:
-        ask = getattr(self._state.backend, "is_forgotten", None) if self._state else None
+        if self._state is None or self._state.in_(name):
+            return False
+        ask = getattr(self._state, "is_forgotten", None)
         # To another backend than ours, a task that is missing was forgotten.
         return bool(ask(name)) if ask else True
 
     def __repr__(self) -> str:
-        """Return what `doit info` shows of a task that is not up to date."""
+        """Return the text that `doit info` shows of a task that is not up to date."""
         return self._check.__name__.replace("_", " ")
 
 
 class LockUpToDate(UpToDate):
-    """The same for a lock; one that was named on the command line is made anew on purpose."""
+    """The same for a lock; one that was named on the command line is resolved again on purpose."""
 
-    def __call__(self, task: Task, values: dict[str, Any]) -> bool:
+    def __call__(self, task: Task) -> bool:
         """Tell doit whether the lock is up to date."""
         if _is_named(task, self.tasks_dict, "lock"):
             task.init_options()
             task.options["renew"] = True
             return False
-        return super().__call__(task, values)
+        return super().__call__(task)
 
 
 class ZipUpToDate(UpToDate):
@@ -83,17 +77,17 @@ class ZipUpToDate(UpToDate):
         self._is_published = is_published
         self._group = group
 
-    def __call__(self, task: Task, values: dict[str, Any]) -> bool:
+    def __call__(self, task: Task) -> bool:
         """Tell doit whether the ZIP is up to date."""
         named = _is_named(task, self.tasks_dict, "zip", self._group)
         self._check = self._is_published if named else self._all
-        return super().__call__(task, values)
+        return super().__call__(task)
 
 
 def _is_named(task: Task, tasks: dict[str, Task], *groups: str) -> bool:
     """Tell whether a task, or a group that it is in, was selected by name.
 
-    doit has parsed the options only of those when it asks whether a task is up to date.
+    doit has parsed the options of selected tasks only when it asks whether a task is up to date.
     """
     selected = [task, *(tasks[group] for group in groups if group in tasks)]
     return any(one.options is not None for one in selected)
