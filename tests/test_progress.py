@@ -93,9 +93,7 @@ def test_on_a_terminal(slow: Repository, options: tuple[str, ...]) -> None:
         "api", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64",
     ]  # fmt: skip
     sha256 = slow.sha256()["api"][:12]
-    assert re.search(
-        rf"^api +built +first build here .* {sha256}\s*$", end, re.MULTILINE
-    )
+    assert re.search(rf"^api +built +first build here .* {sha256}\s*$", end, re.MULTILINE)
     assert re.fullmatch(r"3 built in \d+\.\d s", lines[-1])
     assert ".  " not in plain(output)
     assert output.count("\x1b[?25l") == output.count("\x1b[?25h")  # the cursor is visible again
