@@ -229,7 +229,7 @@ def test_why(dependent: Repository, index: Index) -> None:
     dependent.write(
         {"lambdas.yaml": text.replace("app.handler\n", "app.handler\n    python: '3.12'\n", 1)}
     )
-    assert "lambda now starts at 3.12" in dependent.doit("why:api").output
+    assert "the lambda starts at 3.12" in dependent.doit("why:api").output
     dependent.doit("lock:api")
     assert "python 3.13 -> 3.12" in dependent.doit("why:api").output
 

@@ -56,10 +56,6 @@ class Project:
             known = self._memory[name] = (state, make())
         return cast(T, known[1])
 
-    def variants_of(self, function: Function) -> list[Variant]:
-        """Return the variants of a function."""
-        return [variant for variant in self.variants.values() if variant.function is function]
-
     # -- inputs ----------------------------------------------------------------------------------
 
     def requirements(self, function: Function) -> Requirements | None:
@@ -85,7 +81,7 @@ class Project:
         """Return why a lockfile is out of date, in words that follow "the lock"; else None."""
         if function.lock is None:
             return None
-        if all(self.status(variant).unchanged for variant in self.variants_of(function)):
+        if all(self.status(variant).unchanged for variant in variants.expand(function)):
             return None
         needed = self.requirements(function)
         if needed is None:

@@ -4,6 +4,7 @@
 the work of its step, and makes it if it is gone.
 """
 
+import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,9 @@ def perform(
         BuildError: as the steps do.
 
     """
-    with locks.locked(project.layout.lock(f"build-{variant.id}")):
+    # An environment has a lock of its own, by its key: variants share it.
+    lock = locks.locked(project.layout.lock(f"build-{variant.id}"))
+    with contextlib.nullcontext() if step == "venv" else lock:
         if not forced and reason(project, variant, step, named=named) is None:
             return Done()
         key = project.inputs(variant).key
