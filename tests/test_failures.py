@@ -327,7 +327,7 @@ def test_a_read_only_repository(repository: Repository) -> None:
         assert "/build: read-only file system; make it writable" in message
         assert "build/.doit.json cannot be written: Read-only file system" in message
         assert message.splitlines()[-1].startswith("1 failed")
-        assert "not built yet" in repository.doit("why").message
+        assert "first build here" in repository.doit("why").message
     finally:
         subprocess.run(["umount", root], check=True)
 
