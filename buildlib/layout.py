@@ -46,7 +46,7 @@ class Layout:
         return self.build / "digests.json"
 
     @property
-    def settled(self) -> Path:
+    def fingerprints(self) -> Path:
         """The fingerprints of finished variants."""
         return self.build / "settled.json"
 

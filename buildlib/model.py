@@ -44,7 +44,7 @@ class Function(NamedTuple):
     options: tuple[tuple[str, Any], ...] = ()
 
     @property
-    def lock(self) -> str | None:
+    def lockfile(self) -> str | None:
         """The committed lockfile of `requirements`, shared by all variants; None without them."""
         return f"{self.source}/requirements.lock" if self.requirements else None
 

@@ -128,7 +128,7 @@ def load(path: Path, digests: Digests) -> dict[str, CompressedMember]:
     if not isinstance(index, dict) or index.get("encoder") != contract.encoder():
         return {}
     try:
-        intact = digests.of(str(path), path.stat()) == index.get("sha256")
+        intact = digests.sha256_of(str(path), path.stat()) == index.get("sha256")
     except OSError:
         return {}
     if not intact:

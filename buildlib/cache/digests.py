@@ -75,7 +75,7 @@ class Digests:
         entries = value.get("files") if isinstance(value, dict) else None
         return entries if isinstance(entries, dict) and value.get("format") == _FORMAT else {}
 
-    def of(self, path: str, status: os.stat_result) -> str:
+    def sha256_of(self, path: str, status: os.stat_result) -> str:
         """Return the hex sha256 of the file `path` (absolute) with the given, fresh status."""
         name = path[self._prefix :].replace(os.sep, "/")
         entry = self._known.get(name)
@@ -96,7 +96,7 @@ class Digests:
     def wrote(self, path: str, sha256: str) -> None:
         """Remember the digest of a file that this process has just written, until the process ends.
 
-        The file is too young for `of` to remember its digest.
+        The file is too young for `sha256_of` to remember its digest.
         """
         self._written[path] = (sha256, signature(os.stat(path)))
 

@@ -92,7 +92,7 @@ class Fingerprints:
         folder counts for the time only: it shows that a file was removed or moved.
         """
         function = variant.function
-        paths = [*requirements, *([function.lock] if function.lock else [])]
+        paths = [*requirements, *([function.lockfile] if function.lockfile else [])]
         input_files = [(path, digests.signature(os.stat(self._root + path))) for path in paths]
         folders: list[digests.Signature] = []
         for path in (function.source, *function.include):

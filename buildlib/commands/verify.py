@@ -116,7 +116,7 @@ def verify(project: Project, one: Variant) -> Iterator[str]:
 
 def _check_lock(project: Project, function: Function) -> None:
     if problem := project.lock_problem(function):
-        msg = f"{function.lock}: the lock {problem}; run 'doit lock:{function.name}' first"
+        msg = f"{function.lockfile}: the lock {problem}; run 'doit lock:{function.name}' first"
         raise VerifyError(msg)
 
 
@@ -166,7 +166,7 @@ def _inputs(project: Project, function: Function) -> set[str]:
     paths = {origin.path for origin in project.sources(function)}
     requirements = project.requirements(function)
     if requirements is not None:
-        paths |= requirements.files | {str(function.lock)}
+        paths |= requirements.files | {str(function.lockfile)}
     root = project.layout.root
     return paths | {name for name in ("uv.toml", "pyproject.toml") if (root / name).is_file()}
 
@@ -185,7 +185,7 @@ def _manifest(project: Project, function: Function) -> dict[str, Any]:
     lambdas = {
         other.name: _entry(other, project.layout.root, whole=other is function)
         for other in project.manifest.functions
-        if other is function or (other.lock and other.lock == function.lock)
+        if other is function or (other.lockfile and other.lockfile == function.lockfile)
     }
     return {"version": 1, "defaults": {"frozen": True}, "lambdas": lambdas}
 

@@ -21,7 +21,7 @@ def why(project: Project, variant: Variant) -> Iterator[str]:
 def _why(project: Project, variant: Variant) -> Iterator[str]:
     function = variant.function
     if problem := project.lock_problem(function):
-        yield f"{variant.id}: lock:{function.name} will run: {function.lock} {problem}"
+        yield f"{variant.id}: lock:{function.name} will run: {function.lockfile} {problem}"
         yield "  which other steps run depends on the new lockfile"
         return
     steps = pending.pending(project, variant)

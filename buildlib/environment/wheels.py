@@ -99,7 +99,7 @@ def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError
             "or the index is compromised: do not build from it before you know which. If the "
             f"release was replaced on purpose, run 'doit lock:{name}'. If an index that has only "
             "some of the files came first during locking (an extra-index-url), delete "
-            f"{variant.function.lock} and lock again without that index."
+            f"{variant.function.lockfile} and lock again without that index."
         )
     elif "No space left on device" in output:
         advice = "Free some space, then run doit again."

@@ -214,13 +214,13 @@ def check_unique(reader: Reader, node: yaml.Node, manifest: Manifest) -> None:
                     f"lambda '{function.name}': the name '{name}' is also used by lambda "
                     f"'{other}'; rename one",
                 )
-        if function.lock:
-            first = locks.setdefault(function.lock, function)
+        if function.lockfile:
+            first = locks.setdefault(function.lockfile, function)
             if first.requirements != function.requirements:
                 reader.problem(
                     keys[function.name],
-                    f"lambda '{function.name}': its lockfile {function.lock} is also the one of "
-                    f"lambda '{first.name}', which has other requirements; give each its own "
+                    f"lambda '{function.name}': its lockfile {function.lockfile} is also the one "
+                    f"of lambda '{first.name}', which has other requirements; give each its own "
                     "source folder",
                 )
 

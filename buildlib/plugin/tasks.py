@@ -292,9 +292,9 @@ def tasks(project: Project) -> Iterator[Task | DoitTask]:
     groups = [_group(step, chosen) for step in STEPS]
     yield from groups
     locks: dict[str, str] = {}
-    wanted = {function.lock for function in functions}
+    wanted = {function.lockfile for function in functions}
     for function in project.manifest.functions:
-        if function.lock and function.lock in wanted:
+        if function.lockfile and function.lockfile in wanted:
             yield _lock(project, function, locks)
     for variant in chosen.values():
         yield from _variant(project, variant, groups)
@@ -326,7 +326,7 @@ def _chosen(project: Project) -> dict[str, Variant]:
     named = [word.partition(":") for word in sys.argv[1:]]
     if not named or not _is_alone():
         return project.variants
-    _check_names(named, owners, {v.function.name for v in everything if not v.function.lock})
+    _check_names(named, owners, {v.function.name for v in everything if not v.function.lockfile})
     wanted = {owners.get(name) if step in _STEPS else None for step, _, name in named}
     if None in wanted:
         return project.variants
@@ -437,7 +437,7 @@ def _unreport(project: Project) -> None:
 
 def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
     """Return the task that makes a lock; functions with one source folder share it."""
-    path = str(function.lock)
+    path = str(function.lockfile)
     first = locks.setdefault(path, function.name)
     shared = first != function.name
     return {
@@ -467,7 +467,7 @@ def _variant(project: Project, variant: Variant, groups: list[DoitTask]) -> Iter
     """
     name = variant.id
     target = f"{variant.function.name}, Python {variant.python}, {variant.architecture}"
-    before = [f"lock:{variant.function.name}"] if variant.function.lock else []
+    before = [f"lock:{variant.function.name}"] if variant.function.lockfile else []
     for step, group in zip(STEPS, groups, strict=True):
         task = DoitTask.__new__(DoitTask)
         task.__dict__.update(group.__dict__)

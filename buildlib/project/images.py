@@ -19,7 +19,7 @@ def wanted(variants: Iterable[Variant], lockfile: str | None) -> list[Image]:
         Image(variant.python, variant.architecture, image_name(variant), "")
         for variant in variants
         if variant.function.docker
-        and variant.function.lock == lockfile
+        and variant.function.lockfile == lockfile
         and "@" not in image_name(variant)
     })  # fmt: skip
 
@@ -50,12 +50,12 @@ def reference(variant: Variant, pinned: Iterable[Image]) -> str:
 
 
 def _unpinned(function: Function, variant: Variant, name: str) -> str:
-    if function.lock is None:
+    if function.lockfile is None:
         return (
             f"lambda '{function.name}': without requirements there is no lockfile to pin the image "
             f"in; write its digest into the manifest: 'image: {name}@sha256:<hex>'"
         )
     return (
-        f"{function.lock}: no digest of the image {name} for Python {variant.python} on "
+        f"{function.lockfile}: no digest of the image {name} for Python {variant.python} on "
         f"{variant.architecture}; run 'doit lock:{function.name}' and commit the file"
     )

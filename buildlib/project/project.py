@@ -45,7 +45,7 @@ class Project:
             for function in self.manifest.functions
             for variant in variants.expand(function)
         }
-        self._fingerprints = Fingerprints(root, self.layout.settled)
+        self._fingerprints = Fingerprints(root, self.layout.fingerprints)
         self._has_docker = any(function.docker for function in self.manifest.functions)
         self._root = f"{root}{os.sep}"
         self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
@@ -72,21 +72,21 @@ class Project:
         def by_lockfile() -> dict[str | None, str]:
             pythons: dict[str | None, list[str]] = {}
             for other in self.manifest.functions:
-                pythons.setdefault(other.lock, []).extend(other.pythons)
+                pythons.setdefault(other.lockfile, []).extend(other.pythons)
             return {path: lockfile.lowest(set(some)) for path, some in pythons.items()}
 
-        return self._remembered("lowest", None, by_lockfile)[function.lock]
+        return self._remembered("lowest", None, by_lockfile)[function.lockfile]
 
     def lock_problem(self, function: Function) -> str | None:
         """Return why a lockfile is out of date, in words that follow "the lock"; else None."""
-        if function.lock is None:
+        if function.lockfile is None:
             return None
         if all(self.status(variant).unchanged for variant in variants.expand(function)):
             return None
         needed = self.requirements(function)
         if needed is None:
             return None
-        path = self.layout.root / function.lock
+        path = self.layout.root / function.lockfile
         problem = lockfile.state(path, needed, self.lowest_python(function))
         if problem is None and (missing := self.unpinned_images(function)):
             problem = f"has no digest of the image {missing[0].name}"
@@ -96,14 +96,14 @@ class Project:
         """Return the images that the lockfile of a function has to pin."""
         if not self._has_docker:
             return []
-        return images.wanted(self.variants.values(), function.lock)
+        return images.wanted(self.variants.values(), function.lockfile)
 
     def pinned_images(self, function: Function) -> list[Image]:
         """Return the images that the lockfile of a function pins."""
-        if function.lock is None:
+        if function.lockfile is None:
             return []
-        path = self.layout.root / function.lock
-        name = ("images", function.lock)
+        path = self.layout.root / function.lockfile
+        name = ("images", function.lockfile)
         return self._remembered(name, signature(path), lambda: lockfile.images(path))
 
     def unpinned_images(self, function: Function) -> list[Image]:
@@ -118,7 +118,7 @@ class Project:
             BuildError: the lockfile is missing or unusable, or a source cannot be in a ZIP.
 
         """
-        lock = variant.function.lock
+        lock = variant.function.lockfile
         state = signature(f"{self._root}{lock}") if lock else None
         return self._remembered(("inputs", variant.id), state, lambda: self._inputs(variant))
 
@@ -144,7 +144,7 @@ class Project:
         )
 
     def _pins(self, variant: Variant) -> tuple[Pin, ...]:
-        shown = variant.function.lock
+        shown = variant.function.lockfile
         if shown is None:
             return ()
         path = self.layout.root / shown
@@ -155,7 +155,7 @@ class Project:
     def sources(self, function: Function) -> list[Origin]:
         """Return the own files of a function."""
         needed = self.requirements(function)
-        not_code = {*(needed.files if needed else ()), function.lock}
+        not_code = {*(needed.files if needed else ()), function.lockfile}
         make = lambda: sources.sources(self.layout.root, function, self.digests, not_code)  # noqa: E731
         return self._remembered(("sources", function.name), None, make)
 
@@ -168,7 +168,7 @@ class Project:
             BuildError: a source cannot be in a ZIP.
 
         """
-        lock = variant.function.lock
+        lock = variant.function.lockfile
         stamp, path, *_ = outputs(variant)
         state = (
             signature(self._root + lock) if lock else None,
@@ -193,7 +193,7 @@ class Project:
 
     def _digest(self, path: str) -> str | None:
         try:
-            return self.digests.of(path, os.stat(path))
+            return self.digests.sha256_of(path, os.stat(path))
         except FileNotFoundError:
             return None
 

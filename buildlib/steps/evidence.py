@@ -52,4 +52,4 @@ def _state(
     variant: Variant, key: str, written: Written, layout: Layout, digests: Digests
 ) -> list[str]:
     paths = map(str, layout.evidence(variant.id))
-    return [key, written.sha256, *(digests.of(path, os.stat(path)) for path in paths)]
+    return [key, written.sha256, *(digests.sha256_of(path, os.stat(path)) for path in paths)]

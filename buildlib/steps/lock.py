@@ -35,7 +35,7 @@ def check_frozen(function: Function, problem: str, why: str) -> None:
     """
     if why:
         msg = (
-            f"{function.lock}: the lock {problem}, and {why}, so it is not made here; "
+            f"{function.lockfile}: the lock {problem}, and {why}, so it is not made here; "
             f"run 'doit lock:{function.name}' and commit the file"
         )
         raise LockError(msg, "lock-frozen")

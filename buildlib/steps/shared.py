@@ -27,11 +27,11 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
 
     """
     requirements = project.requirements(function)
-    if requirements is None or function.lock is None:
+    if requirements is None or function.lockfile is None:
         return
     if not renew and project.lock_problem(function) is None:
         return
-    name = hashlib.sha256(function.lock.encode()).hexdigest()[:24]
+    name = hashlib.sha256(function.lockfile.encode()).hexdigest()[:24]
     with locks.locked(project.layout.lock(f"lock-{name}")):
         problem = project.lock_problem(function)
         if problem is None and not renew:
@@ -40,7 +40,7 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
             lock.check_frozen(function, problem or "", frozen(project))
         inputs = lock.LockInputs(
             function,
-            function.lock,
+            function.lockfile,
             requirements,
             project.lowest_python(function),
             project.wanted_images(function),

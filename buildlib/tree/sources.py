@@ -31,7 +31,7 @@ def sources(
         for name, path, status in _files(root, top, prefix, keep):
             if not prefix and f"{top}/{name}" in not_code:
                 continue
-            file = File(name, digests.of(path, status), status.st_size)
+            file = File(name, digests.sha256_of(path, status), status.st_size)
             origin = Origin(file, path[len(str(root)) + 1 :].replace(os.sep, "/"), dependency=False)
             other = origin_of.setdefault(name, origin)
             if other is not origin and not is_same_init(other, origin):

@@ -129,5 +129,5 @@ def content(project: Project, variant: Variant) -> Content:
 
 def lock(project: Project, function: Function) -> Lock:
     """Return the lock of a function."""
-    seconds = times.seconds(project.layout, "lock", function.name) if function.lock else None
-    return Lock(function.lock, seconds)
+    seconds = times.seconds(project.layout, "lock", function.name) if function.lockfile else None
+    return Lock(function.lockfile, seconds)

@@ -41,7 +41,7 @@ def aged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def of(digests: Digests, path: Path) -> str:
     """Return the digest of a file as it is now."""
-    return digests.of(str(path), path.stat())
+    return digests.sha256_of(str(path), path.stat())
 
 
 def again(digests: Digests, root: Path) -> Digests:

@@ -95,7 +95,7 @@ def test_every_key(root: Path) -> None:
         evidence=True,
         allow_secrets=("/.env",),
     )
-    assert function.lock == "lambdas/jobs/requirements.lock"
+    assert function.lockfile == "lambdas/jobs/requirements.lock"
 
 
 def test_docker(root: Path) -> None:
