@@ -117,6 +117,14 @@ class _Notes(logging.Handler):
             logging.lastResort.handle(record) if logging.lastResort else None
 
 
+def detach() -> None:
+    """Leave the process's logging as it was before a task of it was watched."""
+    for handler in [one for one in _logger.handlers if isinstance(one, _Notes)]:
+        _logger.removeHandler(handler)
+
+
 def _attach() -> None:
+    # Logging belongs to a process, and a process that doit starts for tasks runs nothing else of
+    # this package in which it could be set up.
     if not any(isinstance(handler, _Notes) for handler in _logger.handlers):
         _logger.addHandler(_Notes(logging.WARNING))

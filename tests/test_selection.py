@@ -1,8 +1,12 @@
-"""With named tasks, only the necessary part of a large manifest is loaded."""
+"""Named tasks: only what they can need is made of a large manifest, and nothing is missing."""
+
+import json
+import re
+from collections.abc import Callable
 
 import pytest
 
-from tests.conftest import HANDLER, Repository
+from tests.conftest import HANDLER, Repository, Result
 
 OWN = "def task_deploy():\n    return {'actions': ['echo deployed'], 'task_dep': ['hash:jobs']}\n"
 MANIFEST = """\
@@ -16,7 +20,7 @@ lambdas:
 
 @pytest.fixture
 def several(repository: Repository) -> Repository:
-    """Give a repository with one function of one variant and one of two."""
+    """Give a repository with a function of one variant and one of two."""
     repository.write({"lambdas.yaml": MANIFEST, "lambdas/jobs/app.py": HANDLER})
     return repository
 
@@ -37,7 +41,7 @@ def several(repository: Repository) -> Repository:
     ],
 )
 def test_named(several: Repository, named: list[str], made: set[str]) -> None:
-    """Only the named tasks run, whichever way they are named."""
+    """Just what was named is built, however it was named."""
     several.doit(*named)
     assert several.sha256().keys() == made
 
@@ -52,7 +56,7 @@ def test_named(several: Repository, named: list[str], made: set[str]) -> None:
     ],
 )
 def test_mistyped_name(several: Repository, named: str, hint: str) -> None:
-    """An undeclared function is reported, even next to a declared one."""
+    """A function that is not declared is said to be that, also beside one that is."""
     for names in ([named], ["hash:api", named], ["clean", named]):
         result = several.doit(*names, code=3)
         assert f"{named}: lambdas.yaml declares no '{named.partition(':')[2]}'" in result.output
@@ -72,12 +76,12 @@ def test_mistyped_name(several: Repository, named: str, hint: str) -> None:
     ],
 )
 def test_a_function_without_its_step(several: Repository, names: list[str], hint: str) -> None:
-    """For a function without a step, or with an unknown one, the message suggests the task."""
+    """A function is named alone, or with a step that there is not: the message has the right."""
     assert hint in several.doit(*names, code=3).output
 
 
 def test_a_function_with_the_name_of_a_task(repository: Repository) -> None:
-    """A function may have the name of a task or command of doit."""
+    """A function may be called as a task or a command of doit is."""
     repository.write({
         "lambdas.yaml": "version: 1\nlambdas:\n"
         + "".join(f"  {name}: {{source: lambdas/api, handler: app.handler}}\n"
@@ -90,14 +94,14 @@ def test_a_function_with_the_name_of_a_task(repository: Repository) -> None:
 
 @pytest.mark.parametrize("named", ["zipp", "dist/apo.zip"])
 def test_mistyped_task(several: Repository, named: str) -> None:
-    """An unknown task is doit's usual error."""
+    """What is no task of ours is doit's usual error."""
     for names in ([named], ["hash:api", named]):
         result = several.doit(*names, code=3)
         assert f'Invalid parameter: "{named}"' in result.output
 
 
 def test_own_tasks(several: Repository) -> None:
-    """The repository's own tasks may depend on any of the package's tasks, whatever is named."""
+    """Tasks of the repository's own may depend on any of ours, whatever is named."""
     several.write({"dodo.py": f"from buildlib.tasks import *\n\n{OWN}"})
     several.doit("hash:api")
     assert several.sha256().keys() == {"api"}
@@ -106,10 +110,130 @@ def test_own_tasks(several: Repository) -> None:
 
 
 def test_forget_and_clean(several: Repository) -> None:
-    """The commands of doit about a single task find it."""
+    """Commands about a task find it."""
     several.doit()
     several.doit("forget", "zip:api")
     assert several.doit("hash:api").ran == ["zip:api"]
     several.doit("clean", "hash:api")
     assert "api" not in several.index()
     assert "hash:api" in several.doit("info", "hash:api", code=1).output
+
+
+PROGRAM = """\
+import os, json, sys
+from doit.cmd_base import ModuleTaskLoader
+from doit.doit_cmd import DoitMain
+from buildlib import tasks
+from buildlib.plugin.loader import Loader
+
+if __name__ == "__main__":
+    loader = Loader() if sys.argv[2] == "loader" else ModuleTaskLoader(tasks)
+    sys.exit(DoitMain(loader).run(json.loads(os.environ["ARGUMENTS"])))
+"""
+
+Doit = Callable[..., Result]
+
+
+@pytest.fixture(params=["shell", "loader", "module"])
+def by(request: pytest.FixtureRequest) -> str:
+    """Give the name of a way to doit."""
+    return str(request.param)
+
+
+@pytest.fixture
+def doit(by: str, several: Repository) -> Doit:
+    """Give doit from the shell, and from a program with other arguments, by two of its loaders."""
+    if by == "shell":
+        return several.doit
+    several.write({"program.py": PROGRAM})
+    program = [several.python, "program.py", "zip:elsewhere", by]
+    several.command = lambda *_: program  # type: ignore[method-assign] # of this one
+
+    def run(*arguments: str, code: int = 0) -> Result:
+        return several.doit(code=code, ARGUMENTS=json.dumps(arguments))
+
+    return run
+
+
+PAIR = {"jobs-py3.12-x86_64", "jobs-py3.13-x86_64"}
+
+
+def test_builds_what_is_asked(doit: Doit, several: Repository) -> None:
+    """A run builds the tasks that it is asked for, from the shell and through its API."""
+    doit("hash:jobs-py3.12-x86_64")
+    assert several.sha256().keys() == {"jobs-py3.12-x86_64"}
+    doit("-n", "2", "zip:jobs", "stage=prod")
+    assert several.sha256().keys() == PAIR
+    doit("run", "-c", "--", "zip:*")
+    assert several.sha256().keys() == {"api", *PAIR}
+    assert doit().output.endswith("3 unchanged\n")
+    several.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
+    assert doit("-s", "hash:api").ran == ["hash:api"]
+    assert several.sha256().keys() == {"api", *PAIR}
+
+
+def test_tasks_on_demand(doit: Doit) -> None:
+    """Tasks that exist only where they are asked for are there, with their options."""
+    output = doit("invoke:api", "--event", "zip:apo", "--timeout", "0", code=1).output
+    assert "--timeout: expected 1 to 900 seconds, found 0" in output
+    assert "api" in doit("why:api").output
+    assert "api" in doit("size").output
+
+
+def test_a_hint_by_any_road(doit: Doit, by: str) -> None:
+    """A mistyped name has the same hint, from the shell and through doit's API."""
+    for arguments in (["zip:apo"], ["-n", "2", "index", "zip:apo"], ["forget", "zip:apo"]):
+        output = doit(*arguments, code=3).output
+        # A loader of the program's own hands no arguments on.
+        hint = "zip:apo: lambdas.yaml declares no 'apo'; did you mean 'zip:api'?"
+        assert hint in output or by == "module"
+        assert "elsewhere" not in output
+
+
+def test_commands_that_run_nothing(doit: Doit, several: Repository) -> None:
+    """All tasks are listed and explained; one that is cleaned or forgotten is that one alone."""
+    doit()
+    groups = {line.split()[0] for line in doit("list").output.splitlines()}
+    steps = {"lock", "venv", "stage", "touch", "zip", "hash"}
+    assert groups == {*steps, "index", "record", "report", "why", "invoke", "verify", "size",
+                      "watch"}  # fmt: skip
+    listed = doit("list", "--all").output
+    assert re.search(r"^zip:api +zip of api, Python 3.13, x86_64$", listed, re.MULTILINE)
+    assert re.search(r"^zip:jobs +all variants of jobs$", listed, re.MULTILINE)
+    assert {"why:api", "verify:jobs", "invoke:api"} <= set(listed.split())
+    assert "zip:api  zip of api, Python 3.13, x86_64" in doit("help", "zip:api").output
+    assert "--event" in doit("help", "invoke:api").output
+    doit("forget", "zip:api")
+    assert doit("hash:api").ran == ["zip:api"]
+    doit("clean", "hash:api")
+    assert several.index().keys() == PAIR
+
+
+@pytest.mark.parametrize("name", ["lock:api", "venv:api", "zip:api", "hash:api", "index", "report"])
+def test_no_objects_are_shown(several: Repository, name: str) -> None:
+    """`doit info` and `doit clean` show names and paths, never an object of ours."""
+    several.write({"lambdas/api/requirements.txt": "# none\n"})
+    for command in ("info", "clean"):
+        output = several.doit(command, name, code=None).output
+        assert "ERROR" not in output
+        assert not re.search(
+            r"0x|<(?!class '(bool|int)'>)|Project|Variant|Path\(|Function\(", output
+        ), output
+
+
+def test_replaced_tasks(several: Repository) -> None:
+    """A task of the repository's own may have the name of one of ours that is made on demand."""
+    own = "def task_size():\n    return {'actions': ['echo mine']}\n"
+    several.write({"dodo.py": f"from buildlib.tasks import *\n\n{own}"})
+    assert "mine" in several.doit("size").output
+    assert "why:api" in several.doit("list", "--all").output
+
+
+def test_default_tasks_of_the_repository(several: Repository) -> None:
+    """A dodo.py may have other default tasks, and be called otherwise."""
+    dodo = "from buildlib.tasks import *\nDOIT_CONFIG = DOIT_CONFIG | {'default_tasks': ['%s']}\n"
+    several.write({"build.py": dodo % "hash:api"})
+    several.doit("-f", "build.py")
+    assert several.sha256().keys() == {"api"}
+    several.write({"build.py": dodo % "size"})
+    assert "jobs" in several.doit("-f", "build.py").output

@@ -1,7 +1,7 @@
-"""A terminal on which running steps are shown live, and what was done is a table at the end.
+"""A terminal: running steps are live lines, and a table at the end sums up the run.
 
 Only one thread writes to the terminal, and nothing is redirected: doit's processes are forked
-before it starts, and whoever else has something to print asks for a pause.
+before it starts, and any other writer asks for a pause.
 """
 
 import threading
@@ -39,7 +39,7 @@ _STYLES = {BUILT: "green", STORED: "cyan", FAILED: "bold red"}
 
 
 class Running(NamedTuple):
-    """A running task: whose it is, its step, for how long (seconds), and what it is at."""
+    """A running task: its variant or name, its step, its seconds so far, and its present work."""
 
     name: str
     step: str
@@ -66,7 +66,7 @@ class Screen:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Show what runs from now on, if it takes a moment."""
+        """Show the steps that run from now on, if they take a moment."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
@@ -100,7 +100,7 @@ class Screen:
             self.write(noted)
 
     def table(self, outcomes: Sequence[Outcome]) -> None:
-        """Print what was done with each variant."""
+        """Print the outcome of each variant."""
         from rich.table import Table  # rich takes a tenth of a second
         from rich.text import Text
 
@@ -109,7 +109,7 @@ class Screen:
         rows = [_cells(one) for one in outcomes]
         widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
         widths[0] = min(widths[0], _NAME)
-        # What a narrow terminal has no room for is in dist/, too; the reason is not.
+        # The columns that a narrow terminal has no room for are in dist/, too; the reason is not.
         kept = [0, 1, 2, 3, 4, 5]
         for less in (5, 3):
             if sum(widths[index] + 2 for index in kept) + _REASON > console.width:
@@ -180,7 +180,7 @@ def _picture(running: Sequence[Running], closing: str, height: int, width: int) 
     sign = _SPINNER[int(time.monotonic() * 8) % len(_SPINNER)]
     room = max(height - 3, 1)
     shown = running[:room]
-    # What a step is at may be long; it gives way, and not what stands before it.
+    # The present work of a step may be long; it gives way to the columns before it.
     before = [(one.name, one.step, f"{one.seconds:.0f} s") for one in shown]
     left = width - len(sign) - sum(max(map(len, column)) for column in zip(*before, strict=True))
     for one, (name, step, seconds) in zip(shown, before, strict=True):
@@ -193,7 +193,7 @@ def _picture(running: Sequence[Running], closing: str, height: int, width: int) 
 
 
 def _cells(one: Outcome) -> list[str]:
-    """Return what the table says of a variant, but for the reason."""
+    """Return the cells of a variant, without the reason."""
     now, before = one.written, one.previous
     sizes = ["", ""]
     if now:

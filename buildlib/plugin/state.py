@@ -23,16 +23,19 @@ _ALL = "*"
 
 
 class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
-    """The backend `lambdas` of doit: as `json`, but safe, and it knows what was forgotten.
+    """The backend `lambdas` of doit: as `json`, but safe, and it marks forgotten tasks.
 
     doit removes a task's entry when the user says `doit forget`, where a mark stays in its place,
     and when the task fails. An entry that is missing without a mark, as after a failure or a kill,
-    means nothing: when inputs go back to what they were, so does what has to be done.
+    means nothing: a task whose inputs go back to their earlier state is up to date again.
     """
 
     desc = "JSON, replaced in one step"
-    runs = False  # set once a task is asked whether it is up to date; `doit forget` asks none
-    _changed = False
+
+    def __init__(self, name: str, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 - doit's
+        self._changed = False
+        self._is_read = False
+        super().__init__(name, *arguments, **options)
 
     def _load(self) -> dict[str, Any]:
         try:
@@ -48,8 +51,13 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
         try:
             atomic.write(Path(self.name), self.codec.encode(self._db).encode())
         except OSError as error:
-            # doit would show a traceback, and nothing of what was done.
+            # doit would show a traceback, and no summary of the run.
             _logger.warning("%s cannot be written: %s", self.name, error.strerror)
+
+    def get(self, task_id: str, dependency: str) -> Any:  # noqa: ANN401 - any JSON
+        """Return something that was recorded of a task; None if nothing was."""
+        self._is_read = True
+        return super().get(task_id, dependency)
 
     def set(self, task_id: str, dependency: str, value: object) -> None:
         """Record something of a task; it is no longer forgotten."""
@@ -62,9 +70,10 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
         return task_id in self._db and _FORGOTTEN not in self._db[task_id]
 
     def remove(self, task_id: str) -> None:
-        """Forget a task that the user names, or drop what is known of one that failed."""
+        """Forget a task that the user names, or drop the entry of one that failed."""
         self._changed = True
-        if not self.runs:
+        # Before doit runs a task it reads whether that is ignored; `doit forget` reads nothing.
+        if not self._is_read:
             self._db[task_id] = {_FORGOTTEN: True}
         elif not self.is_forgotten(task_id):
             self._db.pop(task_id, None)

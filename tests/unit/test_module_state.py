@@ -15,7 +15,7 @@ REASONS = {
     "uv.run: _search_lock = threading.Lock": "sysconfig is not safe when two threads ask it first",
     "commands.report.charts: cache of treemap()": "its arguments alone decide a drawing",
     "commands.invoke.driver: _lock = threading.Lock": "a program of its own, in its own process",
-    "plugin.reporter: os.environ[...]": "tells the tasks' processes where to write their status",
+    "plugin.views: os.environ[...]": "tells the tasks' processes where to write their status",
     "environment.in_container: os.environ[...]": "a program of its own, in its own process",
     "environment.in_container: InstallCommand._handle_target_dir": "the same: pip keeps all files",
     "environment.in_container: sys.argv": "a program of its own, which starts pip in its process",
@@ -26,7 +26,6 @@ REASONS = {
     "progress: _current.set()": "a context variable, whose purpose is to follow the running task",
     "progress: _current = contextvars.ContextVar": "the same",
     "progress: _logger.addHandler()": "a task's process writes its warnings into the task's file",
-    "plugin.tasks: Loader.is_used": "doit does not tell a dodo.py which loader reads it",
 }
 
 # Calls that make an object which only serves to keep something.

@@ -1,4 +1,4 @@
-"""What is shown on terminals of several widths."""
+"""The table and the live lines on terminals of several widths."""
 
 import io
 

@@ -1,0 +1,198 @@
+"""The work of tasks. This module alone calls the project, the steps and the commands."""
+
+import atexit
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from doit.exceptions import InvalidDodoFile, TaskFailed
+from doit.task import Task
+
+from buildlib import errors, progress
+from buildlib.commands import why as reasons
+from buildlib.errors import BuildError
+from buildlib.layout import MANIFEST
+from buildlib.manifest import variants
+from buildlib.model import Function, Variant
+from buildlib.plugin import github, meta
+from buildlib.project.project import Project
+from buildlib.steps import clean as cleaning
+from buildlib.steps import engines, pending, run, shared
+
+# doit runs a task that is up to date only if it is told to.
+_ALWAYS = "doit ran every task (-a)"
+
+
+class Work(NamedTuple):
+    """The work of a task that is not of one variant: why it is to be done (None: not), and how."""
+
+    reason: Callable[..., str | None]
+    make: Callable[..., None]
+
+
+INDEX = Work(shared.index_reason, shared.prune)
+RECORD = Work(shared.record_reason, shared.make_record)
+LOCK = Work(shared.lock_reason, shared.make_lock)
+
+
+def load(root: Path) -> Project:
+    """Return the project in a folder.
+
+    Raises:
+        InvalidDodoFile: the manifest has mistakes.
+
+    """
+    try:
+        project = Project(root)
+    except (BuildError, OSError) as error:
+        message = errors.describe(error)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            sys.stdout.writelines(f"{line}\n" for line in github.annotations(MANIFEST, message))
+        raise InvalidDodoFile(message) from None
+    # doit tells a loader nothing of the end of a command.
+    atexit.register(project.save)
+    return project
+
+
+def steps() -> tuple[pending.Step, ...]:
+    """Return the steps of each variant, in their order."""
+    return pending.STEPS
+
+
+def reason(project: Project, variant: Variant, step: str, *, named: bool) -> str | None:
+    """Return why a step has something to do; after the last one, note a finished variant."""
+    why = pending.reason(project, variant, step, named=named)
+    if why is None and step == "hash":
+        run.confirm(project, variant)
+    return why
+
+
+def perform(project: Project, variant: Variant, step: str, task: Task) -> TaskFailed | None:
+    """Do a step of a variant, and note what it did for the reporter."""
+    asked = meta.asked(task)
+    forced = asked.forced or ("" if asked.reason else _ALWAYS)
+    try:
+        with progress.task(task.name):
+            done = run.perform(project, variant, step, named=asked.named, forced=forced)
+    except (BuildError, OSError) as error:
+        return TaskFailed(errors.describe(error))
+    meta.note_done(task, done)
+    return None
+
+
+clean = cleaning.clean
+
+
+def ids(function: Function) -> list[str]:
+    """Return the ids of a function's variants."""
+    return [variant.id for variant in variants.expand(function)]
+
+
+def act(
+    make: Callable[..., None], *arguments: object, task: Task, **options: object
+) -> TaskFailed | None:
+    """Do the work of a task; a mistake of the user is a failed task, without a traceback."""
+    try:
+        with progress.task(task.name):
+            make(*arguments, **options)
+    except (BuildError, OSError) as error:
+        return TaskFailed(errors.describe(error))
+    return None
+
+
+def make_lock(
+    project: Project,
+    function: Function,
+    task: Task,
+    renew: bool,  # noqa: FBT001 - doit's parameter
+) -> TaskFailed | None:
+    """Resolve the requirements of a function."""
+    return act(LOCK.make, project, function, task=task, renew=renew)
+
+
+def buildable(project: Project, name: str) -> dict[str, list[str]]:
+    """Return the further dependencies of the default task: functions in containers.
+
+    Functions that need an engine that is absent are left out.
+    """
+    with progress.task(name):
+        return {"task_dep": [f"hash:{variant.id}" for variant in engines.buildable(project)]}
+
+
+def watch(names: list[str]) -> TaskFailed | None:
+    """Build at each change until Ctrl-C."""
+    from buildlib.commands import watch as command  # for one task
+
+    try:
+        for line in command.watch(Path.cwd(), names):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stdout.write("no longer watching\n")
+    except (BuildError, OSError) as error:
+        return TaskFailed(errors.describe(error))
+    return None
+
+
+def invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | None:  # noqa: ANN401 - as given
+    """Run a function as Lambda does."""
+    from buildlib.commands.invoke import run as command  # for one task
+
+    try:
+        found, where = command.invoke(project, variant, command.Options(**options))
+    except (BuildError, OSError) as error:
+        return TaskFailed(errors.describe(error))
+    for line in command.shown(variant, found, where):
+        sys.stderr.write(f"{line}\n")
+    sys.stdout.write(f"{found.response}\n")
+    return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
+
+
+def why(project: Project, variant: Variant) -> None:
+    """Say why a variant would be built, or why it was."""
+    _write(reasons.why(project, variant))
+
+
+def verify(project: Project, variant: Variant) -> None:
+    """Build a variant twice more, elsewhere, and compare."""
+    from buildlib.commands import verify as command  # 10 ms, and seldom asked for
+
+    _write(command.verify(project, variant))
+
+
+def size(project: Project) -> None:
+    """Show how large each variant is."""
+    from buildlib.commands import size as command  # for one task
+
+    _write(command.sizes(project))
+
+
+def make_report(project: Project) -> None:
+    """Write the report."""
+    from buildlib.commands.report import command  # for one task
+
+    command.make(project)
+
+
+def report_reason(project: Project) -> str | None:
+    """Return why the report is out of date; None if it is not."""
+    from buildlib.commands.report import command  # for one task
+
+    return None if command.is_done(project) else "dist/report.html is out of date"
+
+
+def clean_report(project: Project) -> None:
+    """Remove the report."""
+    from buildlib.commands.report import command  # for one task
+
+    command.clean(project)
+
+
+REPORT = Work(report_reason, make_report)
+
+
+def _write(lines: Iterator[str]) -> None:
+    for line in lines:
+        sys.stdout.write(f"{line}\n")

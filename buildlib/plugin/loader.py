@@ -1,0 +1,116 @@
+"""How doit gets the tasks: by the loader `lambdas`, or by a dodo.py."""
+
+import contextlib
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from doit.cmd_base import DodoTaskLoader, DoitCmdBase, NamespaceTaskLoader
+from doit.cmd_run import Run
+from doit.cmdparse import CmdOption, CmdParse, CmdParseError
+from doit.doit_cmd import DoitMain
+from doit.task import Task
+
+from buildlib.layout import MANIFEST
+from buildlib.plugin import tasks
+from buildlib.plugin.selection import Request
+
+DOIT_CONFIG = {
+    "backend": "lambdas",
+    "dep_file": os.path.join("build", ".doit.json"),
+    "default_tasks": ["index"],
+    # One function that cannot be built is no reason to leave out the others; doit still fails.
+    "continue": True,
+    "reporter": "lambdas",
+    "verbosity": 2,
+}
+
+
+def task_lambdas() -> Iterator[tasks.Task]:
+    """Build the functions that lambdas.yaml declares."""
+    yield from tasks.load(from_command_line())
+
+
+class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hints
+    """The loader `lambdas` of doit: a repository with a manifest needs no dodo.py."""
+
+    def setup(self, opt_values: dict[str, Any]) -> None:  # noqa: ARG002 - doit's interface
+        """Go to the repository's root."""
+        here = Path.cwd()
+        for folder in (here, *here.parents):
+            if (folder / MANIFEST).exists():
+                os.chdir(folder)
+                break
+        self.namespace: dict[str, Any] = {"DOIT_CONFIG": DOIT_CONFIG}
+
+    def load_tasks(self, cmd: DoitCmdBase, pos_args: list[str]) -> list[Task]:
+        """Return the tasks that a command can need with these arguments."""
+        words = (cmd.sel_tasks or ()) if cmd.execute_tasks else pos_args
+        self.namespace["task_lambdas"] = _creator(Request(tuple(words), runs=cmd.execute_tasks))
+        return list(super().load_tasks(cmd, pos_args))
+
+
+def _creator(request: Request) -> Callable[[], Iterator[tasks.Task]]:
+    def task_lambdas() -> Iterator[tasks.Task]:
+        yield from tasks.load(request)
+
+    return task_lambdas
+
+
+def from_command_line() -> Request:
+    """Return the request for which doit loads a dodo.py.
+
+    doit's loader of a dodo.py keeps the arguments to itself: it calls the functions `task_*`
+    without any, and `doit.task_params` and `doit.get_var` give options and variables, but no names
+    of tasks. So the words are those of the process, if its program is doit; in another program,
+    which has arguments of its own, every task is made.
+    """
+    program = Path(sys.argv[0])
+    if program.stem != "doit" and program.parts[-2:] != ("doit", "__main__.py"):
+        return Request()
+    try:
+        return _parse(sys.argv[1:])
+    except CmdParseError:
+        return Request()  # doit will say the same
+
+
+def _parse(arguments: list[str]) -> Request:
+    """Return the request of arguments, by the rules of `doit.doit_cmd.DoitMain.run`."""
+    values: dict[str, Any] = {}
+    with contextlib.suppress(CmdParseError):  # options of a command that goes unnamed
+        values, arguments = _parser(DodoTaskLoader.cmd_options).parse_only(arguments)
+    words = [word for word in arguments if word[:1] == "-" or "=" not in word]  # no variables
+    commands = {command.get_name(): command for command in DoitMain.DOIT_CMDS}
+    command = commands[words.pop(0)] if words and words[0] in commands else Run
+    parser = _parser(DoitCmdBase.base_options, DodoTaskLoader.cmd_options, command.cmd_options)
+    known, words = parser.parse(words)
+    module = sys.modules.get(Path((known | values)["dodoFile"]).stem)
+    if module is None:
+        return Request(tuple(words), command.execute_tasks, is_alone=False)
+    selected: list[str] | None = words
+    if command.execute_tasks and not words:
+        selected = getattr(module, "DOIT_CONFIG", {}).get("default_tasks")
+    others = frozenset(_creators(module))
+    return Request(
+        None if selected is None else tuple(selected),
+        runs=command.execute_tasks,
+        is_alone=not others,
+        taken=others,
+    )
+
+
+def _parser(*options: Iterable[dict[str, Any]]) -> CmdParse:
+    return CmdParse([CmdOption(option) for option in itertools.chain(*options)])
+
+
+def _creators(module: ModuleType) -> Iterator[str]:
+    """Yield the names of the tasks that a dodo.py adds to ours."""
+    for name, value in vars(module).items():
+        if value is not task_lambdas and (
+            name.startswith("task_") or hasattr(value, "create_doit_tasks")
+        ):
+            yield name.removeprefix("task_")

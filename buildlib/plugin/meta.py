@@ -1,0 +1,65 @@
+"""Facts about a task, in doit's field `meta`: for its action and for the reporter."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from doit.task import Task
+
+from buildlib.steps.summary import Done
+
+_KEY = "lambdas"
+# doit hands `meta` on to the process that runs a task, and back.
+_ASKED = "lambdas: asked"
+_DONE = "lambdas: done"
+
+
+class Meta(NamedTuple):
+    """The step of a task, the ids of its variants, and the file that it makes to be looked at."""
+
+    step: str
+    variants: Sequence[str]
+    shows: str = ""
+
+
+class Asked(NamedTuple):
+    """The answer of a task's up-to-date check, for its action.
+
+    `reason` says why there is something to do, and is empty if there is not; `forced` says why the
+    task has to run all the same. A task that is `named` was asked for by its name.
+    """
+
+    reason: str = ""
+    forced: str = ""
+    named: bool = False
+
+
+def meta(step: str, variants: Sequence[str], shows: str = "") -> dict[str, object]:
+    """Return the field of a task of ours."""
+    return {_KEY: Meta(step, variants, shows)}
+
+
+def read(task: Task) -> Meta | None:
+    """Return the facts about a task of ours; None if the task is another's."""
+    found: Meta | None = task.meta.get(_KEY) if task.meta else None
+    return found
+
+
+def note_asked(task: Task, asked: Asked) -> None:
+    """Keep the answer of a task's check."""
+    if task.meta:
+        task.meta[_ASKED] = asked
+
+
+def asked(task: Task) -> Asked:
+    """Return the answer of a task's check."""
+    return (task.meta or {}).get(_ASKED) or Asked()
+
+
+def note_done(task: Task, done: Done) -> None:
+    """Keep the result of a task's action."""
+    task.meta[_DONE] = done
+
+
+def done(task: Task) -> Done:
+    """Return the result of a task's action."""
+    return (task.meta or {}).get(_DONE) or Done()

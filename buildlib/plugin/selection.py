@@ -1,0 +1,222 @@
+"""Which variants and tasks a command can need, and hints for mistyped names.
+
+doit makes every task before it looks at the names that it was given, and for a thousand functions
+that takes longer than all else. So the tasks are made for the names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from doit.cmdparse import CmdOption, CmdParseError, TaskParse
+from doit.exceptions import InvalidDodoFile
+
+from buildlib.layout import MANIFEST
+from buildlib.model import Variant
+from buildlib.text import closest
+
+RENEW = [
+    {
+        "name": "renew",
+        "long": "renew",
+        "type": bool,
+        "default": False,
+        "help": "take newer versions, as naming the task does",
+    }
+]
+
+
+INVOKE: list[dict[str, Any]] = [
+    {"name": "event", "long": "event", "default": "{}", "help": "file, '-' for stdin, or JSON"},
+    {"name": "timeout", "long": "timeout", "type": int, "default": 30, "help": "in seconds"},
+    {"name": "env_file", "long": "env-file", "default": "", "help": "lines of NAME=VALUE"},
+    {
+        "name": "where",
+        "long": "where",
+        "default": "auto",
+        "choices": [("auto", "image, else host"), ("image", "AWS's"), ("host", "this machine")],
+        "help": "where it runs",
+    },
+    {"name": "image", "long": "image", "default": "", "help": "instead of AWS's image"},
+    {"name": "python", "long": "python", "default": "", "help": "an interpreter of this machine"},
+]
+
+
+# The options of tasks; each variant or function has a task of these names.
+PARAMS: dict[str, list[dict[str, Any]]] = {"lock": RENEW, "invoke": INVOKE}
+
+
+# The names of tasks that exist only where one of them can be needed.
+ON_DEMAND = ("why", "invoke", "verify", "size", "watch")
+
+
+# Tasks of all variants together.
+OF_ALL = ("index", "record", "report")
+
+
+# The tasks on demand that need no other task; `watch` takes all words behind it.
+_WATCH = "watch"
+
+
+_ALONE = {"size", _WATCH}
+
+
+@dataclass(frozen=True)
+class Request:
+    """The words of a command, as doit understands them."""
+
+    # Names of tasks and targets, and options of tasks; None if they are not known.
+    words: tuple[str, ...] | None = None
+    # Whether the command is known to run tasks. Others show, clean or forget them.
+    runs: bool = False
+    # Whether there are no tasks but ours, which might depend on any of ours.
+    is_alone: bool = True
+    # Names of tasks that a dodo.py defines in place of ours.
+    taken: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> list[str] | None:
+        """Return the names of tasks and targets; None if they are not known."""
+        if self.words is None:
+            return None
+        return _names(self.words) if self.runs else [w for w in self.words if w[:1] != "-"]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The variants, by their ids, and the tasks on demand that a command can need."""
+
+    variants: Mapping[str, Variant]
+    on_demand: Collection[str] = ON_DEMAND
+    # Whether these are all variants, so that tasks can depend on all of them.
+    is_complete: bool = True
+    # Whether the tasks are known to be for a run, which needs neither texts nor `clean` of them.
+    is_run: bool = False
+
+    @property
+    def several(self) -> dict[str, list[str]]:
+        """Return the ids of the variants of each function that has several."""
+        ids: dict[str, list[str]] = {}
+        for variant in self.variants.values():
+            ids.setdefault(variant.function.name, []).append(variant.id)
+        return {name: found for name, found in ids.items() if found != [name]}
+
+
+@dataclass
+class _Wanted:
+    functions: set[str] = field(default_factory=set)
+    on_demand: set[str] = field(default_factory=set)
+    is_complete: bool = False
+
+
+def select(variants: Mapping[str, Variant], steps: Collection[str], request: Request) -> Selection:
+    """Return the needs of a command: everything, unless it runs nothing but named tasks of ours.
+
+    `steps` are the names of the steps of which each variant has a task.
+
+    Raises:
+        InvalidDodoFile: a name is mistyped.
+
+    """
+    owners = {name: v.function.name for v in variants.values() for name in (v.id, v.function.name)}
+    names = request.names
+    if names is None or not request.is_alone:
+        return Selection(variants, _without(ON_DEMAND, request.taken), is_run=request.runs)
+    unlocked = {v.function.name for v in variants.values() if not v.function.lockfile}
+    check_names(names, owners, steps, unlocked)
+    wanted = _wanted(names, owners, {"lock", *steps}) if request.runs else None
+    if wanted is None:
+        return Selection(variants, is_run=request.runs)
+    if wanted.is_complete:
+        return Selection(variants, wanted.on_demand, is_run=True)
+    chosen = {v.id: v for v in variants.values() if v.function.name in wanted.functions}
+    return Selection(chosen, wanted.on_demand, len(chosen) == len(variants), is_run=True)
+
+
+def _without(names: Iterable[str], taken: Container[str]) -> list[str]:
+    return [name for name in names if name not in taken]
+
+
+def _wanted(
+    names: Iterable[str], owners: Mapping[str, str], steps: Container[str]
+) -> _Wanted | None:
+    """Return the needs of tasks of these names; None if they are not known."""
+    wanted = _Wanted()
+    for name in names:
+        step, _, rest = name.partition(":")
+        if step in ON_DEMAND:
+            wanted.on_demand.add(step)
+        elif step not in steps and step not in OF_ALL:
+            return None  # a target, a pattern such as `*:api`, or a mistake, which doit reports
+        if rest in owners:
+            wanted.functions.add(owners[rest])
+        elif step not in _ALONE:
+            wanted.is_complete = True  # a group, or a pattern
+    return wanted
+
+
+def _names(words: Iterable[str]) -> list[str] | None:
+    """Return the names among the words of `doit run`; None if doit will refuse the words.
+
+    Words behind a name may be options of that task, and their values: this follows
+    `doit.control.TaskControl._process_filter`.
+    """
+    rest, found = list(words), []
+    while rest:
+        name = rest.pop(0)
+        found.append(name)
+        task, colon, _ = name.partition(":")
+        if task == _WATCH:
+            break
+        if "*" in name or not colon:
+            continue
+        try:
+            options = [CmdOption(option) for option in PARAMS.get(task, ())]
+            _, rest = TaskParse(options).parse_only(rest)
+        except CmdParseError:
+            return None
+    return found
+
+
+def check_names(
+    names: Iterable[str],
+    known: Collection[str],
+    steps: Collection[str],
+    unlocked: Container[str],
+) -> None:
+    """Refuse a mistyped name with a hint; to doit it is only not a task.
+
+    `known` are the names of functions and variants, `unlocked` functions without requirements.
+
+    Raises:
+        InvalidDodoFile: a name is mistyped.
+
+    """
+    prefixes = sorted({"lock", *steps, *ON_DEMAND} - {_WATCH})
+    for name in names:
+        step, colon, rest = name.partition(":")
+        if "*" in name:
+            continue
+        if step in prefixes and colon and rest not in known:
+            hint = "'doit list --all' shows what there is"
+            if close := closest(rest, known):
+                hint = f"did you mean '{step}:{close}'?"
+            msg = f"{name}: {MANIFEST} declares no '{rest}'; {hint}"
+        elif step == "lock" and rest in unlocked:
+            msg = (
+                f"{name}: lambda '{rest}' has no requirements, so there is nothing to lock; "
+                "write what it needs in a requirements.txt in its folder"
+            )
+        elif step not in prefixes and colon and rest in known:
+            close = closest(step, prefixes)
+            hint = (
+                f"did you mean '{close}:{rest}'?" if close else f"there are {', '.join(prefixes)}"
+            )
+            msg = f"{name}: there is no step '{step}'; {hint}"
+        elif not colon and step in known and step not in {*prefixes, _WATCH, *OF_ALL}:
+            msg = f"{name}: this is a function, not a task; did you mean 'zip:{name}'?"
+        else:
+            continue
+        raise InvalidDodoFile(msg)
