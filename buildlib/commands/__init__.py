@@ -1,1 +1,1 @@
-"""What a person asks for beyond a build."""
+"""The commands that a person runs besides a build."""

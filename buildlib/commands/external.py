@@ -1,4 +1,4 @@
-"""A program for Terraform's and OpenTofu's `external` data source: what to deploy, built first.
+"""Answer the `external` data source of Terraform and OpenTofu: build, and return the hashes.
 
     python -m buildlib external < query
 
@@ -10,8 +10,8 @@ stderr with exit code 1. The query's keys, all optional:
     id                a variant: the answer has its entry in the index, as strings
     ids               variants, with spaces between: the answer has each one's entry, as JSON text;
                       without `id` and `ids` there is one for every variant
-    plan              "true": what lambdas.hashes.json has for the present inputs is not built
-    source_code_hash  with `id`: what it must be, as it was planned
+    plan              "true": a variant whose key is in lambdas.hashes.json is not built
+    source_code_hash  with `id`: the hash that was planned, and must come out
 
 docs/how-to/terraform.md says when to use which.
 """
@@ -38,7 +38,7 @@ def answer(query: Mapping[str, str], here: Path) -> Answer:
     """Return the answer to a query that is asked in the folder `here`.
 
     Raises:
-        BuildError: the query is wrong, or what it asks for cannot be built.
+        BuildError: the query is wrong, or a variant in it cannot be built.
 
     """
     planning = _planning(query)
@@ -47,7 +47,9 @@ def answer(query: Mapping[str, str], here: Path) -> Answer:
         raise QueryError(msg)
     expected = query.get("source_code_hash")
     if expected is not None and "id" not in query:
-        msg = "'source_code_hash' in the query is what one variant must have: name it as 'id'"
+        msg = (
+            "'source_code_hash' in the query needs an 'id': it is the expected hash of one variant"
+        )
         raise QueryError(msg)
     project = Project((here / query.get("root", "")).resolve())
     try:
@@ -90,7 +92,7 @@ def _declared(project: Project, variant_id: str) -> Variant:
 
 
 def _deployment(project: Project, variant: Variant, *, planning: bool) -> Answer:
-    """Return what Terraform needs to know of a variant; the same whether it was built or not."""
+    """Return the facts that Terraform needs about a variant; the same with a build and without."""
     entry = _entry(project, variant, planning=planning)
     return {
         "id": variant.id,
@@ -109,19 +111,19 @@ def _entry(project: Project, variant: Variant, *, planning: bool) -> hashes.Entr
         recorded = project.recorded()[variant.id]
         try:
             present = project.inputs(variant).key == recorded["key"]
-        except BuildError:  # without a lock there is no key; building says what to do
+        except BuildError:  # no key without a lockfile; the build reports the remedy
             present = False
         if present:
             return recorded
     written = _built(project, variant)
     key = project.inputs(variant).key
-    # What was in dist/ before was not checked by a build of today.
+    # A ZIP that was in dist/ before this run has not been compared with the record yet.
     hashes.check(project.recorded(), variant, key, written.sha256)
     return hashes.entry(key, written.sha256)
 
 
 def _built(project: Project, variant: Variant) -> Written:
-    """Bring the ZIP of a variant into dist/, and return what it is."""
+    """Bring the ZIP of a variant into dist/, and return its hash and sizes."""
     for _ in run.build(project, variant):
         pass
     written = project.status(variant).written

@@ -1,4 +1,4 @@
-"""`doit size`: how large everything is, of what Lambda takes."""
+"""`doit size`: the size of each variant against Lambda's limits."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 
 
 def sizes(project: Project) -> Iterator[str]:
-    """Yield a table of what is in dist/: the sizes, what Lambda takes, what is large."""
+    """Yield a table of the ZIPs in dist/: sizes, share of the limit, largest packages."""
     rows = [("variant", "zipped", "unzipped", "of limit", "layers", "the largest in it")]
     missing = []
     for one in project.variants.values():

@@ -1,8 +1,8 @@
-"""Build a variant twice more, elsewhere and otherwise, and compare: the promise, put to the test.
+"""Build a variant twice more, in varied environments, and compare: the promise, put to the test.
 
-Both builds are runs of the real doit, each in a folder of its own that has just the inputs: what a
-clean checkout on another machine would have. All that must not reach the bytes differs between the
-two, and nothing is taken over from an earlier build.
+Both builds run the real doit, each in a folder with just the inputs, as a clean checkout on another
+machine would have them. They differ in everything that must not reach the bytes, and take nothing
+from an earlier build.
 """
 
 import contextlib
@@ -82,7 +82,7 @@ _SURROUNDINGS = (
 
 
 def verify(project: Project, one: Variant) -> Iterator[str]:
-    """Build a variant twice and yield a line that says that both equal what is in `dist/`.
+    """Build a variant twice and yield a line that says that both equal the ZIP in `dist/`.
 
     Raises:
         VerifyError: they do not, with all that differs; or there is nothing to compare with.
@@ -135,7 +135,7 @@ def _compare(one: Path, other: Path, what: str) -> None:
 def _check_evidence(mine: Path, others: Iterable[Path]) -> None:
     content = mine.read_bytes() if mine.exists() else b""
     if any(other.read_bytes() != content for other in others):
-        msg = f"dist/{mine.name}: it is not what two builds from the present inputs give"
+        msg = f"dist/{mine.name}: differs from two builds of the present inputs"
         raise VerifyError(msg)
 
 

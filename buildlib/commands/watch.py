@@ -20,8 +20,8 @@ _STEP, _DEBOUNCE, _LOOK = 20, 200, 500
 def watch(root: Path, names: Sequence[str]) -> Iterator[str]:
     """Build the functions or variants `names`, or all, and again at each change; yield lines.
 
-    Ctrl-C ends it, as a KeyboardInterrupt. What cannot be built is said, and tried again at the
-    next change.
+    Ctrl-C ends it, as a KeyboardInterrupt. A variant that cannot be built is
+    reported, and tried again at the next change.
 
     Raises:
         BuildError: a name is not declared, or watchfiles is not installed.
@@ -43,7 +43,7 @@ def watch(root: Path, names: Sequence[str]) -> Iterator[str]:
             plural = "s" if len(variants) > 1 else ""
             yield f"watching {len(variants)} variant{plural}; Ctrl-C ends it"
             said = ""
-            fresh = True  # what changed before the first look is not among the changes
+            fresh = True  # a change before the first look is not reported as one
             for changed in watchfiles.watch(
                 *(_folders(project, variants) or [root / MANIFEST]),
                 step=_STEP,
@@ -90,7 +90,7 @@ def chosen(project: Project, names: Sequence[str]) -> list[Variant]:
 
 
 def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
-    """Run the steps that have something to do; yield what was done, nothing if nothing was."""
+    """Run the pending steps; yield a line for each variant that was built or failed."""
     for variant in variants:
         start = time.monotonic()
         try:
@@ -106,7 +106,7 @@ def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
 
 
 def _again(project: Project) -> Project:
-    """Return the same repository, looked at anew."""
+    """Return the same repository, read again."""
     fresh = Project(project.layout.root)
     fresh.digests = project.digests
     return fresh

@@ -1,4 +1,4 @@
-"""`doit why`: what will be built and why, or why it was built, from the data that decide it."""
+"""`doit why`: the steps that will run and why, or the reasons of the last build."""
 
 from collections.abc import Iterator
 

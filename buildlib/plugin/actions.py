@@ -26,7 +26,7 @@ _ALWAYS = "doit ran every task (-a)"
 
 
 class Work(NamedTuple):
-    """The work of a task that is not of one variant: why it is to be done (None: not), and how."""
+    """The work of a task for several variants: why it has to run, or None, and how."""
 
     reason: Callable[..., str | None]
     make: Callable[..., None]
@@ -70,7 +70,7 @@ def reason(project: Project, variant: Variant, step: str, *, named: bool) -> str
 
 
 def perform(project: Project, variant: Variant, step: str, task: Task) -> TaskFailed | None:
-    """Do a step of a variant, and note what it did for the reporter."""
+    """Do a step of a variant, and note its result for the reporter."""
     asked = meta.asked(task)
     forced = asked.forced or ("" if asked.reason else _ALWAYS)
     try:

@@ -34,12 +34,12 @@ class Asked(NamedTuple):
 
 
 def meta(step: str, variants: Sequence[str], shows: str = "") -> dict[str, object]:
-    """Return the field of a task of ours."""
+    """Return the field of one of our tasks."""
     return {_KEY: Meta(step, variants, shows)}
 
 
 def read(task: Task) -> Meta | None:
-    """Return the facts about a task of ours; None if the task is another's."""
+    """Return the facts about one of our tasks; None for a task of the repository."""
     found: Meta | None = task.meta.get(_KEY) if task.meta else None
     return found
 

@@ -22,7 +22,7 @@ FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
 class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     """The reporter `lambdas` of doit: it counts, and a view shows."""
 
-    desc = "live on a terminal, plain elsewhere; what was built, and why, at the end"
+    desc = "live on a terminal, plain elsewhere; a summary with reasons at the end"
 
     def __init__(self, outstream: TextIO, options: dict[str, Any]) -> None:
         super().__init__(outstream, options)
@@ -67,7 +67,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._view.write(f"!! {task.title()}\n")
 
     def add_failure(self, task: Task, fail: BaseFail) -> None:
-        """Say once why a task failed; a task of ours that only depends on it is counted."""
+        """Report once why a task failed; our tasks that only depend on it are counted."""
         self._kinds.add(type(fail))
         step = meta.read(task)
         seconds = self._tally.end(task)
@@ -109,7 +109,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self.write(f"{totals}\n")
         self.write("".join(f"{path}\n" for path in self._shows))
         if interrupted:
-            self.write("interrupted; what was finished is kept, run doit again to go on\n")
+            self.write("interrupted; finished steps are kept, run doit again to continue\n")
             raise SystemExit(INTERRUPT)
         # To doit, a task that waited for one that failed is an error of its own, and ends with 2.
         if TaskFailed in self._kinds and self._kinds <= {TaskFailed, UnmetDependency}:

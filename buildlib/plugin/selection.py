@@ -71,9 +71,9 @@ class Request:
     words: tuple[str, ...] | None = None
     # Whether the command is known to run tasks. Others show, clean or forget them.
     runs: bool = False
-    # Whether there are no tasks but ours, which might depend on any of ours.
+    # Whether all tasks are ours. Others might depend on any of them.
     is_alone: bool = True
-    # Names of tasks that a dodo.py defines in place of ours.
+    # Names of tasks that a dodo.py defines itself, which replace ours.
     taken: frozenset[str] = frozenset()
 
     @property
@@ -112,7 +112,7 @@ class _Wanted:
 
 
 def select(variants: Mapping[str, Variant], steps: Collection[str], request: Request) -> Selection:
-    """Return the needs of a command: everything, unless it runs nothing but named tasks of ours.
+    """Return the needs of a command: everything, unless it runs only some of our tasks by name.
 
     `steps` are the names of the steps of which each variant has a task.
 
@@ -200,14 +200,14 @@ def check_names(
         if "*" in name:
             continue
         if step in prefixes and colon and rest not in known:
-            hint = "'doit list --all' shows what there is"
+            hint = "run 'doit list --all' to see all tasks"
             if close := closest(rest, known):
                 hint = f"did you mean '{step}:{close}'?"
             msg = f"{name}: {MANIFEST} declares no '{rest}'; {hint}"
         elif step == "lock" and rest in unlocked:
             msg = (
                 f"{name}: lambda '{rest}' has no requirements, so there is nothing to lock; "
-                "write what it needs in a requirements.txt in its folder"
+                "list its dependencies in a requirements.txt in its folder"
             )
         elif step not in prefixes and colon and rest in known:
             close = closest(step, prefixes)

@@ -30,7 +30,7 @@ class _Run:
 
 
 class Running(NamedTuple):
-    """A task of ours that runs, and for how many seconds."""
+    """One of our tasks that runs, and for how many seconds."""
 
     task: Task
     meta: Meta
@@ -60,7 +60,7 @@ class Tally:
         return None if known is None else time.monotonic() - known[1]
 
     def succeed(self, step: Meta, seconds: float, done: Done) -> None:
-        """Note that a step of variants went well, and what it did."""
+        """Note that a step of variants succeeded, and its result."""
         with self._lock:
             for run in self._runs_of(step.variants):
                 run.ran.add(step.step)
@@ -108,7 +108,7 @@ class Tally:
         return summary.totals(totals, time.monotonic() - self._began if outcomes else None)
 
     def look(self) -> tuple[list[Running], str]:
-        """Return the tasks of ours that run, the oldest first, and the counts so far as a line."""
+        """Return our running tasks, the oldest first, and the counts so far as a line."""
         now = time.monotonic()
         with self._lock:
             running = [

@@ -131,7 +131,7 @@ def _of_all(project: Project) -> Iterator[Task]:
         project,
         "index",
         actions.INDEX,
-        doc="build everything; dist/lambdas.json lists just what lambdas.yaml declares",
+        doc="build everything; dist/lambdas.json lists exactly the functions of lambdas.yaml",
         task_dep=[f"hash:{name}" for name in project.variants if name not in contained],
         clean=[(actions.clean_report, [project])],  # it would show files that are gone
     )
@@ -206,7 +206,7 @@ def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
         yield {
             "basename": "size",
             "actions": [(actions.size, [project])],
-            "doc": "show how large each variant is, of what Lambda takes, and what is large in it",
+            "doc": "show the size and the largest packages of each variant",
         }
     if "watch" in selection.on_demand:
         yield {

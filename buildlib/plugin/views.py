@@ -44,7 +44,7 @@ class Plain:
         """Show that a task that ran has ended."""
 
     def skip(self, task: Task, step: Meta | None) -> None:
-        """Show that a task had nothing to do; of ours there are thousands, which are counted."""
+        """Show that a task had nothing to do; ours are counted, since there are thousands."""
         if step is None and not _is_private(task):
             self.write(f"-- {task.title()}\n")
 

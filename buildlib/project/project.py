@@ -224,7 +224,7 @@ class Project:
         self._fingerprints.save()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave behind what another process had better read again."""
+        """Drop the answers that another process must read for itself."""
         return self.__dict__ | {"_memory": {}}
 
 

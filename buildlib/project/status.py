@@ -39,7 +39,7 @@ def outputs(variant: Variant) -> tuple[str, ...]:
 
 
 def signature(path: str | os.PathLike[str]) -> Signature | None:
-    """Return the signature of a file; None if there is none."""
+    """Return the signature of a file; None if it is missing."""
     try:
         return digests.signature(os.stat(path))
     except OSError:

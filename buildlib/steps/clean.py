@@ -13,7 +13,7 @@ from buildlib.steps import zip as archive
 
 
 def clean(project: Project, variant: Variant, step: str) -> None:
-    """Remove what a step made for a variant."""
+    """Remove the result of a step for a variant."""
     layout = project.layout
     if step == "venv":
         with contextlib.suppress(BuildError):  # without a lockfile no environment has a key

@@ -30,7 +30,7 @@ def check_frozen(function: Function, problem: str, why: str) -> None:
     """Stop where a lockfile may only be made on purpose.
 
     Raises:
-        LockError: `why` says what keeps the lockfile frozen.
+        LockError: the lockfile is frozen, for the reason `why`.
 
     """
     if why:

@@ -1,4 +1,4 @@
-"""What is pending of a variant, and why: the one decider.
+"""The one decider: which steps of a variant are pending, and why.
 
 doit's up-to-date checks, `why`, `watch`, `verify`, the report and the program for Terraform ask
 here. No step before `zip` has anything to do while the ZIP of the present inputs is in dist/ or in
@@ -19,7 +19,7 @@ from buildlib.steps import zip as archive
 
 
 class Step(NamedTuple):
-    """A step of every variant, and what it does in a few words."""
+    """A step of every variant, and its purpose in a few words."""
 
     name: str
     doc: str

@@ -1,4 +1,4 @@
-"""The driver: does a step of a variant, and first whatever before it somebody tidied up.
+"""The driver: it does a step of a variant, after the earlier steps whose results are gone.
 
 `_Work` tells the whole story, from the pinned dependencies to the ZIP in dist/: each method returns
 the work of its step, and makes it if it is gone.
@@ -26,7 +26,7 @@ _logger = logging.getLogger(__name__)
 
 
 def build(project: Project, variant: Variant) -> Iterator[tuple[str, Done]]:
-    """Make the lockfile if need be, then do each pending step of a variant; yield what each did.
+    """Do the pending steps of a variant, the lockfile first; yield the result of each.
 
     Raises:
         BuildError: as the steps do.
@@ -95,7 +95,7 @@ class _Work:
         return venv.install(self.inputs, self.layout, self.project.run, replace=again)
 
     def stage(self, *, again: bool = False) -> Staged:
-        """Stage the tree: what changed of it, or all."""
+        """Stage the tree: its changed own files, or all of it."""
         layout, run = self.layout, self.project.run
         previous = None if again else stage.load(layout, self.variant.id)
         try:
@@ -138,7 +138,7 @@ class _Work:
             return self._write(self.touch(), again=again)
 
     def hash(self) -> Done:
-        """Repair what describes the ZIP; publish the ZIP itself if it is not in dist/."""
+        """Repair the files that describe the ZIP; publish the ZIP itself if it is not in dist/."""
         written = self.project.status(self.variant).written
         if written is None:
             return self.zip()

@@ -64,7 +64,7 @@ def index_reason(project: Project) -> str | None:
 
 
 def prune(project: Project) -> None:
-    """Remove undeclared artifacts, and what the store has too much."""
+    """Remove undeclared artifacts, and evict entries from a full store."""
     index.prune(project.layout, project.variants, project.store)
 
 

@@ -104,7 +104,7 @@ def stage_own(previous: Staged, inputs: Inputs, layout: Layout, run: str) -> Sta
 def stage_all(
     previous: Staged | None, inputs: Inputs, environment: Environment, layout: Layout, run: str
 ) -> Staged:
-    """Stage the whole tree, and remove from its folder what does not belong there.
+    """Stage the whole tree, and remove every other file from its folder.
 
     Raises:
         InstallError: a file cannot be loaded by the runtime, or the environment was damaged.

@@ -1,4 +1,4 @@
-"""What a run did with each variant, in words and figures."""
+"""The outcome of a run for each variant, in words and figures."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -17,7 +17,7 @@ _REASONS = 3
 
 
 class Done(NamedTuple):
-    """What a step did: with a ZIP, its outcome and reasons; nothing if it found itself done."""
+    """The result of a step for a ZIP; empty if it neither made nor described one."""
 
     outcome: str = ""
     reasons: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Done(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What was done with a variant and why; sizes in bytes, None where there is no ZIP."""
+    """The outcome of a variant, with its reasons; sizes are in bytes, and None without a ZIP."""
 
     id: str
     done: str
@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
 
 
 def last(steps: Iterable[Done]) -> Done | None:
-    """Return what the steps of a variant did with its ZIP; None if they did nothing with it."""
+    """Return the result of the step that made a ZIP, or else described it; None without."""
     with_zip = [done for done in steps if done.written is not None]
     # A ZIP that was built may have been described again, as by `doit -a`.
     made = [done for done in with_zip if done.outcome != DESCRIBED]
@@ -45,7 +45,7 @@ def last(steps: Iterable[Done]) -> Done | None:
 
 
 def outcome(variant_id: str, done: Done, seconds: float) -> Outcome:
-    """Return what was done with the ZIP of a variant, for the summary."""
+    """Return the outcome of a variant whose ZIP was made or described."""
     reasons = short(done.reasons) if done.outcome != DESCRIBED else ""
     return Outcome(variant_id, done.outcome, reasons, done.written, done.previous, seconds)
 
@@ -85,6 +85,6 @@ def line(outcome: Outcome) -> str:
 
 
 def totals(counts: dict[str, int], seconds: float | None) -> str:
-    """Return the closing line: what is not 0 of the counts, and how long it took."""
+    """Return the closing line: the counts above 0, and the duration."""
     shown = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
     return f"{shown or 'nothing to do'}" + (f" in {seconds:.1f} s" if seconds is not None else "")

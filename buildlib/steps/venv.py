@@ -53,9 +53,9 @@ def install(
 
     With `replace`, an environment that is there is installed again.
 
-    A link into uv's cache is only read when it goes into a ZIP. If it turns out not to be what the
-    wheel holds, the environment is installed again with `verify`: each file is read at once, and a
-    distribution that differs from its RECORD is downloaded again.
+    A link into uv's cache is only read when it goes into a ZIP. If it turns out to differ from its
+    RECORD, the environment is installed again with `verify`: each file is read at once, and a
+    damaged distribution is downloaded again.
 
     Raises:
         InstallError: as the installer does, or a file cannot be loaded by the runtime.
@@ -108,7 +108,7 @@ def _installed(
             # Another program wrote to a file in uv's cache. A download is checked as a whole.
             shown = ", ".join(installed.damaged[:3])
             _logger.warning(
-                "%s: not what the wheel holds (%s); downloading again", variant.id, shown
+                "%s: files differ from the wheel (%s); downloading again", variant.id, shown
             )
             atomic.remove(tree)
             tree.mkdir()

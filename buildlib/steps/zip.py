@@ -57,7 +57,7 @@ class Stamp(NamedTuple):
 
 
 def load(layout: Layout, variant_id: str) -> Stamp | None:
-    """Return the stamp of a variant's ZIP, of whichever inputs; None if there is none."""
+    """Return the stamp of a variant's ZIP, of whichever inputs; None if it is missing."""
     value = atomic.read_json(layout.stamp("zip", variant_id))
     try:
         members = value["members"]
@@ -93,7 +93,7 @@ def write(source: Source, previous: Stamp | None, target: Path) -> tuple[Written
     """Write the ZIP of a staged tree to `target`.
 
     Raises:
-        StagedFileError: a staged file is not what was staged.
+        StagedFileError: a staged file changed since it was staged.
 
     """
     written = _written(source, previous, target)
@@ -151,7 +151,7 @@ def _check_unread(source: Source, files: Iterable[File], old_environment: Recipe
     """Read the unchanged files of new wheels, whose RECORD nothing has been compared with yet.
 
     Raises:
-        StagedFileError: one of them is not what its RECORD says.
+        StagedFileError: one of them differs from its RECORD.
 
     """
     new_wheels = _files_of_new_wheels(source, old_environment)
@@ -160,7 +160,7 @@ def _check_unread(source: Source, files: Iterable[File], old_environment: Recipe
 
 
 def _files_of_new_wheels(source: Source, old_environment: Recipe) -> set[str] | None:
-    """Return the files of wheels that the old environment did not have; None stands for all."""
+    """Return the files of wheels that the old environment did not have; None means all files."""
     environment = source.inputs.environment_recipe
     names = {*old_environment, *environment} - {"packages"}
     if any(old_environment.get(name) != environment.get(name) for name in names):
@@ -232,7 +232,7 @@ def _compressed(
 
 
 def clean(layout: Layout, variant_id: str) -> None:
-    """Forget a ZIP, what it holds, and the members that were compressed for it."""
+    """Remove the records of a ZIP, and the members that were compressed for it."""
     atomic.remove(layout.stamp("zip", variant_id))
     atomic.remove(layout.dependencies("zip", variant_id))
     compressed.discard(layout.own_pack(variant_id))

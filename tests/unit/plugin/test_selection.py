@@ -105,7 +105,7 @@ def test_several() -> None:
     ("name", "message"),
     [
         ("zip:apo", "zip:apo: lambdas.yaml declares no 'apo'; did you mean 'zip:api'?"),
-        ("why:x", "why:x: lambdas.yaml declares no 'x'; 'doit list --all' shows what there is"),
+        ("why:x", "why:x: lambdas.yaml declares no 'x'; run 'doit list --all' to see all tasks"),
         ("lock:jobs", "lock:jobs: lambda 'jobs' has no requirements"),
         ("zap:api", "zap:api: there is no step 'zap'; did you mean 'zip:api'?"),
         ("api", "api: this is a function, not a task; did you mean 'zip:api'?"),
