@@ -220,7 +220,7 @@ class Repository:
 def plain_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Give the environment of a user who has no settings for doit, uv or pip."""
     home = tmp_path_factory.mktemp("home")
-    kept = ("PATH", "LANG", "SSL_CERT_FILE", "TMPDIR", "SYSTEMROOT", "COVERAGE_PROCESS_START")
+    kept = ("PATH", "LANG", "SSL_CERT_FILE", "TMPDIR", "SYSTEMROOT", "COVERAGE_PROCESS_CONFIG")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     return environment | {
         "HOME": str(home),
