@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MANIFEST = "lambdas.yaml"
+_DIST = "dist"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Layout:
     @property
     def dist(self) -> Path:
         """The artifacts."""
-        return self.root / "dist"
+        return self.root / _DIST
 
     @property
     def index(self) -> Path:
@@ -53,6 +54,10 @@ class Layout:
     def zip(self, variant_id: str) -> Path:
         """Return the artifact of a variant."""
         return self.dist / f"{variant_id}.zip"
+
+    def relative_zip(self, variant_id: str) -> str:
+        """Return the path of an artifact below the root as text, which takes no `Path`."""
+        return f"{_DIST}/{variant_id}.zip"
 
     def checksum(self, variant_id: str) -> Path:
         """Return the file that `sha256sum -c` reads."""

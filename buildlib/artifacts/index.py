@@ -37,7 +37,7 @@ def entry(layout: Layout, variant: Variant, written: Written) -> Entry:
         "handler": variant.function.handler,
         "runtime": RUNTIMES[variant.python].identifier,
         "architecture": variant.architecture,
-        "path": f"{layout.dist.name}/{variant.id}.zip",
+        "path": layout.relative_zip(variant.id),
         "sha256": written.sha256,
         "source_code_hash": base64.b64encode(digest).decode(),
         "size": written.size,
@@ -89,7 +89,9 @@ def new_zip(layout: Layout, variant_id: str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def is_listed(layout: Layout, variant: Variant, written: Written, index: dict[str, Entry]) -> bool:
+def is_listed(
+    layout: Layout, variant: Variant, written: Written, index: Mapping[str, Entry]
+) -> bool:
     """Tell whether the index has the right entry for a ZIP."""
     return index.get(variant.id) == entry(layout, variant, written)
 
@@ -126,7 +128,7 @@ def _has(path: Path, content: bytes) -> bool:
 
 def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
     """Return the line that `sha256sum -c` reads from the repository's root."""
-    return f"{written.sha256}  {f'{layout.dist.name}/{variant.id}.zip'}\n".encode()
+    return f"{written.sha256}  {layout.relative_zip(variant.id)}\n".encode()
 
 
 def _write(layout: Layout, index: dict[str, Entry]) -> None:

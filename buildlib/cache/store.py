@@ -91,7 +91,7 @@ class Store(NamedTuple):
                 if entry.name.endswith(".zip") and not entry.name.startswith("."):
                     key = entry.name.removesuffix(".zip")
                     with contextlib.suppress(FileNotFoundError):
-                        used = self._entry(key).stat().st_mtime_ns
+                        used = os.stat(f"{self.folder}{os.sep}{key}.json").st_mtime_ns
                         yield used, entry.stat().st_size, key
 
     def _zip(self, key: str) -> Path:

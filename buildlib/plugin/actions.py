@@ -1,4 +1,7 @@
-"""The work of tasks. This module alone calls the project, the steps and the commands."""
+"""The work of tasks. This module alone calls the project, the steps and the commands.
+
+Imports inside of functions keep modules that an unchanged run does not need out of its start.
+"""
 
 import atexit
 import os
@@ -11,15 +14,15 @@ from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.task import Task
 
 from buildlib import errors, progress
-from buildlib.commands import why as reasons
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
 from buildlib.manifest import variants
 from buildlib.model import Function, Variant
-from buildlib.plugin import github, meta
+from buildlib.plugin import meta
 from buildlib.project.project import Project
-from buildlib.steps import clean as cleaning
-from buildlib.steps import engines, pending, run, shared
+from buildlib.steps import pending, shared
+
+_FIRST, _LAST = pending.STEPS[0].name, pending.STEPS[-1].name
 
 # doit runs a task that is up to date only if it is told to.
 _ALWAYS = "doit ran every task (-a)"
@@ -49,6 +52,8 @@ def load(root: Path) -> Project:
     except (BuildError, OSError) as error:
         message = errors.describe(error)
         if os.environ.get("GITHUB_ACTIONS") == "true":
+            from buildlib.plugin import github
+
             sys.stdout.writelines(f"{line}\n" for line in github.annotations(MANIFEST, message))
         raise InvalidDodoFile(message) from None
     # doit tells a loader nothing of the end of a command.
@@ -61,16 +66,37 @@ def steps() -> tuple[pending.Step, ...]:
     return pending.STEPS
 
 
-def reason(project: Project, variant: Variant, step: str, *, named: bool) -> str | None:
-    """Return why a step has something to do; after the last one, note a finished variant."""
-    why = pending.reason(project, variant, step, named=named)
-    if why is None and step == "hash":
-        run.confirm(project, variant)
-    return why
+class Checks:
+    """The up-to-date checks of one variant.
+
+    The first step finds out whether all files are as they were when the variant was finished. Then
+    the steps between it and the last one need not look again: in a run nothing but they themselves
+    changes these files. A thousand functions have five thousand checks.
+    """
+
+    def __init__(self, project: Project, variant: Variant) -> None:
+        self._project = project
+        self._variant = variant
+        self._is_unchanged = False
+
+    def reason(self, step: str, *, named: bool) -> str | None:
+        """Return why a step has something to do; after the last one, note a finished variant."""
+        if self._is_unchanged and step != _LAST:
+            return None
+        why = pending.reason(self._project, self._variant, step, named=named)
+        if step == _FIRST:
+            self._is_unchanged = self._project.status(self._variant).unchanged
+        elif step == _LAST and why is None and not self._is_unchanged:
+            from buildlib.steps import run
+
+            run.confirm(self._project, self._variant)
+        return why
 
 
 def perform(project: Project, variant: Variant, step: str, task: Task) -> TaskFailed | None:
     """Do a step of a variant, and note its result for the reporter."""
+    from buildlib.steps import run
+
     asked = meta.asked(task)
     forced = asked.forced or ("" if asked.reason else _ALWAYS)
     try:
@@ -82,7 +108,11 @@ def perform(project: Project, variant: Variant, step: str, task: Task) -> TaskFa
     return None
 
 
-clean = cleaning.clean
+def clean(project: Project, variant: Variant, step: str) -> None:
+    """Remove the result of a step."""
+    from buildlib.steps import clean as command
+
+    command.clean(project, variant, step)
 
 
 def ids(function: Function) -> list[str]:
@@ -117,6 +147,8 @@ def buildable(project: Project, name: str) -> dict[str, list[str]]:
 
     Functions that need an engine that is absent are left out.
     """
+    from buildlib.steps import engines
+
     with progress.task(name):
         return {"task_dep": [f"hash:{variant.id}" for variant in engines.buildable(project)]}
 
@@ -152,7 +184,9 @@ def invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | N
 
 def why(project: Project, variant: Variant) -> None:
     """Say why a variant would be built, or why it was."""
-    _write(reasons.why(project, variant))
+    from buildlib.commands import why as command
+
+    _write(command.why(project, variant))
 
 
 def verify(project: Project, variant: Variant) -> None:

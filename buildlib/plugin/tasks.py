@@ -104,13 +104,14 @@ def _variant(
     name, function = variant.id, variant.function
     target = f"{function.name}, Python {variant.python}, {variant.architecture}"
     before = [f"lock:{function.name}"] if function.lockfile else []
+    checks = actions.Checks(project, variant)
     for step in steps:
         task = {
             "basename": step.name,
             "name": name,
             "actions": [(actions.perform, [project, variant, step.name])],
             "task_dep": before,
-            "uptodate": [StepUpToDate(project, variant, step.name)],
+            "uptodate": [StepUpToDate(checks, step.name, function.name)],
             "meta": meta(step.name, (name,)),
         }
         if step.name == "hash":

@@ -7,10 +7,8 @@ from doit.dependency import Dependency, JsonDB, UptodateCalculator
 from doit.task import Task
 
 from buildlib.errors import BuildError
-from buildlib.model import Variant
 from buildlib.plugin import actions, meta
 from buildlib.plugin.meta import Asked
-from buildlib.project.project import Project
 
 # Returns why there is something to do; None if there is not.
 Reason = Callable[..., str | None]
@@ -91,10 +89,10 @@ class StepUpToDate(UpToDate):
     that the store has it: `hash` puts it into dist/.
     """
 
-    def __init__(self, project: Project, variant: Variant, step: str) -> None:
-        super().__init__(actions.reason, project, variant, step)
+    def __init__(self, checks: actions.Checks, step: str, function: str) -> None:
+        super().__init__(checks.reason, step)
         self._step = step
-        self._group = f"{step}:{variant.function.name}"
+        self._group = f"{step}:{function}"
 
     def is_named(self, task: Task) -> bool:
         """Tell whether this is the step `zip`, and was named."""

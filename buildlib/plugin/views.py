@@ -15,7 +15,6 @@ from doit.task import Task
 from buildlib import progress
 from buildlib.files import atomic
 from buildlib.lock import lockfile
-from buildlib.plugin import github
 from buildlib.plugin.meta import Meta
 from buildlib.plugin.screen import Running, Screen
 from buildlib.plugin.tally import Tally
@@ -90,9 +89,13 @@ class Groups(Plain):
 
     def annotate(self, title: str, message: str) -> None:
         """Write a workflow command for each place."""
+        from buildlib.plugin import github
+
         self.write("".join(f"{line}\n" for line in github.annotations(title, message)))
 
     def _close(self, variants: Sequence[str]) -> None:
+        from buildlib.plugin import github
+
         for variant in variants:
             if lines := self._lines.pop(variant, None):
                 self.write("".join(f"{line}\n" for line in github.group(variant, lines)))

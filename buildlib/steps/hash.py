@@ -30,7 +30,7 @@ def listing_problem(
     """Return why a ZIP must not stay as it is listed, without reading any of its files."""
     if not limits.fits(variant, written):
         return "it is larger than its limit"
-    if not index.is_listed(layout, variant, written, dict(entries)):
+    if not index.is_listed(layout, variant, written, entries):
         return "its entry in dist/lambdas.json is out of date"
     return None
 

@@ -5,6 +5,8 @@ here. No step before `zip` has anything to do while the ZIP of the present input
 the store.
 """
 
+# The steps are imported where they are asked: an unchanged run asks none.
+
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -14,8 +16,6 @@ from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.project.status import Status
 from buildlib.steps import hash as description
-from buildlib.steps import stage, touch, venv
-from buildlib.steps import zip as archive
 
 
 class Step(NamedTuple):
@@ -77,12 +77,16 @@ def _description_problem(
 
 
 def _venv_reason(project: Project, variant: Variant) -> str | None:
+    from buildlib.steps import venv
+
     if venv.is_installed(project.layout, project.inputs(variant).environment_key):
         return None
     return "the dependencies are not installed"
 
 
 def _stage_reason(project: Project, variant: Variant) -> str | None:
+    from buildlib.steps import stage, touch
+
     inputs, layout = project.inputs(variant), project.layout
     staged = stage.load(layout, variant.id)
     if (
@@ -95,6 +99,8 @@ def _stage_reason(project: Project, variant: Variant) -> str | None:
 
 
 def _touch_reason(project: Project, variant: Variant) -> str | None:
+    from buildlib.steps import touch
+
     if touch.is_touched(project.layout, variant.id, project.inputs(variant).key):
         return None
     return "the staged tree has no canonical metadata"
@@ -115,6 +121,8 @@ _PENDING: dict[str, Callable[[Project, Variant], str | None]] = {
 
 def build_reasons(project: Project, variant: Variant, forced: str = "") -> list[str]:
     """Return why the ZIP in dist/ is not, or should not be, of the present inputs."""
+    from buildlib.steps import zip as archive
+
     stamp = archive.load(project.layout, variant.id)
     if stamp is None:
         return ["first build here"]

@@ -9,7 +9,7 @@ from buildlib.files import locks
 from buildlib.lock import lockfile
 from buildlib.model import Function, Variant
 from buildlib.project.project import Project
-from buildlib.steps import index, lock, record
+from buildlib.steps import index
 
 
 def lock_reason(project: Project, function: Function) -> str | None:
@@ -31,6 +31,8 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
         return
     if not renew and project.lock_problem(function) is None:
         return
+    from buildlib.steps import lock  # and with it the resolver
+
     name = hashlib.sha256(function.lockfile.encode()).hexdigest()[:24]
     with locks.locked(project.layout.lock(f"lock-{name}")):
         problem = project.lock_problem(function)
@@ -70,6 +72,8 @@ def prune(project: Project) -> None:
 
 def record_reason(project: Project) -> str | None:
     """Return why lambdas.hashes.json is out of date; None if it is not."""
+    from buildlib.steps import record
+
     if record.is_current(_expected(project), project.layout):
         return None
     return "lambdas.hashes.json does not have the hashes of dist/"
@@ -77,6 +81,8 @@ def record_reason(project: Project) -> str | None:
 
 def make_record(project: Project) -> None:
     """Write lambdas.hashes.json; in CI, where nothing is committed, a stale one is an error."""
+    from buildlib.steps import record
+
     record.write(
         _expected(project), project.variants, project.recorded(), project.layout, frozen(project)
     )

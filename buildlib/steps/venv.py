@@ -6,9 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib.archive import compressed
-from buildlib.environment.canonical import canonicalise
-from buildlib.environment.installer import Request, installer_for
 from buildlib.files import atomic, locks
 from buildlib.layout import Layout
 from buildlib.model import File, Variant
@@ -86,7 +83,10 @@ def _installed(
     inputs: Inputs, layout: Layout, tree: Path, *, verify: bool
 ) -> tuple[list[File], dict[str, str]]:
     """Install into the empty folder `tree`; return its files, and those that cannot be loaded."""
-    from buildlib.environment import elf  # only when something is installed
+    # Only where something is installed.
+    from buildlib.environment import elf
+    from buildlib.environment.canonical import canonicalise
+    from buildlib.environment.installer import Request, installer_for
 
     variant = inputs.variant
     request = Request(
@@ -133,5 +133,7 @@ def check_platform(environment: Environment, variant: Variant) -> None:
 
 def clean(inputs: Inputs, layout: Layout) -> None:
     """Remove the environment of a variant, and the members that were compressed from it."""
+    from buildlib.archive import compressed
+
     atomic.remove(layout.environment(inputs.environment_key))
     compressed.discard(layout.environment_pack(inputs.environment_key))

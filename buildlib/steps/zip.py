@@ -15,7 +15,6 @@ from buildlib import contract, recipe
 from buildlib.archive import compressed, hashing, writer
 from buildlib.archive.previous import PreviousZip
 from buildlib.cache.digests import Digests
-from buildlib.environment import record
 from buildlib.errors import ArchiveError
 from buildlib.files import atomic, locks
 from buildlib.layout import Layout
@@ -167,6 +166,8 @@ def _files_of_new_wheels(source: Source, old_environment: Recipe) -> set[str] | 
         return None
     old_pins = old_environment["packages"]
     new = {name for name, pin in environment["packages"].items() if old_pins.get(name) != pin}
+    from buildlib.environment import record
+
     return record.files_of(source.layout.environment_tree(source.inputs.environment_key), new)
 
 

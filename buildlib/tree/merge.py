@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildlib.environment import record
 from buildlib.errors import StageError
 from buildlib.files import names
 from buildlib.model import File, Function, Origin
@@ -27,6 +26,8 @@ def merge(
     kept = {file.path: file for file in dependencies if keep is None or keep(file.path)}
     rewritten: dict[str, bytes] = {}
     if len(kept) < len(dependencies):
+        from buildlib.environment import record
+
         for path in [path for path in kept if path.endswith(".dist-info/RECORD")]:
             before = (environment / path).read_bytes()
             after = record.shortened_record(before, kept)

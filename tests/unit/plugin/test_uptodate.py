@@ -10,7 +10,7 @@ from doit.dependency import JSONCodec, JsonDB
 from doit.task import Task
 
 from buildlib.errors import BuildError
-from buildlib.model import Function, Variant
+from buildlib.model import Variant
 from buildlib.plugin import actions, meta
 from buildlib.plugin.state import JsonState
 from buildlib.plugin.uptodate import LockUpToDate, StepUpToDate, UpToDate
@@ -84,11 +84,10 @@ def test_a_lock_that_is_named(state: JsonState) -> None:
 
 def test_a_zip_that_is_named(state: JsonState, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ZIP that was selected by name must be in dist/; for others the store is enough."""
-    monkeypatch.setattr(actions, "reason", lambda *_, named: "not in dist/" if named else None)
     task = Task("zip:api", [nothing], meta={})
-    function = cast("Function", SimpleNamespace(name="api"))
-    variant = Variant("api", function, "3.13", "x86_64")
-    check = StepUpToDate(cast("Project", None), variant, "zip")
+    checks = actions.Checks(cast("Project", None), cast("Variant", None))
+    monkeypatch.setattr(checks, "reason", lambda _, named: "not in dist/" if named else None)
+    check = StepUpToDate(checks, "zip", "api")
     assert ask(check, task, state)
     task.init_options()
     assert not ask(check, task, state)
