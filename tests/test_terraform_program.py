@@ -137,7 +137,7 @@ def test_many_at_once(dependent: Repository) -> None:
         ({"id": "apis"}, "declares no 'apis'; these are its variants: api, jobs-py3.12-x86_64"),
         ({"id": "api", "ids": "api"}, "both 'id' and 'ids'"),
         ({"plan": "yes"}, "expected true or false, found 'yes'"),
-        ({"source_code_hash": "x"}, "name it as 'id'"),
+        ({"source_code_hash": "x"}, "needs an 'id'"),
         ({"id": "api", "root": "nowhere"}, "lambdas.yaml"),
         ({"id": "api", "source_code_hash": "x"}, "was planned with source_code_hash x"),
     ],

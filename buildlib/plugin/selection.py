@@ -117,7 +117,7 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
     `steps` are the names of the steps of which each variant has a task.
 
     Raises:
-        InvalidDodoFile: a name is mistyped.
+        InvalidDodoFile: a name is mistyped, or `invoke` stands without the name of a variant.
 
     """
     owners = {name: v.function.name for v in variants.values() for name in (v.id, v.function.name)}
@@ -126,6 +126,9 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
         return Selection(variants, _without(ON_DEMAND, request.taken), is_run=request.runs)
     unlocked = {v.function.name for v in variants.values() if not v.function.lockfile}
     check_names(names, owners, steps, unlocked)
+    if request.runs and "invoke" in names:
+        msg = "invoke: name a variant, as in 'doit invoke:<id> --event=event.json'"
+        raise InvalidDodoFile(msg)
     wanted = _wanted(names, owners, {"lock", *steps}) if request.runs else None
     if wanted is None:
         return Selection(variants, is_run=request.runs)
