@@ -267,3 +267,43 @@ def test_an_earlier_record_has_less() -> None:
     before = {**now, "environment": {**now["environment"]}}
     del before["environment"]["build_tools"], before["encoder"]
     assert recipe.difference(before, now) == [f"encoder none -> {now['encoder']}"]
+
+
+def test_differences_between_pins() -> None:
+    """A package that came, went, moved or has other files is one line each, by name."""
+    before = {
+        "gone": ["1.0", "a"],
+        "moved": ["1.0", "a"],
+        "other": ["1.0", "a"],
+        "same": ["1.0", "a"],
+    }
+    now = {"moved": ["1.1", "b"], "new": ["3.0", "c"], "other": ["1.0", "b"], "same": ["1.0", "a"]}
+
+    def with_packages(packages: dict[str, list[str]]) -> recipe.Recipe:
+        return {"environment": {"packages": packages}, "files": {}}
+
+    assert recipe.difference(with_packages(before), with_packages(now)) == [
+        "requirements.lock: gone 1.0 removed",
+        "requirements.lock: moved 1.0 -> 1.1",
+        "requirements.lock: new 3.0 added",
+        "requirements.lock: other 1.0 has other hashes",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "label"),
+    [
+        ("contract", "byte contract"),
+        ("version", "doit-lambda-zip"),
+        ("build_tools", "pinned build tools"),
+        ("handler", "handler"),
+    ],
+)
+def test_differences_name_options_as_users_know_them(option: str, label: str) -> None:
+    """An option of ours has a label; an empty value is none."""
+
+    def with_option(value: str) -> recipe.Recipe:
+        return {"environment": {"packages": {}}, "files": {}, option: value}
+
+    assert recipe.difference(with_option("1"), with_option("2")) == [f"{label} 1 -> 2"]
+    assert recipe.difference(with_option(""), with_option("2")) == [f"{label} none -> 2"]

@@ -49,6 +49,13 @@ def test_a_damaged_record_is_none(tmp_path: Path, damaged: str) -> None:
     assert hashes.read(layout) == {}
 
 
+def test_a_good_entry_is_read_beside_a_damaged_one(tmp_path: Path) -> None:
+    """An invalid entry takes none of the others with it."""
+    layout, api = Layout(tmp_path), hashes.entry(ONE, OTHER)
+    layout.hashes.write_text(json.dumps({"api": api, "jobs": {"key": ONE}}))
+    assert hashes.read(layout) == {"api": api}
+
+
 def test_only_another_hash_for_the_same_key_is_refused() -> None:
     """A variant that is not recorded, or is with another key, may be anything."""
     record = {"api": hashes.entry(ONE, ONE)}
