@@ -65,6 +65,24 @@ class Variant(NamedTuple):
     architecture: str
 
 
+class LockTarget(NamedTuple):
+    """One Python and architecture for which a lockfile has pins.
+
+    `builds` tells whether a container may build distributions from source, and `allow_sdist` names
+    those that this machine may build.
+    """
+
+    python: str
+    architecture: str
+    builds: bool = False
+    allow_sdist: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The name in the header of a lockfile, such as `3.13-arm64`."""
+        return f"{self.python}-{self.architecture}"
+
+
 class Image(NamedTuple):
     """An image that a lockfile pins for one runtime.
 

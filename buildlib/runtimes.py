@@ -18,11 +18,21 @@ ZIPPED_LIMIT = 52_428_800
 
 
 class Runtime(NamedTuple):
-    """One Python runtime: its operating system and that system's glibc, as (major, minor)."""
+    """One Python runtime: its operating system and that system's glibc, as (major, minor).
+
+    AWS moves a runtime to newer patch levels of its Python, never to older ones: `patch` is the
+    level of the release that was current when AWS introduced the runtime.
+    """
 
     python: str
     system: str
     glibc: tuple[int, int]
+    patch: int
+
+    @property
+    def lowest_patch(self) -> str:
+        """The lowest full version that the runtime ever had, such as `3.11.4`."""
+        return f"{self.python}.{self.patch}"
 
     @property
     def identifier(self) -> str:
@@ -38,11 +48,11 @@ class Runtime(NamedTuple):
 RUNTIMES = {
     runtime.python: runtime
     for runtime in (
-        Runtime("3.10", "Amazon Linux 2", (2, 26)),
-        Runtime("3.11", "Amazon Linux 2", (2, 26)),
-        Runtime("3.12", "Amazon Linux 2023", (2, 34)),
-        Runtime("3.13", "Amazon Linux 2023", (2, 34)),
-        Runtime("3.14", "Amazon Linux 2023", (2, 34)),
+        Runtime("3.10", "Amazon Linux 2", (2, 26), 11),
+        Runtime("3.11", "Amazon Linux 2", (2, 26), 4),
+        Runtime("3.12", "Amazon Linux 2023", (2, 34), 0),
+        Runtime("3.13", "Amazon Linux 2023", (2, 34), 0),
+        Runtime("3.14", "Amazon Linux 2023", (2, 34), 0),
     )
 }
 

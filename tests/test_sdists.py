@@ -1,7 +1,13 @@
 """Distributions built from source, where the manifest allows it."""
 
 import io
+import json
+import os
+import sys
 import tarfile
+from pathlib import Path
+
+import pytest
 
 from tests.conftest import Index, Repository
 
@@ -53,7 +59,8 @@ def test_only_what_is_named_is_built(dependent: Repository, index: Index) -> Non
     add_sdist(index, "py3-none-any")
     dependent.write({"lambdas/api/requirements.txt": "sauce\nbeta\n", "lambdas.yaml": MANIFEST})
     message = dependent.fails("zip:api").message
-    assert "sauce 1.0 has no wheel" in message
+    assert "lambdas/api/requirements.txt:1: sauce: has no wheels" in message
+    assert "beta" not in message
     assert "'allow_sdist: [sauce]'" in message
     dependent.write({"lambdas.yaml": MANIFEST + "    allow_sdist: [sauce]\n"})
     dependent.doit("zip:api")
@@ -74,3 +81,61 @@ def test_what_is_compiled_here_is_refused(dependent: Repository, index: Index) -
     message = dependent.fails("zip:api").message
     assert "sauce" in message
     assert "install: docker" in message
+
+
+# An expression for the content of the built module: everything that a thief would look at.
+SPY = """__import__("json").dumps({
+    "names": sorted(__import__("os").environ),
+    "home": __import__("os").path.expanduser("~"),
+    "secret": __import__("os").path.exists("SECRET"),
+    "processes": __import__("glob").glob("/proc/[0-9]*"),
+    "network": __import__("socket").socket().connect_ex(("127.0.0.1", PORT)),
+})"""
+
+
+@pytest.mark.parametrize("step", ["lock", "venv"])
+def test_an_allowed_build_sees_no_secrets(
+    dependent: Repository, index: Index, step: str, tmp_path: Path
+) -> None:
+    """A build backend has neither credentials nor the user's home; on Linux also no network."""
+    home = Path(dependent.environment["HOME"])
+    (home / ".netrc").write_text("machine example.com password hunter2\n")
+    spy = SPY.replace("SECRET", str(home / ".netrc")).replace("PORT", str(index.port))
+    seen = tmp_path / "seen"
+    # A container's system may refuse namespaces, so the module itself says what was isolated.
+    add_sdist(index, "py3-none-any", f"open({str(seen)!r}, 'w').write({spy}) and '1'")
+    dependent.environment |= {"AWS_SECRET_ACCESS_KEY": "hunter2"}
+    dependent.write({
+        "lambdas/api/requirements.txt": "sauce\n",
+        "lambdas.yaml": MANIFEST + "    allow_sdist: [sauce]\n",
+    })  # fmt: skip
+    dependent.doit(f"{step}:api")
+    if step == "lock":
+        assert not seen.exists()  # its metadata is in a file, so nothing is built
+        return
+    found = json.loads(seen.read_text())
+    assert not {name for name in found["names"] if name.startswith(("AWS", "UV", "PIP"))}
+    assert found["home"] != str(home)
+    if sys.platform == "linux" and os.geteuid() == 0:
+        assert found["network"] != 0
+        assert not found["secret"]
+        assert found["processes"] == []
+
+
+def test_no_code_runs_while_locking(dependent: Repository, index: Index, tmp_path: Path) -> None:
+    """A package that only its own code describes is not built; the error names it."""
+    ran = tmp_path / "ran"
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w:gz") as archive:
+        text = f"open({str(ran)!r}, 'w')\nfrom setuptools import setup\nsetup(name='spy')\n"
+        info = tarfile.TarInfo("spy-1.0/setup.py")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text.encode()))
+    index.files["spy-1.0.tar.gz"] = output.getvalue()
+    index.add("carrier", requires=("spy",))
+    dependent.write({"lambdas/api/requirements.txt": "carrier\nalpha\n", "lambdas.yaml": MANIFEST})
+    message = dependent.fails("lock:api").message
+    assert "spy" in message
+    assert "no release that fits has a wheel" in message
+    assert not ran.exists()
+    assert not (dependent.root / "lambdas/api/requirements.lock").exists()

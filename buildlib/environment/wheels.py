@@ -1,5 +1,6 @@
 """Install wheels for the target with uv, on any host, without an interpreter of the target."""
 
+import functools
 import re
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,12 @@ from buildlib.model import Pin, Variant
 from buildlib.runtimes import RUNTIMES, machine, manylinux, platform_tag
 from buildlib.text import canonical_name, tail
 from buildlib.uv import run
+
+# A wheel that was built here for the host's Python or platform.
+_NOT_PURE = re.compile(
+    r"built wheel `(?P<name>[^-]+)-(?P<version>[^-]+)-(?P<tags>\S+)\.whl` is not comp"
+)
+
 
 _NO_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>\S+) has no (usable )?wheels")
 
@@ -37,11 +44,13 @@ def install(request: Request) -> None:
     if sdists:
         cache = request.layout.sdist_cache / recipe.build_tools()[:24]
         constraints = ("--build-constraints", str(recipe.build_constraints()))
-        _run(request, sdists, [*constraints, "--cache-dir", str(cache)])
+        _run(request, sdists, [*constraints, "--cache-dir", str(cache)], builds=True)
         _check_pure(request.variant, sdists, request.target)
 
 
-def _run(request: Request, pins: Sequence[Pin], options: Sequence[str]) -> None:
+def _run(
+    request: Request, pins: Sequence[Pin], options: Sequence[str], *, builds: bool = False
+) -> None:
     variant, target, log = request.variant, request.target, request.log
     root = request.layout.root
     target.mkdir(parents=True, exist_ok=True)
@@ -57,17 +66,19 @@ def _run(request: Request, pins: Sequence[Pin], options: Sequence[str]) -> None:
         *("--link-mode", "hardlink"),
         # Every file is checked against the lock's hashes, so any index may serve it.
         *("--index-strategy", "unsafe-best-match"),
-        *("--python", sys.executable, "--python-version", variant.python),
+        *("--python", sys.executable),
+        *("--python-version", RUNTIMES[variant.python].lowest_patch),
         *("--python-platform", f"{machine(variant.architecture)}-manylinux_{major}_{minor}"),
         *request.indexes,
         *options,
     ]
-    result = run.run([*arguments, "--offline"], root=root, cwd=target.parent, log=log)
+    uv = functools.partial(run.run, root=root, cwd=target.parent, log=log, builds=builds)
+    result = uv([*arguments, "--offline"])
     if result.code:  # something is not in the cache
-        result = run.run(arguments, root=root, cwd=target.parent, log=log)
+        result = uv(arguments)
     if result.code and "wheel is invalid" in result.output and "--no-cache" not in options:
         # uv's cache was modified, including metadata that uv itself reads.
-        result = run.run([*arguments, "--no-cache"], root=root, cwd=target.parent, log=log)
+        result = uv([*arguments, "--no-cache"])
     if result.code:
         raise _error(variant, result.output, root, log)
 
@@ -76,6 +87,8 @@ def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError
     name = variant.function.name
     runtime = RUNTIMES[variant.python]
     shown = log.relative_to(root).as_posix()
+    if match := _NOT_PURE.search(" ".join(output.split())):
+        return _not_pure(variant, canonical_name(match["name"]), match["version"], match["tags"])
     # uv wraps its explanations; unfolded they can be searched.
     match = _NO_WHEEL.search(" ".join(output.split()))
     if match:
@@ -120,9 +133,13 @@ def _check_pure(variant: Variant, pins: Sequence[Pin], target: Path) -> None:
         pin = built.get(canonical_name(name))
         tags = re.findall(r"^Tag: (\S+)$", metadata.read_text(encoding="utf-8"), re.MULTILINE)
         if pin and not all(tag.endswith("-none-any") for tag in tags):
-            msg = (
-                f"lambda '{variant.function.name}': {pin.name} {pin.version} is not pure Python "
-                f"(its wheel is {', '.join(tags)}), so it cannot be built here; remove it from "
-                "'allow_sdist' and set 'install: docker'"
-            )
-            raise InstallError(msg, "sdist-not-pure")
+            raise _not_pure(variant, pin.name, pin.version, ", ".join(tags))
+
+
+def _not_pure(variant: Variant, name: str, version: str, tags: str) -> InstallError:
+    msg = (
+        f"lambda '{variant.function.name}': {name} {version} is not pure Python "
+        f"(its wheel is {tags}), so it cannot be built here; remove it from "
+        "'allow_sdist' and set 'install: docker'"
+    )
+    return InstallError(msg, "sdist-not-pure")

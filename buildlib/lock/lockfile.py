@@ -10,8 +10,8 @@ from pathlib import Path
 
 from buildlib.errors import LockError
 from buildlib.lock.requirements import Requirements
-from buildlib.model import Image, Pin, Variant
-from buildlib.runtimes import machine
+from buildlib.model import Image, LockTarget, Pin, Variant
+from buildlib.runtimes import RUNTIMES, machine
 from buildlib.text import canonical_name
 
 _SHA256 = re.compile(r"^# requirements-sha256: ([0-9a-f]{64})$", re.MULTILINE)
@@ -23,6 +23,9 @@ _IMAGE = re.compile(r"^# image: (\S+) (\S+) (\S+) (\S+@sha256:[0-9a-f]{64}|sha25
 _PYTHON = re.compile(r"^# python: ([0-9.]+)$", re.MULTILINE)
 
 
+_TARGETS = re.compile(r"^# targets: (.+)$", re.MULTILINE)
+
+
 _PIN = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*"
     r"(==\s*(?P<version>[^\s;\\]+)|@\s*(?P<url>\S+))\s*(;\s*(?P<marker>.*))?"
@@ -32,30 +35,37 @@ _PIN = re.compile(
 _HASH = re.compile(r"--hash=(sha256:[0-9a-f]{64})")
 
 
-def is_current(lock: Path, requirements: Requirements, python: str) -> bool:
-    """Tell whether the lockfile matches these requirements and this lowest Python."""
-    return state(lock, requirements, python) is None
+def is_current(lock: Path, requirements: Requirements, targets: Iterable[LockTarget]) -> bool:
+    """Tell whether the lockfile matches these requirements and holds for these targets."""
+    return state(lock, requirements, targets) is None
 
 
-def state(lock: Path, requirements: Requirements, python: str) -> str | None:
-    """Return why a lockfile is out of date, to follow "the lock ..."; None if it is up to date."""
+def state(lock: Path, requirements: Requirements, targets: Iterable[LockTarget]) -> str | None:
+    """Return why a lockfile is out of date, to follow "the lock ..."; None if it is up to date.
+
+    A lockfile without a list of targets was resolved for every platform, from one Python on.
+    """
     try:
         head = lock.read_text(encoding="utf-8", errors="replace")[:1000]
     except FileNotFoundError:
         return "is missing"
-    locked_sha256, locked_python = _SHA256.search(head), _PYTHON.search(head)
-    if not locked_sha256 or not locked_python:
+    sha256, python, locked = _SHA256.search(head), _PYTHON.search(head), _TARGETS.search(head)
+    if not sha256 or not (python or locked):
         return "was not written by doit-lambda-zip"
-    if locked_sha256[1] != requirements.sha256:
+    if sha256[1] != requirements.sha256:
         return f"does not match {Path(requirements.path).name}"
-    if locked_python[1] != python:
-        return f"is for Python {locked_python[1]} and newer, but the lambda starts at {python}"
+    if locked:
+        known = set(locked[1].split())
+        missing = [target for target in targets if target.id not in known]
+        if missing:
+            return f"does not cover Python {missing[0].python} on {missing[0].architecture}"
+    elif python and (lower := [t.python for t in targets if _order(t.python) < _order(python[1])]):
+        return f"is for Python {python[1]} and newer, but the lambda needs {min(lower, key=_order)}"
     return None
 
 
-def lowest(pythons: Iterable[str]) -> str:
-    """Return the lowest of the Python versions."""
-    return min(pythons, key=lambda python: tuple(map(int, python.split("."))))
+def _order(python: str) -> tuple[int, ...]:
+    return tuple(map(int, python.split(".")))
 
 
 def is_frozen(frozen: bool, variables: Mapping[str, str]) -> bool:  # noqa: FBT001
@@ -85,10 +95,17 @@ def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
         LockError: the lockfile is missing, or has a line that is invalid or lacks a hash.
 
     """
+    target = LockTarget(variant.python, variant.architecture)
+    return pins_for(lock, shown, target, variant.function.name)
+
+
+def pins_for(lock: Path, shown: str, target: LockTarget, name: str) -> tuple[Pin, ...]:
+    """Return the pins of a lockfile that apply to a target; `name` is a function that uses it."""
+    command = f"doit lock:{name}" if name else "doit lock"
     try:
         text = lock.read_text(encoding="utf-8-sig", errors="replace").replace("\r\n", "\n")
     except FileNotFoundError:
-        msg = f"{shown}: missing; run 'doit lock:{variant.function.name}' and commit the file"
+        msg = f"{shown}: missing; run '{command}' and commit the file"
         raise LockError(msg, "lock-missing") from None
     applicable = {}
     for line in text.replace("\\\n", " ").split("\n"):
@@ -98,22 +115,26 @@ def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
         requirement, *_ = content.partition(" --hash=")
         match = _PIN.fullmatch(requirement.strip())
         hashes = tuple(sorted(_HASH.findall(content)))
-        applies = match and _applies(match["marker"], variant)
+        applies = match and _applies(match["marker"], target)
         if not match or not hashes or applies is None:
             msg = (
                 f"{shown}: '{requirement.strip()}' is not a pin with hashes; "
-                f"run 'doit lock:{variant.function.name}' to regenerate the file"
+                f"run '{command}' to regenerate the file"
             )
             raise LockError(msg, "lock-line")
         if not applies:
             continue
-        name = canonical_name(match["name"])
-        applicable[name] = Pin(name, match["version"] or f"@ {match['url']}", hashes)
-    return tuple(applicable[name] for name in sorted(applicable))
+        package = canonical_name(match["name"])
+        applicable[package] = Pin(package, match["version"] or f"@ {match['url']}", hashes)
+    return tuple(applicable[package] for package in sorted(applicable))
 
 
-def _applies(marker: str | None, variant: Variant) -> bool | None:
-    """Evaluate an environment marker (PEP 508) for a variant's runtime; None if it is invalid."""
+def _applies(marker: str | None, target: LockTarget) -> bool | None:
+    """Evaluate an environment marker (PEP 508) for a runtime.
+
+    None if it is invalid, or depends on the patch level of the runtime's Python, which AWS raises
+    at any time.
+    """
     if not marker:
         return True
     # Takes 40 ms, and few lockfiles have markers.
@@ -123,17 +144,21 @@ def _applies(marker: str | None, variant: Variant) -> bool | None:
         parsed = Marker(marker)
     except InvalidMarker:
         return None
-    return parsed.evaluate({
-        "implementation_name": "cpython",
-        "implementation_version": f"{variant.python}.0",
-        "os_name": "posix",
-        "platform_machine": machine(variant.architecture),
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_system": "Linux",
-        "platform_version": "",
-        "python_full_version": f"{variant.python}.0",
-        "python_version": variant.python,
-        "sys_platform": "linux",
-        "extra": "",
-    })  # fmt: skip
+    results = {
+        parsed.evaluate({
+            "implementation_name": "cpython",
+            "implementation_version": patch,
+            "os_name": "posix",
+            "platform_machine": machine(target.architecture),
+            "platform_python_implementation": "CPython",
+            "platform_release": "",
+            "platform_system": "Linux",
+            "platform_version": "",
+            "python_full_version": patch,
+            "python_version": target.python,
+            "sys_platform": "linux",
+            "extra": "",
+        })
+        for patch in (RUNTIMES[target.python].lowest_patch, f"{target.python}.99")
+    }  # fmt: skip
+    return results.pop() if len(results) == 1 else None

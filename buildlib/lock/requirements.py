@@ -1,44 +1,100 @@
-"""Read requirements files, and refuse requirements that a lockfile cannot pin."""
+"""Read requirements files, as pip does, and refuse requirements that a lockfile cannot pin.
+
+Nothing of a file is passed over: each option is honoured, or refused by its name. uv gets copies of
+the files without options, and the options as arguments, so that it reads the same when it resolves
+and when it installs.
+"""
 
 import hashlib
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.errors import LockError
+from buildlib.text import canonical_name
 
-_NESTED = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]+([\"']?)(.+)\1")
+# Options that name another file, and those that say where packages come from.
+_NESTED = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c"}
 
 
-_INDEX = re.compile(r"(-i|--index-url|--extra-index-url|-f|--find-links)[\s=]+(\S+)")
+_LOCATIONS = {
+    "-i": "--index-url",
+    "--index-url": "--index-url",
+    "--pypi-url": "--index-url",
+    "--extra-index-url": "--extra-index-url",
+    "-f": "--find-links",
+    "--find-links": "--find-links",
+}
+
+
+# Options that our way of resolving fulfils in any case: it takes wheels where there are any.
+_FULFILLED = {"--only-binary": 1, "--prefer-binary": 0}
+
+
+_NO_BINARY = "wheels are installed all the same; 'allow_sdist' and 'install: docker' build packages"
+
+
+_PRE = "pre-releases are taken"
 
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
-_HASHED = re.compile(r"#(.*&)?sha256=[0-9a-f]{64}|--hash=sha256:[0-9a-f]{64}")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
+_HASH = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+_HASHED = re.compile(r"#(.*&)?sha256=[0-9a-f]{64}|--hash[=\s]sha256:[0-9a-f]{64}")
+
+
+_ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+
+
+class Entry(NamedTuple):
+    """A requirement as it is written, with the hashes that the file demands, `sha256:<hex>` each.
+
+    `where` is its file and line, and `name` the normalised name of the distribution; empty for a
+    bare URL.
+    """
+
+    where: str
+    text: str
+    name: str
+    hashes: tuple[str, ...]
+    is_constraint: bool = False
 
 
 class Requirements(NamedTuple):
     """A requirements file with the files that it includes.
 
-    `sha256` covers the contents of all files, with LF line ends. `indexes` are their index options,
-    as arguments of uv. `files` are the paths of all files.
+    `sha256` covers the contents of all files, with LF line ends. `indexes` are the options on
+    indexes, `choices` those on the choice of releases, both as arguments of uv. `files` are the
+    paths of all files, `texts` their contents for uv, without options, by path; `entries` are the
+    requirements in them. `notes` tell a user how options are understood.
     """
 
     path: str
     sha256: str
     indexes: tuple[str, ...]
     files: frozenset[str]
+    texts: tuple[tuple[str, str], ...] = ()
+    entries: tuple[Entry, ...] = ()
+    choices: tuple[str, ...] = ()
+    requires_hashes: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def read(root: Path, path: str) -> Requirements:
     """Read a requirements file, and the files that it includes with -r and -c.
 
     Raises:
-        LockError: a file cannot be read, or a requirement cannot be pinned with a hash: a local
-            path, an editable install, a VCS link, a URL without a hash. It lists all of them.
+        LockError: a file cannot be read, has an option that is not supported, or a requirement
+            that cannot be pinned with a hash: a local path, an editable install, a VCS link, a
+            URL without a hash. It lists all of them.
 
     """
     reader = _Reader(root)
@@ -46,8 +102,26 @@ def read(root: Path, path: str) -> Requirements:
     if reader.problems:
         raise LockError("\n".join(reader.problems), "requirements")
     return Requirements(
-        path, reader.digest.hexdigest(), tuple(reader.indexes), frozenset(reader.seen)
+        path,
+        reader.digest.hexdigest(),
+        tuple(reader.indexes),
+        frozenset(reader.files),
+        tuple((name, "\n".join(lines) + "\n") for name, lines in reader.files.items()),
+        tuple(reader.entries),
+        tuple(reader.choices),
+        reader.requires_hashes,
+        tuple(reader.notes),
     )
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each line with its number, continued lines joined and comments removed."""
+    number = 1
+    for line in re.split(r"(?<!\\)\n", text):
+        content = re.sub(r"(^|\s)#.*", "", line.replace("\\\n", " ")).strip()
+        if content:
+            yield number, content
+        number += 1 + line.count("\n")
 
 
 class _Reader:
@@ -56,44 +130,118 @@ class _Reader:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.digest = hashlib.sha256()
+        self.files: dict[str, list[str]] = {}
+        self.entries: list[Entry] = []
         self.indexes: list[str] = []
+        self.choices: list[str] = []
+        self.requires_hashes = False
+        self.notes: list[str] = []
         self.problems: list[str] = []
-        self.seen: set[str] = set()
 
-    def read_file(self, path: str) -> None:
-        if path in self.seen:
+    def read_file(self, path: str, named_at: str = "", *, constraint: bool = False) -> None:
+        if path in self.files:
             return
-        self.seen.add(path)
-        try:
-            text = (self.root / path).read_bytes().decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            self.problems.append(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8")
-            return
-        except OSError as error:
-            self.problems.append(f"{path}: cannot be read: {(error.strerror or '').lower()}")
-            return
-        text = text.replace("\r\n", "\n")
+        lines = self.files[path] = []
+        text = self._text(path, f"{named_at}: " if named_at else "")
         self.digest.update(text.encode() + b"\0")
-        number = 1
-        for line in re.split(r"(?<!\\)\n", text):
-            content = re.sub(r"(^|\s)#.*", "", line.replace("\\\n", " ")).strip()
-            self.read_line(content, path, f"{path}:{number}")
-            number += 1 + line.count("\n")
+        for number, content in _logical_lines(text):
+            where = f"{path}:{number}"
+            if content.startswith("-"):
+                lines += self.read_options(content, path, where, constraint=constraint)
+            else:
+                lines += self.read_requirement(content, path, where, constraint=constraint)
 
-    def read_line(self, content: str, path: str, where: str) -> None:
-        if match := _NESTED.fullmatch(content):
-            folder = os.path.dirname(path)
-            other = os.path.normpath(os.path.join(folder, match[2])).replace(os.sep, "/")
-            if other == ".." or other.startswith("../") or os.path.isabs(other):
+    def _text(self, path: str, named_at: str) -> str:
+        try:
+            content = (self.root / path).read_bytes()
+            return content.decode("utf-8-sig").replace("\r\n", "\n")
+        except UnicodeDecodeError as error:
+            encoding = _ENCODINGS.get(content[:2])
+            found = f"is {encoding}, not UTF-8" if encoding else f"not UTF-8 at byte {error.start}"
+            self.problems.append(f"{named_at}{path}: {found}; save it as UTF-8")
+        except OSError as error:
+            why = (error.strerror or "").lower()
+            self.problems.append(f"{named_at}{path}: cannot be read: {why}")
+        return ""
+
+    def read_options(
+        self, content: str, path: str, where: str, *, constraint: bool
+    ) -> Iterator[str]:
+        """Yield the lines for uv of a line of options, and collect the others."""
+        try:
+            words = _words(content)
+        except ValueError as error:
+            self.problems.append(f"{where}: '{content}': {str(error).lower()}")
+            return
+        while words:
+            option = words.pop(0)
+            takes_value = option in {*_NESTED, *_LOCATIONS, "-e", "--editable", "--trusted-host"}
+            takes_value = takes_value or _FULFILLED.get(option) == 1 or option == "--no-binary"
+            if takes_value and not words:
+                self.problems.append(f"{where}: '{option}' needs a value")
+                return
+            value = words.pop(0) if takes_value else ""
+            if option in _NESTED:
+                is_constraint = constraint or _NESTED[option] == "-c"
+                if self._nest(value, path, where, is_constraint=is_constraint):
+                    yield f"{_NESTED[option]} {value}"
+            elif option in {"-e", "--editable"}:
+                problem = _unpinnable(value, self.root, path, editable=True)
+                self.problems.append(f"{where}: '{option} {value}' {problem}")
+            else:
+                self._collect(option, value, path, where)
+
+    def _collect(self, option: str, value: str, path: str, where: str) -> None:
+        if option in _LOCATIONS:
+            self.indexes += _LOCATIONS[option], self.absolute(value, os.path.dirname(path))
+        elif option == "--no-index":
+            self.indexes.append(option)
+        elif option == "--trusted-host":
+            self.indexes += "--allow-insecure-host", value
+        elif option == "--pre":
+            self.choices = ["--prerelease", "allow"]
+            self.notes.append(f"{where}: '--pre': {_PRE}")
+        elif option == "--no-binary":
+            self.notes.append(f"{where}: '--no-binary {value}': {_NO_BINARY}")
+        elif option == "--require-hashes":
+            self.requires_hashes = True
+        elif option not in _FULFILLED:
+            self.problems.append(f"{where}: '{option}' is not supported; remove it")
+
+    def _nest(self, name: str, path: str, where: str, *, is_constraint: bool) -> bool:
+        folder = os.path.dirname(path)
+        other = os.path.normpath(os.path.join(folder, name)).replace(os.sep, "/")
+        if other == ".." or other.startswith("../") or os.path.isabs(other):
+            self.problems.append(f"{where}: '{name}' is outside the repository; move it inside")
+            return False
+        self.read_file(other, where, constraint=is_constraint)
+        return True
+
+    def read_requirement(
+        self, content: str, path: str, where: str, *, constraint: bool
+    ) -> Iterator[str]:
+        """Yield the line for uv of a requirement, and keep its hashes."""
+        text, *options = re.split(r"\s+(?=--?[a-z])", content)
+        if problem := _unpinnable(content, self.root, path):
+            self.problems.append(f"{where}: '{content}' {problem}")
+            return
+        hashes = []
+        for option in options:
+            found = re.fullmatch(r"--hash(?:=|\s+)(\S+)", option.strip())
+            if not found:
+                self.problems.append(f"{where}: '{option}' is not supported; remove it")
+            elif not _HASH.fullmatch(found[1]):
                 self.problems.append(
-                    f"{where}: '{match[2]}' is outside the repository; move it inside"
+                    f"{where}: '{found[1]}' is not a hash that a lockfile holds; "
+                    "give the file's sha256, as in --hash=sha256:<hex>"
                 )
             else:
-                self.read_file(other)
-        elif match := _INDEX.fullmatch(content):
-            self.indexes += match[1], self.absolute(match[2], os.path.dirname(path))
-        elif problem := _unpinnable(content):
-            self.problems.append(f"{where}: '{content}' {problem}")
+                hashes.append(found[1])
+        match = _NAME.match(text)
+        name = "" if "://" in text.partition("@")[0] or not match else canonical_name(match[0])
+        self.entries.append(Entry(where, text, name, tuple(hashes), constraint))
+        # uv pins a URL by a hash in its fragment or behind it.
+        yield content if "://" in text else text
 
     def absolute(self, text: str, folder: str) -> str:
         """Return the value of an index option with variables replaced, and a path made absolute."""
@@ -103,22 +251,39 @@ class _Reader:
         return os.path.normpath(self.root / folder / text).replace(os.sep, "/")
 
 
-def _unpinnable(requirement: str) -> str | None:
+def _words(content: str) -> list[str]:
+    """Split a line of options as pip does: quotes are removed, `-rbase.txt` and `--x=y` split."""
+    import shlex  # few files have options
+
+    words = []
+    for word in shlex.split(content.replace("\\", "\\\\") if os.name == "nt" else content):
+        name, equals, value = word.partition("=")
+        if equals and word.startswith("-") and not name.startswith(("-e.", "-r.")):
+            words += [name, value]
+        elif re.match(r"-[a-z][^-\s]", word) and word[:2] in {"-r", "-c", "-i", "-f", "-e"}:
+            words += [word[:2], word[2:]]
+        else:
+            words.append(word)
+    return words
+
+
+def _unpinnable(requirement: str, root: Path, path: str, *, editable: bool = False) -> str | None:
     """Return why a requirement cannot be pinned, and the remedy; None if it can."""
-    if re.match(r"(-e|--editable)\b", requirement):
-        return "is an editable install; add its folder to the lambda's 'include' instead"
     if re.search(r"(^|[\s@])(git|hg|svn|bzr)\+", requirement):
         return (
             "is a VCS link, which has no hash; publish a release to an index, "
             "or use a wheel's URL with '#sha256=<hex>'"
         )
     remote = re.search(r"(^|[\s@])https?://", requirement)
-    if remote and not requirement.startswith("-") and not _HASHED.search(requirement):
+    if remote and not _HASHED.search(requirement):
         return "is a URL without a hash; append '#sha256=<hex>' to it"
-    if remote or requirement.startswith("-"):
+    if remote:
         return None
     # A requirement for an index, without marker and hashes, has neither a path nor an address.
     name = re.split(r";|\s--", requirement, maxsplit=1)[0].strip()
-    if re.search(r"[/\\@]|^file:|^\.\.?$|\.(whl|zip|tar\.gz)$", name):
-        return "is a local path; publish it to an index, or add its folder to 'include'"
+    if editable or re.search(r"[/\\@]|^file:|^\.\.?(\[|$)|\.(whl|zip|tar\.gz)$", name):
+        from buildlib.lock.local import remedy  # only for this message
+
+        kind = "an editable install" if editable else "a local path"
+        return f"is {kind}; {remedy(root, os.path.dirname(path), name)}"
     return None

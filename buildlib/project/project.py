@@ -14,10 +14,10 @@ from buildlib.cache.store import LIMIT, Store
 from buildlib.errors import BuildError, LockError
 from buildlib.files import atomic
 from buildlib.layout import Layout
-from buildlib.lock import lockfile, requirements
+from buildlib.lock import lockfile, requirements, targets
 from buildlib.lock.requirements import Requirements
 from buildlib.manifest import reader, variants
-from buildlib.model import Function, Image, Origin, Pin, Variant, Written
+from buildlib.model import Function, Image, LockTarget, Origin, Pin, Variant, Written
 from buildlib.project import images
 from buildlib.project.inputs import Inputs
 from buildlib.project.status import Status, outputs, signature, stamped
@@ -68,16 +68,10 @@ class Project:
         make = lambda: requirements.read(self.layout.root, path)  # noqa: E731
         return self._remembered(("requirements", path), None, make)
 
-    def lowest_python(self, function: Function) -> str:
-        """Return the lowest Python that the lockfile of a function must hold for."""
-
-        def by_lockfile() -> dict[str | None, str]:
-            pythons: dict[str | None, list[str]] = {}
-            for other in self.manifest.functions:
-                pythons.setdefault(other.lockfile, []).extend(other.pythons)
-            return {path: lockfile.lowest(set(some)) for path, some in pythons.items()}
-
-        return self._remembered("lowest", None, by_lockfile)[function.lockfile]
+    def lock_targets(self, function: Function) -> tuple[LockTarget, ...]:
+        """Return the targets that the lockfile of a function must hold for, sorted."""
+        make = lambda: targets.by_lockfile(self.manifest.functions)  # noqa: E731
+        return self._remembered("targets", None, make)[function.lockfile]
 
     def lock_problem(self, function: Function) -> str | None:
         """Return why a lockfile is out of date, in words that follow "the lock"; else None."""
@@ -89,7 +83,7 @@ class Project:
         if needed is None:
             return None
         path = self.layout.root / function.lockfile
-        problem = lockfile.state(path, needed, self.lowest_python(function))
+        problem = lockfile.state(path, needed, self.lock_targets(function))
         if problem is None and (missing := self.unpinned_images(function)):
             problem = f"has no digest of the image {missing[0].name}"
         return problem
@@ -206,7 +200,8 @@ class Project:
         self._fingerprints.note(variant, self._constants(variant), outputs(variant), names, written)
 
     def _constants(self, variant: Variant) -> str:
-        return f"{recipe.constants()} {self.lowest_python(variant.function)}"
+        targets = " ".join(target.id for target in self.lock_targets(variant.function))
+        return f"{recipe.constants()} {targets}"
 
     # -- the files that describe all variants ----------------------------------------------------
 

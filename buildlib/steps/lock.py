@@ -1,27 +1,30 @@
 """The step `lock`: requirements to a lockfile, once for all variants of a function."""
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from buildlib.errors import LockError
 from buildlib.layout import Layout
-from buildlib.lock import resolve
 from buildlib.lock.requirements import Requirements
-from buildlib.model import Function, Image
+from buildlib.lock.write import write_lock
+from buildlib.model import Function, Image, LockTarget
 from buildlib.steps import times
+
+_logger = logging.getLogger(__name__)
 
 
 class LockInputs(NamedTuple):
     """Everything that a lockfile is made from.
 
-    `python` is the lowest one that the lockfile must hold for; `images` have to be pinned, and
-    `pinned` are those that the lockfile pins already.
+    `targets` are those that the lockfile must hold for; `images` have to be pinned, and `pinned`
+    are those that the lockfile pins already.
     """
 
     function: Function
     lockfile: str
     requirements: Requirements
-    python: str
+    targets: Sequence[LockTarget]
     images: Iterable[Image]
     pinned: Iterable[Image]
 
@@ -53,15 +56,17 @@ def write(inputs: LockInputs, layout: Layout, *, upgrade: bool) -> None:
     log = layout.log("lock", function.name)
     log.unlink(missing_ok=True)
     with times.timed(layout, "lock", function.name):
-        resolve.write_lock(
+        warnings = write_lock(
             layout.root,
             layout.root / inputs.lockfile,
             inputs.requirements,
-            inputs.python,
+            inputs.targets,
             upgrade=upgrade,
             images=list(_pinned(inputs, keep=not upgrade)),
             log=log,
         )
+    for warning in warnings:
+        _logger.warning("%s", warning)
 
 
 def _pinned(inputs: LockInputs, *, keep: bool) -> Iterator[Image]:

@@ -44,7 +44,7 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
             function,
             function.lockfile,
             requirements,
-            project.lowest_python(function),
+            project.lock_targets(function),
             project.wanted_images(function),
             project.pinned_images(function),
         )

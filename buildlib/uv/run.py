@@ -12,6 +12,9 @@ from buildlib import progress
 from buildlib.uv import settings
 from buildlib.uv.redact import redact
 
+# Python runs its `sitecustomize.py` before the code of a build backend.
+_ISOLATED = Path(__file__).with_name("isolated")
+
 
 class Result(NamedTuple):
     """The result of a run of uv: its exit code, and its output without credentials."""
@@ -20,15 +23,25 @@ class Result(NamedTuple):
     output: str
 
 
-def run(arguments: Sequence[str], *, root: Path, cwd: Path, log: Path | None = None) -> Result:
+def run(
+    arguments: Sequence[str],
+    *,
+    root: Path,
+    cwd: Path,
+    log: Path | None = None,
+    builds: bool = False,
+) -> Result:
     """Run uv and return its result; with `log`, append the command and its output to that file.
 
-    `root` is the repository, whose `uv.toml` or `[tool.uv]` may configure indexes.
+    `root` is the repository, whose `uv.toml` or `[tool.uv]` may configure indexes. If uv `builds`
+    distributions from source, their build backends run isolated from the user's secrets.
     """
     with _search_lock:
         executable = _executable()
     command = [executable, *arguments, "--no-config", "--color", "never", "--no-progress"]
     variables = settings.uv_variables(os.environ, root)
+    if builds:
+        variables["PYTHONPATH"] = str(_ISOLATED)
     if arguments[0] == "pip" and settings.NO_INDEX in variables:
         command.append("--no-index")
     lines = []

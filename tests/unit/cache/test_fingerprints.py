@@ -12,7 +12,7 @@ import pytest
 from buildlib.cache import digests, fingerprints
 from buildlib.errors import LockError
 from buildlib.lock import lockfile, requirements
-from buildlib.model import Variant, Written
+from buildlib.model import LockTarget, Variant, Written
 from buildlib.project.project import Project
 from buildlib.steps import pending, run, shared
 from buildlib.tree import sources
@@ -39,7 +39,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     found = requirements.read(tmp_path, "lambdas/api/requirements.txt")
     header = f"# requirements-sha256: {found.sha256}\n# python: 3.13\n"
     write(tmp_path, {"lambdas/api/requirements.lock": header})
-    assert lockfile.is_current(tmp_path / "lambdas/api/requirements.lock", found, "3.13")
+    assert lockfile.is_current(
+        tmp_path / "lambdas/api/requirements.lock", found, [LockTarget("3.13", "x86_64")]
+    )
     one = Project(tmp_path)
     api = one.variants["api"]
     finish(one, api)

@@ -7,11 +7,12 @@ import pytest
 from buildlib.errors import LockError
 from buildlib.lock import lockfile
 from buildlib.lock.requirements import Requirements
-from buildlib.model import Image, Pin
+from buildlib.model import Image, LockTarget, Pin
 from tests.unit.conftest import variant
 
 A, B, C = ("sha256:" + letter * 64 for letter in "abc")
 REQUIREMENTS = Requirements("lambdas/api/requirements.txt", "0" * 64, (), frozenset())
+T12 = [LockTarget("3.12", "x86_64")]
 HEADER = (
     "# Made by doit-lambda-zip from requirements.txt; commit it, do not edit it.\n"
     f"# requirements-sha256: {'0' * 64}\n# python: 3.12\n"
@@ -37,21 +38,21 @@ def pins(path: Path, text: str | bytes, python: str = "3.13", architecture: str 
 def test_current(path: Path) -> None:
     """A lock is current if its header has the digest of the input and the lowest Python."""
     path.write_text(HEADER + "alpha==1\n")
-    assert lockfile.state(path, REQUIREMENTS, "3.12") is None
-    assert lockfile.is_current(path, REQUIREMENTS, "3.12")
+    assert lockfile.state(path, REQUIREMENTS, T12) is None
+    assert lockfile.is_current(path, REQUIREMENTS, T12)
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_line_ends(path: Path, ends: str) -> None:
     """A checkout with CRLF makes no lock stale."""
     path.write_bytes(HEADER.replace("\n", ends).encode())
-    assert lockfile.is_current(path, REQUIREMENTS, "3.12")
+    assert lockfile.is_current(path, REQUIREMENTS, T12)
 
 
 def test_missing(path: Path) -> None:
     """A lock that is not there is missing."""
-    assert lockfile.state(path, REQUIREMENTS, "3.12") == "is missing"
-    assert not lockfile.is_current(path, REQUIREMENTS, "3.12")
+    assert lockfile.state(path, REQUIREMENTS, T12) == "is missing"
+    assert not lockfile.is_current(path, REQUIREMENTS, T12)
 
 
 @pytest.mark.parametrize(
@@ -68,23 +69,25 @@ def test_missing(path: Path) -> None:
 def test_foreign(path: Path, text: bytes) -> None:
     """A file that someone else made is no lock of ours."""
     path.write_bytes(text)
-    assert lockfile.state(path, REQUIREMENTS, "3.12") == "was not written by doit-lambda-zip"
+    assert lockfile.state(path, REQUIREMENTS, T12) == "was not written by doit-lambda-zip"
 
 
 def test_stale(path: Path) -> None:
     """A lock says what it was made from; other requirements or another lowest Python show."""
     path.write_text(HEADER)
     other = REQUIREMENTS._replace(sha256="1" * 64)
-    assert lockfile.state(path, other, "3.12") == "does not match requirements.txt"
-    expected = "is for Python 3.12 and newer, but the lambda starts at 3.11"
-    assert lockfile.state(path, REQUIREMENTS, "3.11") == expected
-    assert lockfile.state(path, REQUIREMENTS, "3.13") is not None
+    assert lockfile.state(path, other, T12) == "does not match requirements.txt"
+    expected = "is for Python 3.12 and newer, but the lambda needs 3.10"
+    lower = [LockTarget("3.11", "arm64"), LockTarget("3.10", "arm64")]
+    assert lockfile.state(path, REQUIREMENTS, lower) == expected
 
 
-def test_lowest() -> None:
-    """Versions are compared as numbers: 3.9 comes before 3.10."""
-    assert lockfile.lowest(["3.13", "3.10", "3.12"]) == "3.10"
-    assert lockfile.lowest(["3.10", "3.9"]) == "3.9"
+def test_targets(path: Path) -> None:
+    """A lock that was resolved for some targets is out of date for others only."""
+    path.write_text(HEADER.replace("# python: 3.12", "# targets: 3.12-arm64 3.13-x86_64"))
+    assert lockfile.state(path, REQUIREMENTS, [LockTarget("3.13", "x86_64")]) is None
+    needed = [LockTarget("3.12", "arm64"), LockTarget("3.13", "arm64")]
+    assert lockfile.state(path, REQUIREMENTS, needed) == "does not cover Python 3.13 on arm64"
 
 
 @pytest.mark.parametrize(

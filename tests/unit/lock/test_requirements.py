@@ -8,7 +8,7 @@ import pytest
 
 from buildlib.errors import LockError
 from buildlib.lock import requirements
-from buildlib.lock.requirements import Requirements
+from buildlib.lock.requirements import Entry, Requirements
 from tests.unit.conftest import write
 
 HASH = "0" * 64
@@ -36,6 +36,8 @@ def test_digest(tmp_path: Path) -> None:
         hashlib.sha256(b"requests\n\0").hexdigest(),
         (),
         frozenset({"src/requirements.txt"}),
+        (("src/requirements.txt", "requests\n"),),
+        (Entry("src/requirements.txt:1", "requests", "requests", ()),),
     )
     assert read(tmp_path / "b", "requests\n").sha256 == found.sha256
     assert read(tmp_path, "requests>2\n").sha256 != found.sha256
@@ -83,7 +85,7 @@ def test_nested_deeper(tmp_path: Path) -> None:
     assert problems(tmp_path, "-r ../common/a.txt\n") == [
         (
             "common/b.txt:1: 'x @ ./y' is a local path; publish it to an index, "
-            "or add its folder to 'include'"
+            "or add its packages to the lambda's 'include' instead"
         )
     ]
 
@@ -105,7 +107,7 @@ def test_nested_outside(tmp_path: Path, name: str) -> None:
 def test_missing(tmp_path: Path) -> None:
     """A file that cannot be read is named."""
     assert problems(tmp_path, "-r nix.txt\n") == [
-        "src/nix.txt: cannot be read: no such file or directory"
+        "src/requirements.txt:1: src/nix.txt: cannot be read: no such file or directory"
     ]
 
 
@@ -116,19 +118,25 @@ def test_not_utf8(tmp_path: Path) -> None:
     ]
 
 
-EDITABLE = "is an editable install; add its folder to the lambda's 'include' instead"
+INCLUDE = "publish it to an index, or add its packages to the lambda's 'include' instead"
+OWN = (
+    "the code of its folder is in the ZIP anyway; remove the line, "
+    "and list the dependencies of the function instead"
+)
+EDITABLE = f"is an editable install; {INCLUDE}"
 VCS = (
     "is a VCS link, which has no hash; publish a release to an index, "
     "or use a wheel's URL with '#sha256=<hex>'"
 )
 URL = "is a URL without a hash; append '#sha256=<hex>' to it"
-LOCAL = "is a local path; publish it to an index, or add its folder to 'include'"
+LOCAL = f"is a local path; {INCLUDE}"
+WHEEL = "is a local path; write '--find-links ./lib' and 'b==1.0' instead, on a line each"
 
 UNPINNABLE = {
-    "-e .": EDITABLE,
+    "-e .": f"is an editable install; {OWN}",
     "-e ./lib": EDITABLE,
     "--editable=lib": EDITABLE,
-    "-e git+https://github.com/a/b": EDITABLE,
+    "-e git+https://github.com/a/b": VCS,
     "git+https://github.com/a/b@main": VCS,
     "b @ git+ssh://git@github.com/a/b": VCS,
     "hg+https://example.com/b": VCS,
@@ -137,14 +145,16 @@ UNPINNABLE = {
     "b@https://example.com/b-1.0.tar.gz": URL,
     "b @ http://example.com/b.whl#md5=0123": URL,
     "b @ https://example.com/b.whl ; python_version < '3.12'": URL,
-    ".": LOCAL,
+    ".": f"is a local path; {OWN}",
+    ".[prod]": f"is a local path; {OWN}",
+    "../lib[prod]": LOCAL,
     "..": LOCAL,
     "./lib": LOCAL,
     "../lib": LOCAL,
     "/srv/lib": LOCAL,
     "~/lib": LOCAL,
     "C:\\lib": LOCAL,
-    "lib/b-1.0-py3-none-any.whl": LOCAL,
+    "lib/b-1.0-py3-none-any.whl": WHEEL,
     "b-1.0.tar.gz": LOCAL,
     "b @ file:///srv/b.whl": LOCAL,
     "file:b.zip": LOCAL,
@@ -158,7 +168,7 @@ UNPINNABLE = {
 def test_unpinnable(tmp_path: Path, line: str, problem: str) -> None:
     """What has no version in an index and no hash is an error that says what to do."""
     assert problems(tmp_path, f"# first\n{line}  # why\n") == [
-        f"src/requirements.txt:2: '{line}' {problem}"
+        f"src/requirements.txt:2: '{line.replace('--editable=', '--editable ')}' {problem}"
     ]
 
 
@@ -182,7 +192,9 @@ def test_all_at_once(tmp_path: Path) -> None:
         f"requests==2.0 --hash=sha256:{HASH}",
         "--pre",
         "--no-binary foo",
-        "--trusted-host example.com",
+        "--only-binary=:all:",
+        "--prefer-binary",
+        "--require-hashes",
         "",
         "# ./not-a-requirement",
     ],
@@ -201,9 +213,9 @@ def test_indexes(tmp_path: Path) -> None:
     found = read(tmp_path, text, base__txt="-f https://four.example/\n--find-links=https://f/\n")
     assert found.indexes == (
         *("--index-url", "https://one.example/simple"),
-        *("-i", "https://two.example/simple"),
+        *("--index-url", "https://two.example/simple"),
         *("--extra-index-url", "https://three.example/simple"),
-        *("-f", "https://four.example/"),
+        *("--find-links", "https://four.example/"),
         *("--find-links", "https://f/"),
     )
 
@@ -212,11 +224,11 @@ def test_local_find_links(tmp_path: Path) -> None:
     """A folder of wheels is found from wherever the installer is started."""
     found = read(tmp_path, "-f ../wheels\n--find-links /srv/wheels\n")
     expected = os.path.normpath(tmp_path / "wheels").replace(os.sep, "/")
-    assert found.indexes == ("-f", expected, "--find-links", "/srv/wheels")
+    assert found.indexes == ("--find-links", expected, "--find-links", "/srv/wheels")
 
 
 def test_credentials_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`${NAME}` in an index's address is read from the environment, as pip and uv do."""
     monkeypatch.setenv("TOKEN_1", "secret")
     found = read(tmp_path, "-i https://u:${TOKEN_1}@a.example/${NOT_THERE}/\n")
-    assert found.indexes == ("-i", "https://u:secret@a.example/${NOT_THERE}/")
+    assert found.indexes == ("--index-url", "https://u:secret@a.example/${NOT_THERE}/")

@@ -1,0 +1,155 @@
+"""Write a lockfile: each target's pins, resolved so that they install, in one file."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from buildlib.errors import LockError
+from buildlib.files import atomic
+from buildlib.lock import lockfile
+from buildlib.lock.join import Locked, join, parse
+from buildlib.lock.requirements import Entry, Requirements
+from buildlib.lock.resolve import Resolver
+from buildlib.model import Image, LockTarget
+
+_HEADER = """\
+# Made by doit-lambda-zip from {name}; commit it, do not edit it.
+# requirements-sha256: {sha256}
+# targets: {targets}
+"""
+
+
+def write_lock(  # noqa: PLR0913 - each is one independent input of the resolution
+    root: Path,
+    lock: Path,
+    requirements: Requirements,
+    targets: Sequence[LockTarget],
+    *,
+    upgrade: bool = False,
+    images: Iterable[Image] = (),
+    log: Path | None = None,
+) -> list[str]:
+    """Resolve the requirements for each target, and write the lockfile; return warnings.
+
+    Pins of an earlier lockfile that still fit are kept, unless `upgrade`. The header pins `images`,
+    the images in which the dependencies will be installed.
+
+    Raises:
+        LockError: the resolution failed, or its result breaks a demand of the requirements.
+
+    """
+    resolver = Resolver(root, requirements, log)
+    kept = {} if upgrade else {target: _earlier(lock, target) for target in targets}
+    by_python: dict[str, list[LockTarget]] = {}
+    for target in targets:
+        by_python.setdefault(target.python, []).append(target)
+    pins: dict[LockTarget, list[Locked]] = {}
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(_of_one_python, resolver, some, kept) for some in by_python.values()]
+        for job in jobs:
+            pins |= job.result()
+    pins = _with_demanded_hashes(requirements, pins)
+    _check_hashes(requirements, pins.values())
+    header = _HEADER.format(
+        name=Path(requirements.path).name,
+        sha256=requirements.sha256,
+        targets=" ".join(sorted({target.id for target in targets})),
+    )
+    header += "".join(f"# image: {' '.join(image)}\n" for image in sorted(images))
+    with atomic.replacing(lock) as temporary:
+        temporary.write_bytes((header + join(pins)).encode())
+    return [*requirements.notes, *(f"{requirements.path}: {line}" for line in resolver.warnings)]
+
+
+def _earlier(lock: Path, target: LockTarget) -> list[str]:
+    try:
+        pins = lockfile.pins_for(lock, lock.name, target, "")
+    except LockError:
+        return []
+    return [f"{pin.name}=={pin.version}" for pin in pins if not pin.version.startswith("@")]
+
+
+def _of_one_python(
+    resolver: Resolver,
+    targets: Sequence[LockTarget],
+    kept: Mapping[LockTarget, Sequence[str]],
+) -> dict[LockTarget, list[Locked]]:
+    """Resolve for the architectures of one Python, with the same versions where that is possible.
+
+    A later architecture prefers the versions of an earlier one. Where it had to take others, the
+    earlier ones take those if they can.
+    """
+    found: dict[LockTarget, list[Locked]] = {}
+    preferred: list[str] = []
+    for target in targets:
+        found[target] = parse(resolver.resolve(target, [*kept.get(target, ()), *preferred]))
+        preferred = [pin.requirement for pin in found[target] if "==" in pin.requirement]
+    for target in targets[:-1]:
+        if _versions(found[target]) != _versions(found[targets[-1]]):
+            again = parse(resolver.resolve(target, preferred))
+            if _versions(again) == _versions(found[targets[-1]]):
+                found[target] = again
+    return found
+
+
+def _versions(pins: Iterable[Locked]) -> dict[str, str]:
+    return {pin.name: pin.requirement for pin in pins}
+
+
+def _check_hashes(requirements: Requirements, pins: Iterable[Sequence[Locked]]) -> None:
+    """Refuse pins without a hash: no build would accept them.
+
+    Raises:
+        LockError: a page of links or an index gives no sha256 for a package.
+
+    """
+    lacking = sorted({pin.requirement for some in pins for pin in some if not pin.hashes})
+    if lacking:
+        msg = (
+            f"{requirements.path}: the index gives no sha256 for {', '.join(lacking)}, so the lock "
+            "was not written. Serve the files from an index that gives hashes, or put them into a "
+            "folder of the repository and name it with '--find-links'"
+        )
+        raise LockError(msg, "lock-line")
+
+
+def _with_demanded_hashes(
+    requirements: Requirements, pins: Mapping[LockTarget, Sequence[Locked]]
+) -> dict[LockTarget, list[Locked]]:
+    """Return the pins with no other hashes than the requirements allow.
+
+    Raises:
+        LockError: the index has no file of a release with a hash that the requirements demand, or
+            they demand hashes for all packages and lack some.
+
+    """
+    demanded: dict[str, list[Entry]] = {}
+    for entry in requirements.entries:
+        if entry.hashes:
+            demanded.setdefault(entry.name, []).append(entry)
+    problems: dict[str, None] = {}
+    checked: dict[LockTarget, list[Locked]] = {}
+    for target, some in pins.items():
+        checked[target] = []
+        for pin in some:
+            entries = demanded.get(pin.name, [])
+            hashes = {hash_ for entry in entries for hash_ in entry.hashes}
+            allowed = tuple(hash_ for hash_ in pin.hashes if hash_ in hashes)
+            if entries and not allowed:
+                problems[
+                    f"{entries[0].where}: the index has no file of {pin.requirement} with a hash "
+                    "that this requirement allows"
+                ] = None
+            elif not entries and requirements.requires_hashes:
+                problems[
+                    f"{requirements.path}: '--require-hashes' is set, but no line gives a hash "
+                    f"for {pin.requirement}"
+                ] = None
+            checked[target].append(pin._replace(hashes=allowed) if entries else pin)
+    if problems:
+        advice = (
+            "The release was replaced, the index is compromised, or the hashes are of another "
+            "release: find out which before you change them."
+        )
+        raise LockError("\n".join([*problems, advice]), "hash-mismatch")
+    return checked

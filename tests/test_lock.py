@@ -1,0 +1,272 @@
+"""Lockfiles hold what their targets can install, and every demand of the requirements."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Index, Repository
+
+MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
+NEW_AND_OLD = MANIFEST + "    python: ['3.11', '3.13']\n    architecture: [x86_64, arm64]\n"
+
+
+def lock(repository: Repository) -> str:
+    """Return the lockfile of the only function."""
+    return (repository.root / "lambdas/api/requirements.lock").read_text()
+
+
+def pins(repository: Repository) -> list[str]:
+    """Return the pins of the lockfile with their markers, without hashes."""
+    lines = [line for line in lock(repository).splitlines() if line[:1] not in {"#", " ", ""}]
+    return [line.removesuffix(" \\") for line in lines]
+
+
+def hash_of(index: Index, name: str) -> str:
+    """Return the hash option for a file of the index."""
+    return f"--hash=sha256:{hashlib.sha256(index.files[name]).hexdigest()}"
+
+
+def test_each_target_gets_what_it_can_install(dependent: Repository, index: Index) -> None:
+    """A release without a wheel for a target is not taken for it; equal pins are one line."""
+    index.add("gamma", "1.0", {"gamma.py": "old"}, tag="cp311-abi3-manylinux2014_aarch64")
+    index.add("gamma", "1.0", {"gamma.py": "old"}, tag="cp311-cp311-manylinux2014_x86_64")
+    index.add("gamma", "2.0", {"gamma.py": "x86"}, tag="cp313-cp313-manylinux_2_34_x86_64")
+    dependent.write({"lambdas/api/requirements.txt": "gamma\nbeta\n", "lambdas.yaml": NEW_AND_OLD})
+    dependent.doit()
+    assert pins(dependent) == [
+        "alpha==1.0",
+        "beta==1.0",
+        (
+            "gamma==1.0 ; python_version == '3.11' or (python_version == '3.13' and "
+            "platform_machine == 'aarch64')"
+        ),
+        "gamma==2.0 ; (python_version == '3.13' and platform_machine == 'x86_64')",
+    ]
+    content = {name: dependent.members(f"api-py{name}")["gamma.py"] for name in (
+        "3.11-x86_64", "3.11-arm64", "3.13-x86_64", "3.13-arm64",
+    )}  # fmt: skip
+    assert content == {
+        "3.11-x86_64": b"old", "3.11-arm64": b"old", "3.13-x86_64": b"x86", "3.13-arm64": b"old",
+    }  # fmt: skip
+
+
+def test_architectures_share_a_version_where_they_can(dependent: Repository, index: Index) -> None:
+    """A release that only one architecture has gives way to one that both have."""
+    index.add("gamma", "1.0")
+    index.add("gamma", "2.0", tag="cp313-cp313-manylinux_2_28_x86_64")
+    index.add("delta", "1.0")
+    index.add("delta", "2.0", tag="cp313-cp313-manylinux_2_28_aarch64")
+    text = MANIFEST + "    architecture: [x86_64, arm64]\n"
+    dependent.write({"lambdas/api/requirements.txt": "gamma\ndelta\n", "lambdas.yaml": text})
+    dependent.doit()
+    assert pins(dependent)[-1] == "gamma==1.0"
+
+
+def test_another_target_keeps_the_pins(dependent: Repository, index: Index) -> None:
+    """A new architecture in the manifest makes the lock stale, and moves no pin that fits."""
+    dependent.write({"lambdas.yaml": MANIFEST})
+    dependent.doit()
+    index.add("alpha", "2.0")
+    before = pins(dependent)
+    dependent.write({"lambdas.yaml": NEW_AND_OLD})
+    dependent.doit()
+    assert pins(dependent) == before == ["alpha==1.0", "beta==1.0"]
+    dependent.write({"lambdas.yaml": MANIFEST})
+    assert ".  lock:api" not in dependent.doit().output  # it holds for fewer targets, too
+    dependent.doit("lock:api")
+    assert pins(dependent) == ["alpha==2.0", "beta==1.0"]
+
+
+def test_a_patch_level_is_that_of_the_runtime(dependent: Repository, index: Index) -> None:
+    """A marker on the full version counts with a patch level that Lambda has, not with `.0`."""
+    index.add("gamma", requires=("delta ; python_full_version < '3.11.3'",))
+    index.add("delta")
+    dependent.write({
+        "lambdas/api/requirements.txt": "gamma\n",
+        "lambdas.yaml": MANIFEST + "    python: '3.11'\n",
+    })  # fmt: skip
+    dependent.doit()
+    assert pins(dependent) == ["gamma==1.0"]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_hash_in_the_requirements_holds(
+    dependent: Repository, index: Index, nested: bool
+) -> None:
+    """Only a file with a hash that the requirements give can be locked and installed."""
+    good = hash_of(index, "alpha-1.0-py3-none-any.whl")
+    index.add("alpha", files={"alpha.py": "other"}, tag="cp313-cp313-manylinux_2_28_x86_64")
+    line = f"alpha==1.0 \\\n    {good}\n"
+    texts = {"requirements.txt": "-r base.txt\n" if nested else line, "base.txt": line}
+    dependent.write({f"lambdas/api/{name}": text for name, text in texts.items()})
+    dependent.write({"lambdas.yaml": MANIFEST})
+    dependent.doit()
+    assert lock(dependent).count("--hash=") == 1
+    assert good in lock(dependent)
+    file = "base.txt" if nested else "requirements.txt"
+    dependent.write({f"lambdas/api/{file}": line.replace(good, f"--hash=sha256:{'0' * 64}")})
+    before = dependent.sha256()
+    result = dependent.fails()
+    assert (
+        f"lambdas/api/{file}:1: the index has no file of alpha==1.0 with a hash" in result.message
+    )
+    assert "errors hash-mismatch" in result.message
+    assert dependent.sha256() == before
+
+
+def test_all_hashes_are_demanded(dependent: Repository, index: Index) -> None:
+    """With `--require-hashes`, a dependency without a hash is an error that names it."""
+    hashed = hash_of(index, "beta-1.0-py3-none-any.whl")
+    dependent.write({
+        "lambdas/api/requirements.txt": f"--require-hashes\nbeta==1.0 {hashed}\n",
+        "lambdas.yaml": MANIFEST,
+    })  # fmt: skip
+    assert "no line gives a hash for alpha==1.0" in dependent.fails().message
+    other = hash_of(index, "alpha-1.0-py3-none-any.whl")
+    dependent.write({
+        "lambdas/api/requirements.txt": f"--require-hashes\nbeta==1.0 {hashed}\nalpha==1.0 {other}"
+    })  # fmt: skip
+    dependent.doit()
+
+
+def test_warnings_are_shown(dependent: Repository) -> None:
+    """The resolver's warnings and options that change nothing reach the user, with their place."""
+    dependent.write({
+        "lambdas/api/requirements.txt": "beta[nothing]\n--no-binary alpha\n--pre\n",
+        "lambdas.yaml": MANIFEST,
+    })  # fmt: skip
+    output = dependent.doit().output
+    assert "does not have an extra named `nothing`" in output
+    assert "lambdas/api/requirements.txt:2: '--no-binary alpha': wheels are installed" in output
+    assert "lambdas/api/requirements.txt:3: '--pre': pre-releases are taken" in output
+    assert "nothing" not in dependent.doit().output
+
+
+def test_pre_releases_by_option(dependent: Repository, index: Index) -> None:
+    """`--pre` in a requirements file takes a pre-release, as pip does."""
+    index.add("alpha", "2.0rc1")
+    dependent.write({"lambdas/api/requirements.txt": "alpha\n", "lambdas.yaml": MANIFEST})
+    dependent.doit()
+    assert pins(dependent) == ["alpha==1.0"]
+    dependent.write({"lambdas/api/requirements.txt": "--pre\nalpha\n"})
+    (dependent.root / "lambdas/api/requirements.lock").unlink()
+    dependent.doit("lock:api")
+    assert pins(dependent) == ["alpha==2.0rc1"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '--index-url "{url}"',
+        "--index-url='{url}'",
+        "-i {url} --trusted-host 127.0.0.1",
+        "--no-index --find-links ../../wheels",
+        '-f "../../wheels" --no-index',
+        "-rmore.txt",
+    ],
+)
+def test_one_reading_of_options(dependent: Repository, index: Index, line: str) -> None:
+    """The options that a lock was made with are those that it is installed with."""
+    wheels = {f"wheels/{name}": content for name, content in index.files.items()}
+    dependent.environment["UV_INDEX_URL"] = "http://127.0.0.1:9/there-is-no-index-here"
+    for name, content in wheels.items():
+        path = dependent.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    dependent.write({
+        "lambdas/api/requirements.txt": f"{line.format(url=index.url)}\nbeta\n",
+        "lambdas/api/more.txt": f"-i {index.url}\n",
+        "lambdas.yaml": MANIFEST,
+    })  # fmt: skip
+    dependent.doit("zip:api")
+    assert "beta.py" in dependent.members("api")
+
+
+def test_a_lock_heals_when_an_index_grows(dependent: Repository, index: Index) -> None:
+    """A lock made with half of the files of a release gets all of them from `doit lock`."""
+    name = "gamma-1.0-cp313-cp313-manylinux_2_28_x86_64.whl"
+    index.add("gamma", tag="cp313-cp313-manylinux_2_28_x86_64")
+    whole = index.files.pop(name)
+    index.add("gamma", files={"gamma.py": "pure"})
+    dependent.write({"lambdas/api/requirements.txt": "gamma\n", "lambdas.yaml": MANIFEST})
+    dependent.doit()
+    assert lock(dependent).count("--hash=") == 1
+    index.files[name] = whole
+    dependent.doit("lock:api")
+    assert lock(dependent).count("--hash=") == 2
+
+
+def test_all_without_wheels_at_once(dependent: Repository, index: Index) -> None:
+    """Every requirement without a wheel is named with its line, and the Pythons that have one."""
+    index.add("gamma", "1.0", tag="cp39-cp39-manylinux_2_17_x86_64")
+    index.add("delta", "1.0", tag="cp310-cp310-manylinux_2_17_x86_64")
+    dependent.write({
+        "lambdas/api/requirements.txt": "gamma\nalpha\ndelta\n",
+        "lambdas.yaml": MANIFEST,
+    })  # fmt: skip
+    message = dependent.fails().message
+    assert "lambdas/api/requirements.txt:1: gamma: has wheels for CPython 3.9" in message
+    assert "lambdas/api/requirements.txt:3: delta: has wheels for CPython 3.10" in message
+    assert "alpha" not in message
+
+
+def test_a_local_wheel_as_the_message_says(dependent: Repository, index: Index) -> None:
+    """A path to a wheel is refused; the two lines that the message gives build."""
+    name = "alpha-1.0-py3-none-any.whl"
+    (dependent.root / "lambdas/api/wheels").mkdir()
+    (dependent.root / "lambdas/api/wheels" / name).write_bytes(index.files.pop(name))
+    dependent.write(
+        {"lambdas/api/requirements.txt": f"./wheels/{name}\n", "lambdas.yaml": MANIFEST}
+    )
+    message = dependent.fails().message
+    assert "write '--find-links ./wheels' and 'alpha==1.0' instead, on a line each" in message
+    dependent.write({"lambdas/api/requirements.txt": "--find-links ./wheels\nalpha==1.0\n"})
+    dependent.doit()
+    assert "alpha/__init__.py" in dependent.members("api")
+
+
+def test_a_local_package_as_the_message_says(dependent: Repository) -> None:
+    """A path to a project is refused; the include and the requirements of the message build."""
+    project = "[project]\nname = 'acme'\ndependencies = ['beta']\n"
+    dependent.write({
+        "lambdas.yaml": MANIFEST,
+        "lambdas/api/requirements.txt": "-e ../../libs\n",
+        "libs/pyproject.toml": project,
+        "libs/src/acme/__init__.py": "import beta\n",
+        "libs/src/tests/__init__.py": "",
+    })  # fmt: skip
+    assert (
+        "remove the line and set 'include: [libs/src/acme]' for the lambda instead, and require "
+        "its dependencies here: beta"
+    ) in dependent.fails().message
+    dependent.write({
+        "lambdas.yaml": MANIFEST + "    include: [libs/src/acme]\n",
+        "lambdas/api/requirements.txt": "beta\n",
+    })  # fmt: skip
+    dependent.doit()
+    assert {"acme/__init__.py", "beta.py", "alpha/__init__.py"} <= dependent.members("api").keys()
+
+
+def test_a_lock_that_no_build_accepts_is_not_written(
+    dependent: Repository, index: Index, tmp_path: Path
+) -> None:
+    """Links of a page over HTTP have no hashes: the earlier lock stays, and the remedy works."""
+    dependent.write({"lambdas.yaml": MANIFEST, "lambdas/api/requirements.txt": "alpha\n"})
+    wheels = tmp_path / "pages"
+    wheels.mkdir()
+    name = "gamma-1.0-py3-none-any.whl"
+    index.add("gamma")
+    dependent.doit()
+    before = lock(dependent)
+    dependent.write({"lambdas/api/requirements.txt": f"-f {index.url}/gamma/\n--no-index\ngamma\n"})
+    result = dependent.doit(code=None)
+    if result.code:  # this uv gives no hashes for links
+        assert "the index gives no sha256 for gamma==1.0" in result.message
+        assert lock(dependent) == before
+    folder = dependent.root / "lambdas/api/wheels"
+    folder.mkdir()
+    (folder / name).write_bytes(index.files[name])
+    dependent.write({"lambdas/api/requirements.txt": "-f ./wheels\n--no-index\ngamma\n"})
+    dependent.doit()
+    assert "gamma.py" in dependent.members("api")
