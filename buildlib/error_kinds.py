@@ -79,6 +79,22 @@ KINDS = {
         "digest comes from the lockfile or from the manifest.",
         "Run `doit lock:<name>` and commit the file, or write `image: <name>@sha256:<hex>`.",
     ),
+    # -- own code
+    "syntax": Kind(
+        "The target's Python cannot compile the function's code",
+        "Every Python file of the function is parsed for the Python version of the variant, "
+        "whichever Python runs doit. Newer syntax, and a mistake in a module that only some events "
+        "reach, would fail in Lambda.",
+        "Correct the file, set a newer `python`, or exclude a file that is no code.",
+    ),
+    "import-missing": Kind(
+        "Lambda could not import the handler",
+        "The imports of the handler's module, and of the function's modules that it imports, are "
+        "followed without running them. Each must be in the ZIP, in the standard library of the "
+        "target's Python, or in Lambda's runtime.",
+        "Add the named package to the requirements, or the folder of shared code to `include`. "
+        "List modules that a layer provides in `allow_missing_imports`.",
+    ),
     # -- installing wheels
     "wheel-missing": Kind(
         "A package has no wheel for Lambda",

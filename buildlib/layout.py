@@ -68,9 +68,14 @@ class Layout:
         dist = self.dist
         return dist / f"{variant_id}.cdx.json", dist / f"{variant_id}.intoto.json"
 
+    @property
+    def environments(self) -> Path:
+        """The folder of all installed environments."""
+        return self.build / "env"
+
     def environment(self, key: str) -> Path:
         """Return the folder of an installed environment: `tree/` and `record.json`."""
-        return self.build / "env" / key[:24]
+        return self.environments / key[:24]
 
     @property
     def sdist_cache(self) -> Path:

@@ -13,6 +13,9 @@ NAME_RULE = "lowercase letters, digits, '_' and '-', starting with a letter or a
 HANDLER = r"[A-Za-z_][\w-]*([./][A-Za-z_][\w-]*)*\.[A-Za-z_]\w*"
 
 
+MODULE = r"[A-Za-z_]\w*([.][A-Za-z_]\w*)*"
+
+
 IMAGE = r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?"
 
 
@@ -189,6 +192,16 @@ LAMBDA_KEYS = {
         "statement of provenance.",
         boolean=True,
         default=False,
+        shared=True,
+    ),
+    "allow_missing_imports": Key(
+        "Modules that the code imports and that need not be in the ZIP, such as those of a layer: "
+        "dotted names, each with all below it.",
+        pattern=MODULE,
+        rule="the dotted name of a module, such as 'pandas'",
+        many=True,
+        only_list=True,
+        default=(),
         shared=True,
     ),
     "allow_secrets": Key(

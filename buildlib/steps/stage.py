@@ -31,7 +31,8 @@ class Staged(NamedTuple):
     sha256 of the list of the others. `shape` hashes everything but the contents of own files: while
     it is the same, only those are staged again. None means that the whole tree has to be staged.
     `to_touch` are the files without canonical metadata yet. `secret_rules` are the rules by which
-    the own files were searched for credentials. `run` is the id of the run that staged it.
+    the own files were searched for credentials. `imports` are the digests of the imports of each
+    own module that the handler reaches. `run` is the id of the run that staged it.
     """
 
     key: str
@@ -40,6 +41,7 @@ class Staged(NamedTuple):
     shape: str | None
     to_touch: list[str]
     secret_rules: list[object]
+    imports: dict[str, str]
     run: str
 
 
@@ -93,12 +95,28 @@ def stage_own(previous: Staged, inputs: Inputs, layout: Layout, run: str) -> Sta
         environment=tree,
         whole=False,
     )
-    handler.check_handler(variant, inputs.own, tree)
     own = list(inputs.own)
+    imports = _check_edit(previous, inputs, layout)
     staged = previous._replace(
-        key=inputs.key, own=own, to_touch=to_touch, secret_rules=rules, run=run
+        key=inputs.key, own=own, to_touch=to_touch, secret_rules=rules, imports=imports, run=run
     )
     return _stamped(staged, layout, variant)
+
+
+def _check_edit(previous: Staged, inputs: Inputs, layout: Layout) -> dict[str, str]:
+    """Check own files that changed; follow all imports only if one of them changed."""
+    from buildlib.tree import own_code  # only where own code changed
+
+    known = {origin.file for origin in previous.own}
+    code = own_code.OwnCode(inputs.variant, inputs.own, layout.staged(inputs.variant.id))
+    names = {origin.file.path for origin in inputs.own}
+    changed = {origin.file.path for origin in inputs.own if origin.file not in known}
+    code.check_syntax(known)
+    handler.check_handler(inputs.variant, names, code)
+    if own_code.verify_changed(code, changed, previous.imports):
+        return previous.imports
+    names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
+    return own_code.verify(code, names, code.files, layout.environments)[1]
 
 
 def stage_all(
@@ -132,7 +150,7 @@ def stage_all(
     except FileNotFoundError as error:
         _check_environment(error, environment, layout)
         raise
-    module = handler.check_handler(variant, origins, layout.staged(variant.id))
+    module, imports = _check_code(origins, inputs, layout)
     others = [origin.file for origin in origins if origin.dependency]
     content = json.dumps(others, separators=(",", ":")).encode()
     atomic.write(layout.dependencies("stage", variant.id), content)
@@ -148,9 +166,22 @@ def stage_all(
         shape=_shape(inputs, layout, names) if is_alone else None,
         to_touch=to_touch,
         secret_rules=rules,
+        imports=imports,
         run=run,
     )
     return _stamped(staged, layout, variant)
+
+
+def _check_code(
+    origins: Sequence[Origin], inputs: Inputs, layout: Layout
+) -> tuple[str | None, dict[str, str]]:
+    """Check the own code in a whole tree; return the handler's module and the imports."""
+    from buildlib.tree import own_code  # only where a tree is staged
+
+    own = [origin for origin in origins if not origin.dependency]
+    code = own_code.OwnCode(inputs.variant, own, layout.staged(inputs.variant.id))
+    paths = {origin.file.path for origin in origins}
+    return own_code.verify(code, paths, (), layout.environments)
 
 
 def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:
@@ -176,6 +207,7 @@ def _shape(inputs: Inputs, layout: Layout, names: Sequence[str]) -> str | None:
         "environment": [key, *digests.signature(installed)],
         "exclude": list(function.exclude),
         "handler": function.handler,
+        "options": dict(function.options),
         "names": list(names),
     })  # fmt: skip
 

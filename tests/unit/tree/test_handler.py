@@ -1,6 +1,5 @@
 """The handler's module is in the tree and defines the function; no code runs to find out."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from buildlib.errors import StageError
 from buildlib.tree.handler import check_handler
+from buildlib.tree.own_code import OwnCode
 from tests.unit.conftest import origin, variant, write
 
 APP = "def handler(event, context): ...\n"
@@ -19,7 +19,8 @@ def check(
     """Check a handler against a tree."""
     write(tree, dict(contents))
     origins = [origin(path, content) for path, content in contents.items()]
-    check_handler(variant(options.get("python", "3.11"), handler=handler), origins, tree)
+    one = variant(options.get("python", "3.11"), handler=handler)
+    check_handler(one, set(contents), OwnCode(one, origins, tree))
 
 
 def message(tree: Path, contents: Mapping[str, str | bytes], handler: str = "app.handler") -> str:
@@ -157,24 +158,6 @@ def test_compiled_module(tmp_path: Path, path: str) -> None:
         assert message(tmp_path, {path: b"\x7fELF"}).startswith("there is no app.py")
     else:
         check(tmp_path, {path: b"\x7fELF"})
-
-
-@pytest.mark.parametrize(
-    "code",
-    ["def handler(:\n", "\ndef handler():\nreturn\n", b"\xff", b"def handler(): ...\n\0"],
-)
-def test_syntax_error(tmp_path: Path, code: str | bytes) -> None:
-    """A module that cannot be parsed is an error with its name."""
-    assert message(tmp_path, {"app.py": code}).startswith("app.py:")
-
-
-def test_newer_syntax(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Syntax that only the target knows may be right; the name must be there all the same."""
-    newer = f"3.{sys.version_info.minor + 1}"
-    check(tmp_path, {"app.py": "from the future import syntax\n" + APP}, python=newer)
-    assert "app.py:1: invalid syntax in Python 3." in caplog.text
-    with pytest.raises(StageError):
-        check(tmp_path, {"app.py": "from the future import syntax\n"}, python=newer)
 
 
 def test_nothing_is_run(tmp_path: Path) -> None:

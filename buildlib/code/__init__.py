@@ -1,0 +1,1 @@
+"""Python sources, read for the target's version: syntax, names, imports."""
