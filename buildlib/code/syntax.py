@@ -1,12 +1,15 @@
 """Check the syntax of sources for the Python version of the target, on every host."""
 
+import contextlib
 import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from buildlib.errors import StageError
 
 # ruff parses the syntax of each version by itself. These rules are compile errors of CPython that
 # ruff does not count as syntax: `return` outside of a function, and others of the kind.
@@ -17,25 +20,64 @@ _RULES = "E902,F404,F701,F702,F704,F706,F707"
 _AT_ONCE = 200
 
 
-def check(sources: Mapping[str, bytes], python: str) -> list[str]:
-    """Return the errors in the sources for a Python such as `3.13`, each as `path:line:col: why`.
+@contextlib.contextmanager
+def checking(sources: Mapping[str, bytes], python: str) -> Iterator[Callable[[], list[str]]]:
+    """Start to check sources for a Python such as `3.13`, beside whatever the caller does.
 
-    The keys of `sources` are the paths for the messages.
+    The keys of `sources` are the paths for the messages. The given function waits, and returns the
+    errors, each as `path:line:column: message`.
     """
-    found: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="lambda-zip-") as folder:
-        names = {}
+    with tempfile.TemporaryDirectory(prefix="lambda-zip-") as name:
+        folder = Path(name)
+        shown = {}
         for number, (path, content) in enumerate(sources.items()):
-            copy = Path(folder, f"{number}.py")
-            copy.write_bytes(_as_utf8(content))
-            names[str(number)] = path
-        files = [f"{number}.py" for number in names]
-        for start in range(0, len(files), _AT_ONCE):
-            for problem in _ruff(Path(folder), files[start : start + _AT_ONCE], python):
-                place = problem["location"] or {"row": 1, "column": 1}
-                path = names[Path(problem["filename"]).stem]
-                found.append(f"{path}:{place['row']}:{place['column']}: {problem['message']}")
-    return found
+            (folder / f"{number}.py").write_bytes(_as_utf8(content))
+            shown[f"{number}.py"] = path
+        files = list(shown)
+        batches = [files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)]
+        processes = [_start(folder, number, batch, python) for number, batch in enumerate(batches)]
+        try:
+            yield lambda: list(_errors(folder, processes, shown))
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+
+def check(sources: Mapping[str, bytes], python: str) -> list[str]:
+    """Return the errors in sources, as `checking` does."""
+    with checking(sources, python) as errors:
+        return errors()
+
+
+def _start(
+    folder: Path, number: int, files: Sequence[str], python: str
+) -> "subprocess.Popen[bytes]":
+    from ruff import find_ruff_bin  # only where own code changed
+
+    arguments = [
+        *(find_ruff_bin(), "check", "--isolated", "--no-cache", "--quiet", "--ignore-noqa"),
+        *("--target-version", f"py{python.replace('.', '')}", "--select", _RULES),
+        *("--output-format", "json", "--output-file", f"{number}.json", *files),
+    ]
+    return subprocess.Popen(  # noqa: S603 - ruff's own program, our arguments
+        arguments, cwd=folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def _errors(
+    folder: Path, processes: Sequence["subprocess.Popen[bytes]"], shown: Mapping[str, str]
+) -> Iterator[str]:
+    for number, process in enumerate(processes):
+        _, output = process.communicate()
+        if process.returncode not in {0, 1}:
+            msg = f"ruff failed to check the syntax: {output.decode(errors='replace').strip()}"
+            raise StageError(msg, "syntax")
+        found: list[dict[str, Any]] = json.loads((folder / f"{number}.json").read_bytes())
+        for problem in found:
+            place = problem["location"] or {"row": 1, "column": 1}
+            path = shown[Path(problem["filename"]).name]
+            yield f"{path}:{place['row']}:{place['column']}: {problem['message']}"
 
 
 def _as_utf8(content: bytes) -> bytes:
@@ -47,22 +89,3 @@ def _as_utf8(content: bytes) -> bytes:
         return content.decode(declared[1].decode()).encode()
     except (LookupError, UnicodeDecodeError):
         return content  # ruff says what is wrong
-
-
-def _ruff(folder: Path, files: list[str], python: str) -> list[dict[str, Any]]:
-    from ruff import find_ruff_bin  # only where own code changed
-
-    done = subprocess.run(  # noqa: S603 - ruff's own program, our arguments
-        [
-            *(find_ruff_bin(), "check", "--isolated", "--no-cache", "--quiet"),
-            *("--target-version", f"py{python.replace('.', '')}", "--select", _RULES),
-            *("--ignore-noqa", "--output-format", "json", *files),
-        ],
-        cwd=folder,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode not in {0, 1}:
-        msg = f"ruff failed to check the syntax: {done.stderr.decode(errors='replace').strip()}"
-        raise RuntimeError(msg)
-    return list(json.loads(done.stdout or b"[]"))

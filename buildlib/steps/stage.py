@@ -111,12 +111,12 @@ def _check_edit(previous: Staged, inputs: Inputs, layout: Layout) -> dict[str, s
     code = own_code.OwnCode(inputs.variant, inputs.own, layout.staged(inputs.variant.id))
     names = {origin.file.path for origin in inputs.own}
     changed = {origin.file.path for origin in inputs.own if origin.file not in known}
-    code.check_syntax(known)
-    handler.check_handler(inputs.variant, names, code)
-    if own_code.verify_changed(code, changed, previous.imports):
-        return previous.imports
-    names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
-    return own_code.verify(code, names, code.files, layout.environments)[1]
+    with code.checked_syntax(known):
+        handler.check_handler(inputs.variant, names, code)
+        if own_code.verify_changed(code, changed, previous.imports):
+            return previous.imports
+        names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
+        return own_code.verify(code, names, code.files, layout.environments)[1]
 
 
 def stage_all(

@@ -1,9 +1,10 @@
 """Check a function's own code: its syntax, its handler, and that its imports are in the ZIP."""
 
+import contextlib
 import hashlib
 import json
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from buildlib.code import available, check, distributions, reader, syntax
@@ -37,8 +38,9 @@ class OwnCode:
         seen = [module.imports, sorted(module.names), module.edits_path]
         return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
 
-    def check_syntax(self, known: Collection[File]) -> None:
-        """Check the files that are not in `known`, for the target's Python.
+    @contextlib.contextmanager
+    def checked_syntax(self, known: Collection[File]) -> Iterator[None]:
+        """Check the files that are not in `known`, for the target's Python, while the caller works.
 
         A file that no import can name, such as a template, gives a warning.
 
@@ -51,22 +53,31 @@ class OwnCode:
             for path, origin in self.origin_of.items()
             if path.endswith(".py") and origin.file not in known
         ]
-        sources = {path: (self.tree / path).read_bytes() for path in paths}
         shown = {self.origin_of[path].path: path for path in paths}
-        python = self.variant.python
-        errors = []
-        for problem in syntax.check({n: sources[p] for n, p in shown.items()}, python):
-            path = shown[problem.rsplit(":", 3)[0]]
+        sources = {name: (self.tree / path).read_bytes() for name, path in shown.items()}
+        with syntax.checking(sources, self.variant.python) as errors:
+            failed: StageError | None = None
+            try:
+                yield
+            except StageError as error:
+                failed = error
+            # Wrong syntax comes first: it can be the reason why a name or an import is not found.
+            self._refuse(shown, errors())
+            if failed:
+                raise failed
+
+    def _refuse(self, paths: Mapping[str, str], problems: Iterable[str]) -> None:
+        errors, python = [], self.variant.python
+        for problem in problems:
+            path = paths[problem.split(": ")[0].rsplit(":", 2)[0]]
             if all(part.isidentifier() for part in path.removesuffix(".py").split("/")):
-                errors.append(f"{problem}")
+                errors.append(problem)
             else:
                 _logger.warning("%s (Python %s; nothing can import this file)", problem, python)
         if errors:
-            msg = (
-                f"lambda '{self.variant.function.name}': Python {python} cannot compile its code\n"
-                + "\n".join(errors)
-            )
-            raise StageError(msg, "syntax")
+            name = self.variant.function.name
+            what = f"lambda '{name}': Python {python} cannot compile its code"
+            raise StageError("\n".join([what, *errors]), "syntax")
 
     def check_imports(
         self, paths: Collection[str], module: str, environments: Path
@@ -131,11 +142,11 @@ def verify(
         StageError: the code could not be compiled, or its handler not be imported and called.
 
     """
-    code.check_syntax(known)
-    module = check_handler(code.variant, paths, code)
-    if module is None or module not in code.origin_of:
-        return module, {}
-    return module, code.check_imports(paths, module, environments)
+    with code.checked_syntax(known):
+        module = check_handler(code.variant, paths, code)
+        if module is None or module not in code.origin_of:
+            return module, {}
+        return module, code.check_imports(paths, module, environments)
 
 
 def verify_changed(code: OwnCode, changed: Collection[str], known: Mapping[str, str]) -> bool:

@@ -86,8 +86,8 @@ def test_own_modules_are_followed() -> None:
         "app.py": "from service.handlers import orders\nimport app",
         "service/__init__.py": "import one",
         "service/handlers/__init__.py": "import two",
-        "service/handlers/orders.py": "from ..models import order\nfrom . import help as h\nimport three",
-        "service/handlers/help.py": "import four",
+        "service/handlers/orders.py": "from ..models import order\nfrom . import h\nimport three",
+        "service/handlers/h.py": "import four",
         "service/models/order.py": "import five\nfrom service.handlers import orders",
         "not_reached.py": "import six_of_one",
     }
