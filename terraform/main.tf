@@ -1,3 +1,10 @@
 locals {
   index = jsondecode(file("${var.root}/dist/lambdas.json"))
+
+  # A run could not build these: they have no ZIP, or one of earlier inputs.
+  unbuilt = sort([
+    for id, entry in local.index : id
+    if(try(entry.status, "") == "missing" || try(entry.stale, false)) &&
+    (var.functions == null || contains(coalesce(var.functions, []), entry.lambda))
+  ])
 }

@@ -3,8 +3,8 @@ output "lambdas" {
   value = {
     for id, entry in local.index : id => {
       lambda           = entry.lambda
-      filename         = "${var.root}/${entry.path}"
-      source_code_hash = entry.source_code_hash
+      filename         = "${var.root}/${try(entry.path, "")}"
+      source_code_hash = try(entry.source_code_hash, "")
       handler          = entry.handler
       runtime          = entry.runtime
       architectures    = [entry.architecture]
@@ -20,7 +20,12 @@ output "lambdas" {
   }
 
   precondition {
-    condition     = alltrue([for entry in local.index : fileexists("${var.root}/${entry.path}")])
+    condition     = length(local.unbuilt) == 0
+    error_message = "Not built from the present inputs: ${join(", ", local.unbuilt)}. Run doit where they can be built, before the plan."
+  }
+
+  precondition {
+    condition     = alltrue([for entry in local.index : fileexists("${var.root}/${try(entry.path, "")}")])
     error_message = "A ZIP that dist/lambdas.json lists is missing: run doit before the plan."
   }
 }

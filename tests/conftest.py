@@ -197,6 +197,10 @@ class Repository:
         return result
 
     def index(self) -> dict[str, Any]:
+        return {name: entry for name, entry in self.listed().items() if "sha256" in entry}
+
+    def listed(self) -> dict[str, dict[str, Any]]:
+        """Return the whole index, with the variants that have no ZIP."""
         return dict(json.loads((self.root / "dist/lambdas.json").read_text()))
 
     def sha256(self) -> dict[str, str]:

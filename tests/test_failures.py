@@ -150,12 +150,12 @@ def test_no_suitable_wheel(dependent: Repository, index: Index) -> None:
     index.add("native", "2.5", tag="cp313-cp313-manylinux_2_39_x86_64")
     dependent.write({"lambdas/api/requirements.txt": "native\n"})
     message = dependent.fails("zip:api").message
-    assert "native 2.5 has no wheel for Python 3.13 on x86_64 (Amazon Linux 2023, glibc 2.34)" in (
-        message
+    assert "no release that fits has a wheel for Python 3.13 on x86_64" in message
+        "no release that fits has a wheel for Python 3.13 on x86_64 (Amazon Linux 2023" in message
     )
     assert "manylinux_2_34_x86_64" in message
+    assert "lambdas/api/requirements.txt:1: native: has wheels for CPython 3.13" in message
     assert "install: docker" in message
-    assert "build/logs/venv-api.log" in message
 
 
 @pytest.mark.parametrize("where", ["manifest", "CI"])
@@ -244,7 +244,7 @@ def test_a_link_that_leaves(repository: Repository) -> None:
 
 def test_a_function_and_a_dependency_with_one_name(dependent: Repository) -> None:
     """An own file that would hide a dependency's file is an error that names both."""
-    dependent.write({"lambdas/api/beta.py": "mine\n"})
+    dependent.write({"lambdas/api/beta.py": "MINE = 1\n"})
     message = dependent.fails("zip:api").message
     assert "the dependency's beta.py and lambdas/api/beta.py both become 'beta.py'" in message
 

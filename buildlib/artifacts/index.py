@@ -1,5 +1,9 @@
 """`dist/`: the ZIPs, their checksums, their evidence and the index, which never disagree.
 
+The index has an entry for every declared variant, or Terraform would destroy the functions that it
+lacks. A variant without a ZIP has `"status": "missing"`; a ZIP that a run should have replaced, and
+could not, is `"stale"`.
+
 A ZIP changes together with its description (its checksum, its evidence and its entry in the index),
 under one lock: first the old description is removed, then the new ZIP replaces the old one, then
 the new description is written. A process that is killed between two of these steps leaves a ZIP
@@ -10,7 +14,7 @@ import base64
 import contextlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -45,26 +49,60 @@ def entry(layout: Layout, variant: Variant, written: Written) -> Entry:
     }
 
 
-def publish(
+def missing(variant: Variant) -> Entry:
+    """Return the entry of a variant that has no ZIP."""
+    return {
+        "lambda": variant.function.name,
+        "handler": variant.function.handler,
+        "runtime": RUNTIMES[variant.python].identifier,
+        "architecture": variant.architecture,
+        "status": "missing",
+    }
+
+
+def is_built(entry: Entry | None) -> bool:
+    """Tell whether an entry describes a ZIP, be it a stale one."""
+    return entry is not None and "sha256" in entry
+
+
+def note_unbuilt(layout: Layout, unbuilt: Iterable[Variant], declared: Iterable[Variant]) -> None:
+    """Mark the entries of variants that could not be built: stale, or missing without a ZIP."""
+    with locks.locked(layout.lock("dist")):
+        before = read(layout)
+        index = before | {v.id: missing(v) for v in declared if v.id not in before}
+        for variant in unbuilt:
+            known = index.get(variant.id)
+            is_there = known is not None and is_built(known) and layout.zip(variant.id).exists()
+            index[variant.id] = known | {"stale": True} if known and is_there else missing(variant)
+        if index != before:
+            _write(layout, index)
+
+
+def publish(  # noqa: PLR0913 - a description has these parts
     layout: Layout,
     variant: Variant,
     written: Written,
+    *,
     new: Path | None = None,
     evidence: Mapping[Path, bytes] = MappingProxyType({}),
+    declared: Iterable[Variant] = (),
 ) -> None:
     """Replace the ZIP of a variant by the file `new`, and write its description.
 
     Without `new`, the ZIP stays, and only its description is written. `evidence` maps the paths of
-    `layout.evidence` to contents; a file that is not among them is removed.
+    `layout.evidence` to contents; a file that is not among them is removed. Variants that are
+    `declared` and not in the index yet are listed as missing.
     """
     with locks.locked(layout.lock("dist")):
         index = read(layout)
+        index |= {v.id: missing(v) for v in declared if v.id not in index}
         new_entry = entry(layout, variant, written)
         for path in layout.evidence(variant.id):
             if path not in evidence or not _has(path, evidence[path]):
                 path.unlink(missing_ok=True)
         if index.get(variant.id) != new_entry:
-            if index.pop(variant.id, None) is not None:
+            if is_built(index.get(variant.id)):
+                index[variant.id] = missing(variant)
                 _write(layout, index)
             layout.checksum(variant.id).unlink(missing_ok=True)
         if new is not None:
@@ -105,12 +143,20 @@ def has_checksum(layout: Layout, variant: Variant, written: Written) -> bool:
     return checksum == _checksum(layout, variant, written)
 
 
-def withdraw(layout: Layout, variant_id: str, *, zip_too: bool = True) -> None:
-    """Remove a variant's entry in the index, its checksum, its evidence and its ZIP."""
+def withdraw(
+    layout: Layout, variant_id: str, *, zip_too: bool = True, declared: Variant | None = None
+) -> None:
+    """Remove a variant's entry in the index, its checksum, its evidence and its ZIP.
+
+    A variant that is still `declared` is listed as missing.
+    """
     with locks.locked(layout.lock("dist")):
         index = read(layout)
-        if index.pop(variant_id, None) is not None:
-            _write(layout, index)
+        if (before := index.pop(variant_id, None)) is not None:
+            if declared:
+                index[variant_id] = missing(declared)
+            if index.get(variant_id) != before:
+                _write(layout, index)
         for path in (*layout.evidence(variant_id), layout.checksum(variant_id)):
             atomic.remove(path)
         if zip_too:
@@ -132,7 +178,7 @@ def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
 
 
 def _write(layout: Layout, index: dict[str, Entry]) -> None:
-    if not index:
+    if not any(map(is_built, index.values())):
         layout.index.unlink(missing_ok=True)
         return
     text = json.dumps(index, indent=2, sort_keys=True) + "\n"

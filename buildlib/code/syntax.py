@@ -22,7 +22,7 @@ _AT_ONCE = 200
 
 @contextlib.contextmanager
 def checking(sources: Mapping[str, bytes], python: str) -> Iterator[Callable[[], list[str]]]:
-    """Start to check sources for a Python such as `3.13`, beside whatever the caller does.
+    """Start to check sources for a Python such as `3.13`, while the caller does other work.
 
     The keys of `sources` are the paths for the messages. The given function waits, and returns the
     errors, each as `path:line:column: message`.
@@ -88,4 +88,4 @@ def _as_utf8(content: bytes) -> bytes:
     try:
         return content.decode(declared[1].decode()).encode()
     except (LookupError, UnicodeDecodeError):
-        return content  # ruff says what is wrong
+        return content  # ruff names the problem

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from buildlib import text
 from buildlib.archive import contents
-from buildlib.artifacts import limits
+from buildlib.artifacts import index, limits
 from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 
@@ -15,7 +15,7 @@ def sizes(project: Project) -> Iterator[str]:
     missing = []
     for one in project.variants.values():
         entry, path = project.index().get(one.id), project.layout.zip(one.id)
-        if entry is None or not path.exists():
+        if entry is None or not index.is_built(entry) or not path.exists():
             missing.append(one.id)
             continue
         part = entry["unzipped_size"] / limits.limit(one.function)

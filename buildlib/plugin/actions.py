@@ -35,7 +35,7 @@ class Work(NamedTuple):
     make: Callable[..., None]
 
 
-INDEX = Work(shared.index_reason, shared.prune)
+PRUNE = Work(shared.prune_reason, shared.prune)
 RECORD = Work(shared.record_reason, shared.make_record)
 LOCK = Work(shared.lock_reason, shared.make_lock)
 
@@ -103,6 +103,7 @@ def perform(project: Project, variant: Variant, step: str, task: Task) -> TaskFa
         with progress.task(task.name):
             done = run.perform(project, variant, step, named=asked.named, forced=forced)
     except (BuildError, OSError) as error:
+        shared.note_unbuilt(project, [variant])
         return TaskFailed(errors.describe(error))
     meta.note_done(task, done)
     return None
@@ -139,18 +140,34 @@ def make_lock(
     renew: bool,  # noqa: FBT001 - doit's parameter
 ) -> TaskFailed | None:
     """Resolve the requirements of a function."""
-    return act(LOCK.make, project, function, task=task, renew=renew)
+    failed = act(LOCK.make, project, function, task=task, renew=renew)
+    if failed:
+        shared.note_unbuilt(project, [project.variants[name] for name in ids(function)])
+    return failed
 
 
-def buildable(project: Project, name: str) -> dict[str, list[str]]:
+def buildable(project: Project, name: str, left_out: str) -> dict[str, list[str]]:
     """Return the further dependencies of the default task: functions in containers.
 
-    Functions that need an engine that is absent are left out.
+    Where an engine is absent, the task `left_out` takes the place of functions that need it.
     """
     from buildlib.steps import engines
 
     with progress.task(name):
-        return {"task_dep": [f"hash:{variant.id}" for variant in engines.buildable(project)]}
+        found, absent = engines.buildable(project)
+        return {"task_dep": [*(f"hash:{v.id}" for v in found), *([left_out] if absent else [])]}
+
+
+def leave_out(project: Project, task: Task) -> TaskFailed | None:
+    """Note the functions that need an absent engine, for the reporter; in CI, fail."""
+    from buildlib.steps import engines
+
+    try:
+        absent = engines.leave_out(project)
+    except (BuildError, OSError) as error:
+        return TaskFailed(errors.describe(error))
+    meta.note_left_out(task, absent)
+    return None
 
 
 def watch(names: list[str]) -> TaskFailed | None:

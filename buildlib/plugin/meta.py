@@ -1,6 +1,6 @@
 """Facts about a task, in doit's field `meta`: for its action and for the reporter."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from doit.task import Task
@@ -11,6 +11,10 @@ _KEY = "lambdas"
 # doit hands `meta` on to the process that runs a task, and back.
 _ASKED = "lambdas: asked"
 _DONE = "lambdas: done"
+_LEFT_OUT = "lambdas: left out"
+
+# The step of the task that notes variants for which an engine is absent.
+ENGINE = "engine"
 
 
 class Meta(NamedTuple):
@@ -53,6 +57,16 @@ def note_asked(task: Task, asked: Asked) -> None:
 def asked(task: Task) -> Asked:
     """Return the answer of a task's check."""
     return (task.meta or {}).get(_ASKED) or Asked()
+
+
+def note_left_out(task: Task, problems: Mapping[str, str]) -> None:
+    """Keep the problems of variants that were left out, by their ids."""
+    task.meta[_LEFT_OUT] = dict(problems)
+
+
+def left_out(task: Task) -> dict[str, str]:
+    """Return the problems of variants that were left out."""
+    return (task.meta or {}).get(_LEFT_OUT) or {}
 
 
 def note_done(task: Task, done: Done) -> None:

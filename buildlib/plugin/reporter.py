@@ -19,6 +19,9 @@ INTERRUPT = 130  # as a shell says it of SIGINT
 FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
 
 
+UNBUILT = 2  # with CI set, where an engine is absent and nothing else failed
+
+
 class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     """The reporter `lambdas` of doit: it counts, and a view shows."""
 
@@ -33,6 +36,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         )
         self._shows: list[str] = []  # files to look at
         self._kinds: set[type[BaseFail]] = set()
+        self._codes: set[int] = set()
 
     def initialize(self, tasks: dict[str, Task], selected_tasks: list[str]) -> None:
         """Prepare for the run."""
@@ -50,6 +54,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         seconds = self._tally.end(task)
         if step and step.step != "lock":
             self._tally.succeed(step, seconds or 0.0, meta.done(task))
+        self._tally.leave_out(meta.left_out(task))
         self._note_file(step)
         if seconds is not None:
             self._view.end(task, step, failed=False)
@@ -71,6 +76,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._kinds.add(type(fail))
         step = meta.read(task)
         seconds = self._tally.end(task)
+        if isinstance(fail, TaskFailed):
+            self._codes.add(UNBUILT if step and step.step == meta.ENGINE else FAILURE)
         if step:
             self._tally.fail(step, seconds or 0.0)
         if seconds is not None:
@@ -108,12 +115,23 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         if totals := self._tally.totals(outcomes):
             self.write(f"{totals}\n")
         self.write("".join(f"{path}\n" for path in self._shows))
+        if left_out := self._tally.left_out:
+            self._warn(left_out)
         if interrupted:
             self.write("interrupted; finished steps are kept, run doit again to continue\n")
             raise SystemExit(INTERRUPT)
         # To doit, a task that waited for one that failed is an error of its own, and ends with 2.
         if TaskFailed in self._kinds and self._kinds <= {TaskFailed, UnmetDependency}:
-            raise SystemExit(FAILURE)
+            raise SystemExit(min(self._codes))
+
+    def _warn(self, left_out: dict[str, str]) -> None:
+        """Name the variants that could not be built, as the last words of a run."""
+        for problem in dict.fromkeys(left_out.values()):
+            names = ", ".join(name for name, why in left_out.items() if why == problem)
+            self.write(
+                f"warning: not built: {names}. {problem}\n"
+                "dist/lambdas.json marks them as stale or missing, and a plan refuses them.\n"
+            )
 
     def _note_file(self, step: meta.Meta | None) -> None:
         """Note the file that a task has to show, whether it was made now or before."""

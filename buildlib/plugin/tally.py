@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from buildlib.plugin import meta
 from buildlib.plugin.meta import Meta
 from buildlib.steps import summary
 from buildlib.steps.pending import STEPS
-from buildlib.steps.summary import FAILED, INTERRUPTED, Done, Outcome
+from buildlib.steps.summary import FAILED, INTERRUPTED, LEFT_OUT, Done, Outcome
 
 _STEPS = tuple(step.name for step in STEPS)
 
@@ -27,6 +27,7 @@ class _Run:
     failed: str = ""  # at this step
     at: str = ""  # where it was interrupted
     did: list[Done] = field(default_factory=list)
+    left_out: str = ""  # the reason why it cannot be built here
 
 
 class Running(NamedTuple):
@@ -74,6 +75,17 @@ class Tally:
                 run.seconds += seconds
                 run.failed = run.failed or step.step
 
+    def leave_out(self, problems: Mapping[str, str]) -> None:
+        """Note variants that cannot be built here."""
+        with self._lock:
+            for name, problem in problems.items():
+                self._runs_of([name])[0].left_out = problem
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The problems of variants that cannot be built here."""
+        return {name: run.left_out for name, run in self._runs.items() if run.left_out}
+
     def skip(self, step: Meta) -> None:
         """Note that a step of variants had nothing to do."""
         self._seen.update(step.variants)
@@ -104,7 +116,7 @@ class Tally:
         counts = Counter(one.done for one in outcomes)
         totals = {done: counts[done] for done in (summary.BUILT, summary.STORED)}
         totals["unchanged"] = len(self._seen - self._runs.keys()) + counts[summary.DESCRIBED]
-        totals |= {done: counts[done] for done in (FAILED, INTERRUPTED)}
+        totals |= {done: counts[done] for done in (FAILED, INTERRUPTED, LEFT_OUT)}
         return summary.totals(totals, time.monotonic() - self._began if outcomes else None)
 
     def look(self) -> tuple[list[Running], str]:
@@ -135,6 +147,8 @@ class Tally:
     def _outcome(self, variant: str, run: _Run) -> Outcome:
         if run.failed:
             return Outcome(variant, FAILED, f"at {run.failed}", None, None, run.seconds)
+        if run.left_out:
+            return Outcome(variant, LEFT_OUT, "", None, None, run.seconds)
         if run.at and not run.ran & {"zip", "hash"}:
             return Outcome(variant, INTERRUPTED, run.at, None, None, run.seconds)
         if done := summary.last(run.did):

@@ -7,7 +7,7 @@ from typing import Any
 
 from buildlib.model import Function, Variant
 from buildlib.plugin import actions
-from buildlib.plugin.meta import meta
+from buildlib.plugin.meta import ENGINE, meta
 from buildlib.plugin.selection import INVOKE, RENEW, Request, Selection, select
 from buildlib.plugin.uptodate import LockUpToDate, StepUpToDate, UpToDate
 from buildlib.project.project import Project
@@ -18,6 +18,8 @@ Task = dict[str, Any]
 
 # A task whose name begins like this is not shown by doit.
 _CONTAINED = "_containers"
+_LEFT_OUT = "_left_out"
+_PRUNE = "_prune"
 
 
 def load(request: Request) -> Iterator[Task]:
@@ -128,18 +130,31 @@ def _variant(
 def _of_all(project: Project) -> Iterator[Task]:
     """Yield the tasks that depend on every variant."""
     contained = [v.id for v in project.variants.values() if v.function.docker]
-    index = _whole(
-        project,
-        "index",
-        actions.INDEX,
-        doc="build everything; dist/lambdas.json lists exactly the functions of lambdas.yaml",
-        task_dep=[f"hash:{name}" for name in project.variants if name not in contained],
-        clean=[(actions.clean_report, [project])],  # it would show files that are gone
-    )
+    # The first task tidies dist/, so that it is done also if a function cannot be built.
+    index: Task = {
+        "basename": "index",
+        "actions": None,
+        "doc": "build everything; dist/lambdas.json lists exactly the functions of lambdas.yaml",
+        "task_dep": [_PRUNE, *(f"hash:{n}" for n in project.variants if n not in contained)],
+        "clean": [(actions.clean_report, [project])],  # it would show files that are gone
+        "meta": meta("index", []),
+    }
     if contained:
         # Which of them can be built is known when it is needed, and the engine is asked then.
-        yield {"basename": _CONTAINED, "actions": [(actions.buildable, [project, _CONTAINED])]}
+        arguments = [project, _CONTAINED, _LEFT_OUT]
+        yield {
+            "basename": _CONTAINED,
+            "doc": "find the functions for which an engine answers",
+            "actions": [(actions.buildable, arguments)],
+        }
+        yield {
+            "basename": _LEFT_OUT,
+            "doc": "note the functions for which no engine answers",
+            "actions": [(actions.leave_out, [project])],
+            "meta": meta(ENGINE, []),
+        }
         index["calc_dep"] = [_CONTAINED]
+    yield _whole(project, _PRUNE, actions.PRUNE, doc="remove undeclared files from dist/")
     yield index
     yield _whole(
         project,

@@ -24,10 +24,10 @@ def clean(project: Project, variant: Variant, step: str) -> None:
     elif step == "touch":
         touch.clean(layout, variant.id)
     elif step == "zip":
-        index.withdraw(layout, variant.id)
+        index.withdraw(layout, variant.id, declared=variant)
         if project.store.folder.is_relative_to(layout.build):
             with contextlib.suppress(BuildError):
                 project.store.discard(project.inputs(variant).key)
         archive.clean(layout, variant.id)
     else:
-        description.clean(layout, variant.id)
+        description.clean(layout, variant)

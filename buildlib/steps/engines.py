@@ -1,23 +1,23 @@
 """Which variants that are installed in a container can be built here."""
 
-import logging
+import os
 
-from buildlib.errors import BuildError
+from buildlib.artifacts import index
+from buildlib.errors import BuildError, InstallError
+from buildlib.lock import lockfile
 from buildlib.model import Docker, Variant
 from buildlib.project.project import Project
 from buildlib.steps import pending
 
-_logger = logging.getLogger(__name__)
 
+def buildable(project: Project) -> tuple[list[Variant], dict[str, str]]:
+    """Return the variants of containers that can be built here, and the problems of the others.
 
-def buildable(project: Project) -> list[Variant]:
-    """Return the variants that are installed in a container and can be, or have no need to be.
-
-    An engine is asked only if something has to be installed or pinned, and once; one warning names
-    all variants that are left out for want of it.
+    An engine is asked only if something has to be installed or pinned, and once.
     """
     problems: dict[tuple[str, Docker], str | None] = {}
-    found, left_out = [], {}
+    found: list[Variant] = []
+    left_out: dict[str, str] = {}
     for variant in project.variants.values():
         function = variant.function
         if function.docker is None:
@@ -30,13 +30,29 @@ def buildable(project: Project) -> list[Variant]:
             from buildlib.environment import container  # only when an engine is asked
 
             problems[place] = container.answers(function, variant.architecture)
-        if problems[place] is None:
+        problem = problems[place]
+        if problem is None:
             found.append(variant)
         else:
-            left_out[variant.id] = problems[place]
-    if left_out:
-        _logger.warning("%s\nLeft out: %s.", next(iter(left_out.values())), ", ".join(left_out))
-    return found
+            left_out[variant.id] = problem
+    return found, left_out
+
+
+def leave_out(project: Project) -> dict[str, str]:
+    """Mark the variants that cannot be built here in the index; return the problem of each.
+
+    Raises:
+        InstallError: CI is set, where every variant has to be built.
+
+    """
+    _, left_out = buildable(project)
+    unbuilt = [project.variants[name] for name in left_out]
+    index.note_unbuilt(project.layout, unbuilt, project.variants.values())
+    if left_out and lockfile.is_frozen(False, os.environ):  # noqa: FBT003 - that is, in CI
+        problems = dict.fromkeys(left_out.values())
+        msg = "\n".join([*problems, f"Not built: {', '.join(left_out)}; with CI set, all must be."])
+        raise InstallError(msg, "engine-absent")
+    return left_out
 
 
 def _needs_engine(project: Project, variant: Variant) -> bool:

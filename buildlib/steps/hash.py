@@ -3,7 +3,7 @@
 `zip` publishes a ZIP together with its descriptions, so in most runs nothing is left to do.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from buildlib.artifacts import index, limits
@@ -14,13 +14,19 @@ from buildlib.project.inputs import Inputs
 from buildlib.steps import evidence
 
 
-def publish(
-    inputs: Inputs, written: Written, layout: Layout, digests: Digests, new: Path | None = None
+def publish(  # noqa: PLR0913 - a description has these parts
+    inputs: Inputs,
+    written: Written,
+    layout: Layout,
+    digests: Digests,
+    *,
+    declared: Iterable[Variant],
+    new: Path | None = None,
 ) -> None:
     """Describe the ZIP in dist/ after the file `new`, if given, took its place."""
     path = new or layout.zip(inputs.variant.id)
     files = evidence.make(inputs, written, path, layout)
-    index.publish(layout, inputs.variant, written, new=new, evidence=files)
+    index.publish(layout, inputs.variant, written, new=new, evidence=files, declared=declared)
     evidence.stamp(inputs, written, layout, digests)
 
 
@@ -48,7 +54,7 @@ def file_problem(
     return None
 
 
-def clean(layout: Layout, variant_id: str) -> None:
+def clean(layout: Layout, variant: Variant) -> None:
     """Remove the descriptions of a variant's ZIP."""
-    index.withdraw(layout, variant_id, zip_too=False)
-    evidence.clean(layout, variant_id)
+    index.withdraw(layout, variant.id, zip_too=False, declared=variant)
+    evidence.clean(layout, variant.id)

@@ -144,7 +144,9 @@ class _Work:
             return self.zip()
         why = self.forced or reason(self.project, self.variant, "hash") or ""
         self._check_limit(written)
-        description.publish(self.inputs, written, self.layout, self.project.digests)
+        project = self.project
+        declared = project.variants.values()
+        description.publish(self.inputs, written, self.layout, project.digests, declared=declared)
         return Done(DESCRIBED, (why,), written, written)
 
     def _check_limit(self, written: Written) -> None:
@@ -177,7 +179,10 @@ class _Work:
         hashes.check(project.recorded(), variant, self.inputs.key, written.sha256)
         before = archive.load(layout, variant.id)
         reasons = build_reasons(project, variant, self.forced)
-        description.publish(self.inputs, written, layout, project.digests, new)
+        declared = project.variants.values()
+        description.publish(
+            self.inputs, written, layout, project.digests, declared=declared, new=new
+        )
         stamp = archive.Stamp(
             key=self.inputs.key,
             recipe=self.inputs.recipe,

@@ -1,9 +1,12 @@
 """The steps that variants share: `lock`, `index` and `record`."""
 
+import contextlib
 import hashlib
 import os
+from collections.abc import Iterable
 
 from buildlib.artifacts import hashes
+from buildlib.artifacts import index as index_file
 from buildlib.errors import BuildError
 from buildlib.files import locks
 from buildlib.lock import lockfile
@@ -58,7 +61,7 @@ def frozen(project: Project) -> str:
     return "CI is set" if lockfile.is_frozen(False, os.environ) else ""  # noqa: FBT003
 
 
-def index_reason(project: Project) -> str | None:
+def prune_reason(project: Project) -> str | None:
     """Return why dist/ and the store have to be tidied; None if they are."""
     if stale := index.undeclared(project.index(), project.variants):
         return f"lambdas.yaml no longer declares {', '.join(stale)}"
@@ -68,6 +71,12 @@ def index_reason(project: Project) -> str | None:
 def prune(project: Project) -> None:
     """Remove undeclared artifacts, and evict entries from a full store."""
     index.prune(project.layout, project.variants, project.store)
+
+
+def note_unbuilt(project: Project, unbuilt: Iterable[Variant]) -> None:
+    """Mark variants that failed in the index, unless dist/ cannot be written either."""
+    with contextlib.suppress(OSError):
+        index_file.note_unbuilt(project.layout, unbuilt, project.variants.values())
 
 
 def record_reason(project: Project) -> str | None:

@@ -9,7 +9,7 @@ from buildlib.text import amount
 BUILT, STORED, DESCRIBED = "built", "from the store", "described"
 
 
-FAILED, INTERRUPTED = "failed", "interrupted"
+FAILED, INTERRUPTED, LEFT_OUT = "failed", "interrupted", "not built"
 
 
 # Reasons that are shown of one variant.

@@ -260,7 +260,11 @@ ACTIONS: dict[str, Callable[[Layout], object]] = {
         layout, API, described(b"two"), new=layout.root / "two"
     ),
     "new evidence": lambda layout: index.publish(
-        layout, API, described(b"two"), layout.root / "two", evidence(layout, b"two")
+        layout,
+        API,
+        described(b"two"),
+        new=layout.root / "two",
+        evidence=evidence(layout, b"two"),
     ),
     "same content": lambda layout: index.publish(
         layout, API, described(b"one"), new=layout.root / "one"
@@ -322,3 +326,41 @@ def test_interrupted_by_full_disk(layout: Layout, monkeypatch: pytest.MonkeyPatc
         with pytest.raises(OSError, match="No space left"):
             index.publish(layout, API, described(b"two"), new=layout.root / "two")
     check(layout)
+
+
+def test_every_declared_variant_is_listed(layout: Layout) -> None:
+    """A variant without a ZIP is listed as missing, from the first publication on."""
+    new = layout.root / "api"
+    new.write_bytes(b"api")
+    layout.dist.mkdir(exist_ok=True)
+    index.publish(layout, API, described(b"api"), new=new, declared=[API, JOBS])
+    assert index.read(layout)[JOBS.id] == {
+        "lambda": "jobs",
+        "handler": "m.run",
+        "runtime": "python3.12",
+        "architecture": "arm64",
+        "status": "missing",
+    }
+    publish(layout, JOBS, b"jobs")
+    assert "status" not in index.read(layout)[JOBS.id]
+    index.withdraw(layout, JOBS.id, declared=JOBS)
+    assert index.read(layout)[JOBS.id] == index.missing(JOBS)
+    index.withdraw(layout, API.id, declared=API)
+    assert not layout.index.exists()  # nothing is built: there is no index
+
+
+def test_an_unbuilt_variant_keeps_its_last_entry(layout: Layout) -> None:
+    """A ZIP that should have been replaced is marked stale, until it is published again."""
+    written = publish(layout, API, b"api")
+    before = index.read(layout)
+    index.note_unbuilt(layout, [API, JOBS], [API, JOBS])
+    assert index.read(layout) == {
+        "api": {**before["api"], "stale": True},
+        JOBS.id: index.missing(JOBS),
+    }
+    assert not index.is_listed(layout, API, written, index.read(layout))
+    index.publish(layout, API, written)
+    assert index.read(layout)["api"] == before["api"]
+    layout.zip("api").unlink()
+    index.note_unbuilt(layout, [API], [API, JOBS])
+    assert not layout.index.exists()

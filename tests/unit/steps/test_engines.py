@@ -5,15 +5,14 @@ from pathlib import Path
 import pytest
 
 from buildlib.environment import container
+from buildlib.errors import InstallError
 from buildlib.project.project import Project
 from buildlib.steps import engines
 from tests.unit.conftest import write
 
 
-def test_no_engine_is_said_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What needs an engine is left out with one message, however many they are."""
+def test_an_absent_engine_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What needs an engine is left out with its problem; with CI set, that is an error."""
     asked = []
     answer = "lambda 'api': none answers at unix:///x.sock"
 
@@ -30,7 +29,11 @@ def test_no_engine_is_said_once(
         "lambdas/api/app.py": "def handler(event, context): ...\n",
         "lambdas/jobs/app.py": "def handler(event, context): ...\n",
     })  # fmt: skip
-    assert engines.buildable(Project(tmp_path)) == []
-    [record] = caplog.records
-    assert record.getMessage() == f"{answer}\nLeft out: api, jobs."
+    project = Project(tmp_path)
+    assert engines.buildable(project) == ([], {"api": answer, "jobs": answer})
     assert len(asked) == 1
+    assert engines.leave_out(project) == {"api": answer, "jobs": answer}
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(InstallError) as error:
+        engines.leave_out(project)
+    assert str(error.value) == f"{answer}\nNot built: api, jobs; with CI set, all must be."
