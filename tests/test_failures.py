@@ -151,8 +151,6 @@ def test_no_suitable_wheel(dependent: Repository, index: Index) -> None:
     dependent.write({"lambdas/api/requirements.txt": "native\n"})
     message = dependent.fails("zip:api").message
     assert "no release that fits has a wheel for Python 3.13 on x86_64" in message
-        "no release that fits has a wheel for Python 3.13 on x86_64 (Amazon Linux 2023" in message
-    )
     assert "manylinux_2_34_x86_64" in message
     assert "lambdas/api/requirements.txt:1: native: has wheels for CPython 3.13" in message
     assert "install: docker" in message
