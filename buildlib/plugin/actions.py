@@ -36,6 +36,7 @@ class Work(NamedTuple):
 
 
 PRUNE = Work(shared.prune_reason, shared.prune)
+EVICT = Work(shared.evict_reason, shared.evict)
 RECORD = Work(shared.record_reason, shared.make_record)
 LOCK = Work(shared.lock_reason, shared.make_lock)
 

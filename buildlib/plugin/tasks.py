@@ -131,14 +131,14 @@ def _of_all(project: Project) -> Iterator[Task]:
     """Yield the tasks that depend on every variant."""
     contained = [v.id for v in project.variants.values() if v.function.docker]
     # The first task tidies dist/, so that it is done also if a function cannot be built.
-    index: Task = {
-        "basename": "index",
-        "actions": None,
-        "doc": "build everything; dist/lambdas.json lists exactly the functions of lambdas.yaml",
-        "task_dep": [_PRUNE, *(f"hash:{n}" for n in project.variants if n not in contained)],
-        "clean": [(actions.clean_report, [project])],  # it would show files that are gone
-        "meta": meta("index", []),
-    }
+    index = _whole(
+        project,
+        "index",
+        actions.EVICT,
+        doc="build everything; dist/lambdas.json lists exactly the functions of lambdas.yaml",
+        task_dep=[_PRUNE, *(f"hash:{n}" for n in project.variants if n not in contained)],
+        clean=[(actions.clean_report, [project])],  # it would show files that are gone
+    )
     if contained:
         # Which of them can be built is known when it is needed, and the engine is asked then.
         arguments = [project, _CONTAINED, _LEFT_OUT]

@@ -1,9 +1,8 @@
-"""The step `index`: dist/ holds only declared artifacts, and the store keeps its limit."""
+"""The step `index`: dist/ holds only declared artifacts."""
 
 from collections.abc import Collection, Mapping
 
 from buildlib.artifacts import index
-from buildlib.cache.store import Store
 from buildlib.layout import Layout
 
 
@@ -12,8 +11,7 @@ def undeclared(entries: Mapping[str, index.Entry], declared: Collection[str]) ->
     return [variant_id for variant_id in entries if variant_id not in declared]
 
 
-def prune(layout: Layout, declared: Collection[str], store: Store) -> None:
-    """Remove undeclared artifacts, and the least recently used entries of a full store."""
-    store.evict()
+def prune(layout: Layout, declared: Collection[str]) -> None:
+    """Remove undeclared artifacts."""
     for variant_id in undeclared(index.read(layout), declared):
         index.withdraw(layout, variant_id)

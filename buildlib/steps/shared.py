@@ -62,15 +62,24 @@ def frozen(project: Project) -> str:
 
 
 def prune_reason(project: Project) -> str | None:
-    """Return why dist/ and the store have to be tidied; None if they are."""
-    if stale := index.undeclared(project.index(), project.variants):
-        return f"lambdas.yaml no longer declares {', '.join(stale)}"
-    return "the store is over its limit" if project.store.is_full() else None
+    """Return why dist/ has to be tidied; None if it is."""
+    stale = index.undeclared(project.index(), project.variants)
+    return f"lambdas.yaml no longer declares {', '.join(stale)}" if stale else None
 
 
 def prune(project: Project) -> None:
-    """Remove undeclared artifacts, and evict entries from a full store."""
-    index.prune(project.layout, project.variants, project.store)
+    """Remove undeclared artifacts."""
+    index.prune(project.layout, project.variants)
+
+
+def evict_reason(project: Project) -> str | None:
+    """Return why entries have to leave the store; None if they need not."""
+    return "the store is over its limit" if project.store.is_full() else None
+
+
+def evict(project: Project) -> None:
+    """Remove the least recently used entries of a full store."""
+    project.store.evict()
 
 
 def note_unbuilt(project: Project, unbuilt: Iterable[Variant]) -> None:
