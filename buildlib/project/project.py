@@ -12,7 +12,7 @@ from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
 from buildlib.cache.store import LIMIT, Store
 from buildlib.errors import BuildError, LockError
-from buildlib.files import atomic
+from buildlib.files import atomic, left_out
 from buildlib.layout import Layout
 from buildlib.lock import lockfile, requirements, targets
 from buildlib.lock.requirements import Requirements
@@ -201,7 +201,7 @@ class Project:
 
     def _constants(self, variant: Variant) -> str:
         targets = " ".join(target.id for target in self.lock_targets(variant.function))
-        return f"{recipe.constants()} {targets}"
+        return f"{recipe.constants()} {left_out.RULES} {targets}"
 
     # -- the files that describe all variants ----------------------------------------------------
 
