@@ -200,9 +200,11 @@ KINDS = {
     ),
     "link": Kind(
         "A link cannot be followed",
-        "A link is replaced by its target. A link out of its folder would make the ZIP depend on "
-        "the machine, a dangling link has no content, and a loop has no end.",
-        "Replace the link by a copy, add its target's folder to `include`, or remove the link.",
+        "A link is replaced by its target. A link out of the repository would make the ZIP depend "
+        "on the machine, a dangling link has no content, and a loop has no end. git on Windows "
+        "checks links out as text files, unless `core.symlinks` is set.",
+        "Copy the target's content into the repository, correct or remove the link, or add it to "
+        "`exclude`.",
     ),
     "special-file": Kind(
         "A FIFO, socket or device is in the tree",

@@ -137,6 +137,7 @@ class Project:
             environment_key=recipe.key(environment),
             recipe=artifact,
             key=recipe.key(artifact),
+            left_out=tuple(self.left_out(function)),
         )
 
     def _pins(self, variant: Variant) -> tuple[Pin, ...]:
@@ -150,9 +151,20 @@ class Project:
 
     def sources(self, function: Function) -> list[Origin]:
         """Return the own files of a function."""
-        needed = self.requirements(function)
-        not_code = {*(needed.files if needed else ()), function.lockfile}
-        make = lambda: sources.sources(self.layout.root, function, self.digests, not_code)  # noqa: E731
+        return self._sources(function)[0]
+
+    def left_out(self, function: Function) -> list[str]:
+        """Return the paths that are left out of a function's ZIP by default."""
+        return self._sources(function)[1]
+
+    def _sources(self, function: Function) -> tuple[list[Origin], list[str]]:
+        def make() -> tuple[list[Origin], list[str]]:
+            needed = self.requirements(function)
+            not_code = {*(needed.files if needed else ()), function.lockfile}
+            left: list[str] = []
+            arguments = (self.layout.root, function, self.digests, not_code, left.append)
+            return sources.sources(*arguments), left
+
         return self._remembered(("sources", function.name), None, make)
 
     # -- how far each variant is -----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 from collections.abc import Callable, Container, Iterable, Iterator
 from pathlib import Path
 
@@ -16,12 +17,17 @@ Found = tuple[str, str, os.stat_result]
 
 
 def sources(
-    root: Path, function: Function, digests: Digests, not_code: Container[str | None]
+    root: Path,
+    function: Function,
+    digests: Digests,
+    not_code: Container[str | None],
+    leave: Callable[[str], None] = lambda _: None,
 ) -> list[Origin]:
     """Return a function's own and shared files, sorted by their paths in the ZIP.
 
     `not_code` are files that only the build needs: the requirements file and its lock. Files of
-    other tools are left out, too (`left_out`), unless `include` or a `!` pattern names them.
+    other tools are left out, too (`left_out`), unless `include` or a `!` pattern names them;
+    `leave` is called with the path in the ZIP of each of them.
 
     Raises:
         StageError: with every path that two files share, or that cannot be in a ZIP.
@@ -29,7 +35,7 @@ def sources(
     """
     origin_of: dict[str, Origin] = {}
     problems = []
-    found = list(_find(root, function, not_code, lambda _: None))
+    found = list(_find(root, function, not_code, leave))
     skip = len(str(root)) + 1
     shown = [path[skip:].replace(os.sep, "/") for _, path, _ in found]
     checkout.check_links(root, [(p, s) for p, (_, _, s) in zip(shown, found, strict=True)])
@@ -45,14 +51,22 @@ def sources(
     return [origin_of[name] for name in sorted(origin_of)]
 
 
-def left_out_by_default(
-    root: Path, function: Function, not_code: Container[str | None]
-) -> list[str]:
-    """Return the paths, relative to the sources, of entries that are left out by default."""
-    found: list[str] = []
-    for _ in _find(root, function, not_code, found.append):
-        pass
-    return found
+def named_in_code(
+    root: Path, own: Iterable[Origin], paths: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield (module, path) for the `paths` that a string in an own module ends with.
+
+    `paths` are those of files that are left out; a module is a path relative to `root`.
+    """
+    literals = {
+        path: re.compile(rb"[\"'/]" + re.escape(path.rpartition("/")[2].encode()) + rb"[\"']")
+        for path in paths
+        if not path.endswith("/")
+    }
+    for origin in own if literals else ():
+        if origin.file.path.endswith(".py"):
+            content = (root / origin.path).read_bytes()
+            yield from ((origin.path, p) for p, text in literals.items() if text.search(content))
 
 
 def _find(
@@ -63,7 +77,7 @@ def _find(
 ) -> Iterator[Found]:
     """Yield the path in the ZIP, the absolute path and the status of each own and shared file.
 
-    `leave` is called with each name that is left out by default.
+    `leave` is called with the path in the ZIP of each entry that is left out by default.
     """
     keep = patterns.excluder(function)
     named = patterns.names_again(function)
@@ -78,7 +92,7 @@ def _find(
             return True
         if named(prefix + name):
             return True
-        leave(name)
+        leave(prefix + name)
         return False
 
     trees = [(function.source, ""), *((path, Path(path).name + "/") for path in function.include)]
