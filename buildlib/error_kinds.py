@@ -124,8 +124,11 @@ KINDS = {
     ),
     "distributions-overlap": Kind(
         "Two distributions install different files under one name",
-        "The order of installation would decide which file ends up in the ZIP.",
-        "Replace one of the two distributions, or pin another version of it.",
+        "The order of installation would decide which file ends up in the ZIP. Declarations of a "
+        "namespace package, by pkgutil or pkg_resources, are no problem: the build takes the one of "
+        "the distribution whose name sorts first, and one without pkg_resources if there is one.",
+        "Leave the file out with `exclude` if the function does not need it. Otherwise replace one "
+        "of the two distributions, or pin another version of it.",
     ),
     "environment-damaged": Kind(
         "An installed environment was damaged",
@@ -190,7 +193,7 @@ KINDS = {
         "A file name is not portable",
         "Two names are one file on macOS and Windows, or a name contains a backslash or is not "
         "UTF-8.",
-        "Rename the file.",
+        "Rename the file, or leave it out with `exclude`.",
     ),
     "file-twice": Kind(
         "Two files have the same path in the ZIP",

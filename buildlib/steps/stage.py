@@ -135,7 +135,7 @@ def stage_all(
     """
     variant = inputs.variant
     rules = _check_secrets(inputs, layout, previous)
-    venv.check_platform(environment, variant)
+    venv.check(environment, variant)
     origins, rewritten = merge.merge(
         variant.function, inputs.own, environment.files, environment.tree
     )
