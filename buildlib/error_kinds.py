@@ -125,8 +125,8 @@ KINDS = {
     "distributions-overlap": Kind(
         "Two distributions install different files under one name",
         "The order of installation would decide which file ends up in the ZIP. Declarations of a "
-        "namespace package, by pkgutil or pkg_resources, are no problem: the build takes the one of "
-        "the distribution whose name sorts first, and one without pkg_resources if there is one.",
+        "namespace package, by pkgutil or pkg_resources, are no problem: the build takes that of "
+        "the first distribution by name, and one without pkg_resources if there is one.",
         "Leave the file out with `exclude` if the function does not need it. Otherwise replace one "
         "of the two distributions, or pin another version of it.",
     ),

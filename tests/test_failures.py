@@ -255,7 +255,7 @@ def test_two_distributions_with_one_file(dependent: Repository, index: Index) ->
     index.add("epsilon", files={"tests/__init__.py": "epsilon\n"})
     dependent.write({"lambdas/api/requirements.txt": "delta\nepsilon\n"})
     message = dependent.fails("zip:api").message
-    assert "delta 1.0 and epsilon 1.0 both install 'tests/__init__.py'" in message
+    assert "tests/__init__.py: delta 1.0 and epsilon 1.0" in message
 
 
 @pytest.mark.root
