@@ -124,8 +124,11 @@ KINDS = {
     ),
     "distributions-overlap": Kind(
         "Two distributions install different files under one name",
-        "The order of installation would decide which file ends up in the ZIP.",
-        "Replace one of the two distributions, or pin another version of it.",
+        "The order of installation would decide which file ends up in the ZIP. Declarations of a "
+        "namespace package, by pkgutil or pkg_resources, are no problem: the build takes that of "
+        "the first distribution by name, and one without pkg_resources if there is one.",
+        "Leave the file out with `exclude` if the function does not need it. Otherwise replace one "
+        "of the two distributions, or pin another version of it.",
     ),
     "environment-damaged": Kind(
         "An installed environment was damaged",
@@ -190,7 +193,7 @@ KINDS = {
         "A file name is not portable",
         "Two names are one file on macOS and Windows, or a name contains a backslash or is not "
         "UTF-8.",
-        "Rename the file.",
+        "Rename the file, or leave it out with `exclude`.",
     ),
     "file-twice": Kind(
         "Two files have the same path in the ZIP",
@@ -200,9 +203,11 @@ KINDS = {
     ),
     "link": Kind(
         "A link cannot be followed",
-        "A link is replaced by its target. A link out of its folder would make the ZIP depend on "
-        "the machine, a dangling link has no content, and a loop has no end.",
-        "Replace the link by a copy, add its target's folder to `include`, or remove the link.",
+        "A link is replaced by its target. A link out of the repository would make the ZIP depend "
+        "on the machine, a dangling link has no content, and a loop has no end. git on Windows "
+        "checks links out as text files, unless `core.symlinks` is set.",
+        "Copy the target's content into the repository, correct or remove the link, or add it to "
+        "`exclude`.",
     ),
     "special-file": Kind(
         "A FIFO, socket or device is in the tree",

@@ -73,6 +73,17 @@ def watching(repository: Repository, *names: str) -> Iterator[Watch]:
         watch.reader.join()
 
 
+@pytest.mark.parametrize("target", ["shared/text.txt", "text.txt"])
+def test_an_edit_behind_a_link(repository: Repository, target: str) -> None:
+    """A change of what a link leads to builds again, wherever in the repository it is."""
+    repository.write({target: "one"})
+    (repository.root / "lambdas/api/text.txt").symlink_to(f"../../{target}")
+    with watching(repository) as watch:
+        repository.write({target: "two"})
+        watch.until("api: built (text.txt changed)")
+    assert repository.members("api")["text.txt"] == b"two"
+
+
 def test_an_edit(repository: Repository) -> None:
     """A saved file gives the ZIP that `doit` would build, and one line with the reason."""
     with watching(repository) as watch:

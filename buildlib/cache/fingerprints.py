@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from buildlib.cache import digests
-from buildlib.files import atomic, walk
+from buildlib.files import atomic, links, walk
+from buildlib.files.names import is_inside
 from buildlib.model import Variant, Written
 
 _FORMAT = 1
@@ -114,15 +115,13 @@ def _tree(
 ) -> Iterator[tuple[str, digests.Signature]]:
     """Yield every file of a source that could be part of a function, with its status.
 
-    The status of each folder is appended to `folders`.
-
-    Raises:
-        OSError: the target of a link is skipped here, so its changes would go unnoticed.
-
+    A link that leads to content of the repository counts as what it leads to, and as itself. The
+    status of each folder is appended to `folders`.
     """
     if not os.path.isdir(root + top):
         yield top, digests.signature(os.stat(root + top))
         return
+    entered: set[str] = set()  # the real paths of folders behind links
     stack = [top]
     while stack:
         folder = stack.pop()
@@ -130,17 +129,24 @@ def _tree(
         with os.scandir(root + folder) as entries:
             for entry in entries:
                 name = f"{folder}/{entry.name}"
+                if entry.name in walk.JUNK_FOLDERS:
+                    continue
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name not in walk.JUNK_FOLDERS:
-                        stack.append(name)
+                    stack.append(name)
                 elif not walk.is_junk(entry.name):
-                    # The target of a link is in the tree as well, and yielded there.
-                    if entry.is_symlink() and _is_skipped(os.path.realpath(entry.path)):
-                        msg = f"{name}: the status of this link does not show changes of its target"
-                        raise OSError(msg)
                     yield name, digests.signature(entry.stat(follow_symlinks=False))
+                    if entry.is_symlink() and (real := _content(root, entry.path)):
+                        yield f"{name} ->", digests.signature(os.stat(real))
+                        if os.path.isdir(real) and real not in entered:
+                            entered.add(real)
+                            stack.append(name)
 
 
-def _is_skipped(path: str) -> bool:
-    parts = path.split(os.sep)
-    return walk.is_junk(parts[-1]) or not walk.JUNK_FOLDERS.isdisjoint(parts)
+def _content(root: str, link: str) -> str | None:
+    """Return the real path of a link's target; None if the link is not followed.
+
+    It is excluded then, or is an error, which leaves nothing finished.
+    """
+    real = os.path.realpath(link)
+    is_circle = is_inside(os.path.realpath(os.path.dirname(link)), real)
+    return real if links.leads_to_content(real, os.path.realpath(root)) and not is_circle else None

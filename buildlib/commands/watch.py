@@ -1,5 +1,7 @@
 """Build again whenever an input changes, within one process: everything stays imported."""
 
+import contextlib
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -113,16 +115,24 @@ def _again(project: Project) -> Project:
 
 
 def _folders(project: Project, variants: Sequence[Variant]) -> list[Path]:
-    """Return the folders that hold the inputs; of a single file its folder."""
-    paths = set()
+    """Return the folders that hold the inputs, and the files that stand at the root."""
+    root = project.layout.root
+    paths, files = set(), set()
     for function in {variant.function.name: variant.function for variant in variants}.values():
         texts = [function.source, *function.include]
         requirements = project.requirements(function)
         texts += requirements.files if requirements else ()
         for text in texts:
-            path = project.layout.root / text
+            path = root / text
             paths.add(path if path.is_dir() else path.parent)
-    return sorted(paths - {project.layout.root})
+        with contextlib.suppress(BuildError):  # the build has reported it
+            texts += [origin.path for origin in project.sources(function)]
+        files |= {Path(os.path.realpath(root / text)) for text in texts}
+    # What links lead to; a file at the root by itself, as build/ is there, too.
+    for path in files:
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in paths - {root}):
+            paths.add(path if path.parent == root else path.parent)
+    return sorted(paths - {root})
 
 
 def _manifest(root: Path) -> object:

@@ -8,22 +8,24 @@ import base64
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.cache import digests
+from buildlib.environment import namespaces
 from buildlib.environment.record import (
     RECORDED,
     SCRIPTS,
     SHA256,
     Row,
+    label,
     read_records,
     row_of,
     write_record,
 )
-from buildlib.files import atomic, names, walk
+from buildlib.files import atomic, walk
 from buildlib.model import File
 
 # PEP 376, PEP 610 and uv: files that record how a distribution was installed.
@@ -31,13 +33,24 @@ _INSTALLER_FILES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"
 
 
 class Installed(NamedTuple):
-    """The files of an installed tree, sorted, and the paths whose digest differs from RECORD's."""
+    """The files of an installed tree, sorted, and the paths whose digest differs from RECORD's.
+
+    `overlaps` names by path the distributions that install different contents there; the order of
+    installation decided which one is in the tree.
+    """
 
     files: list[File]
     damaged: list[str]
+    overlaps: dict[str, list[str]]
 
 
-def canonicalise(tree: Path, *, trust_record: bool = False) -> Installed:
+# Returns the content that one distribution, by its `.dist-info` folder, has for a path.
+ContentOf = Callable[[str, str], bytes | None]
+
+
+def canonicalise(
+    tree: Path, *, trust_record: bool = False, content_of: ContentOf = lambda *_: None
+) -> Installed:
     """Make the contents of a freshly installed tree canonical.
 
     Files may be hard links into the installer's cache: remove or replace them, but never write to
@@ -47,30 +60,28 @@ def canonicalise(tree: Path, *, trust_record: bool = False) -> Installed:
     reading the file: the step that compresses it for a ZIP reads it and compares. That step reads
     only one of several files with equal digests, so those are read here.
 
-    Raises:
-        InstallError: two distributions wrote different contents to one path, so the result would
-            depend on the order of installation.
-
+    `content_of` is asked for the `__init__.py` of namespace packages that distributions share.
     """
-    owners, records = read_records(tree)
+    owners, records, overlaps = read_records(tree)
     for name in (*SCRIPTS, ".lock"):
         atomic.remove(tree / name)
     for folder in owners:
         for name in _INSTALLER_FILES:
             (tree / folder / name).unlink(missing_ok=True)
     junk: list[str] = []  # some wheels ship bytecode of their own
+    settled = {path for path in overlaps if _settle(tree, path, overlaps[path], content_of)}
     entries = dict(walk.walk(tree, where=tree.name, junk=junk.append))
     for path in junk:
         atomic.remove(Path(path))
-    names.check_names(entries, "the installed dependencies")
-    files = dict(_files_from_record(entries, records)) if trust_record else {}
+    trusted = {path: row for path, row in records.items() if path not in overlaps}
+    files = dict(_files_from_record(entries, trusted)) if trust_record else {}
     hashed = {file.path: file for file in _hashed(tree, [p for p in entries if p not in files])}
     damaged = [
         path
         for path, file in hashed.items()
-        if path in records
-        and records[path].sha256.startswith(SHA256)
-        and records[path].sha256 != row_of(file)[0]
+        if path in trusted
+        and trusted[path].sha256.startswith(SHA256)
+        and trusted[path].sha256 != row_of(file)[0]
     ]
     files |= hashed
     for folder, owned_paths in owners.items():
@@ -79,7 +90,37 @@ def canonicalise(tree: Path, *, trust_record: bool = False) -> Installed:
         (tree / name).unlink()
         (tree / name).write_bytes(content)
         files[name] = File(name, hashlib.sha256(content).hexdigest(), len(content))
-    return Installed([files[path] for path in sorted(files)], sorted(damaged))
+    unsettled = {
+        path: [label(folder) for folder in folders]
+        for path, folders in overlaps.items()
+        if path in files and path not in settled
+    }
+    unsettled |= _lost(files, records)
+    return Installed([files[path] for path in sorted(files)], sorted(damaged), unsettled)
+
+
+def _lost(files: Mapping[str, File], records: Mapping[str, Row]) -> dict[str, list[str]]:
+    """Return the paths of which a file system that ignores case has only one of two files."""
+    lost = [path for path in records if path not in files]
+    if not lost:
+        return {}
+    folded = {path.casefold(): path for path in files}
+    pairs = [(path, folded[path.casefold()]) for path in lost if path.casefold() in folded]
+    return {path: list(pair) for pair in pairs for path in pair}
+
+
+def _settle(tree: Path, path: str, folders: Sequence[str], content_of: ContentOf) -> bool:
+    """Install an `__init__.py` that declares a namespace; tell whether it is one."""
+    if path.rpartition("/")[2] != "__init__.py":
+        return False
+    contents = [content_of(folder, path) for folder in folders]
+    present = [content for content in contents if content is not None]
+    chosen = namespaces.choose(present) if len(present) == len(contents) else None
+    if chosen is None:
+        return False
+    (tree / path).unlink(missing_ok=True)  # it may be a link into the installer's cache
+    (tree / path).write_bytes(present[chosen])
+    return True
 
 
 def _files_from_record(

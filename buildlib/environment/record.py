@@ -10,7 +10,6 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib.errors import InstallError
 from buildlib.files import walk
 from buildlib.model import File
 from buildlib.text import canonical_name
@@ -32,19 +31,29 @@ class Row(NamedTuple):
     size: str
 
 
-def read_records(tree: Path) -> tuple[dict[str, list[str]], dict[str, Row]]:
-    """Return the paths in each RECORD by its `.dist-info` folder, and the row of each path.
+class Records(NamedTuple):
+    """What the RECORDs of a tree say.
+
+    `owners` are the paths in each RECORD by its `.dist-info` folder, `rows` the row of each path.
+    `overlaps` are the paths that several distributions install with different contents, with the
+    `.dist-info` folders of these, in the order of the distributions' names.
+    """
+
+    owners: dict[str, list[str]]
+    rows: dict[str, Row]
+    overlaps: dict[str, list[str]]
+
+
+def read_records(tree: Path) -> Records:
+    """Read the RECORDs of an installed tree.
 
     Remove C headers: each installer puts them elsewhere, and nothing is compiled in Lambda.
-
-    Raises:
-        InstallError: two distributions installed different contents at one path.
-
     """
     owners: dict[str, list[str]] = {}
-    first_rows: dict[str, tuple[str, Row]] = {}
-    problems = []
-    for path in sorted(tree.glob("*.dist-info/RECORD")):
+    rows: dict[str, Row] = {}
+    by_path: dict[str, list[str]] = {}
+    overlaps: set[str] = set()
+    for path in sorted(tree.glob("*.dist-info/RECORD"), key=lambda path: _order(path.parent.name)):
         folder = path.parent.name
         owners[folder] = []
         with path.open(encoding="utf-8", newline="") as stream:
@@ -54,24 +63,28 @@ def read_records(tree: Path) -> tuple[dict[str, list[str]], dict[str, Row]]:
                     (tree / name).unlink(missing_ok=True)
                     continue
                 owners[folder].append(name)
-                other, earlier = first_rows.setdefault(name, (folder, value))
+                by_path.setdefault(name, []).append(folder)
+                earlier = rows.setdefault(name, value)
                 shipped = name.partition("/")[0] not in SCRIPTS
                 if value.sha256 != earlier.sha256 and shipped and not walk.is_junk(name):
-                    problems.append(
-                        f"{_label(other)} and {_label(folder)} both install '{name}', with "
-                        "different contents; the order of installation would decide which one "
-                        "wins: replace one of them"
-                    )
-    if problems:
-        raise InstallError("\n".join(problems), "distributions-overlap")
-    return owners, {name: value for name, (_, value) in first_rows.items()}
+                    overlaps.add(name)
+    return Records(owners, rows, {name: by_path[name] for name in sorted(overlaps)})
+
+
+def _order(folder: str) -> tuple[str, str]:
+    return distribution(folder), folder
+
+
+def distribution(folder: str) -> str:
+    """Return the normalised name (PEP 503) of the distribution with a `.dist-info` folder."""
+    return canonical_name(folder.partition("-")[0])
 
 
 def files_of(tree: Path, names: Container[str]) -> set[str]:
     """Return the files of the distributions `names` (normalised, PEP 503) in a canonical tree."""
     files: set[str] = set()
     for path in tree.glob("*.dist-info/RECORD"):
-        if canonical_name(path.parent.name.partition("-")[0]) in names:
+        if distribution(path.parent.name) in names:
             with path.open(encoding="utf-8", newline="") as stream:
                 files.update(row[0] for row in csv.reader(stream) if row)
     return files
@@ -100,7 +113,8 @@ def _is_header(path: str, folder: str) -> bool:
     return canonical_name(header_folder) == canonical_name(distribution)
 
 
-def _label(folder: str) -> str:
+def label(folder: str) -> str:
+    """Return the name and version of the distribution with a `.dist-info` folder."""
     return folder.removesuffix(".dist-info").replace("-", " ")
 
 

@@ -36,7 +36,8 @@ def check_names(paths: Iterable[str], where: str) -> None:
             problems.append(f"{where}: the file name '{path}' has a backslash; rename it")
         if (other := seen.setdefault(folded, path)) != path:
             problems.append(
-                f"{where}: '{other}' and '{path}' are one file on macOS and Windows; rename one"
+                f"{where}: '{other}' and '{path}' are one file on macOS and Windows; "
+                "rename or exclude one"
             )
         folder = folded.rpartition("/")[0]
         while folder and folder not in folders:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from buildlib.errors import StageError
+from buildlib.files import links
 from buildlib.files.names import is_inside
 
 # Never part of a function: bytecode depends on the interpreter, the others are for tools.
@@ -40,18 +41,21 @@ def walk(
     *,
     keep: Callable[[str], bool] | None = None,
     where: str = "",
+    repository: Path | None = None,
     junk: Callable[[str], None] = lambda _: None,
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """Yield the POSIX name and the directory entry of every regular file below `top`.
 
-    A link is followed if its target is below `top`. `keep(name)` selects files, and folders by a
-    name with a trailing slash; entries that it rejects are not checked. `junk` is called with the
-    path of each file and folder that never belongs in an artifact.
+    A link is followed if its target is below `repository`, or else below `top`. `keep(name)`
+    selects files, and folders by a name with a trailing slash; entries that it rejects are not
+    checked. `junk` is called with the path of each file and folder that never belongs in an
+    artifact.
 
     Raises:
-        StageError: a link leaves `top`, dangles or loops, or an entry is a FIFO, socket or device.
+        StageError: a link cannot be followed, or an entry is a FIFO, socket or device.
 
     """
+    boundary = os.path.realpath(repository or top)
     stack: list[tuple[str, str, tuple[str, ...]]] = [(str(top), "", ())]
     while stack:
         folder, prefix, parents = stack.pop()
@@ -67,7 +71,7 @@ def walk(
                 if keep and not keep(name + "/" if is_folder else name):
                     continue
                 if is_link:
-                    _check_link(entry, os.path.realpath(top), f"{where}/{name}")
+                    links.check(entry.path, boundary, f"{where}/{name}", owned=repository is None)
                 if is_folder:
                     lineage = parents
                     if is_link:
@@ -75,7 +79,7 @@ def walk(
                         ancestors = (*parents, os.path.realpath(folder))
                         if any(is_inside(ancestor, target) for ancestor in ancestors):
                             msg = (
-                                f"{where}/{name}: this link points to a folder that contains it; "
+                                f"{where}/{name}: this link leads to a folder that contains it; "
                                 "remove it, or add it to 'exclude'"
                             )
                             raise StageError(msg, "link")
@@ -90,19 +94,6 @@ def walk(
                         "remove it, or add it to 'exclude'"
                     )
                     raise StageError(msg, "special-file")
-
-
-def _check_link(entry: os.DirEntry[str], boundary: str, shown: str) -> None:
-    real = os.path.realpath(entry.path)
-    if not is_inside(real, boundary):
-        msg = (
-            f"{shown}: this link leaves the folder, so its content would depend on the machine; "
-            "copy the file, or add its folder to 'include'"
-        )
-        raise StageError(msg, "link")
-    if not os.path.exists(real):
-        msg = f"{shown}: this link is dangling or points to itself; remove it"
-        raise StageError(msg, "link")
 
 
 def _kind(mode: int) -> str:

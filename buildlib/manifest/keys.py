@@ -105,7 +105,8 @@ DOCKER_KEYS = {
 LAMBDA_KEYS = {
     "source": Key(
         "The function's folder, relative to the repository's root. Its content goes to the top of "
-        "the ZIP, except for requirements, the lockfile, and files that 'exclude' matches.",
+        "the ZIP, except for requirements, the lockfile, files that 'exclude' matches, and "
+        "files of other tools, which docs/reference/files.md lists.",
         default_text="'lambdas/<name>'",
     ),
     "handler": Key(
@@ -168,7 +169,8 @@ LAMBDA_KEYS = {
     ),
     "exclude": Key(
         "Patterns as in a .gitignore for paths in the ZIP, whether from the function, 'include' or "
-        "dependencies.",
+        "dependencies. A pattern that starts with '!' gets back a file that is "
+        "left out by default.",
         many=True,
         only_list=True,
         default=(),

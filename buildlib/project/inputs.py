@@ -12,7 +12,8 @@ class Inputs(NamedTuple):
     `image` is the pinned reference of the image to install in, empty for wheels; `indexes` are the
     options of its requirements that say where packages come from, as arguments of uv or pip; `own`
     are the function's own files. The keys are the hex sha256 of the recipes: that of the
-    dependencies, and that of the ZIP, which holds the former.
+    dependencies, and that of the ZIP, which holds the former. `left_out` are the paths that are
+    left out of the ZIP by default.
     """
 
     variant: Variant
@@ -24,3 +25,4 @@ class Inputs(NamedTuple):
     environment_key: str
     recipe: Recipe
     key: str
+    left_out: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
 from buildlib.cache.store import LIMIT, Store
 from buildlib.errors import BuildError, LockError
-from buildlib.files import atomic
+from buildlib.files import atomic, left_out
 from buildlib.layout import Layout
 from buildlib.lock import lockfile, requirements, targets
 from buildlib.lock.requirements import Requirements
@@ -137,6 +137,7 @@ class Project:
             environment_key=recipe.key(environment),
             recipe=artifact,
             key=recipe.key(artifact),
+            left_out=tuple(self.left_out(function)),
         )
 
     def _pins(self, variant: Variant) -> tuple[Pin, ...]:
@@ -150,9 +151,20 @@ class Project:
 
     def sources(self, function: Function) -> list[Origin]:
         """Return the own files of a function."""
-        needed = self.requirements(function)
-        not_code = {*(needed.files if needed else ()), function.lockfile}
-        make = lambda: sources.sources(self.layout.root, function, self.digests, not_code)  # noqa: E731
+        return self._sources(function)[0]
+
+    def left_out(self, function: Function) -> list[str]:
+        """Return the paths that are left out of a function's ZIP by default."""
+        return self._sources(function)[1]
+
+    def _sources(self, function: Function) -> tuple[list[Origin], list[str]]:
+        def make() -> tuple[list[Origin], list[str]]:
+            needed = self.requirements(function)
+            not_code = {*(needed.files if needed else ()), function.lockfile}
+            left: list[str] = []
+            arguments = (self.layout.root, function, self.digests, not_code, left.append)
+            return sources.sources(*arguments), left
+
         return self._remembered(("sources", function.name), None, make)
 
     # -- how far each variant is -----------------------------------------------------------------
@@ -201,7 +213,7 @@ class Project:
 
     def _constants(self, variant: Variant) -> str:
         targets = " ".join(target.id for target in self.lock_targets(variant.function))
-        return f"{recipe.constants()} {targets}"
+        return f"{recipe.constants()} {left_out.RULES} {targets}"
 
     # -- the files that describe all variants ----------------------------------------------------
 

@@ -7,6 +7,7 @@ thousands, are in a list of their own, so that an edit of one line need not read
 import hashlib
 import itertools
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +22,9 @@ from buildlib.model import File, Function, Origin, Variant
 from buildlib.project.inputs import Inputs
 from buildlib.steps import venv
 from buildlib.steps.venv import Environment
-from buildlib.tree import handler, merge, patterns, sync
+from buildlib.tree import handler, merge, patterns, sources, sync
+
+_logger = logging.getLogger(__name__)
 
 
 class Staged(NamedTuple):
@@ -132,7 +135,7 @@ def stage_all(
     """
     variant = inputs.variant
     rules = _check_secrets(inputs, layout, previous)
-    venv.check_platform(environment, variant)
+    venv.check(environment, variant)
     origins, rewritten = merge.merge(
         variant.function, inputs.own, environment.files, environment.tree
     )
@@ -230,6 +233,16 @@ def _check_environment(error: FileNotFoundError, environment: Environment, layou
         raise InstallError(msg, "environment-damaged") from error
 
 
+def _warn_of_left_out(inputs: Inputs, layout: Layout) -> None:
+    """Warn of a file that is left out by default although the function's code names it."""
+    for module, path in sources.named_in_code(layout.root, inputs.own, inputs.left_out):
+        _logger.warning(
+            "lambda '%s': %s names '%s', which is left out by default; if it reads the file, add "
+            "'!/%s' to 'exclude'",
+            *(inputs.variant.function.name, module, path, path),
+        )
+
+
 def _check_secrets(inputs: Inputs, layout: Layout, previous: Staged | None) -> list[object]:
     """Stop if a function would ship credentials; return the rules by which it was searched.
 
@@ -237,6 +250,7 @@ def _check_secrets(inputs: Inputs, layout: Layout, previous: Staged | None) -> l
     """
     from buildlib.tree import secrets  # 5 ms, only when something is staged
 
+    _warn_of_left_out(inputs, layout)
     function = inputs.variant.function
     rules = [secrets.RULES, *function.allow_secrets]
     known = {o.file for o in previous.own} if previous and previous.secret_rules == rules else set()

@@ -16,15 +16,16 @@ _logger = logging.getLogger(__name__)
 
 
 class Environment(NamedTuple):
-    """An installed environment: its folder, its files, and those that the runtime cannot load.
+    """An installed environment: its folder, its files, and those that no ZIP can have.
 
-    `wrong` says by path why the runtime cannot load a file; `run` is the id of the run that
-    installed it.
+    `wrong` says by path why the runtime cannot load a file, and `overlaps` which distributions
+    install different contents there. `run` is the id of the run that installed it.
     """
 
     tree: Path
     files: list[File]
     wrong: dict[str, str]
+    overlaps: dict[str, list[str]]
     run: str
 
 
@@ -40,7 +41,8 @@ def load(layout: Layout, key: str) -> Environment | None:
         return None
     files = [File(*row) for row in record["files"]]
     tree = layout.environment_tree(key)
-    return Environment(tree, files, dict(record["wrong"]), record.get("run", ""))
+    overlaps = record.get("overlaps", {})
+    return Environment(tree, files, dict(record["wrong"]), overlaps, record.get("run", ""))
 
 
 def install(
@@ -55,7 +57,7 @@ def install(
     damaged distribution is downloaded again.
 
     Raises:
-        InstallError: as the installer does, or a file cannot be loaded by the runtime.
+        InstallError: as the installer does, or `check` finds a file that no ZIP can have.
 
     """
     key = inputs.environment_key
@@ -69,24 +71,24 @@ def install(
         tree = temporary / layout.environment_tree(key).name
         tree.mkdir(parents=True)
         try:
-            files, wrong = _installed(inputs, layout, tree, verify=verify)
-            check_platform(Environment(tree, files, wrong, run), inputs.variant)
-            record = {"key": key, "run": run, "files": files, "wrong": wrong}
+            environment = _installed(inputs, layout, tree, verify=verify)._replace(run=run)
+            check(environment, inputs.variant)
+            record = {"key": key, **environment._asdict()}
+            del record["tree"]
             atomic.write_json(temporary / layout.environment_record(key).name, record)
             temporary.rename(folder)
         finally:
             atomic.remove(temporary)
-    return Environment(layout.environment_tree(key), files, wrong, run)
+    return environment._replace(tree=layout.environment_tree(key))
 
 
-def _installed(
-    inputs: Inputs, layout: Layout, tree: Path, *, verify: bool
-) -> tuple[list[File], dict[str, str]]:
-    """Install into the empty folder `tree`; return its files, and those that cannot be loaded."""
+def _installed(inputs: Inputs, layout: Layout, tree: Path, *, verify: bool) -> Environment:
+    """Install into the empty folder `tree`."""
     # Only where something is installed.
     from buildlib.environment import elf
     from buildlib.environment.canonical import canonicalise
     from buildlib.environment.installer import Request, installer_for
+    from buildlib.environment.overlaps import Originals
 
     variant = inputs.variant
     request = Request(
@@ -99,11 +101,14 @@ def _installed(
         layout.log("venv", variant.id),
     )
     install_into = installer_for(variant.function)
+    originals = Originals(request, install_into)
     from_wheels = not variant.function.docker
     with ThreadPoolExecutor(1) as pool:
         pool.submit(elf.prepare)  # while the installer works
         install_into(request)
-        installed = canonicalise(tree, trust_record=from_wheels and not verify)
+        installed = canonicalise(
+            tree, trust_record=from_wheels and not verify, content_of=originals
+        )
         if installed.damaged and from_wheels:
             # Another program wrote to a file in uv's cache. A download is checked as a whole.
             shown = ", ".join(installed.damaged[:3])
@@ -113,22 +118,29 @@ def _installed(
             atomic.remove(tree)
             tree.mkdir()
             install_into(request._replace(refresh=True))
-            installed = canonicalise(tree)
-    return installed.files, elf.find_incompatible(tree, installed.files, variant)
+            installed = canonicalise(tree, content_of=originals)
+    wrong = elf.find_incompatible(tree, installed.files, variant)
+    return Environment(tree, installed.files, wrong, installed.overlaps, "")
 
 
-def check_platform(environment: Environment, variant: Variant) -> None:
-    """Stop if a variant would ship a file that its runtime cannot load.
+def check(environment: Environment, variant: Variant) -> None:
+    """Stop if a variant would ship a file that its runtime cannot load, or one by chance.
 
-    Others that exclude the file may share the environment.
+    Variants that exclude the file may share the environment.
+
+    Raises:
+        InstallError: with each such file, and the remedy.
+
     """
-    if not environment.wrong:
+    if not environment.wrong and not environment.overlaps:
         return
-    from buildlib.environment import elf
+    from buildlib.environment import elf, overlaps
 
-    keep = patterns.excluder(variant.function)
-    wrong = {p: why for p, why in environment.wrong.items() if keep is None or keep(p)}
+    keep = patterns.excluder(variant.function) or (lambda _: True)
+    wrong = {path: why for path, why in environment.wrong.items() if keep(path)}
     elf.raise_if_any(environment.tree, wrong, variant)
+    shared = {path: names for path, names in environment.overlaps.items() if keep(path)}
+    overlaps.raise_if_any(shared, variant.function)
 
 
 def clean(inputs: Inputs, layout: Layout) -> None:

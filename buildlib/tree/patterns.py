@@ -1,11 +1,17 @@
 """The gitignore patterns of `exclude` and `allow_secrets`."""
 
+from __future__ import annotations
+
 import functools
 import re
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from buildlib.errors import StageError
 from buildlib.model import Function
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 Keep = Callable[[str], bool]
 
@@ -34,6 +40,22 @@ def excluder(function: Function) -> Keep | None:
     return is_kept
 
 
+def names_again(function: Function) -> Keep:
+    """Return a predicate for the paths that a `!` pattern of a function's `exclude` names.
+
+    Such a pattern gets a file back that is left out by default. The last pattern that matches a
+    path decides.
+
+    Raises:
+        StageError: an entry is not a valid pattern.
+
+    """
+    if not any(pattern.startswith("!") for pattern in function.exclude):
+        return lambda _: False
+    check = _spec(function, "exclude", function.exclude).check_file
+    return lambda name: check(name).include is False
+
+
 def matcher(function: Function, key: str, patterns: Sequence[str]) -> Callable[[str], bool]:
     """Return a predicate for the paths that match `patterns`, the value of the function's `key`.
 
@@ -41,6 +63,10 @@ def matcher(function: Function, key: str, patterns: Sequence[str]) -> Callable[[
         StageError: an entry is not a valid pattern.
 
     """
+    return _spec(function, key, patterns).match_file
+
+
+def _spec(function: Function, key: str, patterns: Sequence[str]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec  # 40 ms, and many manifests have no patterns
 
     for pattern in patterns:
@@ -52,4 +78,4 @@ def matcher(function: Function, key: str, patterns: Sequence[str]) -> Callable[[
                 "see 'git help gitignore'"
             )
             raise StageError(msg, "pattern") from None
-    return GitIgnoreSpec.from_lines(patterns).match_file
+    return GitIgnoreSpec.from_lines(patterns)

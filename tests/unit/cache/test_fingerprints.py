@@ -221,16 +221,50 @@ def test_a_file_that_is_too_young(
     assert again.find(api, "constants", ["dist/api.zip"]) == found
 
 
-@pytest.mark.parametrize("link", [".venv/lib/pkg", ".venv/lib/pkg/a.py", "cached.pyc"])
-def test_links_to_what_is_not_looked_at(root: Path, link: str) -> None:
-    """A link may lead to a file that is never part of a function by itself; it is read then."""
-    write(root, {"lambdas/api/.venv/lib/pkg/a.py": "A = 1\n", "lambdas/api/cached.pyc": "1"})
-    (root / "lambdas/api/link").symlink_to(link)
+LINKS = {
+    "hidden folder": ("api/.venv/lib/pkg", "api/.venv/lib/pkg/a.py"),
+    "hidden file": ("api/.venv/lib/pkg/a.py", "api/.venv/lib/pkg/a.py"),
+    "junk": ("api/cached.pyc", "api/cached.pyc"),
+    "folder elsewhere": ("../shared/more", "../shared/more/deep/b.py"),
+    "file elsewhere": ("../shared/more/deep/b.py", "../shared/more/deep/b.py"),
+    "link to a link": ("../shared/link", "../shared/more/deep/b.py"),
+}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are POSIX's")
+@pytest.mark.parametrize("kind", LINKS)
+def test_links(root: Path, kind: str) -> None:
+    """A variant with a link is settled until the content changes that the link leads to."""
+    lambdas = root / "lambdas"
+    write(lambdas, {"api/.venv/lib/pkg/a.py": "A = 1\n", "api/cached.pyc": "1"})
+    write(root, {"shared/more/deep/b.py": "B = 1\n"})
+    (root / "shared/link").symlink_to("more")
+    target, changed = LINKS[kind]
+    (lambdas / "api/link").symlink_to(os.path.relpath(lambdas / target, lambdas / "api"))
     one = Project(root)
-    api = one.variants["api"]
-    finish(one, api)
+    finish(one, one.variants["api"])
     one.save()
+    assert is_settled(root)
+    path = lambdas / changed
+    before = path.stat()
+    path.write_text(path.read_text().replace("1", "2"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert not is_settled(root)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are POSIX's")
+@pytest.mark.parametrize("target", ["..", "../..", "/", "nothing", "link", "../../build"])
+def test_excluded_links(root: Path, target: str) -> None:
+    """A link that is excluded leads nowhere: not in circles, and not to outputs."""
+    manifest = (root / "lambdas.yaml").read_text()
+    write(root, {"lambdas.yaml": manifest.replace("handler:", "exclude: [/link], handler:")})
+    (root / "lambdas/api/link").symlink_to(target)
+    one = Project(root)
+    finish(one, one.variants["api"])
+    one.save()
+    assert is_settled(root)
+    write(root, {"build/new": ""})
+    assert is_settled(root)
 
 
 def test_a_damaged_note_is_not_believed(root: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from buildlib.environment import canonical
-from buildlib.errors import InstallError, StageError
 from tests.unit.conftest import file, write
 from tests.unit.environment.conftest import WANTED, install, rows
 
@@ -130,14 +129,34 @@ def test_what_is_believed(tmp_path: Path, content: str, linked: bool, damaged: l
 
 
 def test_two_owners(tree: Path) -> None:
-    """Two distributions with different files of one name are an error that names both."""
-    install(tree, "beta", {"alpha/__init__.py": "B = 2\n"})
-    with pytest.raises(InstallError) as error:
-        canonical.canonicalise(tree)
-    assert str(error.value) == (
-        "alpha 1.0 and beta 1.0 both install 'alpha/__init__.py', with different contents; "
-        "the order of installation would decide which one wins: replace one of them"
-    )
+    """A path at which two distributions install different files is noted with their names."""
+    install(tree, "beta", {"alpha/data/x.bin": "B = 2\n"})
+    found = canonical.canonicalise(tree)
+    assert found.overlaps == {"alpha/data/x.bin": ["alpha 1.0", "beta 1.0"]}
+    assert found.damaged == []
+
+
+@pytest.mark.parametrize("order", [("alpha", "Beta"), ("Beta", "alpha")])
+def test_two_owners_of_a_namespace(tmp_path: Path, order: tuple[str, str]) -> None:
+    """The declaration of a namespace is that of the first name, whichever came last."""
+    declaration = "__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"
+    contents = {"alpha": f"# alpha\n{declaration}", "Beta": f"# beta\n{declaration}"}
+    tree = tmp_path / "tree"
+    for name in order:
+        install(tree, name, {"corp/__init__.py": contents[name], f"corp/{name}.py": ""})
+
+    def content_of(folder: str, path: str) -> bytes:
+        assert path == "corp/__init__.py"
+        return contents[folder.partition("-")[0]].encode()
+
+    found = canonical.canonicalise(tree, content_of=content_of)
+    assert found.overlaps == {}
+    assert found.damaged == []
+    assert (tree / "corp/__init__.py").read_text() == contents["alpha"]
+    assert file("corp/__init__.py", contents["alpha"]) in found.files
+    records = {(tree / f"{name}-1.0.dist-info/RECORD").read_bytes() for name in order}
+    digests = {r[1] for c in records for r in rows(c) if r[0] == "corp/__init__.py"}
+    assert len(digests) == 1
 
 
 def test_two_owners_of_the_same(tree: Path) -> None:
@@ -165,12 +184,22 @@ def test_blank_lines_in_a_record(tree: Path) -> None:
 
 
 def test_names_that_collide(tree: Path) -> None:
-    """Dependencies whose files differ only by case cannot be unpacked everywhere."""
+    """Files of a dependency that differ only by case may be excluded, so both are listed."""
     write(tree, {"alpha/Readme": "", "alpha/README": ""})
     if len(list((tree / "alpha").glob("[Rr]*"))) == 1:
         pytest.skip("a file system that ignores case")
-    with pytest.raises(StageError, match=r"the installed dependencies: .* are one file on macOS"):
-        canonical.canonicalise(tree)
+    found = canonical.canonicalise(tree)
+    assert {"alpha/Readme", "alpha/README"} <= {one.path for one in found.files}
+    assert found.overlaps == {}
+
+
+def test_names_that_collided(tmp_path: Path) -> None:
+    """Where the file system ignores case, one of two files is lost: both are noted."""
+    tree = tmp_path / "tree"
+    install(tree, "alpha", {"alpha/Readme": "1", "alpha/README": "2"})
+    (tree / "alpha/README").unlink(missing_ok=True)
+    pair = ["alpha/README", "alpha/Readme"]
+    assert canonical.canonicalise(tree).overlaps == dict.fromkeys(pair, pair)
 
 
 def test_nothing_installed(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_headers_do_not_ship(tmp_path: Path, path: str, is_header: bool) -> None
     header.parent.mkdir(parents=True)
     header.write_text("int x;\n")
     (info / "RECORD").write_text(f"{path},,\nalpha.py,,\n")
-    owners, rows_by_path = record.read_records(tmp_path)
+    owners, rows_by_path, _ = record.read_records(tmp_path)
     expected = ["alpha.py"] if is_header else [name, "alpha.py"]
     assert owners == {"alpha-1.0.dist-info": expected}
     assert list(rows_by_path) == expected

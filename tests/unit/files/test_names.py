@@ -26,7 +26,7 @@ def test_names_that_collide(one: str, other: str) -> None:
     with pytest.raises(StageError) as error:
         check_names([one, "other", other], "here")
     assert str(error.value) == (
-        f"here: '{one}' and '{other}' are one file on macOS and Windows; rename one"
+        f"here: '{one}' and '{other}' are one file on macOS and Windows; rename or exclude one"
     )
 
 

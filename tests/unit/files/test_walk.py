@@ -86,24 +86,68 @@ def test_top_is_a_link(tmp_path: Path) -> None:
     assert names(tmp_path / "top") == ["a", "b"]
 
 
+OUTSIDE = {
+    "../outside/a": "a file",
+    "../outside": "a folder",
+    "/etc/hostname": "a file",
+    "../top2/a": "a file",
+    "../nothing": "a path",
+}
+
+
 @needs_links
-@pytest.mark.parametrize("target", ["../outside/a", "../outside", "/etc/hostname", "../top2/a"])
+@pytest.mark.parametrize("target", OUTSIDE)
 def test_link_that_leaves(tmp_path: Path, target: str) -> None:
     """A link that leaves the folder is refused, also to a folder whose name starts alike."""
     write(tmp_path, {"outside/a": "", "top2/a": "", "top/x": ""})
     (tmp_path / "top/link").symlink_to(target)
     assert refused(tmp_path / "top") == (
-        "top/link: this link leaves the folder, so its content would depend on the machine; "
-        "copy the file, or add its folder to 'include'"
+        f"top/link: this link leads to '{target}', {OUTSIDE[target]} outside the folder, so its "
+        "content would depend on the machine; copy the content into the folder, or add the link "
+        "to 'exclude'"
     )
 
 
 @needs_links
-@pytest.mark.parametrize("target", ["nothing", "link"])
-def test_link_to_nothing(tmp_path: Path, target: str) -> None:
-    """A link to nothing, or to itself, is refused."""
-    (tmp_path / "link").symlink_to(target)
-    assert refused(tmp_path) == "top/link: this link is dangling or points to itself; remove it"
+@pytest.mark.parametrize("target", OUTSIDE)
+def test_link_in_a_repository(tmp_path: Path, target: str) -> None:
+    """A link to content of the repository is followed, wherever it is; no other one is."""
+    write(tmp_path, {"outside/a": "content", "top2/a": "content", "top/x": ""})
+    (tmp_path / "top/link").symlink_to(target)
+    walked = walk.walk(tmp_path / "top", where="top", repository=tmp_path)
+    if target in {"/etc/hostname", "../nothing"}:
+        with pytest.raises(StageError) as error:
+            list(walked)
+        what = "outside the repository" if target[0] == "/" else "which does not exist"
+        assert what in str(error.value)
+    else:
+        found = {name: Path(entry.path).read_text() for name, entry in walked}
+        assert found == {"x": "", ("link/a" if target == "../outside" else "link"): "content"}
+
+
+@needs_links
+@pytest.mark.parametrize("target", [".git/config", "sub/.git/config", "build/x", "dist", ".git"])
+def test_link_to_what_no_commit_has(tmp_path: Path, target: str) -> None:
+    """Version control and outputs are in the folder of the repository, and no content of it."""
+    write(tmp_path, {".git/config": "", "sub/.git/config": "", "build/x": "", "dist/y": ""})
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top/link").symlink_to(f"../{target}")
+    with pytest.raises(StageError, match="which no commit has"):
+        list(walk.walk(tmp_path / "top", where="top", repository=tmp_path))
+
+
+@needs_links
+def test_link_to_nothing(tmp_path: Path) -> None:
+    """A link to nothing, or to itself, is refused by what it is."""
+    (tmp_path / "link").symlink_to("nothing")
+    advice = "correct or remove it, or add it to 'exclude'"
+    assert (
+        refused(tmp_path)
+        == f"top/link: this link leads to 'nothing', which does not exist; {advice}"
+    )
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("link")
+    assert refused(tmp_path) == f"top/link: this link leads back to itself; {advice}"
 
 
 @needs_links
@@ -118,7 +162,7 @@ def test_links_in_a_circle(tmp_path: Path) -> None:
     )
     (tmp_path / "b/a").unlink()
     (tmp_path / "a/up").symlink_to("..")
-    assert refused(tmp_path).startswith("top/a/up: this link points to a folder that contains it;")
+    assert refused(tmp_path).startswith("top/a/up: this link leads to a folder that contains it;")
 
 
 @needs_links

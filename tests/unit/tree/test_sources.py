@@ -1,10 +1,16 @@
 """A function's own files, and the shared files that it includes, become one listing."""
 
+import io
+import os
+import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from buildlib.cache.digests import Digests
+from buildlib.errors import StageError
+from buildlib.files import left_out
 from buildlib.model import Origin
 from buildlib.tree import sources
 from tests.unit.conftest import file, function, write
@@ -85,3 +91,135 @@ def test_file_and_folder(tmp_path: Path, digests: Digests) -> None:
     write(tmp_path, {"lambdas/api/common": "", "shared/common/a.py": ""})
     (line,) = refused(tmp_path, digests, include=("shared/common",))
     assert line.startswith("lambda 'api': 'common' is a file, and also the folder of ")
+
+
+def examples(row: left_out.Row) -> list[str]:
+    """Return a path for each pattern of a row: a file, in the folder if it is one."""
+    paths = [pattern.replace("*", "x") for pattern in row.patterns]
+    return [f"{path}deep/x.py" if path.endswith("/") else path for path in paths]
+
+
+@pytest.mark.parametrize("row", left_out.ROWS, ids=lambda row: str(row.what))
+def test_left_out_by_default(tmp_path: Path, digests: Digests, row: left_out.Row) -> None:
+    """Files of other tools stay out, at the top of the source and of each included folder."""
+    paths = examples(row)
+    for top in ("lambdas/api", "shared/common"):
+        write(tmp_path, {f"{top}/{path}": "" for path in [*paths, "app.py"]})
+    assert names(tmp_path, digests, include=("shared/common",)) == ["app.py", "common/app.py"]
+    deeper = {f"lambdas/api/data/{path}": "" for path in paths}
+    write(tmp_path, deeper)
+    found = [] if row.anywhere else [f"data/{path}" for path in paths]
+    assert names(tmp_path, digests) == sorted(["app.py", *found])
+
+
+@pytest.mark.parametrize("row", left_out.ROWS, ids=lambda row: str(row.what))
+def test_a_pattern_gets_it_back(tmp_path: Path, digests: Digests, row: left_out.Row) -> None:
+    """A `!` pattern in `exclude` names a file that is left out, and it is in the ZIP again."""
+    paths = examples(row)
+    paths = [path for path in paths if f"lambdas/api/{path}" not in NOT_CODE]
+    write(tmp_path, {f"lambdas/api/{path}": "" for path in [*paths, "app.py"]})
+    exclude = tuple(f"!/{pattern}" for pattern in row.patterns)
+    assert names(tmp_path, digests, exclude=exclude) == sorted(["app.py", *paths])
+    assert names(tmp_path, digests, exclude=(*exclude, "*")) == []
+
+
+def test_an_included_file_is_named(tmp_path: Path, digests: Digests) -> None:
+    """A file that `include` names is in the ZIP, whatever its name is."""
+    write(tmp_path, {"lambdas/api/app.py": "", "config/pyproject.toml": ""})
+    found = names(tmp_path, digests, include=("config/pyproject.toml",))
+    assert found == ["app.py", "pyproject.toml"]
+
+
+def test_a_virtual_environment_is_left_out(tmp_path: Path, digests: Digests) -> None:
+    """A folder with pyvenv.cfg is a virtual environment under any name; others are code."""
+    write(tmp_path, {"lambdas/api/venv/pyvenv.cfg": "", "lambdas/api/venv/lib/x.py": ""})
+    write(tmp_path, {"lambdas/api/env/x.py": "", "lambdas/api/app.py": ""})
+    assert names(tmp_path, digests) == ["app.py", "env/x.py"]
+    assert names(tmp_path, digests, exclude=("!/venv/",))[2:] == [
+        "venv/lib/x.py",
+        "venv/pyvenv.cfg",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_kept"),
+    [
+        ("AWSTemplateFormatVersion: '2010-09-09'\n", False),
+        ("Transform: AWS::Serverless-2016-10-31\n", False),
+        ("subject: Welcome, {name}\n", True),
+    ],
+)
+def test_a_template_is_known_by_its_content(
+    tmp_path: Path, digests: Digests, text: str, *, is_kept: bool
+) -> None:
+    """A template of CloudFormation is left out; another file of that name is data."""
+    write(tmp_path, {"lambdas/api/app.py": "", "lambdas/api/template.yaml": text})
+    assert ("template.yaml" in names(tmp_path, digests)) is is_kept
+
+
+@pytest.mark.parametrize(("member", "is_kept"), [("app.py", False), ("data.csv", True)])
+def test_an_earlier_package_is_left_out(
+    tmp_path: Path, digests: Digests, member: str, *, is_kept: bool
+) -> None:
+    """A ZIP that has the handler's module is an earlier package; another one is data."""
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w") as archive:
+        archive.writestr(member, "")
+    write(tmp_path, {"lambdas/api/app.py": "", "lambdas/api/x.zip": output.getvalue()})
+    assert ("x.zip" in names(tmp_path, digests)) is is_kept
+    write(tmp_path, {"lambdas/api/x.zip": b"no ZIP at all"})
+    assert "x.zip" in names(tmp_path, digests)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are POSIX's")
+def test_links_of_what_never_ships(tmp_path: Path, digests: Digests) -> None:
+    """Requirements and files that are left out may be links to anywhere."""
+    write(tmp_path, {"lambdas/api/app.py": ""})
+    for name in ("requirements.txt", "requirements.lock", "Makefile", "node_modules"):
+        (tmp_path / "lambdas/api" / name).symlink_to("/somewhere/else")
+    assert names(tmp_path, digests) == ["app.py"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are POSIX's")
+def test_links_into_the_repository(tmp_path: Path, digests: Digests) -> None:
+    """Links to files and folders of the repository are their content, also inside `include`."""
+    write(tmp_path, {"lambdas/api/app.py": "", "common/one.py": "1", "data/x/y.txt": "y"})
+    (tmp_path / "lambdas/api/one.py").symlink_to("../../common/one.py")
+    (tmp_path / "common/data").symlink_to("../data/x")
+    found = sources.sources(tmp_path, function(include=("common",)), digests, NOT_CODE)
+    assert [o.file for o in found] == [
+        file("app.py"),
+        file("common/data/y.txt", "y"),
+        file("common/one.py", "1"),
+        file("one.py", "1"),
+    ]
+
+
+def git(root: Path, *arguments: str) -> None:
+    """Run git in a repository, without the user's configuration."""
+    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(root)}
+    environment = os.environ | settings
+    subprocess.run(["git", *arguments], cwd=root, env=environment, check=True, capture_output=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are POSIX's")
+def test_a_link_that_git_made_text(tmp_path: Path, digests: Digests) -> None:
+    """A checkout without links, as git makes it on Windows, is refused until they are links."""
+    write(tmp_path, {"lambdas/api/app.py": "", "common/one.py": "1 = 1", "lambdas/api/x": "app.py"})
+    link = tmp_path / "lambdas/api/one.py"
+    link.symlink_to("../../common/one.py")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "config", "core.symlinks", "false")
+    link.unlink()
+    git(tmp_path, "checkout", "--", "lambdas/api/one.py")
+    assert link.read_text() == "../../common/one.py"
+    with pytest.raises(StageError) as error:
+        names(tmp_path, digests)
+    (line,) = str(error.value).split("\n")
+    assert line.startswith("lambdas/api/one.py: this is a link in git, checked out as a text file")
+    git(tmp_path, "config", "core.symlinks", "true")
+    link.unlink()
+    git(tmp_path, "checkout", "--", "lambdas/api/one.py")
+    found = sources.sources(tmp_path, function(), digests, NOT_CODE)
+    assert {o.file.path: o.file for o in found}["one.py"] == file("one.py", "1 = 1")

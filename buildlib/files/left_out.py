@@ -1,0 +1,141 @@
+"""The files of packaging and of other tools, which are no part of a function unless named.
+
+A row holds for the top of a function's `source` and of each folder in `include`, where the tools
+put these files; deeper down such a name is data. docs/reference/files.md has the same table.
+"""
+
+import os
+from typing import NamedTuple
+
+# Number of these rules; raise it with each change, so that no finished variant escapes it.
+RULES = 1
+
+
+class Row(NamedTuple):
+    """Names that belong together: paths, a folder's with a trailing slash, and at most one `*`.
+
+    `*` matches no slash. `anywhere` also holds below the top.
+    """
+
+    what: str
+    patterns: tuple[str, ...]
+    anywhere: bool = False
+
+
+ROWS = (
+    Row(
+        "Python packaging",
+        (
+            *("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "*.egg-info/", ".eggs/"),
+            *("uv.lock", "poetry.lock", "poetry.toml", "pdm.lock", "pdm.toml"),
+            *(".pdm-python", "Pipfile", "Pipfile.lock", "pylock.toml", "pylock.*.toml"),
+            *("hatch.toml", "conda-lock.yml", ".python-version"),
+        ),
+    ),
+    Row(
+        "requirements",
+        (
+            *("requirements.txt", "requirements.in", "requirements.lock"),
+            *("requirements-*.txt", "requirements-*.in", "requirements_*.txt"),
+            *("requirements/*.txt", "requirements/*.in"),
+        ),
+    ),
+    Row(
+        "deployment",
+        (
+            *("samconfig.toml", "samconfig.yaml", "samconfig.yml"),
+            *("serverless.yml", "serverless.yaml", "serverless.ts", ".chalice/"),
+            *("zappa_settings.json", "cdk.json", "cdk.context.json", "cdk.out/"),
+            *("*.tf", "*.tf.json", "*.tfvars", "*.tfstate", "*.tfstate.backup"),
+            *(".terraform.lock.hcl", "terragrunt.hcl", "Dockerfile", ".dockerignore"),
+        ),
+    ),
+    Row(
+        "build and test tools",
+        (
+            *("Makefile", "GNUmakefile", "tox.ini", "noxfile.py", "pytest.ini"),
+            *("mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml", ".flake8", ".pylintrc"),
+            *(".coverage", ".coveragerc", "htmlcov/", ".pre-commit-config.yaml"),
+        ),
+    ),
+    Row(
+        "node",
+        ("package.json", "package-lock.json", "yarn.lock", "pnpm-lock.yaml", ".npmignore"),
+    ),
+    Row(
+        "git and editors",
+        (".gitignore", ".gitattributes", ".gitmodules", ".github/", ".editorconfig"),
+    ),
+    Row(
+        "built packages",
+        ("dist/*.zip", "dist/*.whl", "dist/*.tar.gz"),
+    ),
+    Row(
+        "caches of tools",
+        (
+            *(".aws-sam/", ".serverless/", ".terraform/", "node_modules/", ".hypothesis/"),
+            *(".ipynb_checkpoints/", ".idea/", ".vscode/"),
+        ),
+        anywhere=True,
+    ),
+)  # fmt: skip
+
+
+# A file of such a name is left out if it has one of these texts.
+_TEMPLATES = ("template.yaml", "template.yml")
+
+
+_TEMPLATE_MARKS = (b"AWSTemplateFormatVersion", b"AWS::Serverless", b"AWS::CloudFormation")
+
+
+def _names(*, anywhere: bool, star: bool) -> list[str]:
+    patterns = [p for row in ROWS if row.anywhere is anywhere for p in row.patterns]
+    return [pattern for pattern in patterns if ("*" in pattern) is star]
+
+
+_TOP = frozenset(_names(anywhere=False, star=False))
+
+
+# By hand, because compiling regular expressions takes 9 ms.
+_STARS = tuple(pattern.split("*") for pattern in _names(anywhere=False, star=True))
+
+
+_ANYWHERE = frozenset(_names(anywhere=True, star=False))
+
+
+def is_left_out(name: str, path: str) -> bool:
+    """Tell whether an entry of a source or an included folder is left out, unless it is named.
+
+    `name` is relative to that folder; a folder's ends with a slash. Entries below a folder that is
+    left out are not asked. `path` is where the entry is.
+    """
+    is_folder = name.endswith("/")
+    # A folder's name counts for a file as well: it may be a link that leads nowhere.
+    stem = name if is_folder else name + "/"
+    leaf = stem[stem.rfind("/", 0, -1) + 1 :]
+    if name in _TOP or stem in _TOP or leaf in _ANYWHERE:
+        return True
+    if any(_matches(name, *parts) for parts in _STARS):
+        return True
+    if leaf != stem:
+        return False
+    if is_folder:
+        return os.path.exists(os.path.join(path, "pyvenv.cfg"))  # a virtual environment (PEP 405)
+    return name in _TEMPLATES and _is_template(path)
+
+
+def _matches(name: str, before: str, after: str) -> bool:
+    if not (name.startswith(before) and name.endswith(after)):
+        return False
+    middle = name[len(before) : len(name) - len(after)]
+    return "/" not in middle and len(name) >= len(before) + len(after)
+
+
+def _is_template(path: str) -> bool:
+    """Tell whether a file is a template of CloudFormation or SAM, and no other template."""
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read(1 << 16)
+    except OSError:
+        return False
+    return any(mark in content for mark in _TEMPLATE_MARKS)
