@@ -213,14 +213,11 @@ def test_a_function_that_takes_too_long(probe: Repository) -> None:
 
 def test_a_module_that_cannot_be_imported(probe: Repository) -> None:
     """An error during initialisation is an error of the invocation."""
-    probe.write(
-        {
-            "lambdas/api/app.py": "raise ModuleNotFoundError(\"No module named 'nothing_like_it'\")\ndef handler(e, c): ...\n"
-        }
-    )
+    code = "raise ModuleNotFoundError('No module named nothing_like_it')\ndef handler(e, c): ...\n"
+    probe.write({"lambdas/api/app.py": code})
     _, output, errors = invoke(probe, {}, code=1)
     assert "Runtime.ImportModuleError: Unable to import module 'app'" in output
-    assert "No module named 'nothing_like_it'" in output + errors
+    assert "No module named nothing_like_it" in output + errors
 
 
 def test_a_response_that_looks_like_an_error(probe: Repository) -> None:
