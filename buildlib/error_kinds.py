@@ -48,6 +48,14 @@ KINDS = {
         "Require a release from an index, or a wheel's URL with `#sha256=`. For code in this "
         "repository, add its folder to `include`.",
     ),
+    "dependencies-unread": Kind(
+        "Dependencies are declared, but not read",
+        "A function without requirements has a pyproject.toml, a Pipfile, a setup.py, an "
+        "environment.yml or a lockfile of another tool in its folder. A function's lockfile is "
+        "made from a requirements file only, so the ZIP would lack these dependencies.",
+        "Write them to a requirements.txt, as the message says. If the function does not need "
+        "them, name the file in `allow_unread`.",
+    ),
     "lock-failed": Kind(
         "Failed to resolve dependencies",
         "uv found no versions that satisfy all requirements for all Pythons of the lambda, does "

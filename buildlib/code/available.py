@@ -11,6 +11,12 @@ _RUNTIME = {
 }
 
 
+# The distributions in AWS's images that a function may rely on, by their normalised names.
+DISTRIBUTIONS = frozenset({
+    "boto3", "botocore", "jmespath", "python-dateutil", "s3transfer", "six", "urllib3",
+})  # fmt: skip
+
+
 # Modules of an interpreter's installation. AWS promises none of them.
 _PERHAPS = {"pip", "setuptools", "pkg_resources", "_distutils_hack", "wheel"}
 

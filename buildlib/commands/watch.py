@@ -101,6 +101,8 @@ def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
             yield errors.describe(error)
             yield f"{variant.id}: {summary.FAILED}; save again to go on"
             continue
+        notes = [text for step in ran.values() for text in step.notes]
+        yield from (summary.note(text, [variant.id]) for text in notes)
         if done := summary.last(ran.values()):
             seconds = time.monotonic() - start
             yield summary.line(summary.outcome(variant.id, done, seconds))

@@ -115,21 +115,21 @@ def pins_for(lock: Path, shown: str, target: LockTarget, name: str) -> tuple[Pin
         requirement, *_ = content.partition(" --hash=")
         match = _PIN.fullmatch(requirement.strip())
         hashes = tuple(sorted(_HASH.findall(content)))
-        applies = match and _applies(match["marker"], target)
-        if not match or not hashes or applies is None:
+        holds = match and applies(match["marker"], target)
+        if not match or not hashes or holds is None:
             msg = (
                 f"{shown}: '{requirement.strip()}' is not a pin with hashes; "
                 f"run '{command}' to regenerate the file"
             )
             raise LockError(msg, "lock-line")
-        if not applies:
+        if not holds:
             continue
         package = canonical_name(match["name"])
         applicable[package] = Pin(package, match["version"] or f"@ {match['url']}", hashes)
     return tuple(applicable[package] for package in sorted(applicable))
 
 
-def _applies(marker: str | None, target: LockTarget) -> bool | None:
+def applies(marker: str | None, target: LockTarget) -> bool | None:
     """Evaluate an environment marker (PEP 508) for a runtime.
 
     None if it is invalid, or depends on the patch level of the runtime's Python, which AWS raises

@@ -206,6 +206,16 @@ LAMBDA_KEYS = {
         default=(),
         shared=True,
     ),
+    "allow_unread": Key(
+        "Files with dependencies that no requirements are made from on purpose, such as a "
+        "pyproject.toml for the repository's tools: paths relative to the repository's root.",
+        pattern=r"[^/\\s](.*\S)?",
+        rule="the path of a file, such as pyproject.toml",
+        many=True,
+        only_list=True,
+        default=(),
+        shared=True,
+    ),
     "allow_secrets": Key(
         "Patterns as in a .gitignore for files that may be in the ZIP although they look like "
         "credentials.",

@@ -112,6 +112,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         outcomes = self._tally.outcomes()
         if outcomes:
             self._view.table(outcomes)
+        self.write("".join(f"{note}\n" for note in self._tally.notes()))
         if totals := self._tally.totals(outcomes):
             self.write(f"{totals}\n")
         self.write("".join(f"{path}\n" for path in self._shows))

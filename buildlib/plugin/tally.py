@@ -48,6 +48,7 @@ class Tally:
         self._seen: set[str] = set()  # variants of which a step had nothing to do
         self._finished: set[str] = set()  # variants of which the last step had nothing to do
         self._running: dict[str, tuple[Task, float]] = {}
+        self._notes: dict[str, list[str]] = {}  # the variants of each
 
     def start(self, task: Task) -> None:
         """Note that a task runs."""
@@ -67,6 +68,8 @@ class Tally:
                 run.ran.add(step.step)
                 run.did.append(done)
                 run.seconds += seconds
+            for note in done.notes:
+                self._notes.setdefault(note, []).extend(step.variants)
 
     def fail(self, step: Meta, seconds: float) -> None:
         """Note that a step of variants failed, or could not run for one that did."""
@@ -118,6 +121,10 @@ class Tally:
         totals["unchanged"] = len(self._seen - self._runs.keys()) + counts[summary.DESCRIBED]
         totals |= {done: counts[done] for done in (FAILED, INTERRUPTED, LEFT_OUT)}
         return summary.totals(totals, time.monotonic() - self._began if outcomes else None)
+
+    def notes(self) -> list[str]:
+        """Return each warning once, with the variants that share it."""
+        return [summary.note(text, self._notes[text]) for text in sorted(self._notes)]
 
     def look(self) -> tuple[list[Running], str]:
         """Return our running tasks, the oldest first, and the counts so far as a line."""

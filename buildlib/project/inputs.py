@@ -13,7 +13,8 @@ class Inputs(NamedTuple):
     options of its requirements that say where packages come from, as arguments of uv or pip; `own`
     are the function's own files. The keys are the hex sha256 of the recipes: that of the
     dependencies, and that of the ZIP, which holds the former. `left_out` are the paths that are
-    left out of the ZIP by default.
+    left out of the ZIP by default. `unread` are notes about declared dependencies that the ZIP
+    lacks, `unread_optional` those that matter only if an import is missing.
     """
 
     variant: Variant
@@ -26,3 +27,5 @@ class Inputs(NamedTuple):
     recipe: Recipe
     key: str
     left_out: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    unread_optional: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from buildlib.model import Function, Image, LockTarget, Origin, Pin, Variant, Wr
 from buildlib.project import images
 from buildlib.project.inputs import Inputs
 from buildlib.project.status import Status, outputs, signature, stamped
+from buildlib.project.unread import Search
 from buildlib.tree import sources
 
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class Project:
             for variant in variants.expand(function)
         }
         self._fingerprints = Fingerprints(root, self.layout.fingerprints)
+        self._unread = Search(root)
         self._has_docker = any(function.docker for function in self.manifest.functions)
         # Every check asks for these: as texts, they are made ten times faster.
         self._root = f"{root}{os.sep}"
@@ -124,6 +126,7 @@ class Project:
         pins = self._pins(variant)
         pinned = self.pinned_images(function) if function.docker else []
         image = images.reference(variant, pinned)
+        notes, optional = self._unread.check(variant, pins)
         own = self.sources(function)
         environment = recipe.environment_recipe(variant, pins, image)
         artifact = recipe.artifact_recipe(variant, environment, [origin.file for origin in own])
@@ -138,6 +141,8 @@ class Project:
             recipe=artifact,
             key=recipe.key(artifact),
             left_out=tuple(self.left_out(function)),
+            unread=notes,
+            unread_optional=optional,
         )
 
     def _pins(self, variant: Variant) -> tuple[Pin, ...]:
@@ -213,7 +218,8 @@ class Project:
 
     def _constants(self, variant: Variant) -> str:
         targets = " ".join(target.id for target in self.lock_targets(variant.function))
-        return f"{recipe.constants()} {left_out.RULES} {targets}"
+        declared = self._unread.state(variant.function)
+        return f"{recipe.constants()} {left_out.RULES} {targets} {declared}"
 
     # -- the files that describe all variants ----------------------------------------------------
 

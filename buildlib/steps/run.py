@@ -67,6 +67,8 @@ def perform(
                 "hash": work.hash,
             }
             done = steps[step]()
+        if step == "stage":
+            return Done(notes=work.inputs.unread)
         return done if isinstance(done, Done) else Done()
 
 
@@ -109,7 +111,14 @@ class _Work:
         except StageError as error:
             if error.kind == "changed":  # or its digest was remembered wrongly
                 self.project.digests.forget()
+            if error.kind == "import-missing" and (more := self._unread()):
+                msg = f"{error}\n{more}"
+                raise StageError(msg, "import-missing") from None
             raise
+
+    def _unread(self) -> str:
+        """Return the dependencies that are declared, but not read: likely what is missing."""
+        return "\n".join((*self.inputs.unread, *self.inputs.unread_optional))
 
     def touch(self) -> Staged:
         """Give the staged tree its canonical metadata."""

@@ -17,12 +17,16 @@ _REASONS = 3
 
 
 class Done(NamedTuple):
-    """The result of a step for a ZIP; empty if it neither made nor described one."""
+    """The result of a step for a ZIP; empty if it neither made nor described one.
+
+    `notes` are warnings that several variants may share.
+    """
 
     outcome: str = ""
     reasons: tuple[str, ...] = ()
     written: Written | None = None
     previous: Written | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -55,6 +59,14 @@ def short(reasons: Sequence[str]) -> str:
     more = len(reasons) - _REASONS
     shown = reasons if more <= 1 else [*reasons[:_REASONS], f"and {more} more"]
     return "; ".join(shown)
+
+
+def note(text: str, variants: Iterable[str]) -> str:
+    """Return a warning that variants share, as one line."""
+    names = sorted(set(variants))
+    more = len(names) - _REASONS
+    shown = names if more <= 1 else [*names[:_REASONS], f"{more} more"]
+    return f"warning: {text} ({', '.join(shown)})"
 
 
 def change(now: int, before: int | None) -> str:

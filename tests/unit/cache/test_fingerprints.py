@@ -108,6 +108,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "nested requirements": lambda root: write(root, {"lambdas/api/base.txt": "requests\n"}),
     "lock": lambda root: write(root, {"lambdas/api/requirements.lock": "# another\n"}),
     "no lock": lambda root: (root / "lambdas/api/requirements.lock").unlink(),
+    "declared dependencies": lambda root: write(root, {"shared/pyproject.toml": "[project]"}),
     "manifest": lambda root: write(
         root,
         {"lambdas.yaml": MANIFEST.replace("handler: app", "compression: stored, handler: app")},

@@ -76,7 +76,7 @@ def test_every_key(root: Path) -> None:
         "    allow_sdist: [docopt]\n    include: [shared/common/, shared/common/__init__.py]\n"
         '    exclude: ["*.md", "/tests/"]\n    compression: stored\n'
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
-        "    allow_missing_imports: [acme.core]\n"
+        "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
     )
     assert all(f"    {key}:" in text for key in LAMBDA_KEYS if key != "docker")
     (function,) = read(root, text)
@@ -95,7 +95,10 @@ def test_every_key(root: Path) -> None:
         size_limit=80 * 1024 * 1024,
         evidence=True,
         allow_secrets=("/.env",),
-        options=(("allow_missing_imports", ("acme.core",)),),
+        options=(
+            ("allow_missing_imports", ("acme.core",)),
+            ("allow_unread", ("pyproject.toml",)),
+        ),
     )
     assert function.lockfile == "lambdas/jobs/requirements.lock"
 
@@ -129,6 +132,7 @@ def test_defaults(root: Path) -> None:
         "  architecture: arm64\n  install: wheels\n  allow_sdist: [docopt]\n"
         "  exclude: ['*.md']\n  compression: stored\n  size_limit: 1000\n  evidence: true\n"
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
+        "  allow_unread: [pyproject.toml]\n"
         "lambdas:\n  api: {}\n"
         "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
     )

@@ -1,0 +1,213 @@
+"""Dependencies that are declared near a function, and that its ZIP lacks.
+
+A file in the function's own folder is an error, since the function surely needs its dependencies. A
+file of a folder above is often for tools or for other functions, and one of a shared package also
+covers modules that the function never imports. These files give notes: a build ends with them, or
+the error about a missing import does.
+"""
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib.code import available
+from buildlib.errors import LockError
+from buildlib.lock import lockfile, unread
+from buildlib.lock.unread import Unread
+from buildlib.model import Function, LockTarget, Pin, Variant
+from buildlib.project.status import Signature, signature
+
+# The manifest's key for files that are not read on purpose.
+_ALLOW = "allow_unread"
+
+
+# Distributions that a repository needs for its tools, and a function does not.
+_TOOLS = frozenset({
+    "aws-cdk-lib", "aws-sam-cli", "black", "build", "cfn-lint", "constructs", "coverage", "doit",
+    "doit-lambda-zip", "flake8", "hatch", "isort", "mkdocs", "moto", "mypy", "nox", "pip-tools",
+    "poetry", "pre-commit", "pylint", "pyright", "pytest", "pytest-cov", "ruff", "setuptools",
+    "sphinx", "tox", "twine", "uv", "wheel",
+})  # fmt: skip
+
+
+class Folders(NamedTuple):
+    """The folders to search for a function: its own, those above, and those of shared packages."""
+
+    own: tuple[str, ...]
+    above: tuple[str, ...]
+    included: tuple[str, ...]
+
+
+def folders(root: Path, function: Function) -> Folders:
+    """Return the folders in which dependencies of a function may be declared."""
+    lineage = list(_lineage(function.source))
+    own, above = ((function.source,), tuple(lineage[1:])) if not function.requirements else ((), ())
+    included: dict[str, None] = {}
+    for path in function.include:
+        candidates = [path] if os.path.isdir(root / path) else []
+        parent = os.path.dirname(path)
+        candidates.append(parent)
+        if os.path.basename(parent) == "src":
+            candidates.append(os.path.dirname(parent))
+        included |= dict.fromkeys(one for one in candidates if one and one not in lineage)
+    return Folders(own, above, tuple(included))
+
+
+def _lineage(folder: str) -> Iterator[str]:
+    """Yield a folder and those above it, up to the root, which is empty."""
+    while folder and folder != ".":
+        yield folder
+        folder = os.path.dirname(folder)
+    yield ""
+
+
+class Search:
+    """The files with dependencies in a repository's folders, each read once."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._present: dict[str, dict[str, Signature | None]] = {}
+        self._found: dict[str, list[Unread]] = {}
+
+    def state(self, function: Function) -> str:
+        """Return the status of the files outside of a function's sources."""
+        places = folders(self._root, function)
+        return repr([self._names(folder) for folder in (*places.above, *places.included)])
+
+    def check(self, variant: Variant, pins: Sequence[Pin]) -> tuple[tuple[str, ...], ...]:
+        """Return the notes about dependencies that are not read, and more for a missing import.
+
+        Raises:
+            LockError: the function's own folder declares some, or a file has a wrong syntax.
+
+        """
+        function = variant.function
+        allowed = dict(function.options).get(_ALLOW, ())
+        places = folders(self._root, function)
+        own, above, included = (
+            [one for folder in some for one in self._find(folder) if one.path not in allowed]
+            for some in places
+        )
+        lines_of = _Lines(LockTarget(variant.python, variant.architecture))
+        notes, hints = _check_own(function, own, lines_of)
+        notes += _check_above(function, above, lines_of)
+        notes += _check_included(function, included, pins, lines_of)
+        hints += [_hint(function, one) for one in above if not one.lines and one.optional]
+        return tuple(notes), tuple(hints)
+
+    def _names(self, folder: str) -> dict[str, Signature | None]:
+        if folder not in self._present:
+            path = self._root / folder
+            self._present[folder] = {n: signature(path / n) for n in unread.names(path)}
+        return self._present[folder]
+
+    def _find(self, folder: str) -> list[Unread]:
+        if folder not in self._found:
+            names = self._names(folder)
+            self._found[folder] = unread.find(self._root, folder, names) if names else []
+        return self._found[folder]
+
+
+class _Lines(NamedTuple):
+    """Tells which of the dependencies in a file hold for a runtime."""
+
+    target: LockTarget
+
+    def __call__(self, one: Unread, known: Collection[str] = ()) -> list[str]:
+        """Return the lines of a file that hold, without those of `known` distributions."""
+        from buildlib.lock.declared import requirement_name  # with parsers
+
+        return [
+            line
+            for line in one.lines
+            if self._applies(line) and requirement_name(line) not in known
+        ]
+
+    def _applies(self, line: str) -> bool:
+        _, semicolon, marker = line.partition(";")
+        return not semicolon or lockfile.applies(marker.strip(), self.target) is not False
+
+
+def _check_own(
+    function: Function, own: Iterable[Unread], lines_of: _Lines
+) -> tuple[list[str], list[str]]:
+    problems, notes, hints = [], [], []
+    for one in own:
+        if lines_of(one, available.DISTRIBUTIONS) or one.computed:
+            problems.append(_error(function, one, lines_of(one)))
+        elif lines := lines_of(one):
+            notes.append(_provided(one, lines))
+        elif one.optional:
+            hints.append(_hint(function, one))
+    if problems:
+        raise LockError("\n".join(problems), "dependencies-unread")
+    return notes, hints
+
+
+def _check_above(function: Function, above: Iterable[Unread], lines_of: _Lines) -> Iterator[str]:
+    for one in above:
+        lines = lines_of(one, _TOOLS | available.DISTRIBUTIONS)
+        if lines or one.computed:
+            yield _note(function, one, lines)
+
+
+def _check_included(
+    function: Function, included: Sequence[Unread], pins: Iterable[Pin], lines_of: _Lines
+) -> Iterator[str]:
+    known = {pin.name for pin in pins} | {one.project for one in included}
+    for one in included:
+        if one.is_requirements and os.path.dirname(one.path) not in function.include:
+            continue  # it may belong to another package of this folder
+        lines = lines_of(one, known | available.DISTRIBUTIONS)
+        if lines or one.computed:
+            yield _note(function, one, lines)
+
+
+def _settle(one: Unread) -> str:
+    return f"'{_ALLOW}: [{one.path}]'"
+
+
+def _error(function: Function, one: Unread, lines: Sequence[str]) -> str:
+    """Return the error about a file in a function's own folder."""
+    target = f"{function.source}/requirements.txt"
+    name = os.path.relpath(one.path, function.source).replace(os.sep, "/")
+    start = f"{one.path}: its dependencies are not read, so the ZIP would lack them"
+    end = f"If the function needs none of them, set {_settle(one)} for it, or in 'defaults'."
+    if one.is_requirements or name.startswith("requirements/"):
+        return f"{start}. Set 'requirements: {name}' for the lambda. {end}"
+    command = one.export or (f"uv pip compile {name} -o requirements.txt" if one.computed else "")
+    if not lines:
+        return f"{start}. To write them to {target}, run '{command}' in {function.source}. {end}"
+    listed = "".join(f"\n  {line}" for line in lines)
+    if command:
+        end = f"For their exact versions, run '{command}' in {function.source} instead. {end}"
+    return f"{start}. Write them to {target}:{listed}\n{end}"
+
+
+def _note(function: Function, one: Unread, lines: Sequence[str]) -> str:
+    """Return the note about a file outside of a function's own folder."""
+    what = unread.described(lines) or "dependencies that only a build of the project knows"
+    if function.requirements:
+        where = "the requirements of each function that imports them"
+    else:
+        where = "a requirements.txt in the folder of each function that imports them"
+    return (
+        f"{one.path} declares {what}, but is not read, so the ZIP lacks them. Write them to "
+        f"{where}, or set {_settle(one)} in 'defaults' to settle this for all functions"
+    )
+
+
+def _provided(one: Unread, lines: Sequence[str]) -> str:
+    return (
+        f"{one.path} declares {unread.described(lines)}, but is not read: the function gets the "
+        "version of the runtime. To ship it, write it to a requirements.txt in the same folder; "
+        f"otherwise set {_settle(one)}"
+    )
+
+
+def _hint(function: Function, one: Unread) -> str:
+    return (
+        f"{one.path} declares {unread.described(one.optional)} as optional, but is not read; write "
+        f"those that are needed to {function.source}/requirements.txt"
+    )
