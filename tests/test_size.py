@@ -50,6 +50,47 @@ def test_over_the_limit(large: Repository) -> None:
     large.sha256()
 
 
+def test_the_advice_leaves_a_function_that_starts(large: Repository, index: Index) -> None:
+    """Done as the message says, a ZIP fits, and its packages can still be imported."""
+    index.add("core", files={
+        "core/__init__.py": "from core.docs import D\n",
+        "core/docs/__init__.py": "D = 1\n" + "#" * 50_000,
+        "core/tests/__init__.py": "#" * 100_000,
+    })  # fmt: skip
+    large.write({
+        "lambdas/api/requirements.txt": "core\n",
+        "lambdas/api/app.py": "import core\n" + HANDLER,
+        "lambdas.yaml": MANIFEST + "    size_limit: 60 kB\n",
+    })  # fmt: skip
+    message = large.fails().message
+    patterns = re.findall(r"'exclude: (\[.*?\])' would save", message)
+    assert patterns == ['["tests/"]']
+    large.write({"lambdas.yaml": f"{MANIFEST}    size_limit: 60 kB\n    exclude: {patterns[0]}\n"})
+    large.doit()
+    assert "core/docs/__init__.py" in large.members("api")
+
+
+def test_a_large_package_that_came_along(large: Repository) -> None:
+    """The message says how to leave out a large package that the requirements do not name."""
+    large.write({"lambdas.yaml": MANIFEST + "    size_limit: 350 kB\n"})
+    message = large.fails().message
+    assert (
+        "The requirements do not name boto3: if the function works without it, "
+        """'exclude: ["/boto3/"]' saves 0.2 MB."""
+    ) in message
+    assert "do not name big" not in message
+    exclude = """    exclude: ["/boto3/"]\n"""
+    large.write({"lambdas.yaml": f"{MANIFEST}    size_limit: 350 kB\n{exclude}"})
+    large.doit()
+
+
+def test_nothing_is_compressed_in_vain(large: Repository) -> None:
+    """A tree that is too large is refused before any of it is compressed."""
+    large.write({"lambdas.yaml": MANIFEST + "    size_limit: 100 kB\n"})
+    large.fails()
+    assert not list((large.root / "build").rglob("pack/*"))
+
+
 def test_the_earlier_zip_stays(repository: Repository) -> None:
     """A ZIP that is too large replaces nothing."""
     repository.write({"lambdas.yaml": MANIFEST + "    size_limit: 1000\n"})

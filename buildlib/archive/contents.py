@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from buildlib.archive import savings
 from buildlib.archive.reader import ZipReader
-from buildlib.model import Origin
+from buildlib.archive.savings import Files
+from buildlib.model import File, Origin
 from buildlib.text import megabytes
 
 # boto3, which every Python runtime of Lambda provides, and its dependencies.
@@ -38,49 +40,69 @@ class Part(NamedTuple):
         return f"{self.name}: {megabytes(self.size)}{savings}"
 
 
-PATTERNS = ("tests/", "test/", "docs/", "doc/", "*.pyi")
+def of_zip(path: Path) -> Files:
+    """Return the files in the ZIP at `path`."""
+    archive = ZipReader(path)
+    members = {member.name: member for member in archive.members}
+    sizes = {name: member.size for name, member in members.items()}
+    return Files(sizes, lambda name: archive.content(members[name]) or b"")
 
 
-def parts(path: Path, own: Iterable[Origin]) -> list[Part]:
-    """Return the parts of the ZIP at `path`, the largest first; `own` are the function's own files.
+def of_tree(files: Iterable[File], tree: Path) -> Files:
+    """Return the files in a staged tree."""
+    return Files({file.path: file.size for file in files}, lambda name: (tree / name).read_bytes())
+
+
+def parts(files: Files, own: Iterable[Origin]) -> list[Part]:
+    """Return the parts of a ZIP, the largest first; `own` are the function's own files.
 
     A file belongs to the distribution whose RECORD lists it. A file in no RECORD, such as a library
     from an image, belongs to a part with the name of its top folder.
     """
-    archive = ZipReader(path)
-    owners = dict(_owners(archive)) | {origin.file.path: OWN_FILES for origin in own}
+    mine = {origin.file.path for origin in own}
+    owners = dict(_owners(files)) | dict.fromkeys(mine, OWN_FILES)
+    patterns = savings.patterns(files, mine)
     sizes: dict[str, int] = {}
-    savings: dict[str, dict[str, int]] = {}
-    for member in archive.members:
-        name = owners.get(member.name) or member.name.partition("/")[0]
-        sizes[name] = sizes.get(name, 0) + member.size
-        why = _saving(member.name, name) if name != OWN_FILES else None
-        if why and member.size:
-            by_reason = savings.setdefault(name, {})
-            by_reason[why] = by_reason.get(why, 0) + member.size
+    saved: dict[str, dict[str, int]] = {}
+    for path, size in files.sizes.items():
+        name = owners.get(path) or path.partition("/")[0]
+        sizes[name] = sizes.get(name, 0) + size
+        why = IN_RUNTIME if _is_in_runtime(name) else patterns.get(path)
+        if why and size and name != OWN_FILES:
+            by_reason = saved.setdefault(name, {})
+            by_reason[why] = by_reason.get(why, 0) + size
     unsorted = [
-        Part(name, size, dict(sorted(savings.get(name, {}).items(), key=lambda saving: -saving[1])))
+        Part(name, size, dict(sorted(saved.get(name, {}).items(), key=lambda saving: -saving[1])))
         for name, size in sizes.items()
     ]
     return sorted(unsorted, key=lambda part: (-part.size, part.name))
 
 
-def _owners(archive: ZipReader) -> Iterator[tuple[str, str]]:
-    for member in archive.members:
-        label, is_record, _ = member.name.partition(".dist-info/RECORD")
+def folders(files: Files, name: str) -> list[str]:
+    """Return the top folders that only the part `name` has files in, the largest first."""
+    owners = dict(_owners(files))
+    sizes: dict[str, int] = {}
+    shared: set[str] = set()
+    for path, size in files.sizes.items():
+        top, slash, _ = path.partition("/")
+        if not slash or top.endswith(".dist-info"):
+            continue
+        if (owners.get(path) or top) == name:
+            sizes[top] = sizes.get(top, 0) + size
+        else:
+            shared.add(top)
+    return sorted(sizes.keys() - shared, key=lambda top: -sizes[top])
+
+
+def _owners(files: Files) -> Iterator[tuple[str, str]]:
+    for path in files.sizes:
+        label, is_record, _ = path.partition(".dist-info/RECORD")
         if is_record and "/" not in label:
-            text = (archive.content(member) or b"").decode("utf-8", "replace")
+            text = files.read(path).decode("utf-8", "replace")
             for row in csv.reader(io.StringIO(text, newline="")):
                 if row:
                     yield row[0], label.replace("-", " ")
 
 
-def _saving(path: str, owner: str) -> str | None:
-    """Return the pattern or the reason by which a file could be left out; None to keep it."""
-    if owner.partition(" ")[0].lower() in _IN_RUNTIME:
-        return IN_RUNTIME
-    *folders, name = path.lower().split("/")
-    for pattern in PATTERNS[:-1]:
-        if pattern[:-1] in folders:
-            return pattern
-    return PATTERNS[-1] if name.endswith(".pyi") else None
+def _is_in_runtime(name: str) -> bool:
+    return name.partition(" ")[0].lower() in _IN_RUNTIME

@@ -4,19 +4,27 @@ Source of the limits: "Lambda quotas" in the AWS Lambda developer guide. AWS's M
 bytes, and ours, too: 250 MB are 262,144,000 bytes.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from buildlib.errors import SizeError
 from buildlib.model import Function, Origin, Variant, Written
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
-from buildlib.text import megabytes
+from buildlib.text import canonical_name, megabytes
+
+if TYPE_CHECKING:
+    from buildlib.archive.contents import Part
+    from buildlib.archive.savings import Files
 
 # A ZIP above this fraction of a limit gives a warning.
 _NEAR = 0.9
 
 
 _SHOWN = 10
+
+
+# A package that is this fraction of all files is large.
+_LARGE = 0.1
 
 
 def limit(function: Function) -> int:
@@ -29,17 +37,28 @@ def fits(variant: Variant, written: Written) -> bool:
     return written.unzipped_size <= limit(variant.function)
 
 
-def check(variant: Variant, written: Written, path: Path, own: Iterable[Origin]) -> str | None:
-    """Return a warning if the ZIP at `path` is near a limit, or too large for a direct upload.
+def check_unzipped(
+    variant: Variant,
+    size: int,
+    files: "Callable[[], Files]",
+    own: Iterable[Origin],
+    required: Collection[str] = (),
+) -> None:
+    """Stop at a ZIP whose files exceed its limit by their `size`, in bytes, unzipped.
 
-    `own` are the function's own files.
+    `files` are asked only for the message. `own` are the function's own files, and `required` the
+    distributions that its requirements name.
 
     Raises:
-        SizeError: the ZIP exceeds its limit; with the largest packages, and the savings in each.
+        SizeError: the files exceed the limit; with the largest packages, and possible savings.
 
     """
-    if not fits(variant, written):
-        raise SizeError(_too_large(variant, written, path, own))
+    if size > limit(variant.function):
+        raise SizeError(_too_large(variant, size, files(), own, required))
+
+
+def warning(variant: Variant, written: Written) -> str | None:
+    """Return a warning if a ZIP is near a limit, or too large for a direct upload."""
     upload_limit = f"Lambda's limit of {megabytes(ZIPPED_LIMIT)} for direct uploads"
     if written.size > ZIPPED_LIMIT:
         return (
@@ -64,27 +83,55 @@ def _limit_text(function: Function) -> str:
     return f"{owner} of {limit(function):,}"
 
 
-def _too_large(variant: Variant, written: Written, path: Path, own: Iterable[Origin]) -> str:
+def _too_large(
+    variant: Variant,
+    size: int,
+    files: "Files",
+    own: Iterable[Origin],
+    required: Collection[str],
+) -> str:
     from buildlib.archive import contents  # 20 ms, only for this message
 
-    largest = contents.parts(path, own)
+    largest = contents.parts(files, own)
     function = variant.function
-    over = written.unzipped_size - limit(function)
     savings: dict[str, int] = {}
     for part in largest:
-        for reason, size in part.savings.items():
-            savings[reason] = savings.get(reason, 0) + size
-    patterns = [f'"{reason}"' for reason in savings if reason in contents.PATTERNS]
-    advice = "Remove packages, or split the function."
-    if patterns:
-        saved = sum(size for reason, size in savings.items() if reason in contents.PATTERNS)
-        advice = f"'exclude: [{', '.join(patterns)}]' would save {megabytes(saved)}. {advice}"
-    if contents.IN_RUNTIME in savings:
-        advice += " Packages that the runtime provides need not be in the requirements."
+        for reason, saved in part.savings.items():
+            savings[reason] = savings.get(reason, 0) + saved
+    advice = []
+    in_runtime = savings.pop(contents.IN_RUNTIME, 0)
+    if chosen := sorted(savings, key=lambda reason: -savings[reason])[:_SHOWN]:
+        patterns = ", ".join(f'"{reason}"' for reason in chosen)
+        saved = sum(savings[reason] for reason in chosen)
+        advice.append(f"'exclude: [{patterns}]' would save {megabytes(saved)}.")
+    advice += _not_required(largest, files, required)
+    advice.append("Remove packages, or split the function.")
+    if in_runtime:
+        advice.append("Packages that the runtime provides need not be in the requirements.")
     return (
-        f"lambda '{function.name}': {variant.id}.zip would have {written.unzipped_size:,} bytes "
-        f"unzipped, {over:,} more than {_limit_text(function)} (layers count, too, but are not "
-        "known here). Largest parts:\n"
+        f"lambda '{function.name}': {variant.id}.zip would have {size:,} bytes "
+        f"unzipped, {size - limit(function):,} more than {_limit_text(function)} (layers count, "
+        "too, but are not known here). Largest parts:\n"
         + "\n".join(f"  {part}" for part in largest[:_SHOWN])
-        + f"\n{advice}"
+        + f"\n{' '.join(advice)}"
     )
+
+
+def _not_required(
+    largest: "Iterable[Part]", files: "Files", required: Collection[str]
+) -> Iterator[str]:
+    """Yield advice on large packages that came along with others."""
+    from buildlib.archive import contents  # only for this message
+
+    total = sum(files.sizes.values())
+    for part in largest:
+        name = part.name.partition(" ")[0]
+        if not required or part.size < _LARGE * total or name == contents.OWN_FILES:
+            continue
+        if canonical_name(name) in required or " " not in part.name:
+            continue
+        if patterns := [f'"/{folder}/"' for folder in contents.folders(files, part.name)]:
+            yield (
+                f"The requirements do not name {name}: if the function works without it, "
+                f"'exclude: [{', '.join(patterns)}]' saves {megabytes(part.size)}."
+            )

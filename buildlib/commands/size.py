@@ -21,7 +21,7 @@ def sizes(project: Project) -> Iterator[str]:
         part = entry["unzipped_size"] / limits.limit(one.function)
         largest = [
             f"{p.name} {text.megabytes(p.size)}"
-            for p in contents.parts(path, project.sources(one.function))[:3]
+            for p in contents.parts(contents.of_zip(path), project.sources(one.function))[:3]
         ]
         shown = (text.megabytes(entry["size"]), text.megabytes(entry["unzipped_size"]))
         rows.append((one.id, *shown, f"{part:.1%}", "none", ", ".join(largest)))

@@ -6,8 +6,9 @@ the work of its step, and makes it if it is gone.
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildlib.artifacts import hashes, index, limits
 from buildlib.errors import StagedFileError, StageError
@@ -21,6 +22,9 @@ from buildlib.steps.pending import STEPS, build_reasons, reason
 from buildlib.steps.stage import Staged
 from buildlib.steps.summary import BUILT, DESCRIBED, STORED, Done
 from buildlib.steps.venv import Environment
+
+if TYPE_CHECKING:
+    from buildlib.archive.savings import Files
 
 _logger = logging.getLogger(__name__)
 
@@ -132,7 +136,7 @@ class _Work:
         """Publish the ZIP of the present inputs: from the store, or written from the tree."""
         written = self.project.status(self.variant).written
         if written is not None and not again:
-            self._check_limit(written)
+            self._check_zip(written, self.layout.zip(self.variant.id))  # it may be lower now
         if not again and (taken := self._take()):
             return taken
         staged = stage.load(self.layout, self.variant.id)
@@ -152,16 +156,26 @@ class _Work:
         if written is None:
             return self.zip()
         why = self.forced or reason(self.project, self.variant, "hash") or ""
-        self._check_limit(written)
+        self._check_zip(written, self.layout.zip(self.variant.id))
         project = self.project
         declared = project.variants.values()
         description.publish(self.inputs, written, self.layout, project.digests, declared=declared)
         return Done(DESCRIBED, (why,), written, written)
 
-    def _check_limit(self, written: Written) -> None:
-        """Stop at a ZIP that is over a limit which was lowered since it was built."""
-        if not limits.fits(self.variant, written):
-            limits.check(self.variant, written, self.layout.zip(self.variant.id), self.inputs.own)
+    def _check_zip(self, written: Written, path: Path) -> None:
+        """Stop at a ZIP that is over its limit."""
+
+        def files() -> "Files":
+            from buildlib.archive import contents  # only for the message
+
+            return contents.of_zip(path)
+
+        self._check_size(written.unzipped_size, files)
+
+    def _check_size(self, size: int, files: "Callable[[], Files]") -> None:
+        requirements = self.project.requirements(self.variant.function)
+        required = {entry.name for entry in requirements.entries} if requirements else set[str]()
+        limits.check_unzipped(self.variant, size, files, self.inputs.own, required)
 
     def _take(self) -> Done | None:
         """Publish the ZIP that the store has; None if it has none, or a damaged one."""
@@ -172,6 +186,8 @@ class _Work:
     def _write(self, staged: Staged, *, again: bool) -> Done:
         previous = None if again else archive.load(self.layout, self.variant.id)
         source = archive.Source(self.inputs, staged, self.layout, self.project.digests)
+        # All sizes are known: a tree that is too large is not compressed.
+        self._check_size(staged.size, lambda: archive.files(source))
         with index.new_zip(self.layout, self.variant.id) as new:
             written, members = archive.write(source, previous, new)
             done = self._publish(written, new, members)
@@ -183,7 +199,8 @@ class _Work:
     def _publish(self, written: Written, new: Path, members: archive.Members | None) -> Done:
         """Publish a ZIP that Lambda takes; record its inputs, the reasons and the ZIP before it."""
         project, variant, layout = self.project, self.variant, self.layout
-        if warning := limits.check(variant, written, new, self.inputs.own):
+        self._check_zip(written, new)
+        if warning := limits.warning(variant, written):
             _logger.warning("%s", warning)
         hashes.check(project.recorded(), variant, self.inputs.key, written.sha256)
         before = archive.load(layout, variant.id)

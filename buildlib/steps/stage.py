@@ -35,7 +35,8 @@ class Staged(NamedTuple):
     it is the same, only those are staged again. None means that the whole tree has to be staged.
     `to_touch` are the files without canonical metadata yet. `secret_rules` are the rules by which
     the own files were searched for credentials. `imports` are the digests of the imports of each
-    own module that the handler reaches. `run` is the id of the run that staged it.
+    own module that the handler reaches. `dependencies_size` is in bytes. `run` is the id of
+    the run that staged it.
     """
 
     key: str
@@ -45,7 +46,13 @@ class Staged(NamedTuple):
     to_touch: list[str]
     secret_rules: list[object]
     imports: dict[str, str]
+    dependencies_size: int
     run: str
+
+    @property
+    def size(self) -> int:
+        """The size of all files of the tree, in bytes."""
+        return self.dependencies_size + sum(origin.file.size for origin in self.own)
 
 
 def load(layout: Layout, variant_id: str) -> Staged | None:
@@ -170,6 +177,7 @@ def stage_all(
         to_touch=to_touch,
         secret_rules=rules,
         imports=imports,
+        dependencies_size=sum(file.size for file in others),
         run=run,
     )
     return _stamped(staged, layout, variant)

@@ -9,7 +9,7 @@ import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildlib import contract, recipe
 from buildlib.archive import compressed, hashing, writer
@@ -22,6 +22,9 @@ from buildlib.model import CompressedMember, File, Origin, Variant, Written
 from buildlib.project.inputs import Inputs
 from buildlib.recipe import Recipe
 from buildlib.steps.stage import Staged, dependencies, read_list
+
+if TYPE_CHECKING:
+    from buildlib.archive.savings import Files
 
 
 class Members(NamedTuple):
@@ -86,6 +89,16 @@ class Source(NamedTuple):
     def variant(self) -> Variant:
         """The variant that is written."""
         return self.inputs.variant
+
+
+def files(source: Source) -> "Files":
+    """Return the files of the staged tree, for a message about their sizes."""
+    from buildlib.archive import contents  # only for that message
+
+    staged, layout = source.staged, source.layout
+    others = dependencies(staged, layout, source.variant)
+    own = [origin.file for origin in staged.own]
+    return contents.of_tree([*others, *own], layout.staged(source.variant.id))
 
 
 def write(source: Source, previous: Stamp | None, target: Path) -> tuple[Written, Members]:

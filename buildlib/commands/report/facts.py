@@ -124,7 +124,9 @@ def content(project: Project, variant: Variant) -> Content:
         expression, names = distributions.licences(message) if message else ("", [])
         licence = expression or ", ".join(names)
         dependencies.append(Dependency(name, distributions.version(pin, message), licence))
-    return Content(contents.parts(path, project.sources(variant.function)), dependencies)
+    return Content(
+        contents.parts(contents.of_zip(path), project.sources(variant.function)), dependencies
+    )
 
 
 def lock(project: Project, function: Function) -> Lock:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from buildlib.archive import contents
 from buildlib.artifacts import limits
 from buildlib.errors import SizeError
 from buildlib.model import Variant, Written
@@ -38,10 +39,12 @@ def test_the_limit_may_be_reached(path: Path, of: Variant, most: int) -> None:
     """What is as large as it may be fits; a byte more is an error that names the largest parts."""
     assert limits.limit(of.function) == most
     assert limits.fits(of, written(10, most))
-    assert limits.check(of, written(10, most), path, [])
+    limits.check_unzipped(of, most, lambda: contents.of_zip(path), [])
+    assert limits.warning(of, written(10, most))
     assert not limits.fits(of, written(10, most + 1))
+    own = [origin("app.py", "x" * 1000)]
     with pytest.raises(SizeError) as error:
-        limits.check(of, written(10, most + 1), path, [origin("app.py", "x" * 1000)])
+        limits.check_unzipped(of, most + 1, lambda: contents.of_zip(path), own)
     message = str(error.value)
     assert f"{most + 1:,}" in message
     assert f"{most:,}" in message
@@ -61,8 +64,8 @@ def test_the_limit_may_be_reached(path: Path, of: Variant, most: int) -> None:
         (ZIPPED + 1, UNZIPPED, "S3"),
     ],
 )
-def test_warnings(path: Path, size: int, unzipped: int, words: str | None) -> None:
+def test_warnings(size: int, unzipped: int, words: str | None) -> None:
     """From nine tenths of a limit on there is a warning; beyond a direct upload, one about S3."""
-    warning = limits.check(variant(), written(size, unzipped), path, [])
+    warning = limits.warning(variant(), written(size, unzipped))
     assert (warning is None) == (words is None)
     assert words is None or words in str(warning)

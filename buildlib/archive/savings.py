@@ -1,0 +1,102 @@
+"""Files of dependencies that a function can do without, as patterns for `exclude`.
+
+A folder counts only if no module outside of it imports it: botocore imports `botocore.docs`.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import NamedTuple
+
+_FOLDERS = ("tests", "test", "docs", "doc")
+
+
+_STUBS = "*.pyi"
+
+
+# An import statement, also over several lines.
+_IMPORTS = re.compile(
+    rb"^[ \t]*(?:from\s+[\w. ]+\s+import\s*\([^)]*\)|from\s+[^\n]+|import\s+[^\n]+)", re.MULTILINE
+)
+
+
+_FROM = re.compile(r"from\s+([\w.]+)\s+import\s+(\([^)]*\)|[^\n]+)")
+
+
+# A module's name in a text, as `importlib.import_module("package.tests")` has it.
+_NAMED = re.compile(rb"[\"']\.?[A-Za-z_]\w*(?:\.\w+)+[\"']")
+
+
+# Packages that use it read their stubs when they run (PyPI: lazy-loader).
+_READS_STUBS = b"attach_stub"
+
+
+class Files(NamedTuple):
+    """The files of a tree or of a ZIP: sizes in bytes by path, and a reader of their contents."""
+
+    sizes: Mapping[str, int]
+    read: Callable[[str], bytes]
+
+
+def patterns(files: Files, own: Collection[str]) -> dict[str, str]:
+    """Return the pattern for `exclude` of each file of a dependency that is not needed.
+
+    `own` are the paths of the function's own files. They are kept, and their imports count.
+    """
+    folders: dict[str, list[str]] = {}
+    stubs: list[str] = []
+    for path in files.sizes.keys() - own:
+        if folder := _folder(path):
+            folders.setdefault(folder, []).append(path)
+        elif path.endswith(".pyi"):
+            stubs.append(path)
+    if not folders and not stubs:
+        return {}
+    inside = {path for paths in folders.values() for path in paths}
+    scanned = _Scan(files, (path for path in files.sizes if path not in inside))
+    used = {folder for folder in folders if scanned.imports(folder)}
+    unsafe = {folder.rpartition("/")[2].lower() for folder in used}
+    found = {} if scanned.reads_stubs else dict.fromkeys(stubs, _STUBS)
+    for folder, paths in folders.items():
+        if folder not in used:
+            name = folder.rpartition("/")[2].lower()
+            found |= dict.fromkeys(paths, f"/{folder}/" if name in unsafe else f"{name}/")
+    return found
+
+
+def _folder(path: str) -> str:
+    """Return the outermost folder of tests or documentation that a file is in."""
+    parts = path.split("/")[:-1]
+    for length, part in enumerate(parts, 1):
+        if part.lower() in _FOLDERS:
+            return "/".join(parts[:length])
+    return ""
+
+
+class _Scan:
+    """The words of the import statements in the modules of a tree, by their top folders."""
+
+    def __init__(self, files: Files, paths: Iterable[str]) -> None:
+        self.reads_stubs = False
+        self._words: dict[str, set[str]] = {}
+        self._names: set[str] = set()
+        for path in paths:
+            if not path.endswith(".py"):
+                continue
+            content = files.read(path)
+            self.reads_stubs |= _READS_STUBS in content
+            statements = b"\n".join(_IMPORTS.findall(content)).decode(errors="replace")
+            words = self._words.setdefault(path.partition("/")[0], set())
+            words.update(re.findall(r"\w+", statements))
+            self._names.update(re.findall(r"\w+(?:\.\w+)+", statements))
+            for module, names in _FROM.findall(statements):
+                self._names.update(f"{module}.{name}" for name in re.findall(r"\w+", names))
+            named = b" ".join(_NAMED.findall(content)).decode(errors="replace")
+            self._names.update(re.findall(r"\w+(?:\.\w+)+", named))
+
+    def imports(self, folder: str) -> bool:
+        """Tell whether a module may import a folder: by its name there, or by its whole name."""
+        name = folder.replace("/", ".")
+        words = self._words.get(folder.partition("/")[0], set())
+        return folder.rpartition("/")[2] in words or any(
+            known == name or known.startswith(f"{name}.") for known in self._names
+        )
