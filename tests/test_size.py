@@ -70,17 +70,19 @@ def test_the_advice_leaves_a_function_that_starts(large: Repository, index: Inde
     assert "core/docs/__init__.py" in large.members("api")
 
 
-def test_a_large_package_that_came_along(large: Repository) -> None:
+def test_a_large_package_that_came_along(large: Repository, index: Index) -> None:
     """The message says how to leave out a large package that the requirements do not name."""
-    large.write({"lambdas.yaml": MANIFEST + "    size_limit: 350 kB\n"})
+    index.add("giant", files={"giant/lib.bin": b"x" * 300_000}, requires=())
+    index.add("user", files={"user.py": "U = 1\n"}, requires=("giant", "boto3"))
+    limit = f"{MANIFEST}    size_limit: 350 kB\n"
+    large.write({"lambdas.yaml": limit, "lambdas/api/requirements.txt": "user\n"})
     message = large.fails().message
     assert (
-        "The requirements do not name boto3: if the function works without it, "
-        """'exclude: ["/boto3/"]' saves 0.2 MB."""
+        "The requirements do not name giant: if the function works without it, "
+        """'exclude: ["/giant/"]' saves 0.3 MB."""
     ) in message
-    assert "do not name big" not in message
-    exclude = """    exclude: ["/boto3/"]\n"""
-    large.write({"lambdas.yaml": f"{MANIFEST}    size_limit: 350 kB\n{exclude}"})
+    assert "do not name boto3" not in message  # the runtime has it
+    large.write({"lambdas.yaml": f"""{limit}    exclude: ["/giant/"]\n"""})
     large.doit()
 
 

@@ -54,13 +54,22 @@ def patterns(files: Files, own: Collection[str]) -> dict[str, str]:
     inside = {path for paths in folders.values() for path in paths}
     scanned = _Scan(files, (path for path in files.sizes if path not in inside))
     used = {folder for folder in folders if scanned.imports(folder)}
-    unsafe = {folder.rpartition("/")[2].lower() for folder in used}
     found = {} if scanned.reads_stubs else dict.fromkeys(stubs, _STUBS)
     for folder, paths in folders.items():
         if folder not in used:
-            name = folder.rpartition("/")[2].lower()
-            found |= dict.fromkeys(paths, f"/{folder}/" if name in unsafe else f"{name}/")
+            found |= dict.fromkeys(paths, _pattern(folder, used))
     return found
+
+
+def _pattern(folder: str, used: Collection[str]) -> str:
+    """Return the shortest pattern that covers a folder, and none of the used ones."""
+    top, name = folder.partition("/")[0], folder.rpartition("/")[2]
+    same_name = [other for other in used if other.rpartition("/")[2].lower() == name.lower()]
+    if not same_name:
+        return f"{name}/"
+    if folder != top and not any(other.partition("/")[0] == top for other in same_name):
+        return f"/{top}/**/{name}/"
+    return f"/{folder}/"
 
 
 def _folder(path: str) -> str:

@@ -27,6 +27,10 @@ _SHOWN = 10
 _LARGE = 0.1
 
 
+# A pattern that saves less than this fraction of all files is not worth its line.
+_WORTH = 0.002
+
+
 def limit(function: Function) -> int:
     """Return the limit for the unzipped content of a function, in bytes."""
     return function.size_limit or UNZIPPED_LIMIT
@@ -100,7 +104,8 @@ def _too_large(
             savings[reason] = savings.get(reason, 0) + saved
     advice = []
     in_runtime = savings.pop(contents.IN_RUNTIME, 0)
-    if chosen := sorted(savings, key=lambda reason: -savings[reason])[:_SHOWN]:
+    worth = [reason for reason, saved in savings.items() if saved >= _WORTH * size]
+    if chosen := sorted(worth, key=lambda reason: -savings[reason])[:_SHOWN]:
         patterns = ", ".join(f'"{reason}"' for reason in chosen)
         saved = sum(savings[reason] for reason in chosen)
         advice.append(f"'exclude: [{patterns}]' would save {megabytes(saved)}.")
@@ -129,6 +134,8 @@ def _not_required(
         if not required or part.size < _LARGE * total or name == contents.OWN_FILES:
             continue
         if canonical_name(name) in required or " " not in part.name:
+            continue
+        if contents.IN_RUNTIME in part.savings:
             continue
         if patterns := [f'"/{folder}/"' for folder in contents.folders(files, part.name)]:
             yield (

@@ -58,7 +58,13 @@ def test_others_of_the_name_go_by_their_path() -> None:
         "botocore/session.py": "from botocore.docs import generate\n",
         "botocore/docs/__init__.py": "",
         "other/docs/index.html": "",
-    }) == {"other/docs/index.html": "/other/docs/"}  # fmt: skip
+        "other/deep/docs/index.html": "",
+        "docs/index.html": "",
+    }) == {
+        "other/docs/index.html": "/other/**/docs/",
+        "other/deep/docs/index.html": "/other/**/docs/",
+        "docs/index.html": "/docs/",
+    }  # fmt: skip
 
 
 def test_stubs_that_are_read() -> None:
