@@ -56,8 +56,10 @@ def artifact_recipe(variant: Variant, dependencies: Recipe, sources: Sequence[Fi
     function = variant.function
     # Reaches no byte, but a ZIP built with permission for a secret must not pass for one without.
     allowed = {"allow_secrets": list(function.allow_secrets)} if function.allow_secrets else {}
+    # As JSON gives them back, so that a list is equal to the recorded one.
+    options = {key: list(v) if isinstance(v, tuple) else v for key, v in function.options}
     return allowed | {
-        **dict(function.options),
+        **options,
         "environment": dependencies,
         "handler": function.handler,
         "compression": function.compression,

@@ -432,3 +432,78 @@ def test_help() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "init" in done.stdout
     assert "errors" in done.stdout
+
+
+LAYERS = {
+    "template.yaml": """\
+Transform: AWS::Serverless-2016-10-31
+Globals:
+  Function:
+    Layers: ["arn:aws:lambda:eu-west-1:017000801446:layer:Powertools:18"]
+Resources:
+  Api:
+    Type: AWS::Serverless::Function
+    Metadata: {BuildMethod: makefile}
+    Properties:
+      CodeUri: fn/
+      Handler: app.handler
+      Layers: [!Ref Common, {Ref: Other}]
+  Plain:
+    Type: AWS::Lambda::Function
+    Metadata: {BuildMethod: python3.13}
+    Properties: {Code: plain/, Handler: app.handler}
+""",
+    "serverless.yml": """\
+provider: {layers: [{Ref: Shared}]}
+functions:
+  one: {module: one, handler: app.handler}
+  two: {module: two, handler: app.handler, layers: [arn:aws:lambda:eu-west-1:1:layer:Two:3]}
+""",
+    "main.tf": """\
+resource "aws_lambda_function" "api" {
+  handler  = "app.handler"
+  filename = data.archive_file.api.output_path
+  layers   = [aws_lambda_layer_version.common.arn, "arn:aws:lambda:eu-west-1:1:layer:Three:3"]
+}
+data "archive_file" "api" {
+  type       = "zip"
+  source_dir = "${path.module}/tf"
+}
+""",
+}
+
+
+def test_layers(tmp_path: Path) -> None:
+    """Layers, and builds that run commands, are questions: neither is read."""
+    handlers = {f"{name}/app.py": HANDLER for name in ("fn", "plain", "one", "two", "tf")}
+    output = init(write(tmp_path, {**LAYERS, **handlers})).output
+    notes = {
+        line.partition(", which")[0] for line in output.splitlines() if "which are not" in line
+    }
+    assert notes == {
+        "  - lambda 'api': it uses the layers Powertools, Common, Other",
+        "  - lambda 'one': it uses the layers Shared",
+        "  - lambda 'two': it uses the layers Two",
+        "  - lambda 'api_2': it uses the layers common, Three",
+    }
+    assert "lambda 'api': its BuildMethod is makefile, which is not run" in output
+    assert output.count("BuildMethod") == 1
+
+
+def test_dependencies_that_are_not_read(tmp_path: Path) -> None:
+    """A file that declares dependencies is a question, once for all functions below it."""
+    project = '[project]\nname = "x"\nversion = "1"\ndependencies = ["idna==3.10"]\n'
+    files = {f"fns/{name}/app.py": HANDLER for name in ("a", "b", "c")}
+    files |= {"fns/a/pyproject.toml": project, "Pipfile": '[packages]\nrequests = "*"\n'}
+    files |= {"pyproject.toml": "[tool.ruff]\n", "fns/c/requirements.txt": ""}
+    lines = init(write(tmp_path, files)).output.splitlines()
+    assert [line for line in lines if "is not read" in line] == [
+        (
+            "  - Pipfile is not read; write the dependencies (requests) that a function needs to a "
+            "requirements.txt in its folder: a, b"
+        ),
+        (
+            "  - fns/a/pyproject.toml is not read; write the dependencies (idna==3.10) that a "
+            "function needs to a requirements.txt in its folder: a"
+        ),
+    ]

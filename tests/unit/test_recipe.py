@@ -307,3 +307,11 @@ def test_differences_name_options_as_users_know_them(option: str, label: str) ->
 
     assert recipe.difference(with_option("1"), with_option("2")) == [f"{label} 1 -> 2"]
     assert recipe.difference(with_option(""), with_option("2")) == [f"{label} none -> 2"]
+
+
+def test_a_recorded_recipe_is_equal() -> None:
+    """A recipe that was read from its record has no difference, whatever options it has."""
+    options = (("allow_unread", ("pyproject.toml",)), ("flavour", "salted"))
+    of = GOLDEN_VARIANT._replace(function=GOLDEN_VARIANT.function._replace(options=options))
+    made = recipe.artifact_recipe(of, recipe.environment_recipe(of, PINS), FILES)
+    assert recipe.difference(json.loads(json.dumps(made)), made) == []

@@ -4,7 +4,7 @@ import ast
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,6 +62,14 @@ def source_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
         folders[:] = sorted(n for n in folders if n not in _SKIPPED and not n.startswith("."))
         relative = os.path.relpath(folder, root).replace(os.sep, "/")
         yield relative, sorted(names)
+
+
+def layers_note(names: Iterable[str]) -> str:
+    """Return the note about the layers of a function."""
+    return (
+        f"it uses the layers {', '.join(names)}, which are not read: list their modules in "
+        "'allow_missing_imports', or write their packages to its requirements"
+    )
 
 
 def valid_name(label: str) -> str:

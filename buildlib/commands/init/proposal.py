@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildlib.commands.init import candidates, folders, templates, terraform
+from buildlib.commands.init import candidates, folders, templates, terraform, unread
 from buildlib.commands.init.candidates import Candidate
 from buildlib.manifest import keys, reader
 
@@ -25,10 +25,6 @@ _HEAD = """\
 # The Lambda functions of this repository; `doit list --all` lists their tasks.
 version: 1
 """
-
-
-# Files of other tools, each of which can export a requirements file.
-_OTHERS = ("Pipfile", "poetry.lock", "pdm.lock", "uv.lock")
 
 
 @dataclass
@@ -63,7 +59,7 @@ def propose(root: Path) -> Proposal:
         function.check()
         _check_code(root, function)
         notes += [f"lambda '{function.name}': {note}" for note in function.notes]
-    notes += _other_tools(root)
+    notes += unread.notes(root, functions)
     functions.sort(key=lambda function: function.name)
     text = _manifest(functions) if functions else ""
     if text:
@@ -158,14 +154,6 @@ def _nearest_requirements(root: Path, source: str) -> str | None:
         if not folder:
             return None
         folder = os.path.dirname(folder)
-
-
-def _other_tools(root: Path) -> list[str]:
-    return [
-        f"{name} is not read; export a requirements.txt for each function that needs one"
-        for name in _OTHERS
-        if (root / name).exists()
-    ]
 
 
 def _manifest(functions: list[Candidate]) -> str:

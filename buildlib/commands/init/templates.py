@@ -76,11 +76,43 @@ def _template(
             continue
         own = shared if kind == _SAM else {}
         merged = own | _mapping(resource, "Properties")
+        merged |= _lists(own, resource)
         properties = {key: _resolve(value, parameters) for key, value in merged.items()}
         if properties.get("PackageType") == "Image":
             notes.append(f"{origin}: a container image, not a ZIP; skipped")
             continue
-        yield _function(root, folder, origin, label, properties)
+        function = _function(root, folder, origin, label, properties)
+        function.notes += _unread(resource, merged)
+        yield function
+
+
+def _unread(resource: dict[str, Any], properties: dict[str, Any]) -> Iterator[str]:
+    """Yield notes about what adds to a function's package in AWS, or makes it."""
+    if layers := properties.get("Layers"):
+        yield candidates.layers_note(map(_layer, layers if isinstance(layers, list) else [layers]))
+    method = _mapping(resource, "Metadata").get("BuildMethod")
+    if isinstance(method, str) and not method.startswith("python"):
+        yield (
+            f"its BuildMethod is {method}, which is not run; its package has only the files of its "
+            "source and its requirements"
+        )
+
+
+def _layer(value: object) -> str:
+    """Return the name of a layer: of an ARN, or of the resource that a reference names."""
+    text = str(value)
+    if isinstance(value, dict) and len(value) == 1:
+        text = str(*value.values())
+    text = text.removeprefix("!Ref ").removeprefix("!Sub ")
+    parts = text.split(":layer:")
+    return parts[1].partition(":")[0] if len(parts) > 1 else text
+
+
+def _lists(shared: dict[str, Any], resource: dict[str, Any]) -> dict[str, Any]:
+    """Return the layers of a function, which SAM adds to those of `Globals`."""
+    layers = [shared.get("Layers"), _mapping(resource, "Properties").get("Layers")]
+    found = [layer for some in layers if isinstance(some, list) for layer in some]
+    return {"Layers": found} if found else {}
 
 
 def _function(
@@ -142,6 +174,9 @@ def _serverless(
         service_requirements = candidates.existing_path(root, folder, "requirements.txt")
         if function.source and not (root / function.source / "requirements.txt").exists():
             function.requirements = service_requirements
+        if layers := declared.get("layers", provider.get("layers")):
+            names = map(_layer, layers if isinstance(layers, list) else [layers])
+            function.notes.append(candidates.layers_note(names))
         packages = _mapping(declared, "package") | _mapping(content, "package")
         if packages.keys() & {"patterns", "include", "exclude"}:
             function.notes.append("its 'package' has patterns; translate them to 'exclude'")

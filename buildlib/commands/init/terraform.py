@@ -94,7 +94,19 @@ def _candidate(origin: str, label: str, block: Block) -> Candidate:
         function.architecture = _literal(architectures[0])
     if (function.architecture is None) and architectures:
         function.notes.append(f"its architectures {architectures} are known only to Terraform")
+    if layers := block.get("layers"):
+        names = [_layer(one) for one in (layers if isinstance(layers, list) else [layers])]
+        function.notes.append(candidates.layers_note(names))
     return function
+
+
+def _layer(value: object) -> str:
+    """Return the name of a layer: that of an ARN, or of the resource or module it comes from."""
+    text = str(value).strip('"').removeprefix("${").removesuffix("}")
+    if ":layer:" in text:
+        return text.split(":layer:")[1].partition(":")[0]
+    parts = text.split(".")
+    return parts[1] if len(parts) > 1 else text
 
 
 def _set_source_from_archive(
