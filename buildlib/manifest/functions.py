@@ -89,7 +89,7 @@ def _located(
     source = _path(reader, node, options["source"] or f"lambdas/{name}", f"{where}: source")
     if source is None:
         return None
-    if not os.path.isdir(f"{reader.root}/{source}"):
+    if not reader.generated and not os.path.isdir(f"{reader.root}/{source}"):
         hint = _FROM_ROOT if "source" in entries else "create it, or set 'source'"
         reader.problem(node, f"{where}: the source folder '{source}' does not exist; {hint}")
     located = {
@@ -112,7 +112,7 @@ def _requirements(
         return default if os.path.isfile(f"{reader.root}/{default}") else None
     node = entries["requirements"].value
     path = _path(reader, node, f"{source}/{text}", f"{where}: requirements")
-    if path and not (reader.root / path).is_file():
+    if path and not reader.generated and not (reader.root / path).is_file():
         reader.problem(
             node,
             f"{where}: the requirements file '{path}' does not exist; "
@@ -134,7 +134,7 @@ def _include(
     nodes = getattr(entries["include"].value, "value", []) if "include" in entries else []
     for node, text in zip(nodes, texts, strict=False):
         path = _path(reader, node, text, f"{where}: include")
-        if path and not (reader.root / path).exists():
+        if path and not reader.generated and not (reader.root / path).exists():
             reader.problem(node, f"{where}: include '{path}' does not exist; {_FROM_ROOT}")
         yield path or ""
 

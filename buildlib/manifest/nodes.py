@@ -32,8 +32,9 @@ class Entry(NamedTuple):
 class Reader:
     """Reads the nodes of one manifest, and collects their problems."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, generated: bool = False) -> None:
         self.root = root
+        self.generated = generated
         self.problems: list[tuple[int, int, str]] = []
 
     def problem(self, node: yaml.Node, text: str) -> None:

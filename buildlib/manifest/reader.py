@@ -18,8 +18,10 @@ _DEPTH = 100
 _DEEP = 2000
 
 
-def read(root: Path) -> Manifest:
+def read(root: Path, *, generated: bool = False) -> Manifest:
     """Read and check the manifest in the folder `root`.
+
+    With `generated`, sources may be missing: other tasks may make them before they are read.
 
     Raises:
         ManifestError: with a line `lambdas.yaml:<line>:<column>: <problem>` for each problem.
@@ -37,13 +39,13 @@ def read(root: Path) -> Manifest:
     except UnicodeDecodeError as error:
         msg = f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8"
         raise ManifestError(msg, "manifest-syntax") from None
-    return parse(root, text)
+    return parse(root, text, generated=generated)
 
 
-def parse(root: Path, text: str) -> Manifest:
+def parse(root: Path, text: str, *, generated: bool = False) -> Manifest:
     """Read and check a manifest with the given text, for the folder `root`; raise like `read`."""
     name = layout.MANIFEST
-    reader = Reader(root)
+    reader = Reader(root, generated=generated)
     manifest = Manifest((), frozen=False)
     try:
         _check_depth(text)

@@ -41,15 +41,15 @@ RECORD = Work(shared.record_reason, shared.make_record)
 LOCK = Work(shared.lock_reason, shared.make_lock)
 
 
-def load(root: Path) -> Project:
-    """Return the project in a folder.
+def load(root: Path, *, generated: bool) -> Project:
+    """Return the project in a folder; with `generated`, other tasks may make its sources.
 
     Raises:
         InvalidDodoFile: the manifest has mistakes.
 
     """
     try:
-        project = Project(root)
+        project = Project(root, generated=generated)
     except (BuildError, OSError) as error:
         message = errors.describe(error)
         if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -157,6 +157,11 @@ def buildable(project: Project, name: str, left_out: str) -> dict[str, list[str]
     with progress.task(name):
         found, absent = engines.buildable(project)
         return {"task_dep": [*(f"hash:{v.id}" for v in found), *([left_out] if absent else [])]}
+
+
+def makers(task: Task) -> dict[str, list[str]]:
+    """Return the further dependencies of a function: the tasks that make its sources."""
+    return {"task_dep": meta.makers(task)}
 
 
 def leave_out(project: Project, task: Task) -> TaskFailed | None:

@@ -1,7 +1,7 @@
 """Facts about a task, in doit's field `meta`: for its action and for the reporter."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from doit.task import Task
 
@@ -12,6 +12,7 @@ _KEY = "lambdas"
 _ASKED = "lambdas: asked"
 _DONE = "lambdas: done"
 _LEFT_OUT = "lambdas: left out"
+_MAKERS = "lambdas: makers"
 
 # The step of the task that notes variants for which an engine is absent.
 ENGINE = "engine"
@@ -42,6 +43,12 @@ def meta(step: str, variants: Sequence[str], shows: str = "") -> dict[str, objec
     return {_KEY: Meta(step, variants, shows)}
 
 
+def of_task(task: Mapping[str, Any]) -> Meta | None:
+    """Return the facts in the dictionary of one of our tasks; None if it has none."""
+    found: Meta | None = task.get("meta", {}).get(_KEY)
+    return found
+
+
 def read(task: Task) -> Meta | None:
     """Return the facts about one of our tasks; None for a task of the repository."""
     found: Meta | None = task.meta.get(_KEY) if task.meta else None
@@ -57,6 +64,17 @@ def note_asked(task: Task, asked: Asked) -> None:
 def asked(task: Task) -> Asked:
     """Return the answer of a task's check."""
     return (task.meta or {}).get(_ASKED) or Asked()
+
+
+def note_makers(task: Task, names: list[str]) -> None:
+    """Keep the names of the tasks that make a function's sources."""
+    if task.meta is not None:
+        task.meta[_MAKERS] = names
+
+
+def makers(task: Task) -> list[str]:
+    """Return the names of the tasks that make a function's sources."""
+    return (task.meta or {}).get(_MAKERS) or []
 
 
 def note_left_out(task: Task, problems: Mapping[str, str]) -> None:

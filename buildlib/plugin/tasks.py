@@ -1,13 +1,15 @@
 """The tasks, as the plain dictionaries that doit takes, in the order in which the data flows."""
 
 import gc
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from buildlib.model import Function, Variant
 from buildlib.plugin import actions
-from buildlib.plugin.meta import ENGINE, meta
+from buildlib.plugin.generated import Makers
+from buildlib.plugin.meta import ENGINE, meta, of_task
 from buildlib.plugin.selection import INVOKE, RENEW, Request, Selection, select
 from buildlib.plugin.uptodate import LockUpToDate, StepUpToDate, UpToDate
 from buildlib.project.project import Project
@@ -20,6 +22,7 @@ Task = dict[str, Any]
 _CONTAINED = "_containers"
 _LEFT_OUT = "_left_out"
 _PRUNE = "_prune"
+_MAKERS = "_makers"
 
 
 def load(request: Request) -> Iterator[Task]:
@@ -34,17 +37,48 @@ def load(request: Request) -> Iterator[Task]:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        project = actions.load(Path.cwd())
+        project = actions.load(Path.cwd(), generated=not request.is_alone)
         names = [step.name for step in actions.steps()]
         selection = select(project.variants, names, request)
-        yield from _of_functions(project, selection)
-        if selection.is_complete:
-            yield from _of_all(project)
+        tasks = itertools.chain(
+            _of_functions(project, selection),
+            _of_all(project) if selection.is_complete else (),
+        )
+        yield from tasks if request.is_alone else _after_makers(project, tasks)
         yield from _on_demand(project, selection)
     finally:
         gc.freeze()
         if collecting:
             gc.enable()
+
+
+def _after_makers(project: Project, tasks: Iterable[Task]) -> Iterator[Task]:
+    """Yield tasks of which each that reads sources comes after the tasks which make them."""
+    first = {"lock", actions.steps()[0].name}
+    needed: dict[str, Function] = {}
+    for task in tasks:
+        step = of_task(task)
+        if step and step.step in first and step.variants:
+            function = project.variants[step.variants[0]].function
+            needed[function.name] = function
+            task["calc_dep"] = [f"{_MAKERS}:{function.name}"]
+        elif task["basename"] == _CONTAINED:
+            task["calc_dep"] = [f"{_MAKERS}:{f.name}" for f in _contained(project)]
+            needed |= {function.name: function for function in _contained(project)}
+        yield task
+    for name, function in needed.items():
+        yield {
+            "basename": _MAKERS,
+            "name": name,
+            "doc": f"find the tasks that make sources of {name}",
+            "actions": [(actions.makers, [])],
+            "uptodate": [Makers(function)],
+            "meta": meta(_MAKERS, []),
+        }
+
+
+def _contained(project: Project) -> list[Function]:
+    return [function for function in project.manifest.functions if function.docker]
 
 
 def _of_functions(project: Project, selection: Selection) -> Iterator[Task]:

@@ -32,12 +32,13 @@ class Project:
 
     Answers are remembered while the files that they were read from are the same. Sources are
     looked at once: a run of doit sees one state of them, and the step that copies them checks.
-    `run` is the id of this run, by which a record made in it is told from an older one.
+    `run` is the id of this run, by which a record made in it is told from an older one. With
+    `generated`, sources may be missing until something else makes them.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, generated: bool = False) -> None:
         self.layout = Layout(root)
-        self.manifest = reader.read(root)
+        self.manifest = reader.read(root, generated=generated)
         self.digests = Digests(root, self.layout.digests)
         self.store = _store(self.layout)
         self.run = uuid.uuid4().hex

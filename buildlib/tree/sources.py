@@ -95,8 +95,7 @@ def _find(
         leave(prefix + name)
         return False
 
-    trees = [(function.source, ""), *((path, Path(path).name + "/") for path in function.include)]
-    for top, prefix in trees:
+    for top, prefix in _trees(root, function):
         path = root / top
         if path.is_file():  # it is named, so no default holds
             name = prefix.rstrip("/")
@@ -104,6 +103,19 @@ def _find(
                 yield name, str(path), path.stat()
         elif not prefix or keep is None or keep(prefix):
             yield from _below(root, top, prefix, functools.partial(is_kept, top, prefix))
+
+
+def _trees(root: Path, function: Function) -> list[tuple[str, str]]:
+    """Return the function's folder and what it includes, each with its prefix in the ZIP."""
+    trees = [(function.source, ""), *((path, Path(path).name + "/") for path in function.include)]
+    for path, _ in trees:
+        if not (root / path).exists():
+            msg = (
+                f"lambda '{function.name}': '{path}' does not exist, and no task of dodo.py has it "
+                "as a target; create it, or correct the path in lambdas.yaml"
+            )
+            raise StageError(msg, "manifest")
+    return trees
 
 
 def _below(root: Path, top: str, prefix: str, keep: patterns.Keep) -> Iterable[Found]:
