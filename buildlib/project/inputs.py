@@ -14,7 +14,7 @@ class Inputs(NamedTuple):
     are the function's own files. The keys are the hex sha256 of the recipes: that of the
     dependencies, and that of the ZIP, which holds the former. `left_out` are the paths that are
     left out of the ZIP by default. `unread` are notes about declared dependencies that the ZIP
-    lacks, `unread_optional` those that matter only if an import is missing.
+    lacks, `unread_hints` additions to the error about a missing import.
     """
 
     variant: Variant
@@ -28,4 +28,4 @@ class Inputs(NamedTuple):
     key: str
     left_out: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    unread_optional: tuple[str, ...] = ()
+    unread_hints: tuple[str, ...] = ()

@@ -127,7 +127,7 @@ class Project:
         pins = self._pins(variant)
         pinned = self.pinned_images(function) if function.docker else []
         image = images.reference(variant, pinned)
-        notes, optional = self._unread.check(variant, pins)
+        notes, hints = self._unread.check(variant, pins)
         own = self.sources(function)
         environment = recipe.environment_recipe(variant, pins, image)
         artifact = recipe.artifact_recipe(variant, environment, [origin.file for origin in own])
@@ -143,7 +143,7 @@ class Project:
             key=recipe.key(artifact),
             left_out=tuple(self.left_out(function)),
             unread=notes,
-            unread_optional=optional,
+            unread_hints=hints,
         )
 
     def _pins(self, variant: Variant) -> tuple[Pin, ...]:

@@ -90,10 +90,13 @@ class Search:
             for some in places
         )
         lines_of = _Lines(LockTarget(variant.python, variant.architecture))
-        notes, hints = _check_own(function, own, lines_of)
-        notes += _check_above(function, above, lines_of)
-        notes += _check_included(function, included, pins, lines_of)
-        hints += [_hint(function, one) for one in above if not one.lines and one.optional]
+        notes = list(_check_own(own, lines_of, function))
+        missing = [*_missing_above(above, lines_of)]
+        missing += _missing_included(function, included, pins, lines_of)
+        notes += [_note(function, *one) for one in missing]
+        hints = [_hint(function, *one) for one in missing]
+        optional = [one for one in (*own, *above) if not one.lines and one.optional]
+        hints += [_hint(function, one, one.optional) for one in optional]
         return tuple(notes), tuple(hints)
 
     def _names(self, folder: str) -> dict[str, Signature | None]:
@@ -129,39 +132,35 @@ class _Lines(NamedTuple):
         return not semicolon or lockfile.applies(marker.strip(), self.target) is not False
 
 
-def _check_own(
-    function: Function, own: Iterable[Unread], lines_of: _Lines
-) -> tuple[list[str], list[str]]:
-    problems, notes, hints = [], [], []
+def _check_own(own: Iterable[Unread], lines_of: _Lines, function: Function) -> Iterator[str]:
+    """Yield notes about the function's own folder; raise if it needs more than the runtime has."""
+    problems = []
     for one in own:
         if lines_of(one, available.DISTRIBUTIONS) or one.computed:
             problems.append(_error(function, one, lines_of(one)))
         elif lines := lines_of(one):
-            notes.append(_provided(one, lines))
-        elif one.optional:
-            hints.append(_hint(function, one))
+            yield _provided(one, lines)
     if problems:
         raise LockError("\n".join(problems), "dependencies-unread")
-    return notes, hints
 
 
-def _check_above(function: Function, above: Iterable[Unread], lines_of: _Lines) -> Iterator[str]:
+def _missing_above(above: Iterable[Unread], lines_of: _Lines) -> Iterator[tuple[Unread, list[str]]]:
     for one in above:
         lines = lines_of(one, _TOOLS | available.DISTRIBUTIONS)
         if lines or one.computed:
-            yield _note(function, one, lines)
+            yield one, lines
 
 
-def _check_included(
+def _missing_included(
     function: Function, included: Sequence[Unread], pins: Iterable[Pin], lines_of: _Lines
-) -> Iterator[str]:
+) -> Iterator[tuple[Unread, list[str]]]:
     known = {pin.name for pin in pins} | {one.project for one in included}
     for one in included:
         if one.is_requirements and os.path.dirname(one.path) not in function.include:
             continue  # it may belong to another package of this folder
         lines = lines_of(one, known | available.DISTRIBUTIONS)
         if lines or one.computed:
-            yield _note(function, one, lines)
+            yield one, lines
 
 
 def _settle(one: Unread) -> str:
@@ -186,28 +185,33 @@ def _error(function: Function, one: Unread, lines: Sequence[str]) -> str:
 
 
 def _note(function: Function, one: Unread, lines: Sequence[str]) -> str:
-    """Return the note about a file outside of a function's own folder."""
-    what = unread.described(lines) or "dependencies that only a build of the project knows"
+    """Return the note about a file outside of a function's own folder; equal for many functions."""
     if function.requirements:
-        where = "the requirements of each function that imports them"
+        where = "the requirements of each function that needs them"
     else:
-        where = "a requirements.txt in the folder of each function that imports them"
+        where = "a requirements.txt in the folder of each function that needs them"
     return (
-        f"{one.path} declares {what}, but is not read, so the ZIP lacks them. Write them to "
-        f"{where}, or set {_settle(one)} in 'defaults' to settle this for all functions"
+        f"{one.path}: not read, so the ZIP lacks its dependencies {_described(lines)}. Write them "
+        f"to {where}; if none does, set {_settle(one)} in 'defaults'"
     )
 
 
 def _provided(one: Unread, lines: Sequence[str]) -> str:
     return (
-        f"{one.path} declares {unread.described(lines)}, but is not read: the function gets the "
-        "version of the runtime. To ship it, write it to a requirements.txt in the same folder; "
-        f"otherwise set {_settle(one)}"
+        f"{one.path}: not read, so the function gets the runtime's version of {_described(lines)}. "
+        "To ship it, write it to a requirements.txt in the same folder; otherwise set "
+        f"{_settle(one)}"
     )
 
 
-def _hint(function: Function, one: Unread) -> str:
+def _hint(function: Function, one: Unread, lines: Sequence[str]) -> str:
+    """Return the addition to the error about a missing import."""
+    target = function.requirements or f"{function.source}/requirements.txt"
     return (
-        f"{one.path} declares {unread.described(one.optional)} as optional, but is not read; write "
-        f"those that are needed to {function.source}/requirements.txt"
+        f"{one.path} declares dependencies {_described(lines)}, but is not read: write the "
+        f"packages that the function needs to {target}"
     )
+
+
+def _described(lines: Sequence[str]) -> str:
+    return f"({unread.described(lines)})" if lines else "(which only a build of the project knows)"

@@ -115,14 +115,10 @@ class _Work:
         except StageError as error:
             if error.kind == "changed":  # or its digest was remembered wrongly
                 self.project.digests.forget()
-            if error.kind == "import-missing" and (more := self._unread()):
-                msg = f"{error}\n{more}"
+            if error.kind == "import-missing" and self.inputs.unread_hints:
+                msg = "\n".join([str(error), *self.inputs.unread_hints])
                 raise StageError(msg, "import-missing") from None
             raise
-
-    def _unread(self) -> str:
-        """Return the dependencies that are declared, but not read: likely what is missing."""
-        return "\n".join((*self.inputs.unread, *self.inputs.unread_optional))
 
     def touch(self) -> Staged:
         """Give the staged tree its canonical metadata."""
