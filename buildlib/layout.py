@@ -82,6 +82,11 @@ class Layout:
         """The caches of uv for source distributions, one for each set of build tools."""
         return self.build / "sdist-cache"
 
+    def environment_failure(self, key: str) -> Path:
+        """Return the note of an installation that failed; the next one removes it."""
+        folder = self.environment(key)
+        return folder.with_name(f"{folder.name}.failed")
+
     def environment_tree(self, key: str) -> Path:
         """Return the installed files of an environment."""
         return self.environment(key) / "tree"

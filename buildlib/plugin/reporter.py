@@ -1,6 +1,7 @@
 """The reporter `lambdas` of doit: running tasks, then the ZIPs that were built, and why."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,6 +23,14 @@ FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
 UNBUILT = 2  # with CI set, where an engine is absent and nothing else failed
 
 
+def _cause(step: meta.Meta, message: str) -> tuple[str, str]:
+    """Return the step and the message of a failure without the names of its variants."""
+    names = {name for variant in step.variants for name in (variant, variant.split("-py3.")[0])}
+    for name in sorted(names, key=len, reverse=True):
+        message = re.sub(rf"(?<![\w-]){re.escape(name)}(?![\w-])", "*", message)
+    return step.step, message
+
+
 class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     """The reporter `lambdas` of doit: it counts, and a view shows."""
 
@@ -37,6 +46,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._shows: list[str] = []  # files to look at
         self._kinds: set[type[BaseFail]] = set()
         self._codes: set[int] = set()
+        self._said: dict[tuple[str, str], str] = {}  # the first task that failed with a message
+        self._repeated: dict[str, list[str]] = {}  # tasks that failed as an earlier one did
 
     def initialize(self, tasks: dict[str, Task], selected_tasks: list[str]) -> None:
         """Prepare for the run."""
@@ -95,6 +106,12 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     def _say_failure(self, task: Task, fail: BaseFail, message: str, *, is_ours: bool) -> None:
         is_expected = isinstance(fail, TaskFailed) or not is_ours
         how = "failed" if is_expected else "failed unexpectedly: please report it"
+        step = meta.read(task)
+        if step and is_expected:
+            first = self._said.setdefault(_cause(step, message), task.name)
+            if first != task.name:
+                self._repeated.setdefault(first, []).append(task.name)
+                return
         self._view.write(f"{task.name} {how}\n{message}\n")
         self._view.annotate(task.name, message)
 
@@ -109,6 +126,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         super().complete_run()  # the output of tasks that are not ours
         if interrupted:
             self._tally.interrupt()
+        for first, others in self._repeated.items():
+            self.write(f"failed as {first} did: {', '.join(sorted(others))}\n")
         outcomes = self._tally.outcomes()
         if outcomes:
             self._view.table(outcomes)

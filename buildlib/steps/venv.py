@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from buildlib.errors import InstallError
 from buildlib.files import atomic, locks
 from buildlib.layout import Layout
 from buildlib.model import File, Variant
@@ -65,13 +66,20 @@ def install(
     with locks.locked(layout.lock(f"env-{folder.name}")):
         if not replace and (present := load(layout, key)) is not None:
             return present
+        _raise_again(inputs, layout, run)
         for leftover in (folder, *folder.parent.glob(f"{folder.name}.*")):
             atomic.remove(leftover)
         temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
         tree = temporary / layout.environment_tree(key).name
         tree.mkdir(parents=True)
         try:
-            environment = _installed(inputs, layout, tree, verify=verify)._replace(run=run)
+            try:
+                environment = _installed(inputs, layout, tree, verify=verify)._replace(run=run)
+            except InstallError as error:
+                note = {"run": run, "of": inputs.variant.function.name}
+                note |= {"message": str(error.args[0]), "kind": error.kind}
+                atomic.write_json(layout.environment_failure(key), note)
+                raise
             check(environment, inputs.variant)
             record = {"key": key, **environment._asdict()}
             del record["tree"]
@@ -80,6 +88,19 @@ def install(
         finally:
             atomic.remove(temporary)
     return environment._replace(tree=layout.environment_tree(key))
+
+
+def _raise_again(inputs: Inputs, layout: Layout, run: str) -> None:
+    """Raise the error of a variant that could not install the same environment in this run.
+
+    Raises:
+        InstallError: as then, with the name of this variant's function.
+
+    """
+    note = atomic.read_json(layout.environment_failure(inputs.environment_key))
+    if isinstance(note, dict) and note.get("run") == run:
+        before, now = (f"lambda '{name}'" for name in (note["of"], inputs.variant.function.name))
+        raise InstallError(note["message"].replace(before, now), note["kind"])
 
 
 def _installed(inputs: Inputs, layout: Layout, tree: Path, *, verify: bool) -> Environment:
