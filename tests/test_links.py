@@ -71,3 +71,21 @@ def test_the_remedy_of_a_link(repository: Repository, target: str, reason: str) 
     repository.write({"lambdas.yaml": manifest})
     repository.doit()
     assert list(repository.members("api")) == ["app.py"]
+
+
+def test_a_link_to_credentials(repository: Repository) -> None:
+    """A link with an innocent name does not ship a file that looks like credentials."""
+    repository.write({".env": "TOKEN=x\n"})
+    link(repository, "lambdas/api/settings", "../../.env")
+    assert "lambdas/api/settings: settings of an environment" in repository.fails().message
+
+
+@pytest.mark.parametrize(
+    "key", ["source: .git", "include: [.git]", "include: [libs/x/.git/config]"]
+)
+def test_version_control(repository: Repository, key: str) -> None:
+    """The folder of version control is neither a source nor shared code."""
+    repository.write({".git/config": "", "libs/x/.git/config": ""})
+    manifest = f"version: 1\nlambdas:\n  api: {{handler: app.handler, {key}}}\n"
+    repository.write({"lambdas.yaml": manifest})
+    assert "is in .git/, which belongs to version control" in repository.doit(code=3).output

@@ -157,6 +157,30 @@ def test_the_export_of_the_lock(alpha: Repository) -> None:
     assert "alpha.py" in alpha.members("api")
 
 
+def test_a_member_of_a_workspace(alpha: Repository) -> None:
+    """With a lock of a workspace above, the command exports the function's part of it."""
+    member = PROJECT + f'requires-python = ">={sys.version_info[0]}.{sys.version_info[1]}"\n'
+    other = member.replace('"api"', '"common"').replace("alpha>=1", "")
+    member = member.replace('"alpha>=1"', '"common"')
+    member += "[tool.uv.sources]\ncommon = { workspace = true }\n"
+    alpha.write({
+        "pyproject.toml": '[tool.uv.workspace]\nmembers = ["lambdas/api", "libs/common"]\n',
+        "lambdas/api/pyproject.toml": member,
+        "libs/common/pyproject.toml": other.replace('[""]', '["alpha"]'),
+    })  # fmt: skip
+    uv = str(Path(sys.executable).with_name("uv"))
+    environment = alpha.environment | {"UV_PYTHON_DOWNLOADS": "never"}
+    subprocess.run([uv, "lock", "-q"], cwd=alpha.root, env=environment, check=True)
+    message = alpha.fails().message
+    assert "common is a member of the workspace: add its package to 'include'" in message
+    command = re.search(r"run '(uv export .*?)' in lambdas/api", message)
+    assert command
+    words = [uv, *shlex.split(command[1])[1:], "-q"]
+    subprocess.run(words, cwd=alpha.root / "lambdas/api", env=environment, check=True)
+    alpha.doit()
+    assert "alpha.py" in alpha.members("api")
+
+
 def many(repository: Repository, count: int, code: str = HANDLER) -> None:
     """Declare `count` functions without requirements."""
     names = [f"f{number}" for number in range(count)]

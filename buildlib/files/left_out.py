@@ -26,7 +26,7 @@ ROWS = (
     Row(
         "Python packaging",
         (
-            *("pyproject.toml", "setup.py", "setup.cfg", "MANIFEST.in", "*.egg-info/", ".eggs/"),
+            *("pyproject.toml", "setup.cfg", "MANIFEST.in", "*.egg-info/", ".eggs/"),
             *("uv.lock", "poetry.lock", "poetry.toml", "pdm.lock", "pdm.toml"),
             *(".pdm-python", "Pipfile", "Pipfile.lock", "pylock.toml", "pylock.*.toml"),
             *("hatch.toml", "conda-lock.yml", ".python-version"),
@@ -81,11 +81,15 @@ ROWS = (
 )  # fmt: skip
 
 
-# A file of such a name is left out if it has one of these texts.
-_TEMPLATES = ("template.yaml", "template.yml")
+_TEMPLATE = (b"AWSTemplateFormatVersion", b"AWS::Serverless", b"AWS::CloudFormation")
 
 
-_TEMPLATE_MARKS = (b"AWSTemplateFormatVersion", b"AWS::Serverless", b"AWS::CloudFormation")
+# A file of such a name is left out if it has one of these texts; otherwise it is the function's.
+_BY_CONTENT = {
+    "template.yaml": _TEMPLATE,
+    "template.yml": _TEMPLATE,
+    "setup.py": (b"setuptools", b"distutils", b"skbuild"),
+}
 
 
 def _names(*, anywhere: bool, star: bool) -> list[str]:
@@ -121,7 +125,7 @@ def is_left_out(name: str, path: str) -> bool:
         return False
     if is_folder:
         return os.path.exists(os.path.join(path, "pyvenv.cfg"))  # a virtual environment (PEP 405)
-    return name in _TEMPLATES and _is_template(path)
+    return name in _BY_CONTENT and _has_one(path, _BY_CONTENT[name])
 
 
 def _matches(name: str, before: str, after: str) -> bool:
@@ -131,11 +135,11 @@ def _matches(name: str, before: str, after: str) -> bool:
     return "/" not in middle and len(name) >= len(before) + len(after)
 
 
-def _is_template(path: str) -> bool:
-    """Tell whether a file is a template of CloudFormation or SAM, and no other template."""
+def _has_one(path: str, marks: tuple[bytes, ...]) -> bool:
+    """Tell whether the first 64 KiB of a file have one of the texts."""
     try:
         with open(path, "rb") as stream:
             content = stream.read(1 << 16)
     except OSError:
         return False
-    return any(mark in content for mark in _TEMPLATE_MARKS)
+    return any(mark in content for mark in marks)

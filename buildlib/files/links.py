@@ -6,7 +6,7 @@ from buildlib.errors import StageError
 from buildlib.files.names import is_inside
 
 # Folders of version control, anywhere, and of outputs, at the top: no commit has their content.
-_VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
+VERSION_CONTROL = frozenset({".git", ".hg", ".svn"})
 
 
 _OUTPUTS = ("build", "dist")
@@ -56,4 +56,4 @@ def _uncommitted(path: str, boundary: str) -> str | None:
     parts = path[len(boundary) :].split(os.sep)[1:]
     if parts and parts[0] in _OUTPUTS:
         return parts[0]
-    return next((part for part in parts if part in _VERSION_CONTROL), None)
+    return next((part for part in parts if part in VERSION_CONTROL), None)

@@ -157,18 +157,11 @@ def _setup_py(path: Path) -> Declared:
         module = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):  # of an older Python
         return Declared(computed=True)
-    values: dict[str, ast.expr] = {
-        target.id: node.value
-        for node in ast.walk(module)
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
     for node in ast.walk(module):
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == "setup":
             given = {keyword.arg: keyword.value for keyword in node.keywords}
             value = given.get("install_requires")
-            value = values.get(value.id, value) if isinstance(value, ast.Name) else value
+            value = _value_of(module, value.id) if isinstance(value, ast.Name) else value
             name = given.get("name")
             project = str(name.value) if isinstance(name, ast.Constant) else ""
             if value is None:
@@ -180,6 +173,19 @@ def _setup_py(path: Path) -> Declared:
             lines = _lines(found) if isinstance(found, str) else map(str, found)
             return Declared(tuple(lines), project=canonical_name(project))
     return Declared()
+
+
+def _value_of(module: ast.Module, name: str) -> ast.expr:
+    """Return the value of a variable; the variable itself if more than one assignment makes it."""
+    uses = [node for node in ast.walk(module) if isinstance(node, ast.Name) and node.id == name]
+    values = [
+        node.value
+        for node in ast.walk(module)
+        if isinstance(node, ast.Assign)
+        and any(isinstance(one, ast.Name) and one.id == name for one in node.targets)
+    ]
+    # One use assigns it, and one gives it to `setup`: another may append to it.
+    return values[0] if len(values) == 1 and len(uses) == 2 else uses[0]  # noqa: PLR2004
 
 
 # -- others ----------------------------------------------------------------------------------------

@@ -57,7 +57,8 @@ def _poetry_version(text: str) -> str:
     """Return a constraint of Poetry by PEP 440; empty where that cannot express it."""
     if "||" in text or "|" in text:
         return ""
-    parts = [_constraint(part.strip()) for part in re.split(r",|\s+(?=[<>^~=!\d])", text)]
+    together = re.sub(r"([<>=!~^])\s+", r"\1", text)
+    parts = [_constraint(part) for part in re.split(r"[,\s]+", together.strip())]
     return ",".join(part for part in parts if part)
 
 

@@ -13,9 +13,12 @@ _PROJECTS = ("pyproject.toml", "Pipfile", "setup.cfg", "setup.py")
 _CONDA = ("environment.yml", "environment.yaml")
 
 
+UV_EXPORT = "uv export --no-dev --no-emit-workspace -o requirements.txt"
+
+
 # A lock without the file that it was made from, and the command that exports it.
 _LOCKS = {
-    "uv.lock": ("pyproject.toml", "uv export --no-dev --no-emit-project -o requirements.txt"),
+    "uv.lock": ("pyproject.toml", UV_EXPORT),
     "poetry.lock": ("pyproject.toml", "poetry export --only main -o requirements.txt"),
     "pdm.lock": ("pyproject.toml", "pdm export --prod -o requirements.txt"),
     "Pipfile.lock": ("Pipfile", "pipenv requirements --hash > requirements.txt"),

@@ -9,6 +9,7 @@ import yaml
 
 from buildlib.errors import BuildError
 from buildlib.files import names
+from buildlib.files.links import VERSION_CONTROL
 from buildlib.manifest import variants
 from buildlib.manifest.keys import DEFAULT_KEYS, DOCKER_KEYS, LAMBDA_KEYS, NAME, NAME_RULE, TOP_KEYS
 from buildlib.manifest.nodes import Entry, Reader
@@ -191,6 +192,8 @@ def _path(reader: Reader, node: yaml.Node, text: str, label: str) -> str | None:
 def _holds_outputs(path: str) -> str | None:
     """Return the problem of a source that contains outputs: no build may be its own input."""
     top = path.partition("/")[0]
+    if hidden := VERSION_CONTROL.intersection(path.split("/")):
+        return f"is in {min(hidden)}/, which belongs to version control; move it elsewhere"
     if top == ".":
         return "is the whole repository, with build/ and dist/ in it; use a folder below it"
     return (

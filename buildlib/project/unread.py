@@ -89,6 +89,8 @@ class Search:
             [one for folder in some for one in self._find(folder) if one.path not in allowed]
             for some in places
         )
+        if any("uv.lock" in self._names(folder) for folder in places.above):
+            own = [_of_workspace(one) for one in own]
         lines_of = _Lines(LockTarget(variant.python, variant.architecture))
         notes = list(_check_own(own, lines_of, function))
         missing = [*_missing_above(above, lines_of)]
@@ -130,6 +132,13 @@ class _Lines(NamedTuple):
     def _applies(self, line: str) -> bool:
         _, semicolon, marker = line.partition(";")
         return not semicolon or lockfile.applies(marker.strip(), self.target) is not False
+
+
+def _of_workspace(one: Unread) -> Unread:
+    """Return a file of a folder whose lock is in a folder above."""
+    if one.export or os.path.basename(one.path) != "pyproject.toml":
+        return one
+    return one._replace(export=unread.UV_EXPORT)
 
 
 def _check_own(own: Iterable[Unread], lines_of: _Lines, function: Function) -> Iterator[str]:

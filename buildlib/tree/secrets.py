@@ -6,6 +6,7 @@ credential itself.
 """
 
 import fnmatch
+import os
 import re
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
@@ -92,10 +93,13 @@ def find(own: Iterable[Origin], root: Path, known: Container[File]) -> dict[str,
     that an earlier run cleared by the same rules.
     """
     suspects = {}
+    top = os.path.realpath(root)
     for origin in own:
         if origin.file in known:
             continue
-        description = _by_name(origin.file.path)
+        # A link may have another name than what it leads to.
+        real = os.path.realpath(root / origin.path)
+        description = _by_name(origin.file.path) or _by_name(os.path.relpath(real, top))
         where = origin.path
         if description is None:
             description, line = _by_content(root / origin.path)
@@ -127,7 +131,7 @@ def refuse(function: Function, found: Mapping[str, tuple[str, str]]) -> None:
 
 
 def _by_name(path: str) -> str | None:
-    *folders, name = path.lower().split("/")
+    *folders, name = path.lower().replace(os.sep, "/").split("/")
     for description, patterns in _NAMES.items():
         if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
             return description

@@ -142,19 +142,21 @@ def test_a_virtual_environment_is_left_out(tmp_path: Path, digests: Digests) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "is_kept"),
+    ("name", "text", "is_kept"),
     [
-        ("AWSTemplateFormatVersion: '2010-09-09'\n", False),
-        ("Transform: AWS::Serverless-2016-10-31\n", False),
-        ("subject: Welcome, {name}\n", True),
+        ("template.yaml", "AWSTemplateFormatVersion: '2010-09-09'\n", False),
+        ("template.yml", "Transform: AWS::Serverless-2016-10-31\n", False),
+        ("template.yaml", "subject: Welcome, {name}\n", True),
+        ("setup.py", "from setuptools import setup\nsetup()\n", False),
+        ("setup.py", "TABLE = 'orders'\n", True),
     ],
 )
-def test_a_template_is_known_by_its_content(
-    tmp_path: Path, digests: Digests, text: str, *, is_kept: bool
+def test_files_that_are_known_by_their_content(
+    tmp_path: Path, digests: Digests, name: str, text: str, *, is_kept: bool
 ) -> None:
-    """A template of CloudFormation is left out; another file of that name is data."""
-    write(tmp_path, {"lambdas/api/app.py": "", "lambdas/api/template.yaml": text})
-    assert ("template.yaml" in names(tmp_path, digests)) is is_kept
+    """A template of CloudFormation or a setup.py is left out; another file of that name is not."""
+    write(tmp_path, {"lambdas/api/app.py": "", f"lambdas/api/{name}": text})
+    assert (name in names(tmp_path, digests)) is is_kept
 
 
 @pytest.mark.parametrize(("member", "is_kept"), [("app.py", False), ("data.csv", True)])
