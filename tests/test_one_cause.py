@@ -1,5 +1,7 @@
 """One cause is reported once, with the names of all functions that it stops."""
 
+import re
+
 import pytest
 
 from tests.conftest import HANDLER, Index, Repository
@@ -37,8 +39,8 @@ def test_one_installation_fails_once(
     assert "12 failed" in result.output
     index.files[name] = index.files[name].removesuffix(b"replaced")
     again = twelve.doit(*parallel)
-    assert "1 built" in again.output  # the others have the same content, and take it over
-    assert "11 from the store" in again.output
+    # Equal content is compressed once, or twice by two processes; the others take it over.
+    assert re.search(r"[12] built, 1[01] from the store", again.output)
 
 
 def test_one_mistake_in_shared_code(twelve: Repository) -> None:

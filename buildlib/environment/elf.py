@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from buildlib.environment.libraries import Code
 from buildlib.errors import InstallError
 from buildlib.model import File, Variant
 from buildlib.runtimes import RUNTIMES, machine
@@ -50,6 +51,19 @@ _RELR = ("GLIBC_ABI_DT_RELR", (2, 36))
 _TAGGED = re.compile(r"(?P<module>[^/.]+)\.(?P<tag>(cpython|pypy|graalpy)[^/]*)\.so")
 
 
+# The names of processors, as builds of programs for several of them have them in their paths.
+_PROCESSOR = re.compile(
+    r"(?<![A-Za-z0-9])(x86[_-]64|amd64|x64|aarch64|arm64|armv?[5-8]\w*|arm|i[3-6]86|x86|386"
+    r"|ppc64(le)?|s390x|riscv64|loong64|mips\w*)(?![A-Za-z0-9])"
+)
+
+
+_DYNAMIC = 6  # SHT_DYNAMIC
+
+
+_NEEDED, _SONAME = 1, 14  # DT_NEEDED, DT_SONAME
+
+
 _SHOWN = 10
 
 
@@ -60,6 +74,8 @@ class _Code(NamedTuple):
     bits: int
     order: int
     glibc: tuple[int, int]
+    soname: str
+    needed: tuple[str, ...]
 
 
 def prepare() -> None:
@@ -67,13 +83,23 @@ def prepare() -> None:
     _structs(2, 1)
 
 
-def find_incompatible(tree: Path, files: Sequence[File], variant: Variant) -> dict[str, str]:
-    """Return the files that a variant's runtime cannot load: path to problem.
+class Inspected(NamedTuple):
+    """The machine code in a tree: problems by path, and the code that the runtime can load."""
 
-    `files` are the files of `tree`. Files that neither the dynamic loader nor Python could load are
-    ignored.
+    wrong: dict[str, str]
+    codes: dict[str, Code]
+
+
+def inspect(tree: Path, files: Sequence[File], variant: Variant) -> Inspected:
+    """Inspect the machine code among the `files` of a tree.
+
+    Files that neither the dynamic loader nor Python could load are ignored. So is code for another
+    processor that has the same file for this one: a package that picks a helper program when it
+    runs ships one for each.
     """
     incompatible: dict[str, str] = {}
+    codes: dict[str, Code] = {}
+    elsewhere: dict[str, str] = {}
     paths = {file.path for file in files}
     for file in files:
         path = file.path
@@ -90,9 +116,25 @@ def find_incompatible(tree: Path, files: Sequence[File], variant: Variant) -> di
             continue
         problems = [tag_problem] if tag_problem else []
         problems += _problems(code, variant)
-        if problems:
+        if not problems:
+            codes[path] = Code(code.soname, code.needed)
+        elif tag_problem is None and code.machine != _MACHINES[variant.architecture][0]:
+            elsewhere[path] = problems[0]
+        else:
             incompatible[path] = "; ".join(problems)
-    return incompatible
+    here = set(map(_for_any_machine, codes))
+    incompatible |= {p: why for p, why in elsewhere.items() if _for_any_machine(p) not in here}
+    return Inspected(incompatible, codes)
+
+
+def find_incompatible(tree: Path, files: Sequence[File], variant: Variant) -> dict[str, str]:
+    """Return the files that a variant's runtime cannot load: path to problem."""
+    return inspect(tree, files, variant).wrong
+
+
+def _for_any_machine(path: str) -> str:
+    """Return a path with the names of processors replaced."""
+    return _PROCESSOR.sub("*", path)
 
 
 def _check_tag(path: str, variant: Variant, paths: set[str]) -> tuple[str | None, bool]:
@@ -139,9 +181,10 @@ def _read(stream: BinaryIO) -> _Code | None:
         if header["e_type"] not in _LOADED:
             return None
         glibc = max(_versions(structs, header, stream, ident[1]), default=(0, 0))
+        soname, needed = _libraries(structs, header, stream, ident)
     except (ELFError, ConstructError, OSError, ValueError, OverflowError, struct.error):
         return None
-    return _Code(str(header["e_machine"]), ident[0], ident[1], glibc)
+    return _Code(str(header["e_machine"]), ident[0], ident[1], glibc, soname, needed)
 
 
 @functools.cache
@@ -191,6 +234,38 @@ def _versions(
                 yield _RELR[1]
             entry += version["vna_next"]
         at += library["vn_next"]
+
+
+def _libraries(
+    structs: Any,  # noqa: ANN401
+    header: Mapping[str, Any],
+    stream: BinaryIO,
+    ident: bytes,
+) -> tuple[str, tuple[str, ...]]:
+    """Return the name of the library that a file is, or empty, and of those that it needs."""
+    size = header["e_shentsize"]
+    stream.seek(header["e_shoff"])
+    table = stream.read(size * header["e_shnum"])
+    order = "<" if ident[1] == 1 else ">"
+    kinds = [table[at + 4 : at + 8] for at in range(0, len(table), size or 1)]
+    dynamic = struct.pack(f"{order}I", _DYNAMIC)
+    if dynamic not in kinds:
+        return "", ()
+    section = _parse(structs.Elf_Shdr, stream, header["e_shoff"] + size * kinds.index(dynamic))
+    names = _parse(structs.Elf_Shdr, stream, header["e_shoff"] + size * section["sh_link"])
+    stream.seek(section["sh_offset"])
+    pair = struct.Struct(f"{order}QQ" if ident[0] == 2 else f"{order}II")  # noqa: PLR2004 - 64 bits
+    content = stream.read(section["sh_size"] // pair.size * pair.size)
+    soname, needed = "", []
+    for tag, value in pair.iter_unpack(content):
+        if tag in {_NEEDED, _SONAME}:
+            stream.seek(names["sh_offset"] + value)
+            name = stream.read(256).partition(b"\0")[0].decode("utf-8", "replace")
+            if tag == _SONAME:
+                soname = name
+            else:
+                needed.append(name)
+    return soname, tuple(needed)
 
 
 def raise_if_any(tree: Path, problems: Mapping[str, str], variant: Variant) -> None:

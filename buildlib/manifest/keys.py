@@ -16,6 +16,9 @@ HANDLER = r"[A-Za-z_][\w-]*([./][A-Za-z_][\w-]*)*\.[A-Za-z_]\w*"
 MODULE = r"[A-Za-z_]\w*([.][A-Za-z_]\w*)*"
 
 
+LIBRARY = r"[A-Za-z0-9_+.-]+"
+
+
 IMAGE = r"[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?"
 
 
@@ -211,6 +214,16 @@ LAMBDA_KEYS = {
         "pyproject.toml for the repository's tools: paths relative to the repository's root.",
         pattern=r"[^/\\s](.*\S)?",
         rule="the path of a file, such as pyproject.toml",
+        many=True,
+        only_list=True,
+        default=(),
+        shared=True,
+    ),
+    "allow_missing_libraries": Key(
+        "Shared libraries that machine code needs and that need not be in the ZIP, such as those "
+        "of a layer: their names, as 'libgomp.so.1'.",
+        pattern=LIBRARY,
+        rule="the name of a shared library, such as 'libgomp.so.1'",
         many=True,
         only_list=True,
         default=(),

@@ -143,6 +143,7 @@ def stage_all(
     variant = inputs.variant
     rules = _check_secrets(inputs, layout, previous)
     venv.check(environment, variant)
+    venv.warn_of_libraries(environment, variant, inputs.own)
     origins, rewritten = merge.merge(
         variant.function, inputs.own, environment.files, environment.tree
     )

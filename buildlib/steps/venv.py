@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -9,8 +10,9 @@ from typing import NamedTuple
 from buildlib.errors import InstallError
 from buildlib.files import atomic, locks
 from buildlib.layout import Layout
-from buildlib.model import File, Variant
+from buildlib.model import File, Origin, Variant
 from buildlib.project.inputs import Inputs
+from buildlib.runtimes import RUNTIMES
 from buildlib.tree import patterns
 
 _logger = logging.getLogger(__name__)
@@ -20,13 +22,15 @@ class Environment(NamedTuple):
     """An installed environment: its folder, its files, and those that no ZIP can have.
 
     `wrong` says by path why the runtime cannot load a file, and `overlaps` which distributions
-    install different contents there. `run` is the id of the run that installed it.
+    install different contents there. `libraries` are shared libraries that nothing provides, each
+    with the files that need it. `run` is the id of the run that installed it.
     """
 
     tree: Path
     files: list[File]
     wrong: dict[str, str]
     overlaps: dict[str, list[str]]
+    libraries: dict[str, list[str]]
     run: str
 
 
@@ -43,7 +47,9 @@ def load(layout: Layout, key: str) -> Environment | None:
     files = [File(*row) for row in record["files"]]
     tree = layout.environment_tree(key)
     overlaps = record.get("overlaps", {})
-    return Environment(tree, files, dict(record["wrong"]), overlaps, record.get("run", ""))
+    libraries = record.get("libraries", {})
+    run = record.get("run", "")
+    return Environment(tree, files, dict(record["wrong"]), overlaps, libraries, run)
 
 
 def install(
@@ -100,13 +106,15 @@ def _raise_again(inputs: Inputs, layout: Layout, run: str) -> None:
     note = atomic.read_json(layout.environment_failure(inputs.environment_key))
     if isinstance(note, dict) and note.get("run") == run:
         before, now = (f"lambda '{name}'" for name in (note["of"], inputs.variant.function.name))
-        raise InstallError(note["message"].replace(before, now), note["kind"])
+        error = InstallError(note["message"].replace(before, now), "install-failed")
+        error.kind = note["kind"]
+        raise error
 
 
 def _installed(inputs: Inputs, layout: Layout, tree: Path, *, verify: bool) -> Environment:
     """Install into the empty folder `tree`."""
     # Only where something is installed.
-    from buildlib.environment import elf
+    from buildlib.environment import elf, libraries
     from buildlib.environment.canonical import canonicalise
     from buildlib.environment.installer import Request, installer_for
     from buildlib.environment.overlaps import Originals
@@ -140,8 +148,10 @@ def _installed(inputs: Inputs, layout: Layout, tree: Path, *, verify: bool) -> E
             tree.mkdir()
             install_into(request._replace(refresh=True))
             installed = canonicalise(tree, content_of=originals)
-    wrong = elf.find_incompatible(tree, installed.files, variant)
-    return Environment(tree, installed.files, wrong, installed.overlaps, "")
+    wrong, codes = elf.inspect(tree, installed.files, variant)
+    paths = (file.path for file in installed.files)
+    missing = libraries.missing(codes, paths, variant.python)
+    return Environment(tree, installed.files, wrong, installed.overlaps, missing, "")
 
 
 def check(environment: Environment, variant: Variant) -> None:
@@ -162,6 +172,25 @@ def check(environment: Environment, variant: Variant) -> None:
     elf.raise_if_any(environment.tree, wrong, variant)
     shared = {path: names for path, names in environment.overlaps.items() if keep(path)}
     overlaps.raise_if_any(shared, variant.function)
+
+
+def warn_of_libraries(environment: Environment, variant: Variant, own: Iterable[Origin]) -> None:
+    """Warn of shared libraries that files in the ZIP need and that nothing provides."""
+    if not environment.libraries:
+        return
+    from buildlib.environment import libraries
+
+    keep = patterns.excluder(variant.function) or (lambda _: True)
+    present = {origin.file.path.rpartition("/")[2] for origin in own}
+    present |= set(dict(variant.function.options).get("allow_missing_libraries", ()))
+    needed = {
+        library: kept
+        for library, paths in environment.libraries.items()
+        if library not in present and (kept := [path for path in paths if keep(path)])
+    }
+    if needed:
+        system = RUNTIMES[variant.python].system
+        _logger.warning("%s", libraries.warning(variant.function.name, needed, system))
 
 
 def clean(inputs: Inputs, layout: Layout) -> None:

@@ -77,6 +77,7 @@ def test_every_key(root: Path) -> None:
         '    exclude: ["*.md", "/tests/"]\n    compression: stored\n'
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
+        "    allow_missing_libraries: [libodbc.so.2]\n"
     )
     assert all(f"    {key}:" in text for key in LAMBDA_KEYS if key != "docker")
     (function,) = read(root, text)
@@ -97,6 +98,7 @@ def test_every_key(root: Path) -> None:
         allow_secrets=("/.env",),
         options=(
             ("allow_missing_imports", ("acme.core",)),
+            ("allow_missing_libraries", ("libodbc.so.2",)),
             ("allow_unread", ("pyproject.toml",)),
         ),
     )
@@ -132,6 +134,7 @@ def test_defaults(root: Path) -> None:
         "  architecture: arm64\n  install: wheels\n  allow_sdist: [docopt]\n"
         "  exclude: ['*.md']\n  compression: stored\n  size_limit: 1000\n  evidence: true\n"
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
+        "  allow_missing_libraries: [libodbc.so.2]\n"
         "  allow_unread: [pyproject.toml]\n"
         "lambdas:\n  api: {}\n"
         "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
