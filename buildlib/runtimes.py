@@ -1,7 +1,7 @@
 """The Python runtimes of AWS Lambda, and the wheels that run on them.
 
-Sources: "Lambda runtimes" and "Building Lambda functions with Python" in the AWS Lambda developer
-guide; the glibc versions of Amazon Linux 2 and Amazon Linux 2023.
+Sources: "Lambda runtimes" (with its table of dates, as of 2026-11) and "Building Lambda functions
+with Python" in the AWS Lambda developer guide; the glibc versions of Amazon Linux 2 and 2023.
 """
 
 from typing import NamedTuple
@@ -17,17 +17,26 @@ UNZIPPED_LIMIT = 262_144_000
 ZIPPED_LIMIT = 52_428_800
 
 
+def _before(day: str) -> str:
+    """Return the day a year before another, from which on users hear of it."""
+    year, _, rest = day.partition("-")
+    return f"{int(year) - 1}-{rest}"
+
+
 class Runtime(NamedTuple):
     """One Python runtime: its operating system and that system's glibc, as (major, minor).
 
     AWS moves a runtime to newer patch levels of its Python, never to older ones: `patch` is the
-    level of the release that was current when AWS introduced the runtime.
+    level of the release that was current when AWS introduced the runtime. `dates` are the days on
+    which AWS deprecates it, and blocks the creation and the update of functions.
     """
 
     python: str
     system: str
     glibc: tuple[int, int]
     patch: int
+    dates: tuple[str, str, str] | None = None  # ISO 8601
+    is_preview: bool = False
 
     @property
     def lowest_patch(self) -> str:
@@ -42,17 +51,39 @@ class Runtime(NamedTuple):
     @property
     def image(self) -> str:
         """AWS's base image of this runtime."""
-        return f"public.ecr.aws/lambda/python:{self.python}"
+        return f"public.ecr.aws/lambda/python:{self.python}{'-preview' * self.is_preview}"
+
+    def notice(self, today: str) -> str:
+        """Return what a user has to know about the state of the runtime on a day; mostly empty."""
+        if self.is_preview:
+            return f"Python {self.python} is a preview in Lambda, not for production"
+        if self.dates is None or today < _before(self.dates[0]):
+            return ""
+        deprecated, create, update = self.dates
+        return (
+            f"Python {self.python}: Lambda deprecates it on {deprecated}, and blocks new functions "
+            f"from {create} and updates from {update}"
+        )
+
+
+_AL2, _AL2023 = "Amazon Linux 2", "Amazon Linux 2023"
 
 
 RUNTIMES = {
     runtime.python: runtime
     for runtime in (
-        Runtime("3.10", "Amazon Linux 2", (2, 26), 11),
-        Runtime("3.11", "Amazon Linux 2", (2, 26), 4),
-        Runtime("3.12", "Amazon Linux 2023", (2, 34), 0),
-        Runtime("3.13", "Amazon Linux 2023", (2, 34), 0),
-        Runtime("3.14", "Amazon Linux 2023", (2, 34), 0),
+        Runtime("3.10", _AL2, (2, 26), 11, ("2026-10-31", "2027-02-01", "2027-03-03")),
+        Runtime("3.11", _AL2, (2, 26), 4, ("2027-06-30", "2027-07-31", "2027-08-31")),
+        Runtime(
+            "3.12", "Amazon Linux 2023", (2, 34), 0, ("2028-10-31", "2028-11-30", "2029-01-10")
+        ),
+        Runtime(
+            "3.13", "Amazon Linux 2023", (2, 34), 0, ("2029-06-30", "2029-07-31", "2029-08-31")
+        ),
+        Runtime(
+            "3.14", "Amazon Linux 2023", (2, 34), 0, ("2029-06-30", "2029-07-31", "2029-08-31")
+        ),
+        Runtime("3.15", "Amazon Linux 2023", (2, 34), 0, None, is_preview=True),
     )
 }
 

@@ -7,6 +7,7 @@ the work of its step, and makes it if it is gone.
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from buildlib.errors import StagedFileError, StageError
 from buildlib.files import locks
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
+from buildlib.runtimes import RUNTIMES
 from buildlib.steps import hash as description
 from buildlib.steps import shared, stage, times, touch, venv
 from buildlib.steps import zip as archive
@@ -217,4 +219,7 @@ class _Work:
         )
         archive.write_stamp(layout, variant.id, stamp)
         project.digests.wrote(str(layout.zip(variant.id)), written.sha256)
-        return Done(BUILT if members else STORED, tuple(reasons), written, stamp.previous)
+        notice = RUNTIMES[variant.python].notice(datetime.now(UTC).date().isoformat())
+        outcome = BUILT if members else STORED
+        notes = (notice,) if notice else ()
+        return Done(outcome, tuple(reasons), written, stamp.previous, notes)

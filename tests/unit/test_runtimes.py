@@ -19,6 +19,7 @@ SYSTEMS = {
     "3.12": "Amazon Linux 2023",
     "3.13": "Amazon Linux 2023",
     "3.14": "Amazon Linux 2023",
+    "3.15": "Amazon Linux 2023",
 }
 
 
@@ -79,7 +80,11 @@ def test_names() -> None:
     """Lambda's API knows every runtime and architecture, as AWS's own client has them."""
     loaders = pytest.importorskip("botocore.loaders")
     shapes = loaders.Loader().load_service_model("lambda", "service-2")["shapes"]
-    assert {runtime.identifier for runtime in RUNTIMES.values()} <= {*shapes["Runtime"]["enum"]}
+    known = {name for name in shapes["Runtime"]["enum"] if name.startswith("python3.")}
+    ours = {runtime.identifier for runtime in RUNTIMES.values()}
+    # Lambda updates no function on these any more.
+    gone = {"python3.6", "python3.7", "python3.8", "python3.9"}
+    assert ours == known - gone, "AWS moved on: correct the table"
     assert {*ARCHITECTURES} == {*shapes["Architecture"]["enum"]}
 
 
@@ -88,7 +93,34 @@ def test_keys() -> None:
     for python, runtime in RUNTIMES.items():
         assert runtime.python == python
         assert runtime.identifier == f"python{python}"
-        assert runtime.image == f"public.ecr.aws/lambda/python:{python}"
+        tag = f"{python}-preview" if runtime.is_preview else python
+        assert runtime.image == f"public.ecr.aws/lambda/python:{tag}"
+
+
+def test_dates() -> None:
+    """A runtime is deprecated, then closed for new functions, then for updates, in this order."""
+    for runtime in RUNTIMES.values():
+        if runtime.dates:
+            assert list(runtime.dates) == sorted(runtime.dates)
+            assert all(re.fullmatch(r"20\d\d-\d\d-\d\d", day) for day in runtime.dates)
+
+
+@pytest.mark.parametrize(
+    ("python", "today", "words"),
+    [
+        ("3.10", "2025-10-30", ""),
+        ("3.10", "2025-10-31", "updates from 2027-03-03"),
+        ("3.10", "2027-01-01", "new functions from 2027-02-01"),
+        ("3.11", "2026-11-25", "deprecates it on 2027-06-30"),
+        ("3.13", "2026-11-25", ""),
+        ("3.15", "2026-11-25", "is a preview"),
+    ],
+)
+def test_notices(python: str, today: str, words: str) -> None:
+    """Users hear of a deprecation a year before, with the dates; and of a preview."""
+    notice = RUNTIMES[python].notice(today)
+    assert words in notice
+    assert bool(notice) is bool(words)
 
 
 def test_limits() -> None:

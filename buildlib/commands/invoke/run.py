@@ -13,8 +13,8 @@ from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
 
-# Lambda's limit, in seconds.
-_LONGEST = 900
+# Lambda's limit, in seconds ("Lambda quotas": 30 minutes).
+_LONGEST = 1800
 
 
 class Options(NamedTuple):

@@ -222,7 +222,7 @@ def test_aliases(root: Path) -> None:
     assert (api.pythons, jobs.pythons) == (("3.12",), ("3.12",))
 
 
-RUNTIMES = "3.10 or 3.11 or 3.12 or 3.13 or 3.14"
+RUNTIMES = "3.10 or 3.11 or 3.12 or 3.13 or 3.14 or 3.15"
 NAME = keys.NAME
 NO_HANDLER = "missing key 'handler', such as 'handler: app.handler'"
 
