@@ -258,7 +258,7 @@ def test_what_uv_gets_is_listed() -> None:
     text = (ROOT / "docs/reference/environment.md").read_text()
     table = text.split("## Packages")[1].split("\n## ")[0]
     named = set(re.findall(r"`(UV_[A-Z_]+)`", table))
-    assert named - {"UV_CONFIG_FILE", "UV_NO_CONFIG"} == {
+    assert named - {"UV_CONFIG_FILE", "UV_NO_CONFIG", "UV_EXCLUDE_NEWER"} == {
         name for name in named if _ACCESS.fullmatch(name)
     }
     pips = {"PIP_" + option.upper().replace("-", "_") for option in _PIP_OPTIONS}

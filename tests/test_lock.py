@@ -270,3 +270,37 @@ def test_a_lock_that_no_build_accepts_is_not_written(
     dependent.write({"lambdas/api/requirements.txt": "-f ./wheels\n--no-index\ngamma\n"})
     dependent.doit()
     assert "gamma.py" in dependent.members("api")
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("file", "content", "environment"),
+    [
+        ("pyproject.toml", '[tool.uv]\nexclude-newer = "2020-01-01"\n', {}),
+        ("uv.toml", 'exclude-newer = "2020-01-01"\n', {}),
+        ("uv.toml", 'exclude-newer-package = { six = "2020-01-01" }\n', {}),
+        ("uv.toml", "", {"UV_EXCLUDE_NEWER": "2020-01-01"}),
+        ("uv.toml", "", {"PIP_UPLOADED_PRIOR_TO": "2020-01-01"}),
+    ],
+)
+def test_a_cooldown_is_honoured(
+    repository: Repository, file: str, content: str, environment: dict[str, str]
+) -> None:
+    """A release that is newer than the user's settings allow is not locked, and the user told."""
+    del repository.environment["UV_INDEX_URL"]
+    del repository.environment["PIP_CONFIG_FILE"]  # of this machine, which may name its index
+    repository.environment |= environment
+    repository.write({file: content, "lambdas/api/requirements.txt": "six\n"})
+    output = repository.doit().output
+    assert pins(repository) == ["six==1.13.0"]
+    package = "six = " if "package" in content else ""
+    assert f"# exclude-newer: {package}2020-01-01\n" in lock(repository)
+    assert "'exclude-newer' holds back six==1.1" in output
+    repository.environment = {
+        name: value for name, value in repository.environment.items() if name not in environment
+    }
+    repository.write({file: ""})
+    assert ".  lock:api" not in repository.doit().output  # the lock holds all the same
+    repository.doit("lock:api")
+    assert "exclude-newer" not in lock(repository)
+    assert pins(repository) != ["six==1.13.0"]

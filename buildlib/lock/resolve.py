@@ -3,7 +3,7 @@
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,12 +38,14 @@ _WHEELS_ONLY = ("--only-binary", ":all:")
 class Resolver:
     """The requirements, the repository that they are in, and where uv's output goes.
 
-    `warnings` are uv's, such as those about yanked releases and unknown extras, each once.
+    `cooldown` are moments or spans after which releases are too new, as `uv.settings.cooldown` has
+    them. `warnings` are uv's, such as those about yanked releases and unknown extras, each once.
     """
 
     root: Path
     requirements: Requirements
     log: Path | None = None
+    cooldown: Mapping[str, str] = field(default_factory=dict)
     warnings: dict[str, None] = field(default_factory=dict)
 
     def resolve(self, target: LockTarget, preferred: Iterable[str] = ()) -> str:
@@ -92,6 +94,7 @@ class Resolver:
             *("--python-platform", f"{machine(target.architecture)}-manylinux_{major}_{minor}"),
             *("--no-header", "--no-emit-index-url", "--no-emit-find-links"),
             *(*self.requirements.indexes, *self.requirements.choices, *options),
+            *_newest(self.cooldown),
         ]
         builds = "--only-binary" not in options or "--no-binary" in options
         done = run.run(arguments, root=self.root, cwd=path.parent, log=self.log, builds=builds)
@@ -133,6 +136,19 @@ class Resolver:
         if not pythons:
             return "has no wheels"
         return f"has wheels for CPython {', '.join(f'3.{minor}' for minor in pythons)}"
+
+
+def _newest(cooldown: Mapping[str, str]) -> Iterator[str]:
+    """Yield the options of uv that leave out releases which are too new."""
+    for name, value in cooldown.items():
+        yield from (
+            ("--exclude-newer-package", f"{name}={value}")
+            if name
+            else (
+                "--exclude-newer",
+                value,
+            )
+        )
 
 
 def _warnings(output: str) -> Iterator[str]:

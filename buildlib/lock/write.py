@@ -1,5 +1,6 @@
 """Write a lockfile: each target's pins, resolved so that they install, in one file."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ from buildlib.lock.join import Locked, join, parse
 from buildlib.lock.requirements import Entry, Requirements
 from buildlib.lock.resolve import Resolver
 from buildlib.model import Image, LockTarget
+from buildlib.uv import settings
 
 _HEADER = """\
 # Made by doit-lambda-zip from {name}; commit it, do not edit it.
@@ -38,7 +40,8 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
         LockError: the resolution failed, or its result breaks a demand of the requirements.
 
     """
-    resolver = Resolver(root, requirements, log)
+    cooldown = settings.cooldown(os.environ, root)
+    resolver = Resolver(root, requirements, log, cooldown)
     kept = {} if upgrade else {target: _earlier(lock, target) for target in targets}
     by_python: dict[str, list[LockTarget]] = {}
     for target in targets:
@@ -55,10 +58,32 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
         sha256=requirements.sha256,
         targets=" ".join(sorted({target.id for target in targets})),
     )
+    header += "".join(
+        f"# exclude-newer: {f'{name} = {value}' if name else value}\n"
+        for name, value in cooldown.items()
+    )
     header += "".join(f"# image: {' '.join(image)}\n" for image in sorted(images))
     with atomic.replacing(lock) as temporary:
         temporary.write_bytes((header + join(pins)).encode())
-    return [*requirements.notes, *(f"{requirements.path}: {line}" for line in resolver.warnings)]
+    # Pins that an earlier lockfile keeps are old by choice: only a new one tells what is held back.
+    is_new = upgrade or not any(kept.values())
+    held_back = _held_back(resolver, targets[0], pins[targets[0]]) if cooldown and is_new else []
+    notes = [*resolver.warnings, *held_back]
+    return [*requirements.notes, *(f"{requirements.path}: {line}" for line in notes)]
+
+
+def _held_back(resolver: Resolver, target: LockTarget, pins: Iterable[Locked]) -> list[str]:
+    """Return the releases that the cooldown held back for a target, in words."""
+    free = Resolver(resolver.root, resolver.requirements, resolver.log)
+    try:
+        newest = _versions(parse(free.resolve(target)))
+    except LockError:
+        return []
+    return [
+        f"'exclude-newer' holds back {newest[name]}; the lock has {text}"
+        for name, text in sorted(_versions(pins).items())
+        if newest.get(name, text) != text
+    ]
 
 
 def _earlier(lock: Path, target: LockTarget) -> list[str]:

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from buildlib.text import canonical_name
+
 # The variables about indexes and connections. None of them can reach the bytes, as every
 # distribution is checked against the hashes in the lockfile.
 _ACCESS = re.compile(
@@ -90,14 +92,36 @@ def _without_sources(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in settings.items() if not _is_source(name)}
 
 
-def _uv_settings(variables: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return the index settings of the user's and the repository's uv configuration."""
+def cooldown(variables: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Return the moments or spans after which releases are too new to be chosen, as configured.
+
+    The key is a distribution, or empty for all. uv's settings come before pip's, and a variable of
+    the environment before a file (uv: `exclude-newer`, pip: `--uploaded-prior-to`).
+    """
+    merged, pip = _uv_merged(variables, root), _pip_options(variables)
+    newest = variables.get("UV_EXCLUDE_NEWER") or merged.get("exclude-newer")
+    newest = newest or pip.get("uploaded-prior-to")
+    found = {"": str(newest)} if newest else {}
+    packages = merged.get("exclude-newer-package")
+    if isinstance(packages, dict):
+        found |= {canonical_name(name): str(value) for name, value in packages.items() if value}
+    return dict(sorted(found.items()))
+
+
+def _uv_merged(variables: Mapping[str, str], root: Path) -> dict[str, Any]:
+    """Return the user's and the repository's uv configuration as one table."""
     merged: dict[str, Any] = {}
     for path in _uv_files(variables, root):
         for key, value in _uv_table(path).items():
             # Lists are joined, those of the more important file first.
             are_lists = isinstance(value, list) and isinstance(merged.get(key), list)
             merged[key] = value + merged[key] if are_lists else value
+    return merged
+
+
+def _uv_settings(variables: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Return the index settings of the user's and the repository's uv configuration."""
+    merged = _uv_merged(variables, root)
     settings: dict[str, str] = {}
     for key, name in _CONFIG_VALUES.items():
         if isinstance(merged.get(key), str):
@@ -164,7 +188,7 @@ def _uv_files(variables: Mapping[str, str], root: Path) -> list[Path]:
 
 _PIP_OPTIONS = (
     *("index-url", "extra-index-url", "no-index", "find-links"),
-    *("trusted-host", "cert"),
+    *("trusted-host", "cert", "uploaded-prior-to"),
 )
 
 
