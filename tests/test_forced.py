@@ -68,3 +68,14 @@ def test_tidied_up(dependent: Repository) -> None:
     (dependent.root / "dist/api.zip").unlink()
     dependent.doit("-s", "zip:api")
     assert dependent.sha256()["api"] == before
+
+
+@pytest.mark.parametrize("step", ["lock", *(name.partition(":")[0] for name in STEPS)])
+def test_why_and_run_agree_about_a_forgotten_step(dependent: Repository, step: str) -> None:
+    """`doit why` names the forgotten step, the run does it, and then both find nothing to do."""
+    dependent.doit()
+    dependent.doit("forget", f"{step}:api")
+    assert f"api: {step} will run: doit forgot it" in dependent.doit("why:api").output
+    assert dependent.doit("zip:api", "hash:api").ran == [f"{step}:api"]
+    assert "api is up to date" in dependent.doit("why:api").output
+    assert dependent.doit().ran == []

@@ -1,6 +1,6 @@
 """`doit why`: the steps that will run and why, or the reasons of the last build."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from buildlib.errors import BuildError
 from buildlib.model import Variant
@@ -9,16 +9,19 @@ from buildlib.steps import pending
 from buildlib.steps import zip as archive
 
 
-def why(project: Project, variant: Variant) -> Iterator[str]:
-    """Yield which steps of a variant will run, and the reasons; or that it is up to date."""
+def why(project: Project, variant: Variant, forgotten: Collection[str] = ()) -> Iterator[str]:
+    """Yield which steps of a variant will run, and the reasons; or that it is up to date.
+
+    `forgotten` are the steps that run anyway, since doit forgot them.
+    """
     try:
-        yield from _why(project, variant)
+        yield from _why(project, variant, forgotten)
     except BuildError as error:
         yield f"{variant.id}: cannot be built as it is"
         yield from (f"  {line}" for line in str(error).splitlines())
 
 
-def _why(project: Project, variant: Variant) -> Iterator[str]:
+def _why(project: Project, variant: Variant, forgotten: Collection[str]) -> Iterator[str]:
     function = variant.function
     if problem := project.lock_problem(function):
         yield f"{variant.id}: lock:{function.name} will run: {function.lockfile} {problem}"
@@ -26,8 +29,11 @@ def _why(project: Project, variant: Variant) -> Iterator[str]:
         return
     steps = pending.pending(project, variant)
     status = project.status(variant)
+    again = [step for step in forgotten if step not in steps]
+    yield from (f"{variant.id}: {step} will run: doit forgot it" for step in again)
     if not steps:
-        yield f"{variant.id} is up to date"
+        if not again:
+            yield f"{variant.id} is up to date"
     elif status.written or status.stored:
         yield from (f"{variant.id}: {step} will run: {reason}" for step, reason in steps.items())
     else:

@@ -205,11 +205,12 @@ def invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | N
     return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
 
 
-def why(project: Project, variant: Variant) -> None:
+def why(project: Project, variant: Variant, task: Task) -> None:
     """Say why a variant would be built, or why it was."""
     from buildlib.commands import why as command
 
-    _write(command.why(project, variant))
+    forgotten = [name.partition(":")[0] for name in meta.forgotten(task)]
+    _write(command.why(project, variant, forgotten))
 
 
 def verify(project: Project, variant: Variant) -> None:

@@ -13,6 +13,7 @@ _ASKED = "lambdas: asked"
 _DONE = "lambdas: done"
 _LEFT_OUT = "lambdas: left out"
 _MAKERS = "lambdas: makers"
+_FORGOTTEN = "lambdas: forgotten"
 
 # The step of the task that notes variants for which an engine is absent.
 ENGINE = "engine"
@@ -75,6 +76,17 @@ def note_makers(task: Task, names: list[str]) -> None:
 def makers(task: Task) -> list[str]:
     """Return the names of the tasks that make a function's sources."""
     return (task.meta or {}).get(_MAKERS) or []
+
+
+def note_forgotten(task: Task, names: list[str]) -> None:
+    """Keep the names of the tasks of a variant that doit forgot."""
+    if task.meta is not None:
+        task.meta[_FORGOTTEN] = names
+
+
+def forgotten(task: Task) -> list[str]:
+    """Return the names of the tasks of a variant that doit forgot."""
+    return (task.meta or {}).get(_FORGOTTEN) or []
 
 
 def note_left_out(task: Task, problems: Mapping[str, str]) -> None:

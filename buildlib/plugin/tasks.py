@@ -11,7 +11,7 @@ from buildlib.plugin import actions
 from buildlib.plugin.generated import Makers
 from buildlib.plugin.meta import ENGINE, meta, of_task
 from buildlib.plugin.selection import INVOKE, RENEW, Request, Selection, select
-from buildlib.plugin.uptodate import LockUpToDate, StepUpToDate, UpToDate
+from buildlib.plugin.uptodate import Forgotten, LockUpToDate, StepUpToDate, UpToDate
 from buildlib.project.project import Project
 from buildlib.steps.pending import Step
 
@@ -219,6 +219,12 @@ def _whole(
     }
 
 
+def _steps_of(variant: Variant) -> Iterator[str]:
+    """Yield the names of the tasks of a variant, that of its lockfile first."""
+    yield f"lock:{variant.function.name}"
+    yield from (f"{step.name}:{variant.id}" for step in actions.steps())
+
+
 def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
     """Yield the tasks that exist only where one of them can be needed."""
     chosen = list(selection.variants)
@@ -229,6 +235,8 @@ def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
                 "basename": "why",
                 "name": name,
                 "actions": [(actions.why, [project, project.variants[name]])],
+                "uptodate": [Forgotten(_steps_of(project.variants[name]))],
+                "meta": {},
                 "doc": f"say why {name} would be built, or why it was",
             }
     if "invoke" in selection.on_demand:

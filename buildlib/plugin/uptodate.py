@@ -1,7 +1,7 @@
 """How doit learns whether a task has anything to do: it asks the one decider."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from doit.dependency import Dependency, JsonDB, UptodateCalculator
 from doit.task import Task
@@ -68,6 +68,19 @@ class UpToDate(UptodateCalculator):  # type: ignore[misc] # doit has no type hin
     def __repr__(self) -> str:
         """Return the text that `doit info` shows for a task that is not up to date."""
         return f"{self._reason.__name__.replace('_', ' ')}, which `doit why` explains"
+
+
+class Forgotten(UpToDate):
+    """An `uptodate` that tells a task's action which steps of a variant doit forgot."""
+
+    def __init__(self, tasks: Iterable[str]) -> None:
+        super().__init__(lambda: None)
+        self._tasks = tuple(tasks)
+
+    def __call__(self, task: Task) -> bool:
+        """Note the tasks; the action runs at every call."""
+        meta.note_forgotten(task, [name for name in self._tasks if self._is_forgotten(name)])
+        return False
 
 
 class LockUpToDate(UpToDate):

@@ -99,4 +99,5 @@ def line(outcome: Outcome) -> str:
 def totals(counts: dict[str, int], seconds: float | None) -> str:
     """Return the closing line: the counts above 0, and the duration."""
     shown = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    return f"{shown or 'nothing to do'}" + (f" in {seconds:.1f} s" if seconds is not None else "")
+    nothing = "nothing to do" if seconds is None else "done"
+    return f"{shown or nothing}" + (f" in {seconds:.1f} s" if seconds is not None else "")
