@@ -24,7 +24,8 @@ def test_a_missing_package(dependent: Repository, index: Index) -> None:
         "lambda 'api': Lambda could not import its handler",
         (
             "lambdas/api/helper.py:2: import of 'yaml': nothing in the ZIP provides it; add PyYAML "
-            "to lambdas/api/requirements.txt, or list 'yaml' in 'allow_missing_imports'"
+            "to lambdas/api/requirements.txt, or list 'yaml' in 'allow_missing_imports' "
+            "(imported by lambdas/api/app.py:1)"
         ),
     ]
     assert not (dependent.root / "dist/api.zip").exists()
@@ -98,8 +99,32 @@ def test_doubtful_imports_are_warnings(repository: Repository) -> None:
     """A guarded import that nothing provides is said when the tree is staged, and not again."""
     code = f"try:\n    import ujson as json\nexcept ImportError:\n    import json\n{HANDLER}"
     repository.write({"lambdas/api/app.py": code})
-    assert "lambdas/api/app.py:2: import of 'ujson': nothing" in repository.doit().output
+    said = (
+        "warning: optional import of 'ujson': nothing in the ZIP provides it; add ujson, or set "
+        "'allow_missing_imports: [ujson]' (lambdas/api/app.py:2)\n"
+    )
+    assert said in repository.doit().output
     assert "ujson" not in repository.doit().output
+    repository.write({"lambdas/api/app.py": f"import os\n{code}"})
+    assert "ujson" not in repository.doit().output
+    repository.write({"lambdas/api/app.py": f"{code}\ndef f():\n    import yaml\n"})
+    output = repository.doit().output
+    assert "import of 'yaml' in a function: nothing in the ZIP provides it; add PyYAML" in output
+    assert "ujson" not in output
+    repository.write({"lambdas.yaml": MANIFEST + "    allow_missing_imports: [yaml, ujson]\n"})
+    assert "warning" not in repository.doit().output
+
+
+def test_one_warning_for_many_functions(repository: Repository) -> None:
+    """A warning that many functions share is one line, with some of its places."""
+    code = f"try:\n    import ujson\nexcept ImportError:\n    pass\n{HANDLER}"
+    names = [f"f{number}" for number in range(6)]
+    repository.write({f"lambdas/{name}/app.py": code for name in names})
+    entries = "".join(f"  {name}: {{handler: app.handler}}\n" for name in names)
+    repository.write({"lambdas.yaml": f"version: 1\nlambdas:\n{entries}"})
+    (line,) = [line for line in repository.doit().output.splitlines() if "ujson" in line]
+    places = "lambdas/f0/app.py:2, lambdas/f1/app.py:2, lambdas/f2/app.py:2, 3 more"
+    assert line.endswith(f"({places})")
 
 
 @pytest.mark.parametrize(
@@ -135,8 +160,33 @@ def test_a_template_is_no_code(repository: Repository) -> None:
     """A file that no import can name may be anything; the user hears of it."""
     repository.write({"lambdas/api/templates/{{ name }}.py": "import {{ module }}\n"})
     output = repository.doit().output
-    assert "nothing can import this file" in output
+    assert "warning: Python 3.13 cannot compile a file that nothing imports" in output
     assert "templates/{{ name }}.py" in repository.members("api")
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("templates/function.py", "def {{ name }}(event, context): ...\n"),
+        ("blueprints/function.py", "import os\nclass {{ name }}: ...\n"),
+        ("{{cookiecutter.name}}/app.py", "def f(:\n"),
+    ],
+)
+def test_what_nothing_imports(repository: Repository, path: str, code: str) -> None:
+    """A template gives a warning until something imports it; broken code always is an error."""
+    repository.write({f"lambdas/api/{path}": code})
+    assert f"(lambdas/api/{path}:" in repository.doit().output
+    if "{" not in path:
+        module = path.removesuffix(".py").replace("/", ".")
+        repository.write({"lambdas/api/app.py": f"import {module}\n{HANDLER}"})
+        assert f"lambdas/api/{path}:" in repository.fails().message
+    repository.write({"lambdas/api/app.py": HANDLER, "lambdas/api/jobs/nightly.py": "if x\n  y\n"})
+    message = repository.fails().message
+    assert "lambdas/api/jobs/nightly.py:1:5: " in message
+    assert "If nothing imports a file, name it in 'exclude'." in message
+    manifest = MANIFEST + "    exclude: [jobs/]\n"
+    repository.write({"lambdas.yaml": manifest})
+    repository.doit()
 
 
 def test_shared_code_needs_its_packages(dependent: Repository) -> None:

@@ -1,165 +1,137 @@
 """Follow the imports from a handler through the function's own code, without running it."""
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections import deque
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from buildlib.code import available
-from buildlib.code.reader import ALWAYS, NEVER, Import, Module
+from buildlib.code.places import ALWAYS, GUARDED, LATER, NEVER
+from buildlib.code.reader import Module
+from buildlib.code.resolve import Gap, Tree, packages, resolve
 
-
-class Tree(NamedTuple):
-    """The tree of a ZIP: the paths of all files, those of own sources, and a reader of the latter.
-
-    `folders` are all folders that have files below them. `compiled` are the modules in machine
-    code, without the ends of their names.
-    """
-
-    paths: set[str]
-    folders: set[str]
-    compiled: set[str]
-    own: set[str]
-    read: Callable[[str], Module]
+# The places of an import in a file: the path in the tree, and the line.
+Place = tuple[str, int]
 
 
 class Missing(NamedTuple):
-    """An import that nothing provides: its place, and the dotted name that is missing."""
+    """An import that does not find a name: its place, and the imports that lead there.
 
-    path: str
-    line: int
-    name: str
-    # False if it need not run when Lambda imports the handler.
-    is_certain: bool
-    # The reason, for an import that fails with every package installed.
-    problem: str = ""
+    `place` is one of ALWAYS, GUARDED and LATER. With ALWAYS, Lambda cannot import the handler.
+    """
 
+    gap: Gap
+    at: Place
+    place: str
+    via: tuple[Place, ...] = ()
 
-def tree(paths: Collection[str], own: Collection[str], read: Callable[[str], Module]) -> Tree:
-    """Return the tree with these files."""
-    known, folders = set(paths), set[str]()
-    compiled = {_stem(path) for path in known if path.endswith(".so")}
-    for path in known:
-        folder = os.path.dirname(path)
-        while folder and folder not in folders:
-            folders.add(folder)
-            folder = os.path.dirname(folder)
-    return Tree(known, folders, compiled, set(own), read)
+    @property
+    def is_certain(self) -> bool:
+        """Whether Lambda surely fails."""
+        return self.place == ALWAYS
 
 
-def _stem(path: str) -> str:
-    folder, slash, name = path.rpartition("/")
-    return f"{folder}{slash}{name.partition('.')[0]}"
+class Verdict(NamedTuple):
+    """The imports that fail, and whether code changes the search path."""
+
+    missing: list[Missing]
+    edits_path: bool
 
 
-def missing(tree: Tree, handler: str, python: str, allowed: Collection[str]) -> list[Missing]:
+def missing(tree: Tree, handler: str, allowed: Collection[str]) -> Verdict:
     """Return the imports that fail, from the handler's module at the path `handler` on.
 
-    `allowed` are dotted names that need not be there. An import that some module may reach by a
-    change of `sys.path` is not certain to fail.
+    `allowed` are dotted names that need not be there. If some module changes the search path, it
+    may reach any other folder, and no import is certain to fail.
     """
-    found: dict[tuple[str, int, str], Missing] = {}
-    reached: dict[str, bool] = {}
-    edits_path = False
-    queue = [(handler, True)]
-    while queue:
-        path, certain = queue.pop(0)
-        if path not in tree.own or (path in reached and reached[path] >= certain):
-            continue
-        reached[path] = certain
-        module = tree.read(path)
-        edits_path |= module.edits_path
-        for item in module.imports:
-            if item.place == NEVER:
+    roots: list[str] = [""]
+    while True:
+        walk = _Walk(tree, roots, allowed)
+        walk.run(handler)
+        more = [root for root in walk.roots if root not in roots]
+        if not more:
+            break
+        roots += more
+    found = [one for one in walk.found.values() if not _is_moot(one)]
+    if walk.edits_path:
+        found = [one._replace(place=max(one.place, GUARDED, key=_rank)) for one in found]
+    return Verdict(found, walk.edits_path)
+
+
+def _is_moot(one: Missing) -> bool:
+    """Tell whether an import fails by design: where code tries one way, and then another."""
+    return one.place == GUARDED and bool(one.gap.problem)
+
+
+def _rank(place: str) -> int:
+    return (ALWAYS, GUARDED, LATER, NEVER).index(place)
+
+
+class _Walk:
+    """One way through the modules that a handler reaches."""
+
+    def __init__(self, tree: Tree, roots: list[str], allowed: Collection[str]) -> None:
+        self.tree, self.allowed = tree, allowed
+        self.search = list(roots)
+        self.roots: dict[str, None] = {}  # folders that modules add to the search path
+        self.found: dict[tuple[Place, str], Missing] = {}
+        self.edits_path = False
+        self._reached: dict[str, str] = {}  # each path with the most certain place of its imports
+
+    def run(self, handler: str) -> None:
+        """Follow all imports, the shortest ways first."""
+        queue: deque[tuple[str, str, tuple[Place, ...]]] = deque()
+        queue += ((path, ALWAYS, ()) for path in (*packages(handler), handler))
+        while queue:
+            path, certainty, way = queue.popleft()
+            known = self._reached.get(path)
+            if path not in self.tree.own or (known and _rank(known) <= _rank(certainty)):
                 continue
-            is_certain = certain and item.place == ALWAYS
-            steps, name, problem = _resolve(tree, path, item, python)
-            queue += ((step, is_certain) for step in steps)
-            if name and not _is_allowed(name, allowed):
-                key = (path, item.line, name)
-                known = found.get(key)
-                if known is None or is_certain > known.is_certain:
-                    found[key] = Missing(path, item.line, name, is_certain, problem)
-    return [
-        item._replace(is_certain=item.is_certain and not (edits_path and not item.problem))
-        for item in found.values()
-    ]
+            self._reached[path] = certainty
+            module = self.tree.read(path)
+            if module.edits_path:
+                self.edits_path = True
+                self.roots |= dict.fromkeys(_roots(self.tree, path, module))
+            for item in module.imports:
+                if item.place == NEVER:
+                    continue
+                place = max(certainty, item.place, key=_rank)
+                at = (path, item.line)
+                steps, gaps = resolve(self.tree, path, item, self.search)
+                queue += ((step, place, (*way, at)) for step in steps)
+                for gap in gaps:
+                    self._add(Missing(gap, at, place, way))
+
+    def _add(self, one: Missing) -> None:
+        gap = one.gap
+        names = (gap.name, *filter(None, [gap.broken]))
+        if any(_is_allowed(name, self.allowed) for name in names):
+            return
+        if gap.wanted and all(_is_allowed(name, self.allowed) for name in gap.wanted):
+            return
+        key = (one.at, gap.name)
+        known = self.found.get(key)
+        if known is None or _rank(one.place) < _rank(known.place):
+            self.found[key] = one
 
 
 def _is_allowed(name: str, allowed: Collection[str]) -> bool:
     return any(name == known or name.startswith(f"{known}.") for known in allowed)
 
 
-def _resolve(tree: Tree, path: str, item: Import, python: str) -> tuple[list[str], str, str]:
-    """Return the own files that an import runs, a missing name, and its problem."""
-    relative = len(item.module) - len(item.module.lstrip("."))
-    if relative:
-        folder = path
-        for _ in range(relative):
-            if not folder:
-                return [], item.module, "goes beyond the top-level package"
-            folder = os.path.dirname(folder)
-        if not folder:
-            why = "is relative, but Lambda imports this module from the top of the ZIP"
-            return [], item.module, why
-        base = folder.split("/")
-        parts = [*base, *filter(None, item.module[relative:].split("."))]
-        return _walk(tree, parts, item.names)
-    parts = item.module.split(".")
-    if _exists(tree, parts[0]):
-        return _walk(tree, parts, item.names)
-    is_available = available.has(parts[0], python) or available.may_have(parts[0])
-    return [], "" if is_available else item.module, ""
+def _roots(tree: Tree, path: str, module: Module) -> Iterator[str]:
+    """Yield folders that a module may add to the search path, each with a slash at its end.
 
-
-def _walk(tree: Tree, parts: list[str], names: tuple[str, ...]) -> tuple[list[str], str, str]:
-    """Follow a dotted name through packages, down to where the tree alone does not decide."""
-    steps: list[str] = []
-    for length in range(1, len(parts) + 1):
-        stem = "/".join(parts[:length])
-        if not _exists(tree, stem):
-            package = "/".join(parts[: length - 1])
-            if length > 1 and not _is_decided(tree, package, parts[length - 1]):
-                return steps, "", ""
-            return steps, ".".join(parts[:length]), ""
-        steps += _own(tree, stem)
-    stem = "/".join(parts)
-    for name in names:
-        if _exists(tree, f"{stem}/{name}"):
-            steps += _own(tree, f"{stem}/{name}")
-        elif name != "*" and _is_namespace(tree, stem):
-            return steps, f"{'.'.join(parts)}.{name}", ""
-    return steps, "", ""
-
-
-def _is_decided(tree: Tree, package: str, name: str) -> bool:
-    """Tell whether a package surely has no submodule of this name, since no file has it.
-
-    A regular package can make its submodules up when it runs, as `six.moves` does; our own code
-    seldom does, and then it binds the name or has `__getattr__`.
+    They are guessed from the texts where it does: these folders below its own, below those above
+    it, or below the top of the tree; and its own folder with those above it.
     """
-    if _is_namespace(tree, package):
-        return True
-    init = f"{package}/__init__.py"
-    if init not in tree.own:
-        return False
-    module = tree.read(init)
-    return not module.edits_path and module.names.isdisjoint({name, "*", "__getattr__", "__path__"})
-
-
-def _is_namespace(tree: Tree, stem: str) -> bool:
-    if stem not in tree.folders or not tree.compiled.isdisjoint({stem, f"{stem}/__init__"}):
-        return False
-    return tree.paths.isdisjoint({f"{stem}.py", f"{stem}/__init__.py"})
-
-
-def _exists(tree: Tree, stem: str) -> bool:
-    return f"{stem}.py" in tree.paths or stem in tree.folders or stem in tree.compiled
-
-
-def _own(tree: Tree, stem: str) -> Iterator[str]:
-    """Yield the own file that an import of a stem runs; a package comes before a module."""
-    for path in (f"{stem}/__init__.py", f"{stem}.py"):
-        if path in tree.paths:
-            if path in tree.own:
-                yield path
-            return
+    lineage, folder = [], os.path.dirname(path)
+    while folder:
+        lineage.append(folder)
+        folder = os.path.dirname(folder)
+    yield from (f"{folder}/" for folder in lineage)
+    texts = [os.path.normpath(text.removeprefix("/var/task")).strip("/") for text in module.paths]
+    for text in (*texts, "/".join(texts)):
+        for folder in (*lineage, ""):
+            one = os.path.normpath(os.path.join(folder, text))
+            if one in tree.folders:
+                yield f"{one}/"

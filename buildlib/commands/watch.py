@@ -103,6 +103,8 @@ def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
             continue
         notes = [text for step in ran.values() for text in step.notes]
         yield from (summary.note(text, [variant.id]) for text in notes)
+        doubts = [doubt for step in ran.values() for doubt in step.doubts]
+        yield from (summary.note(text, [place]) for text, place in doubts)
         if done := summary.last(ran.values()):
             seconds = time.monotonic() - start
             yield summary.line(summary.outcome(variant.id, done, seconds))

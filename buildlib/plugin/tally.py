@@ -48,7 +48,7 @@ class Tally:
         self._seen: set[str] = set()  # variants of which a step had nothing to do
         self._finished: set[str] = set()  # variants of which the last step had nothing to do
         self._running: dict[str, tuple[Task, float]] = {}
-        self._notes: dict[str, list[str]] = {}  # the variants of each
+        self._notes: dict[str, list[str]] = {}  # the variants or places of each
 
     def start(self, task: Task) -> None:
         """Note that a task runs."""
@@ -70,6 +70,8 @@ class Tally:
                 run.seconds += seconds
             for note in done.notes:
                 self._notes.setdefault(note, []).extend(step.variants)
+            for text, place in done.doubts:
+                self._notes.setdefault(text, []).append(place)
 
     def fail(self, step: Meta, seconds: float) -> None:
         """Note that a step of variants failed, or could not run for one that did."""
@@ -123,7 +125,7 @@ class Tally:
         return summary.totals(totals, time.monotonic() - self._began if outcomes else None)
 
     def notes(self) -> list[str]:
-        """Return each warning once, with the variants that share it."""
+        """Return each warning once, with the variants or places that share it."""
         return [summary.note(text, self._notes[text]) for text in sorted(self._notes)]
 
     def look(self) -> tuple[list[Running], str]:

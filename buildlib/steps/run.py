@@ -72,10 +72,10 @@ def perform(
                 "zip": lambda: work.zip(again=bool(forced)),
                 "hash": work.hash,
             }
-            done = steps[step]()
-        if step == "stage":
-            return Done(notes=work.inputs.unread)
-        return done if isinstance(done, Done) else Done()
+            result = steps[step]()
+        done = result if isinstance(result, Done) else Done()
+        notes = done.notes + (work.inputs.unread if step == "stage" else ())
+        return done._replace(notes=notes, doubts=tuple(work.doubts))
 
 
 def confirm(project: Project, variant: Variant) -> None:
@@ -92,6 +92,7 @@ class _Work:
 
     def __init__(self, project: Project, variant: Variant, forced: str) -> None:
         self.project, self.variant, self.forced = project, variant, forced
+        self.doubts: list[tuple[str, str]] = []  # those that no earlier run has said
         self.inputs, self.layout = project.inputs(variant), project.layout
 
     def environment(self, *, again: bool = False) -> Environment:
@@ -104,16 +105,9 @@ class _Work:
 
     def stage(self, *, again: bool = False) -> Staged:
         """Stage the tree: its changed own files, or all of it."""
-        layout, run = self.layout, self.project.run
-        previous = None if again else stage.load(layout, self.variant.id)
+        earlier = stage.load(self.layout, self.variant.id)
         try:
-            if (
-                previous is not None
-                and touch.is_touched(layout, self.variant.id, previous.key)
-                and stage.only_own_contents_changed(previous, self.inputs, layout)
-            ):
-                return stage.stage_own(previous, self.inputs, layout, run)
-            return stage.stage_all(previous, self.inputs, self.environment(), layout, run)
+            staged = self._staged(None if again else earlier)
         except StageError as error:
             if error.kind == "changed":  # or its digest was remembered wrongly
                 self.project.digests.forget()
@@ -121,6 +115,19 @@ class _Work:
                 msg = "\n".join([str(error), *self.inputs.unread_hints])
                 raise StageError(msg, "import-missing") from None
             raise
+        said = {_without_line(doubt) for doubt in (earlier.doubts if earlier else ())}
+        self.doubts += (doubt for doubt in staged.doubts if _without_line(doubt) not in said)
+        return staged
+
+    def _staged(self, previous: Staged | None) -> Staged:
+        layout, run = self.layout, self.project.run
+        if (
+            previous is not None
+            and touch.is_touched(layout, self.variant.id, previous.key)
+            and stage.only_own_contents_changed(previous, self.inputs, layout)
+        ):
+            return stage.stage_own(previous, self.inputs, layout, run)
+        return stage.stage_all(previous, self.inputs, self.environment(), layout, run)
 
     def touch(self) -> Staged:
         """Give the staged tree its canonical metadata."""
@@ -223,3 +230,8 @@ class _Work:
         outcome = BUILT if members else STORED
         notes = (notice,) if notice else ()
         return Done(outcome, tuple(reasons), written, stamp.previous, notes)
+
+
+def _without_line(doubt: tuple[str, str]) -> tuple[str, str]:
+    """Return a warning with the file that it is about: another line is no news."""
+    return doubt[0], doubt[1].rpartition(":")[0]

@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildlib import recipe
 from buildlib.cache import digests
@@ -24,6 +24,10 @@ from buildlib.steps import venv
 from buildlib.steps.venv import Environment
 from buildlib.tree import handler, merge, patterns, sources, sync
 
+if TYPE_CHECKING:
+    from buildlib.tree.advice import Surroundings
+    from buildlib.tree.own_code import Verdict
+
 _logger = logging.getLogger(__name__)
 
 
@@ -35,8 +39,8 @@ class Staged(NamedTuple):
     it is the same, only those are staged again. None means that the whole tree has to be staged.
     `to_touch` are the files without canonical metadata yet. `secret_rules` are the rules by which
     the own files were searched for credentials. `imports` are the digests of the imports of each
-    own module that the handler reaches. `dependencies_size` is in bytes. `run` is the id of
-    the run that staged it.
+    own module that the handler reaches, and `doubts` the warnings about the code, each with its
+    place. `dependencies_size` is in bytes. `run` is the id of the run that staged it.
     """
 
     key: str
@@ -46,6 +50,7 @@ class Staged(NamedTuple):
     to_touch: list[str]
     secret_rules: list[object]
     imports: dict[str, str]
+    doubts: list[tuple[str, str]]
     dependencies_size: int
     run: str
 
@@ -61,7 +66,8 @@ def load(layout: Layout, variant_id: str) -> Staged | None:
     if not isinstance(stamp, dict) or stamp.keys() != set(Staged._fields):
         return None
     own = [Origin(File(*row[:3]), row[3], dependency=False) for row in stamp["own"]]
-    return Staged(**stamp | {"own": own})
+    doubts = [(text, place) for text, place in stamp["doubts"]]
+    return Staged(**stamp | {"own": own, "doubts": doubts})
 
 
 def is_intact(staged: Staged, inputs: Inputs, layout: Layout) -> bool:
@@ -106,27 +112,45 @@ def stage_own(previous: Staged, inputs: Inputs, layout: Layout, run: str) -> Sta
         whole=False,
     )
     own = list(inputs.own)
-    imports = _check_edit(previous, inputs, layout)
+    verdict = _check_edit(previous, inputs, layout)
     staged = previous._replace(
-        key=inputs.key, own=own, to_touch=to_touch, secret_rules=rules, imports=imports, run=run
+        key=inputs.key,
+        own=own,
+        to_touch=to_touch,
+        secret_rules=rules,
+        imports=verdict.imports,
+        doubts=verdict.doubts,
+        run=run,
     )
     return _stamped(staged, layout, variant)
 
 
-def _check_edit(previous: Staged, inputs: Inputs, layout: Layout) -> dict[str, str]:
+def _check_edit(previous: Staged, inputs: Inputs, layout: Layout) -> "Verdict":
     """Check own files that changed; follow all imports only if one of them changed."""
     from buildlib.tree import own_code  # only where own code changed
 
-    known = {origin.file for origin in previous.own}
-    code = own_code.OwnCode(inputs.variant, inputs.own, layout.staged(inputs.variant.id))
+    # A file with a warning is looked at again: by now, something may import it.
+    doubted = {place.split(":")[0] for _, place in previous.doubts}
+    known = {origin.file for origin in previous.own if origin.path not in doubted}
+    tree = layout.staged(inputs.variant.id)
+    code = own_code.OwnCode(inputs.variant, inputs.own, tree, reached=previous.imports)
     names = {origin.file.path for origin in inputs.own}
     changed = {origin.file.path for origin in inputs.own if origin.file not in known}
     with code.checked_syntax(known):
-        handler.check_handler(inputs.variant, names, code)
-        if own_code.verify_changed(code, changed, previous.imports):
-            return previous.imports
-        names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
-        return own_code.verify(code, names, code.files, layout.environments)[1]
+        module = handler.check_handler(inputs.variant, names, code)
+        verdict = own_code.Verdict(module, previous.imports, [])
+        if not own_code.verify_changed(code, changed, previous.imports):
+            names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
+            verdict = own_code.verify(code, names, code.files, _surroundings(inputs, layout))
+    # An earlier warning may be about a file that is not looked at again.
+    doubts = dict.fromkeys((*previous.doubts, *verdict.doubts, *code.doubts))
+    return verdict._replace(doubts=list(doubts))
+
+
+def _surroundings(inputs: Inputs, layout: Layout) -> "Surroundings":
+    from buildlib.tree.advice import Surroundings  # only where code is checked
+
+    return Surroundings(layout.root, layout.environments, inputs.pins, inputs.left_out)
 
 
 def stage_all(
@@ -161,7 +185,7 @@ def stage_all(
     except FileNotFoundError as error:
         _check_environment(error, environment, layout)
         raise
-    module, imports = _check_code(origins, inputs, layout)
+    verdict = _check_code(origins, inputs, layout)
     others = [origin.file for origin in origins if origin.dependency]
     content = json.dumps(others, separators=(",", ":")).encode()
     atomic.write(layout.dependencies("stage", variant.id), content)
@@ -169,7 +193,7 @@ def stage_all(
     names = [origin.file.path for origin in inputs.own]
     # With a shared `__init__.py` or a handler of a dependency, other files than the function's own
     # would have to be looked at again.
-    is_alone = len(own) == len(inputs.own) and module in names
+    is_alone = len(own) == len(inputs.own) and verdict.module in names
     staged = Staged(
         key=inputs.key,
         own=own,
@@ -177,23 +201,22 @@ def stage_all(
         shape=_shape(inputs, layout, names) if is_alone else None,
         to_touch=to_touch,
         secret_rules=rules,
-        imports=imports,
+        imports=verdict.imports,
+        doubts=verdict.doubts,
         dependencies_size=sum(file.size for file in others),
         run=run,
     )
     return _stamped(staged, layout, variant)
 
 
-def _check_code(
-    origins: Sequence[Origin], inputs: Inputs, layout: Layout
-) -> tuple[str | None, dict[str, str]]:
-    """Check the own code in a whole tree; return the handler's module and the imports."""
+def _check_code(origins: Sequence[Origin], inputs: Inputs, layout: Layout) -> "Verdict":
+    """Check the own code in a whole tree."""
     from buildlib.tree import own_code  # only where a tree is staged
 
     own = [origin for origin in origins if not origin.dependency]
     code = own_code.OwnCode(inputs.variant, own, layout.staged(inputs.variant.id))
     paths = {origin.file.path for origin in origins}
-    return own_code.verify(code, paths, (), layout.environments)
+    return own_code.verify(code, paths, (), _surroundings(inputs, layout))
 
 
 def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:

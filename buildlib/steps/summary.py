@@ -19,7 +19,8 @@ _REASONS = 3
 class Done(NamedTuple):
     """The result of a step for a ZIP; empty if it neither made nor described one.
 
-    `notes` are warnings that several variants may share.
+    `notes` are warnings that several variants may share, and `doubts` those about code, each with
+    its place.
     """
 
     outcome: str = ""
@@ -27,6 +28,7 @@ class Done(NamedTuple):
     written: Written | None = None
     previous: Written | None = None
     notes: tuple[str, ...] = ()
+    doubts: tuple[tuple[str, str], ...] = ()
 
 
 class Outcome(NamedTuple):
@@ -61,9 +63,9 @@ def short(reasons: Sequence[str]) -> str:
     return "; ".join(shown)
 
 
-def note(text: str, variants: Iterable[str]) -> str:
-    """Return a warning that variants share, as one line."""
-    names = sorted(set(variants))
+def note(text: str, places: Iterable[str]) -> str:
+    """Return a warning that variants or places in the code share, as one line."""
+    names = sorted(set(places))
     more = len(names) - _REASONS
     shown = names if more <= 1 else [*names[:_REASONS], f"{more} more"]
     return f"warning: {text} ({', '.join(shown)})"

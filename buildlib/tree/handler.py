@@ -28,8 +28,8 @@ def module_of(handler: str, paths: Collection[str]) -> str | None:
 def check_handler(variant: Variant, paths: Collection[str], sources: Sources) -> str | None:
     """Check that the handler's module is in the tree and defines the function.
 
-    Return the module's path in the tree, or None if the module is machine code, which cannot be
-    checked.
+    Return the module's path in the tree, or None if the module is machine code or in a layer, and
+    cannot be checked.
 
     Raises:
         StageError: the tree lacks the module, or the module does not define the function. The
@@ -42,6 +42,10 @@ def check_handler(variant: Variant, paths: Collection[str], sources: Sources) ->
     module_path = module_of(function.handler, paths)
     where = f"lambda '{function.name}': handler '{function.handler}'"
     if module_path is None:
+        allowed = dict(function.options).get("allow_missing_imports", ())
+        dotted = stem.replace("/", ".")
+        if any(dotted == name or dotted.startswith(f"{name}.") for name in allowed):
+            return None
         if any(path.startswith(f"{stem}.") and path.endswith(".so") for path in paths):
             return None
         msg = (
@@ -50,8 +54,8 @@ def check_handler(variant: Variant, paths: Collection[str], sources: Sources) ->
         )
         raise StageError(msg, "handler")
     found = sources.read(module_path)
-    if {function_name, "*", "__getattr__"}.isdisjoint(found.names):
-        functions = [name for name in found.functions if name[0] != "_"] or found.functions
+    if {function_name, "*", "__getattr__"}.isdisjoint(found.names) and not found.is_dynamic:
+        functions = [name for name in found.functions if name[0] != "_"] or [*found.functions]
         msg = (
             f"{where}: {module_path} does not define '{function_name}'; "
             f"it defines {', '.join(functions) or 'no function'}. "

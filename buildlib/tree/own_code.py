@@ -3,46 +3,80 @@
 import contextlib
 import hashlib
 import json
-import logging
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from buildlib.code import available, check, distributions, reader, syntax
+from buildlib.code import check, reader, resolve, syntax
 from buildlib.code.reader import Module
 from buildlib.errors import StageError
 from buildlib.model import File, Origin, Variant
+from buildlib.tree.advice import Advice, Surroundings
 from buildlib.tree.handler import check_handler
 
-_logger = logging.getLogger(__name__)
+# A line of a template, in the syntax of Jinja, Mako, ERB or a shell.
+_TEMPLATE = re.compile(rb"\{\{|\{%|<%|\$\{|\$\(")
+
+
+# Folders of files that are no code, although they end in `.py`.
+_TEMPLATES = {"template", "templates", "skeleton", "skeletons", "cookiecutter", "scaffold"}
+
+
+class Verdict(NamedTuple):
+    """The result of the checks of the code in a tree.
+
+    `module` is the path of the handler's module, None if it is machine code or in a layer;
+    `imports` are the digests of the imports of each own module that it reaches: as long as they are
+    the same, the verdict is. `doubts` are warnings, each with its place in the code.
+    """
+
+    module: str | None
+    imports: dict[str, str]
+    doubts: list[tuple[str, str]]
 
 
 class OwnCode:
-    """The own files of a staged tree, each read once."""
+    """The own files of a staged tree, each read once.
 
-    def __init__(self, variant: Variant, own: Iterable[Origin], tree: Path) -> None:
+    `reached` are the paths of modules that an earlier verdict knows to be imported; `doubts` become
+    warnings about the syntax, each with its place.
+    """
+
+    def __init__(
+        self,
+        variant: Variant,
+        own: Iterable[Origin],
+        tree: Path,
+        *,
+        reached: Collection[str] = (),
+    ) -> None:
         self.variant = variant
         self.tree = tree
         self.origin_of = {origin.file.path: origin for origin in own}
         self.files = {origin.file for origin in self.origin_of.values()}
+        self.reached = set(reached)
+        self.doubts: list[tuple[str, str]] = []
         self._modules: dict[str, Module] = {}
 
     def read(self, path: str) -> Module:
         """Return a module of the function by its path in the tree."""
         if path not in self._modules:
-            self._modules[path] = reader.read((self.tree / path).read_bytes())
+            content = (self.tree / path).read_bytes()
+            self._modules[path] = reader.read(content, self.variant.python)
         return self._modules[path]
 
     def imports(self, path: str) -> str:
         """Return the digest of all that a module adds to the verdict about imports."""
         module = self.read(path)
-        seen = [module.imports, sorted(module.names), module.edits_path]
-        return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+        seen = json.dumps(module._replace(functions={}), default=sorted)
+        return hashlib.sha256(seen.encode()).hexdigest()
 
     @contextlib.contextmanager
     def checked_syntax(self, known: Collection[File]) -> Iterator[None]:
         """Check the files that are not in `known`, for the target's Python, while the caller works.
 
-        A file that no import can name, such as a template, gives a warning.
+        A file that no import can name, or a template that nothing imports, gives a warning.
 
         Raises:
             StageError: Lambda could not compile a file.
@@ -62,30 +96,45 @@ class OwnCode:
             except StageError as error:
                 failed = error
             # Wrong syntax comes first: it can be the reason why a name or an import is not found.
-            self._refuse(shown, errors())
+            self._refuse(shown, sources, errors())
             if failed:
                 raise failed
 
-    def _refuse(self, paths: Mapping[str, str], problems: Iterable[str]) -> None:
-        errors, python = [], self.variant.python
+    def _refuse(
+        self, paths: Mapping[str, str], sources: Mapping[str, bytes], problems: Iterable[str]
+    ) -> None:
+        errors, python, unreached = [], self.variant.python, False
         for problem in problems:
-            path = paths[problem.split(": ")[0].rsplit(":", 2)[0]]
-            if all(part.isidentifier() for part in path.removesuffix(".py").split("/")):
+            name, line, _ = problem.split(": ")[0].rsplit(":", 2)
+            path = paths[name]
+            if self._is_code(path, sources[name], int(line)):
                 errors.append(problem)
+                unreached |= path not in self.reached
             else:
-                _logger.warning("%s (Python %s; nothing can import this file)", problem, python)
+                place, _, what = problem.partition(": ")
+                text = f"Python {python} cannot compile a file that nothing imports: {what}"
+                self.doubts.append((text, place))
         if errors:
             name = self.variant.function.name
             what = f"lambda '{name}': Python {python} cannot compile its code"
+            if unreached:
+                errors.append("If nothing imports a file, name it in 'exclude'.")
             raise StageError("\n".join([what, *errors]), "syntax")
 
-    def check_imports(
-        self, paths: Collection[str], module: str, environments: Path
-    ) -> dict[str, str]:
+    def _is_code(self, path: str, content: bytes, line: int) -> bool:
+        """Tell whether a file that cannot be compiled is code, not a template."""
+        if path in self.reached:
+            return True
+        *folders, _ = parts = path.removesuffix(".py").split("/")
+        if not all(part.isidentifier() for part in parts) or not _TEMPLATES.isdisjoint(folders):
+            return False
+        lines = content.splitlines()
+        return not _TEMPLATE.search(b"\n".join(lines[max(line - 2, 0) : line]))
+
+    def check_imports(self, paths: Collection[str], module: str, around: Surroundings) -> Verdict:
         """Check that the imports of the handler's module at the path `module` are in the tree.
 
-        `paths` are those of all files of the tree. Return the digest of the imports of each own
-        module that the handler reaches: as long as they are the same, the verdict is.
+        `paths` are those of all files of the tree.
 
         Raises:
             StageError: Lambda could not import the handler.
@@ -95,48 +144,30 @@ class OwnCode:
 
         def read(path: str) -> Module:
             reached[path] = self.imports(path)
+            self.reached.add(path)
             return self.read(path)
 
         own = {path for path in self.origin_of if path.endswith(".py")}
-        function, python = self.variant.function, self.variant.python
-        tree = check.tree(paths, own, read)
+        function = self.variant.function
+        tree = resolve.tree(paths, own, read, self.variant.python)
         allowed = dict(function.options).get("allow_missing_imports", ())
-        found = check.missing(tree, module, python, allowed)
-        errors = [self._described(item, environments) for item in found if item.is_certain]
+        found = check.missing(tree, module, allowed)
+        names = {path: origin.path for path, origin in self.origin_of.items()}
+        advice = Advice(self.variant, names, paths, around)
+        errors = [advice.error(one) for one in found.missing if one.is_certain]
         if errors:
             what = f"lambda '{function.name}': Lambda could not import its handler"
             raise StageError("\n".join([what, *errors]), "import-missing")
-        for item in found:
-            _logger.warning("%s: %s", self.variant.id, self._described(item, environments))
-        return reached
-
-    def _described(self, item: check.Missing, environments: Path) -> str:
-        function, python = self.variant.function, self.variant.python
-        where = f"{self.origin_of[item.path].path}:{item.line}: import of '{item.name}'"
-        first = item.name.partition(".")[0]
-        if item.problem:
-            return f"{where} {item.problem}"
-        if first in {path.partition("/")[0].removesuffix(".py") for path in self.origin_of}:
-            return f"{where}: the function's code has no such module"
-        if not item.is_certain:
-            return f"{where}: nothing in the ZIP provides it, but the code may do without"
-        allowed = f"list '{first}' in 'allow_missing_imports'"
-        if available.had(first):
-            return f"{where}: Python {python} no longer has this module; replace it, or {allowed}"
-        requirements = function.requirements or f"{function.source}/requirements.txt"
-        likely = distributions.likely(item.name, environments)
-        return (
-            f"{where}: nothing in the ZIP provides it; add {likely} to {requirements}, or {allowed}"
-        )
+        doubts = [advice.doubt(one, edits_path=found.edits_path) for one in found.missing]
+        return Verdict(module, reached, doubts)
 
 
 def verify(
-    code: OwnCode, paths: Collection[str], known: Collection[File], environments: Path
-) -> tuple[str | None, dict[str, str]]:
-    """Check all of a function's own code, with the files of a tree at `paths`.
+    code: OwnCode, paths: Collection[str], known: Collection[File], around: Surroundings
+) -> Verdict:
+    """Verify all of a function's own code, with the files of a tree at `paths`.
 
-    Return the path of the handler's module, and the digests of `OwnCode.check_imports`. Files that
-    are `known` have a valid syntax.
+    Files that are `known` have a valid syntax.
 
     Raises:
         StageError: the code could not be compiled, or its handler not be imported and called.
@@ -144,9 +175,10 @@ def verify(
     """
     with code.checked_syntax(known):
         module = check_handler(code.variant, paths, code)
-        if module is None or module not in code.origin_of:
-            return module, {}
-        return module, code.check_imports(paths, module, environments)
+        verdict = Verdict(module, {}, [])
+        if module is not None and module in code.origin_of:
+            verdict = code.check_imports(paths, module, around)
+    return verdict._replace(doubts=verdict.doubts + code.doubts)
 
 
 def verify_changed(code: OwnCode, changed: Collection[str], known: Mapping[str, str]) -> bool:

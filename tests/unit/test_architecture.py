@@ -53,7 +53,7 @@ OWNERS = {
     "pathspec": {"tree.patterns"},
     "ruff": {"code.syntax"},
     "stdlibs": {"code.available"},
-    "tree_sitter": {"code.reader"},
+    "tree_sitter": {"code.conditions", "code.places", "code.reader"},
     "tree_sitter_python": {"code.reader"},
     "packaging": {"lock.lockfile"},
     "elftools": {"environment.elf"},

@@ -3,12 +3,13 @@
 import pytest
 
 from buildlib.code import reader
-from buildlib.code.reader import ALWAYS, GUARDED, LATER, NEVER, Import
+from buildlib.code.places import ALWAYS, GUARDED, LATER, NEVER
+from buildlib.code.reader import Import
 
 
 def imports(source: str) -> list[tuple[str, tuple[str, ...], str]]:
     """Return the imports of a module: names, and where they stand."""
-    return [(i.module, i.names, i.place) for i in reader.read(source.encode()).imports]
+    return [(i.module, i.names, i.place) for i in reader.read(source.encode(), "3.13").imports]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +38,7 @@ def test_forms(source: str, module: str, names: tuple[str, ...]) -> None:
 
 def test_several() -> None:
     """One statement can import several modules; each is on its line."""
-    found = reader.read(b"\nimport a, b.c\n").imports
+    found = reader.read(b"\nimport a, b.c\n", "3.13").imports
     assert found == (Import("a", (), 2, ALWAYS), Import("b.c", (), 2, ALWAYS))
 
 
@@ -63,7 +64,7 @@ PLACES = {
     "try:\n    pass\nexcept KeyError:\n    import x": GUARDED,
     "try:\n    pass\nexcept ImportError:\n    pass\nelse:\n    import x": GUARDED,
     "with contextlib.suppress(ImportError):\n    import x": GUARDED,
-    "if sys.version_info < (3, 11):\n    import x": GUARDED,
+    "if sys.version_info < (3, 11):\n    import x": NEVER,
     "if a:\n    pass\nelif b:\n    import x": GUARDED,
     "for a in b:\n    import x": GUARDED,
     "match a:\n    case 1:\n        import x": GUARDED,
@@ -96,4 +97,4 @@ def test_places(source: str) -> None:
 )
 def test_changes_of_the_path(source: str, edits: bool) -> None:
     """A module that changes where Python looks for modules is known."""
-    assert reader.read(source.encode()).edits_path is edits
+    assert reader.read(source.encode(), "3.13").edits_path is edits
