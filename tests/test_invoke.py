@@ -252,7 +252,7 @@ def test_the_environment_file(probe: Repository) -> None:
 
 def test_options_out_of_range(probe: Repository) -> None:
     """Each invalid option gives a message."""
-    assert "expected 1 to 1800 seconds" in invoke(probe, {}, "--timeout", "901", code=1)[1]
+    assert "expected 1 to 1800 seconds" in invoke(probe, {}, "--timeout", "1801", code=1)[1]
     output = invoke(probe, {}, "--python", "/bin/false", code=1)[1]
     assert "--python /bin/false is not a working Python" in output
     output = invoke(probe, {}, "--where", "image", code=1)[1]

@@ -201,6 +201,26 @@ def test_the_module_without_a_build(configured: Repository) -> None:
     assert "run doit there before the plan" in plan(configured, code=1).output
 
 
+def test_a_function_that_could_not_be_built(configured: Repository) -> None:
+    """A stale or missing function stops the plan by its name; it is never dropped, so destroyed."""
+    apply(configured)
+    configured.write({APP: "def handler(:\n"})
+    configured.fails()
+    failed = plan(configured, code=1)
+    assert "Not built from the present inputs: api." in failed.output
+    assert "delete" not in failed.changes.values()
+    assert plan(configured, "-var", 'functions=["jobs"]', code=2).code == 2
+    shutil.rmtree(configured.root / "dist")
+    configured.fails()
+    assert configured.listed()["api"]["status"] == "missing"
+    failed = plan(configured, code=1)
+    assert "Not built from the present inputs: api." in failed.output
+    assert "delete" not in failed.changes.values()
+    configured.write({APP: HANDLER})
+    configured.doit()
+    assert plan(configured, code=0).changes == {}
+
+
 def test_the_modules_are_well_formed(configured: Repository) -> None:
     """The modules are formatted by `terraform fmt`, and the one without a provider is valid."""
     shutil.copytree(MODULES, configured.root / "infra/modules")
