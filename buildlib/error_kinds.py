@@ -130,6 +130,12 @@ KINDS = {
         "same result everywhere.",
         "Remove the package from `allow_sdist` and use `install: docker`.",
     ),
+    "sdist-failed": Kind(
+        "A package in allow_sdist could not be built",
+        "Builds on your machine use pinned build tools and are cut off from your environment, on "
+        "Linux also from the network and your home. The package demands other tools, or more.",
+        "Require a release that has a wheel, or use `install: docker`.",
+    ),
     "distributions-overlap": Kind(
         "Two distributions install different files under one name",
         "The order of installation would decide which file ends up in the ZIP. Declarations of a "

@@ -87,6 +87,11 @@ class Layout:
         folder = self.environment(key)
         return folder.with_name(f"{folder.name}.failed")
 
+    @property
+    def targets(self) -> Path:
+        """The folder of the Pythons that describe a target's platform to uv."""
+        return self.build / "targets"
+
     def environment_tree(self, key: str) -> Path:
         """Return the installed files of an environment."""
         return self.environment(key) / "tree"

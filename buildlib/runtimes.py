@@ -23,6 +23,10 @@ def _before(day: str) -> str:
     return f"{int(year) - 1}-{rest}"
 
 
+# A patch level that no Python reaches: there are about 20 in the life of a minor version.
+HIGHEST_PATCH = 99
+
+
 class Runtime(NamedTuple):
     """One Python runtime: its operating system and that system's glibc, as (major, minor).
 
@@ -88,11 +92,6 @@ RUNTIMES = {
 }
 
 
-# PEP 600 allows any glibc in a wheel's tag; uv accepts these. A runtime gets the highest that its
-# glibc allows, also from pip, so that both installers choose the same wheel.
-_MANYLINUX = ((2, 17), (2, 28), (2, 31), (2, 32), (2, 33), (2, 34))
-
-
 _MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 
@@ -110,12 +109,10 @@ def image_platform(architecture: str) -> str:
     return f"linux/{_PLATFORMS[architecture]}"
 
 
-def manylinux(python: str) -> tuple[int, int]:
-    """Return the newest manylinux (PEP 600) whose wheels run on the runtime, as a glibc version."""
-    return max(version for version in _MANYLINUX if version <= RUNTIMES[python].glibc)
-
-
 def platform_tag(python: str, architecture: str) -> str:
-    """Return the best platform tag of the runtime, such as `manylinux_2_34_x86_64`."""
-    major, minor = manylinux(python)
+    """Return the best platform tag of the runtime (PEP 600), such as `manylinux_2_34_x86_64`.
+
+    Wheels for that glibc and for each older one run there.
+    """
+    major, minor = RUNTIMES[python].glibc
     return f"manylinux_{major}_{minor}_{machine(architecture)}"

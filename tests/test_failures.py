@@ -152,7 +152,7 @@ def test_no_suitable_wheel(dependent: Repository, index: Index) -> None:
     message = dependent.fails("zip:api").message
     assert "no release that fits has a wheel for Python 3.13 on x86_64" in message
     assert "manylinux_2_34_x86_64" in message
-    assert "lambdas/api/requirements.txt:1: native: has wheels for CPython 3.13" in message
+    assert "native: has wheels for Python 3.13 that need glibc 2.39 or newer" in message
     assert "install: docker" in message
 
 

@@ -304,3 +304,83 @@ def test_a_cooldown_is_honoured(
     repository.doit("lock:api")
     assert "exclude-newer" not in lock(repository)
     assert pins(repository) != ["six==1.13.0"]
+
+
+@pytest.mark.parametrize("architecture", ["x86_64", "arm64"])
+def test_an_odd_tag_is_locked_and_installed(
+    dependent: Repository, index: Index, architecture: str
+) -> None:
+    """On glibc 2.26, a wheel for 2.26 wins over a pure one, and one for 2.27 is not taken."""
+    machine = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture]
+    index.add("gamma", "1.0", {"gamma.py": "pure"})
+    index.add("gamma", "1.0", {"gamma.py": "fast"}, tag=f"cp311-abi3-manylinux_2_26_{machine}")
+    index.add("gamma", "2.0", {"gamma.py": "new"}, tag=f"cp311-abi3-manylinux_2_27_{machine}")
+    index.add("delta", "1.0", {"delta.py": "only"}, tag=f"cp311-cp311-manylinux_2_24_{machine}")
+    dependent.write({
+        "lambdas/api/requirements.txt": "gamma\ndelta\n",
+        "lambdas.yaml": MANIFEST + f"    python: '3.11'\n    architecture: {architecture}\n",
+    })  # fmt: skip
+    dependent.doit()
+    assert pins(dependent) == ["delta==1.0", "gamma==1.0"]
+    members = dependent.members("api")
+    assert (members["gamma.py"], members["delta.py"]) == (b"fast", b"only")
+
+
+def test_every_patch_level_gets_its_packages(dependent: Repository, index: Index) -> None:
+    """A package that some patch levels of a runtime need is locked, also if only later ones do."""
+    index.add("early")
+    index.add("late", requires=("deep",))
+    index.add("deep")
+    index.add(
+        "gamma",
+        requires=(
+            "early ; python_full_version < '3.12.4'",
+            "late ; implementation_version >= '3.12.4'",
+            "alpha ; python_full_version >= '3.13'",
+        ),
+    )
+    dependent.write({
+        "lambdas/api/requirements.txt": "gamma\n",
+        "lambdas.yaml": MANIFEST + "    python: '3.12'\n    architecture: [x86_64, arm64]\n",
+    })  # fmt: skip
+    dependent.doit()
+    assert pins(dependent) == ["deep==1.0", "early==1.0", "gamma==1.0", "late==1.0"]
+
+
+def test_patch_levels_that_disagree(dependent: Repository, index: Index) -> None:
+    """Requirements that give other versions on a later patch level are refused by name."""
+    index.add("alpha", "2.0")
+    dependent.write({
+        "lambdas/api/requirements.txt": (
+            "alpha==1.0 ; python_full_version < '3.13.7'\n"
+            "alpha==2.0 ; python_full_version >= '3.13.7'\n"
+        ),
+        "lambdas.yaml": MANIFEST,
+    })  # fmt: skip
+    message = dependent.fails("lock:api").message
+    assert "requirements.txt: alpha is 1.0 for Python 3.13.0, but 2.0 for later" in message
+    assert not (dependent.root / "lambdas/api/requirements.lock").exists()
+
+
+def test_what_leads_to_a_package_without_wheels(dependent: Repository, index: Index) -> None:
+    """A package that the user never named is reported with the requirement that leads to it."""
+    index.add("carrier", requires=("deep",))
+    index.add("deep", requires=("gamma>=2",))
+    index.add("gamma", "1.0", tag="cp313-cp313-manylinux_2_17_x86_64")
+    index.add("gamma", "2.0", tag="cp312-cp312-manylinux_2_17_x86_64")
+    index.add("other", requires=("delta",))
+    index.add("delta", tag="cp313-cp313-manylinux_2_39_x86_64")
+    index.add("foreign", tag="cp313-cp313-win_amd64")
+    index.add("arm", tag="cp313-cp313-manylinux_2_17_aarch64")
+    dependent.write({
+        "lambdas/api/requirements.txt": "carrier\nbeta\nother\nforeign\narm\n",
+        "lambdas.yaml": MANIFEST,
+    })  # fmt: skip
+    message = dependent.fails("lock:api").message
+    path = "  lambdas/api/requirements.txt"
+    assert f"{path}:1: carrier: needs gamma, which has wheels for CPython 3.12" in message
+    assert f"{path}:3: other: needs delta, which has wheels for Python 3.13 that need" in message
+    assert "glibc 2.39 or newer" in message
+    assert f"{path}:4: foreign: has wheels for other systems than Linux only" in message
+    assert f"{path}:5: arm: has wheels for Linux, but none for x86_64" in message
+    assert "beta" not in message

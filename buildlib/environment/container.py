@@ -23,7 +23,7 @@ from buildlib.environment.installer import Request, requirement_line
 from buildlib.environment.pip_settings import HOME, Access, index_access
 from buildlib.errors import InstallError
 from buildlib.model import Docker, Function, Pin, Variant
-from buildlib.runtimes import image_platform, manylinux
+from buildlib.runtimes import RUNTIMES, image_platform
 
 _TREE = "tree"
 
@@ -213,7 +213,7 @@ def _inputs(request: Request, access: Access) -> dict[str, tar.Entry]:
     config = {
         "python": variant.python,
         "user": _USER,
-        "manylinux": manylinux(variant.python),
+        "manylinux": RUNTIMES[variant.python].glibc,
         "pins": len(pins),
         "libraries": (variant.function.docker or Docker()).libraries,
         "arguments": [

@@ -2,7 +2,6 @@
 
 import functools
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,15 +9,11 @@ from buildlib import recipe
 from buildlib.environment.installer import Request, requirement_line
 from buildlib.errors import InstallError
 from buildlib.model import Pin, Variant
-from buildlib.runtimes import RUNTIMES, machine, manylinux, platform_tag
+from buildlib.runtimes import RUNTIMES, platform_tag
 from buildlib.text import canonical_name, tail
-from buildlib.uv import run
-
-# A wheel that was built here for the host's Python or platform.
-_NOT_PURE = re.compile(
-    r"built wheel `(?P<name>[^-]+)-(?P<version>[^-]+)-(?P<tags>\S+)\.whl` is not comp"
-)
-
+from buildlib.uv import builds, run
+from buildlib.uv import target as uv_target
+from buildlib.uv.run import Result
 
 _NO_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>\S+) has no (usable )?wheels")
 
@@ -26,69 +21,90 @@ _NO_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>\S+) has no (
 def install(request: Request) -> None:
     """Install the requested pins with uv; the files may be hard links into uv's cache.
 
-    Take files from uv's cache without asking the index; with `refresh`, bypass the cache. Build the
-    packages of `allow_sdist` with pinned build tools and a separate cache: a wheel that was built
-    earlier with other tools must not be used.
+    Take files from uv's cache without asking the index; with `refresh`, bypass the cache. Packages
+    of `allow_sdist` without a wheel for the target are built, with pinned build tools and a
+    separate cache: a wheel that was built earlier with other tools must not be used.
 
     Raises:
         InstallError: with the end of uv's output, and the remedy.
 
     """
     allowed = set(request.variant.function.allow_sdist)
-    wheels = [pin for pin in request.pins if pin.name not in allowed]
-    sdists = [pin for pin in request.pins if pin.name in allowed]
     request.log.unlink(missing_ok=True)
-    if wheels:
-        options = [word for pin in wheels for word in ("--only-binary", pin.name)]
-        _run(request, wheels, [*options, *(["--no-cache"] if request.refresh else [])])
+    wheels = [pin for pin in request.pins if pin.name not in allowed]
+    _check(request, _wheels(request, wheels))
+    sdists = [pin for pin in request.pins if pin.name in allowed and not _has_wheel(request, pin)]
     if sdists:
         cache = request.layout.sdist_cache / recipe.build_tools()[:24]
-        constraints = ("--build-constraints", str(recipe.build_constraints()))
-        _run(request, sdists, [*constraints, "--cache-dir", str(cache)], builds=True)
+        options = [
+            *uv_target.build_options(request.variant.python, request.variant.architecture),
+            *("--build-constraints", str(recipe.build_constraints()), "--cache-dir", str(cache)),
+            *(word for pin in sdists for word in ("--no-binary", pin.name)),
+        ]
+        _check(request, _run(request, sdists, options, building=True))
         _check_pure(request.variant, sdists, request.target)
 
 
+def _wheels(request: Request, pins: Sequence[Pin]) -> Result:
+    """Install the wheels that have the best tags for the target."""
+    if not pins:
+        return Result(0, "")
+    options = [
+        *uv_target.options(request.layout, request.variant.python, request.variant.architecture),
+        *(word for pin in pins for word in ("--only-binary", pin.name)),
+        *(["--no-cache"] if request.refresh else []),
+    ]
+    return _run(request, pins, options)
+
+
+def _has_wheel(request: Request, pin: Pin) -> bool:
+    """Install the wheel of a package that may be built; tell whether there is one."""
+    result = _wheels(request, [pin])
+    if result.code and not _NO_WHEEL.search(" ".join(result.output.split())):
+        _check(request, result)
+    return not result.code
+
+
+def _check(request: Request, result: Result) -> None:
+    if result.code:
+        raise _error(request.variant, result.output, request.layout.root, request.log)
+
+
 def _run(
-    request: Request, pins: Sequence[Pin], options: Sequence[str], *, builds: bool = False
-) -> None:
-    variant, target, log = request.variant, request.target, request.log
-    root = request.layout.root
-    target.mkdir(parents=True, exist_ok=True)
-    requirements = target.with_name(target.name + ".txt")
+    request: Request, pins: Sequence[Pin], options: Sequence[str], *, building: bool = False
+) -> Result:
+    log, root = request.log, request.layout.root
+    request.target.mkdir(parents=True, exist_ok=True)
+    requirements = request.target.with_name(request.target.name + ".txt")
     lines = "".join(map(requirement_line, pins))
     requirements.write_text(lines, encoding="utf-8", newline="\n")
-    major, minor = manylinux(variant.python)
     arguments = [
-        *("pip", "install", "--target", str(target), "--requirement", str(requirements)),
+        *("pip", "install", "--target", str(request.target), "--requirement", str(requirements)),
         *("--no-deps", "--require-hashes", "--no-compile-bytecode"),
         # Link instead of copying where the system can. This leaves uv's cache intact, because
         # canonical.canonicalise replaces files and never writes to one.
         *("--link-mode", "hardlink"),
         # Every file is checked against the lock's hashes, so any index may serve it.
         *("--index-strategy", "unsafe-best-match"),
-        *("--python", sys.executable),
-        *("--python-version", RUNTIMES[variant.python].lowest_patch),
-        *("--python-platform", f"{machine(variant.architecture)}-manylinux_{major}_{minor}"),
         *request.indexes,
         *options,
     ]
-    uv = functools.partial(run.run, root=root, cwd=target.parent, log=log, builds=builds)
+    uv = functools.partial(run.run, root=root, cwd=request.target.parent, log=log, builds=building)
     result = uv([*arguments, "--offline"])
     if result.code:  # something is not in the cache
         result = uv(arguments)
     if result.code and "wheel is invalid" in result.output and "--no-cache" not in options:
         # uv's cache was modified, including metadata that uv itself reads.
         result = uv([*arguments, "--no-cache"])
-    if result.code:
-        raise _error(variant, result.output, root, log)
+    return result
 
 
 def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError:
     name = variant.function.name
     runtime = RUNTIMES[variant.python]
     shown = log.relative_to(root).as_posix()
-    if match := _NOT_PURE.search(" ".join(output.split())):
-        return _not_pure(variant, canonical_name(match["name"]), match["version"], match["tags"])
+    if failed := builds.failure(output):
+        return _build_failed(variant, failed, shown)
     # uv wraps its explanations; unfolded they can be searched.
     match = _NO_WHEEL.search(" ".join(output.split()))
     if match:
@@ -133,13 +149,12 @@ def _check_pure(variant: Variant, pins: Sequence[Pin], target: Path) -> None:
         pin = built.get(canonical_name(name))
         tags = re.findall(r"^Tag: (\S+)$", metadata.read_text(encoding="utf-8"), re.MULTILINE)
         if pin and not all(tag.endswith("-none-any") for tag in tags):
-            raise _not_pure(variant, pin.name, pin.version, ", ".join(tags))
+            raise _build_failed(variant, builds.not_pure(pin.name, pin.version, ", ".join(tags)))
 
 
-def _not_pure(variant: Variant, name: str, version: str, tags: str) -> InstallError:
-    msg = (
-        f"lambda '{variant.function.name}': {name} {version} is not pure Python "
-        f"(its wheel is {tags}), so it cannot be built here; remove it from "
-        "'allow_sdist' and set 'install: docker'"
+def _build_failed(variant: Variant, failed: builds.Failure, log: str = "") -> InstallError:
+    more = f"\nFull log: {log}." if log and "\n" in failed.why else ""
+    return InstallError(
+        f"lambda '{variant.function.name}': {failed.why}{more}",
+        "sdist-not-pure" if failed.compiles else "sdist-failed",
     )
-    return InstallError(msg, "sdist-not-pure")

@@ -20,6 +20,12 @@ class Locked(NamedTuple):
     hashes: tuple[str, ...]
     via: tuple[str, ...]
 
+    @property
+    def version(self) -> str:
+        """The version, or `@ <url>`, as in `model.Pin`."""
+        _, at, url = self.requirement.partition(" @ ")
+        return f"@ {url}" if at else self.requirement.partition("==")[2]
+
 
 def parse(body: str) -> list[Locked]:
     """Return the pins in the output of `uv pip compile`."""

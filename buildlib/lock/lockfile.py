@@ -11,7 +11,7 @@ from pathlib import Path
 from buildlib.errors import LockError
 from buildlib.lock.requirements import Requirements
 from buildlib.model import Image, LockTarget, Pin, Variant
-from buildlib.runtimes import RUNTIMES, machine
+from buildlib.runtimes import HIGHEST_PATCH, RUNTIMES, machine
 from buildlib.text import canonical_name
 
 _SHA256 = re.compile(r"^# requirements-sha256: ([0-9a-f]{64})$", re.MULTILINE)
@@ -117,10 +117,10 @@ def pins_for(lock: Path, shown: str, target: LockTarget, name: str) -> tuple[Pin
         hashes = tuple(sorted(_HASH.findall(content)))
         holds = match and applies(match["marker"], target)
         if not match or not hashes or holds is None:
-            msg = (
-                f"{shown}: '{requirement.strip()}' is not a pin with hashes; "
-                f"run '{command}' to regenerate the file"
-            )
+            why = "is not a pin with hashes"
+            if match and hashes and re.search("(full|implementation)_version", match["marker"]):
+                why = "holds for some patch levels of Python only, and AWS raises them at any time"
+            msg = f"{shown}: '{requirement.strip()}' {why}; run '{command}' to regenerate the file"
             raise LockError(msg, "lock-line")
         if not holds:
             continue
@@ -159,6 +159,6 @@ def applies(marker: str | None, target: LockTarget) -> bool | None:
             "sys_platform": "linux",
             "extra": "",
         })
-        for patch in (RUNTIMES[target.python].lowest_patch, f"{target.python}.99")
+        for patch in (RUNTIMES[target.python].lowest_patch, f"{target.python}.{HIGHEST_PATCH}")
     }  # fmt: skip
     return results.pop() if len(results) == 1 else None

@@ -1,23 +1,36 @@
 """Resolve requirements with uv for one target, from wheels, so that every pin installs."""
 
+import contextlib
+import functools
 import re
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib import text
+from buildlib import recipe, text
 from buildlib.errors import LockError
-from buildlib.lock.requirements import Entry, Requirements
+from buildlib.layout import Layout
+from buildlib.lock import lacking
+from buildlib.lock.requirements import Requirements
 from buildlib.model import LockTarget
-from buildlib.runtimes import RUNTIMES, machine, manylinux, platform_tag
-from buildlib.uv import run
+from buildlib.runtimes import RUNTIMES, platform_tag
+from buildlib.uv import builds, run
+from buildlib.uv import target as uv_target
 
-# uv's words where a release exists, but no file of it that may be used.
-_NO_WHEEL = re.compile(r"no (usable |compatible )?wheels|Wheels are required for")
+_WHEELS_ONLY = ("--only-binary", ":all:")
+
+
+class _Attempt(NamedTuple):
+    """One way to resolve: uv's options, and whether uv may build.
+
+    `by_host` is for builds whose tools do not run where uv chooses files for the target alone.
+    """
+
+    options: tuple[str, ...]
+    builds: bool = False
+    by_host: bool = False
 
 
 class _Result(NamedTuple):
@@ -26,12 +39,6 @@ class _Result(NamedTuple):
     code: int
     output: str
     pins: str
-
-
-_CPYTHON = re.compile(r"-cp3(\d+)-[^/\"]*linux[^/\"]*\.whl")
-
-
-_WHEELS_ONLY = ("--only-binary", ":all:")
 
 
 @dataclass
@@ -48,30 +55,36 @@ class Resolver:
     cooldown: Mapping[str, str] = field(default_factory=dict)
     warnings: dict[str, None] = field(default_factory=dict)
 
-    def resolve(self, target: LockTarget, preferred: Iterable[str] = ()) -> str:
+    def resolve(self, target: LockTarget, preferred: Iterable[str] = (), *, patch: str = "") -> str:
         """Return uv's pins with hashes for a target; `preferred` are pins to keep if they fit.
 
         Only releases with a wheel for the target are taken, so no code of a package runs. The
         packages that the manifest allows to build are exceptions; for a container, so are all
-        packages if wheels alone give no solution.
+        packages if wheels alone give no solution. `patch` is the full version of the target's
+        Python, by default the lowest that the runtime has had.
 
         Raises:
-            LockError: there is no solution, or the index cannot be reached.
+            LockError: there is no solution, an allowed build failed, or the index cannot be
+                reached.
 
         """
+        failed = None
         with tempfile.TemporaryDirectory(prefix="lambda-zip-") as folder:
-            for path, content in self.requirements.texts:
-                copy = Path(folder, path)
+            for name, content in self.requirements.texts:
+                copy = Path(folder, name)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_text(content, encoding="utf-8")
-            for options in _attempts(target):
-                result = self._compile(
-                    target, Path(folder, self.requirements.path), options, preferred
-                )
+            path = Path(folder, self.requirements.path)
+            for attempt in _attempts(target):
+                result = self._compile(target, path, attempt, preferred, patch)
                 if not result.code:
                     self.warnings |= dict.fromkeys(_warnings(result.output))
                     return result.pins
-        if _NO_WHEEL.search(_unfolded(result.output)):
+                failed = builds.failure(result.output) or failed
+        if failed:
+            msg = f"{self.requirements.path}: {failed.why}"
+            raise LockError(msg, "sdist-not-pure" if failed.compiles else "sdist-failed")
+        if lacking.is_lack(result.output):
             raise self._no_wheel(target, result.output)
         msg = (
             f"{self.requirements.path}: failed to resolve dependencies for {_shown(target)}\n"
@@ -82,60 +95,75 @@ class Resolver:
         raise LockError(msg, "lock-failed")
 
     def _compile(
-        self, target: LockTarget, path: Path, options: Sequence[str], preferred: Iterable[str] = ()
+        self,
+        target: LockTarget,
+        path: Path,
+        attempt: _Attempt,
+        preferred: Iterable[str] = (),
+        patch: str = "",
     ) -> _Result:
         """Run `uv pip compile` on a requirements file."""
         output = path.with_name("requirements.lock")
         output.write_text("".join(f"{pin}\n" for pin in preferred), encoding="utf-8")
-        major, minor = manylinux(target.python)
+        python, architecture = target[:2]
+        if attempt.by_host:
+            described = uv_target.build_options(python, architecture, patch)
+        else:
+            described = uv_target.options(Layout(self.root), python, architecture, patch)
         arguments = [
             *("pip", "compile", path.name, "--output-file", output.name, "--generate-hashes"),
-            *("--python-version", RUNTIMES[target.python].lowest_patch, "--python", sys.executable),
-            *("--python-platform", f"{machine(target.architecture)}-manylinux_{major}_{minor}"),
+            *described,
             *("--no-header", "--no-emit-index-url", "--no-emit-find-links"),
-            *(*self.requirements.indexes, *self.requirements.choices, *options),
+            *(*self.requirements.indexes, *self.requirements.choices, *attempt.options),
             *_newest(self.cooldown),
         ]
-        builds = "--only-binary" not in options or "--no-binary" in options
-        done = run.run(arguments, root=self.root, cwd=path.parent, log=self.log, builds=builds)
+        done = run.run(
+            arguments, root=self.root, cwd=path.parent, log=self.log, builds=attempt.builds
+        )
         return _Result(done.code, done.output, output.read_text(encoding="utf-8"))
 
     def _no_wheel(self, target: LockTarget, output: str) -> LockError:
-        """Return the error for releases without a wheel, with all that are required directly."""
-        entries = self.requirements.entries
-        with ThreadPoolExecutor(4) as pool:
-            found = pool.map(lambda entry: self._probe(target, entry), entries)
-            lacking = {entry: why for entry, why in zip(entries, found, strict=True) if why}
-        explanation = [f"  {e.where}: {e.text}: {why}" for e, why in lacking.items()]
-        example = next((entry.name for entry in lacking), "<name>")
+        """Return the error for releases without a wheel, with all requirements that need one."""
+        found = lacking.find(
+            self.requirements.entries,
+            target,
+            functools.partial(self._probe, target),
+            self._offer,
+        )
+        names = dict.fromkeys(name for entry in found for name, _ in entry.reasons)
+        example = next(iter(names), "<name>")
         msg = (
             f"{self.requirements.path}: no release that fits has a wheel for {_shown(target)}\n"
-            + ("\n".join(explanation) or text.tail(output))
+            + ("\n".join(f"  {entry.text}" for entry in found) or text.tail(output))
             + "\nRequire another version, or set 'install: docker' for the lambda, to build inside "
             f"the AWS image. If a package is pure Python, 'allow_sdist: [{example}]' allows its "
             "build on this machine."
         )
         return LockError(msg, "wheel-missing")
 
-    def _probe(self, target: LockTarget, entry: Entry) -> str:
-        """Return why a requirement alone, without its dependencies, has no wheel; else nothing."""
-        if entry.name in target.allow_sdist:
-            return ""
-        with tempfile.TemporaryDirectory(prefix="lambda-zip-") as folder:
-            path = Path(folder, "requirements.txt")
-            path.write_text(f"{entry.text}\n", encoding="utf-8")
-            result = self._compile(target, path, [*_WHEELS_ONLY, "--no-deps"])
-            if not result.code or not _NO_WHEEL.search(_unfolded(result.output)):
-                return ""
+    def _probe(self, target: LockTarget, lines: Sequence[str], *options: str) -> str:
+        """Resolve some lines alone from wheels; return uv's error, or nothing."""
+        with _file(lines) as path:
+            result = self._compile(target, path, _Attempt((*_WHEELS_ONLY, *options)))
+        return result.output if result.code else ""
+
+    def _offer(self, line: str) -> str:
+        """Return the files of the newest releases of a requirement, for any Python and system."""
+        with _file([line]) as path:
             arguments = [
                 *("pip", "compile", path.name, "--universal", "--python-version", "3.8"),
-                *("--format", "pylock.toml", "--no-deps", *self.requirements.indexes),
+                *("--format", "pylock.toml", "--no-deps", "--no-build", *self.requirements.indexes),
             ]
-            offer = run.run(arguments, root=self.root, cwd=Path(folder), log=self.log)
-        pythons = sorted({int(minor) for minor in _CPYTHON.findall(offer.output)})
-        if not pythons:
-            return "has no wheels"
-        return f"has wheels for CPython {', '.join(f'3.{minor}' for minor in pythons)}"
+            return run.run(arguments, root=self.root, cwd=path.parent, log=self.log).output
+
+
+@contextlib.contextmanager
+def _file(lines: Iterable[str]) -> Iterator[Path]:
+    """Yield a temporary requirements file."""
+    with tempfile.TemporaryDirectory(prefix="lambda-zip-") as folder:
+        path = Path(folder, "requirements.txt")
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        yield path
 
 
 def _newest(cooldown: Mapping[str, str]) -> Iterator[str]:
@@ -158,14 +186,18 @@ def _warnings(output: str) -> Iterator[str]:
             yield _unfolded(warning)
 
 
-def _attempts(target: LockTarget) -> Iterator[list[str]]:
-    """Yield the options of uv to try one after the other: from wheels, and then with builds."""
-    allowed = [word for name in target.allow_sdist for word in ("--no-binary", name)]
-    if allowed:  # the newest release, be it a wheel or not
-        yield [*_WHEELS_ONLY, *allowed]
-    yield list(_WHEELS_ONLY)
+def _attempts(target: LockTarget) -> Iterator[_Attempt]:
+    """Yield the ways to try one after the other: from wheels, and then with builds."""
+    if target.allow_sdist:  # the newest release, be it a wheel or not
+        pinned = ("--build-constraints", str(recipe.build_constraints()))
+        allowed = (word for name in target.allow_sdist for word in ("--no-binary", name))
+        attempt = _Attempt((*_WHEELS_ONLY, *allowed, *pinned), builds=True)
+        yield attempt
+        yield attempt._replace(by_host=True)
+    yield _Attempt(_WHEELS_ONLY)
     if target.builds:
-        yield []
+        yield _Attempt((), builds=True)
+        yield _Attempt((), builds=True, by_host=True)
 
 
 def _shown(target: LockTarget) -> str:
@@ -175,5 +207,5 @@ def _shown(target: LockTarget) -> str:
 
 
 def _unfolded(output: str) -> str:
-    """Return uv's explanation on one line; uv wraps it."""
+    """Return uv's warning on one line; uv wraps it."""
     return " ".join(output.split())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from buildlib.errors import LockError
 from buildlib.files import atomic
-from buildlib.lock import lockfile
+from buildlib.lock import lockfile, patches
 from buildlib.lock.join import Locked, join, parse
 from buildlib.lock.requirements import Entry, Requirements
 from buildlib.lock.resolve import Resolver
@@ -65,6 +65,7 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
     header += "".join(f"# image: {' '.join(image)}\n" for image in sorted(images))
     with atomic.replacing(lock) as temporary:
         temporary.write_bytes((header + join(pins)).encode())
+        _check_readable(temporary, requirements, pins)
     # Pins that an earlier lockfile keeps are old by choice: only a new one tells what is held back.
     is_new = upgrade or not any(kept.values())
     held_back = _held_back(resolver, targets[0], pins[targets[0]]) if cooldown and is_new else []
@@ -84,6 +85,25 @@ def _held_back(resolver: Resolver, target: LockTarget, pins: Iterable[Locked]) -
         for name, text in sorted(_versions(pins).items())
         if newest.get(name, text) != text
     ]
+
+
+def _check_readable(
+    lock: Path, requirements: Requirements, pins: Mapping[LockTarget, Sequence[Locked]]
+) -> None:
+    """Read a new lockfile as a build does, before it takes its place.
+
+    Raises:
+        LockError: a build would not accept it, or would read other pins than were resolved.
+
+    """
+    for target, some in pins.items():
+        read = lockfile.pins_for(lock, f"{requirements.path}: the new lock", target, "")
+        if {(pin.name, pin.version) for pin in read} != {(pin.name, pin.version) for pin in some}:
+            msg = (
+                f"{requirements.path}: the new lock would not be read as it was resolved for "
+                f"{target.id}, so it was not written; report this with the log of 'lock'"
+            )
+            raise LockError(msg, "lock-line")
 
 
 def _earlier(lock: Path, target: LockTarget) -> list[str]:
@@ -114,7 +134,7 @@ def _of_one_python(
             again = parse(resolver.resolve(target, preferred))
             if _versions(again) == _versions(found[targets[-1]]):
                 found[target] = again
-    return found
+    return patches.for_all_levels(resolver, found)
 
 
 def _versions(pins: Iterable[Locked]) -> dict[str, str]:

@@ -156,10 +156,13 @@ def test_dependencies_are_known(module: str) -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_house_style(module: str) -> None:
     """No `print`, no `sys.exit`, no asserts: errors are exceptions, output is doit's."""
+    refused = {"print", "sys.exit", "exit", "os._exit"}
+    if module == "uv.described":  # only so can a handler of atexit set the exit code
+        refused.remove("os._exit")
     for node in ast.walk(ast.parse(MODULES[module].read_bytes())):
         assert not isinstance(node, ast.Assert)
         if isinstance(node, ast.Call):
-            assert ast.unparse(node.func) not in {"print", "sys.exit", "exit", "os._exit"}
+            assert ast.unparse(node.func) not in refused
 
 
 def loaded(code: str) -> set[str]:

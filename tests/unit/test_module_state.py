@@ -18,6 +18,7 @@ REASONS = {
     "commands.report.charts: cache of treemap()": "its arguments alone decide a drawing",
     "commands.invoke.driver: _lock = threading.Lock": "a program of its own, in its own process",
     "plugin.views: os.environ[...]": "tells the tasks' processes where to write their status",
+    "uv.described: json.dumps": "the process in which uv asks an interpreter, and nothing else",
     "uv.isolated.sitecustomize: os.environ[...]": "a build backend's own process, before its start",
     "environment.in_container: os.environ[...]": "a program of its own, in its own process",
     "environment.in_container: InstallCommand._handle_target_dir": "the same: pip keeps all files",
