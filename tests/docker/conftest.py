@@ -78,7 +78,9 @@ def nothing_left(engine: APIClient) -> Iterator[None]:
     """Fail a test that leaves a container or a volume behind, except pip's cache."""
     before = {volume["Name"] for volume in engine.volumes()["Volumes"] or []}
     yield
-    left = containers(engine)
+    deadline = time.monotonic() + 10
+    while (left := containers(engine)) and time.monotonic() < deadline:
+        time.sleep(0.2)  # the engine may still be removing it
     for container in left:
         engine.remove_container(container["Id"], force=True)
     assert left == []

@@ -36,7 +36,7 @@ def test_no_engine_leaves_out_what_needs_one(contained: Repository, pythons: lis
     assert contained.sha256().keys() == {"plain"}
     assert result.message.count("Cannot connect to the Docker engine at") == 1
     assert f"{NOWHERE} (DOCKER_HOST): no such file or directory" in result.message
-    assert "Left out: api, jobs." in result.message
+    assert "warning: not built: api, jobs. " in result.message
     parallel = contained.doit("-n", "2", DOCKER_HOST=NOWHERE)
     assert parallel.message.count("Cannot connect to the Docker engine at") == 1
 
