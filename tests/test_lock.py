@@ -384,3 +384,26 @@ def test_what_leads_to_a_package_without_wheels(dependent: Repository, index: In
     assert f"{path}:4: foreign: has wheels for other systems than Linux only" in message
     assert f"{path}:5: arm: has wheels for Linux, but none for x86_64" in message
     assert "beta" not in message
+
+
+def test_a_partial_index_moves_no_pin(dependent: Repository, index: Index, tmp_path: Path) -> None:
+    """A pin stays if a second index has the same release, but no wheel of it for the target."""
+    for version in ("1.0", "2.0"):
+        for machine in ("x86_64", "aarch64"):
+            index.add("gamma", version, tag=f"cp313-cp313-manylinux_2_17_{machine}")
+    second = Index()
+    second.add("gamma", "2.0", tag="cp311-cp311-manylinux_2_17_x86_64")
+    dependent.environment |= {
+        "UV_EXTRA_INDEX_URL": second.url,
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
+    text = MANIFEST + "    architecture: [x86_64, arm64]\n"
+    dependent.write({"lambdas/api/requirements.txt": "gamma\n", "lambdas.yaml": text})
+    dependent.doit("lock:api")
+    assert pins(dependent) == ["gamma==2.0"]
+    assert lock(dependent).endswith("    # via -r requirements.txt\n")
+    dependent.write({"lambdas/api/requirements.txt": "gamma\nalpha\n"})
+    dependent.doit("zip")
+    assert pins(dependent) == ["alpha==1.0", "gamma==2.0"]
+    second.server.shutdown()
+    second.server.server_close()

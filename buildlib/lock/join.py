@@ -27,6 +27,10 @@ class Locked(NamedTuple):
         return f"@ {url}" if at else self.requirement.partition("==")[2]
 
 
+# The file with the pins that are demanded, which uv names among the reasons for a pin.
+KEPT = "lambda-zip-kept.txt"
+
+
 def parse(body: str) -> list[Locked]:
     """Return the pins in the output of `uv pip compile`."""
     pins: list[Locked] = []
@@ -35,7 +39,7 @@ def parse(body: str) -> list[Locked]:
         name = canonical_name(re.split(r"[\s=@\[]", requirement, maxsplit=1)[0])
         hashes = sorted(re.findall(r"--hash=(\S+)", block))
         comments = [line.strip(" #") for line in rest if line.strip().startswith("#")]
-        via = [line.removeprefix("via").strip() for line in comments]
+        via = [line.removeprefix("via").strip() for line in comments if KEPT not in line]
         pins.append(Locked(name, requirement.strip(), tuple(hashes), tuple(filter(None, via))))
     return pins
 

@@ -13,6 +13,7 @@ from buildlib import recipe, text
 from buildlib.errors import LockError
 from buildlib.layout import Layout
 from buildlib.lock import lacking
+from buildlib.lock.join import KEPT
 from buildlib.lock.requirements import Requirements
 from buildlib.model import LockTarget
 from buildlib.runtimes import RUNTIMES, platform_tag
@@ -25,12 +26,14 @@ _WHEELS_ONLY = ("--only-binary", ":all:")
 class _Attempt(NamedTuple):
     """One way to resolve: uv's options, and whether uv may build.
 
-    `by_host` is for builds whose tools do not run where uv chooses files for the target alone.
+    `by_host` is for builds whose tools do not run where uv chooses files for the target alone. If
+    it `keeps` the preferred pins, all of them hold; otherwise uv may choose others.
     """
 
     options: tuple[str, ...]
     builds: bool = False
     by_host: bool = False
+    keeps: bool = False
 
 
 class _Result(NamedTuple):
@@ -68,14 +71,14 @@ class Resolver:
                 reached.
 
         """
-        failed = None
+        failed, preferred = None, list(preferred)
         with tempfile.TemporaryDirectory(prefix="lambda-zip-") as folder:
             for name, content in self.requirements.texts:
                 copy = Path(folder, name)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_text(content, encoding="utf-8")
             path = Path(folder, self.requirements.path)
-            for attempt in _attempts(target):
+            for attempt in _attempts(target, preferred):
                 result = self._compile(target, path, attempt, preferred, patch)
                 if not result.code:
                     self.warnings |= dict.fromkeys(_warnings(result.output))
@@ -103,8 +106,10 @@ class Resolver:
         patch: str = "",
     ) -> _Result:
         """Run `uv pip compile` on a requirements file."""
-        output = path.with_name("requirements.lock")
-        output.write_text("".join(f"{pin}\n" for pin in preferred), encoding="utf-8")
+        output, kept = path.with_name("requirements.lock"), path.with_name(KEPT)
+        pins = "".join(f"{pin}\n" for pin in preferred)
+        output.write_text("" if attempt.keeps else pins, encoding="utf-8")
+        kept.write_text(pins if attempt.keeps else "", encoding="utf-8")
         python, architecture = target[:2]
         if attempt.by_host:
             described = uv_target.build_options(python, architecture, patch)
@@ -113,6 +118,7 @@ class Resolver:
         arguments = [
             *("pip", "compile", path.name, "--output-file", output.name, "--generate-hashes"),
             *described,
+            *(("--constraints", kept.name) if attempt.keeps else ()),
             *("--no-header", "--no-emit-index-url", "--no-emit-find-links"),
             *(*self.requirements.indexes, *self.requirements.choices, *attempt.options),
             *_newest(self.cooldown),
@@ -186,8 +192,19 @@ def _warnings(output: str) -> Iterator[str]:
             yield _unfolded(warning)
 
 
-def _attempts(target: LockTarget) -> Iterator[_Attempt]:
-    """Yield the ways to try one after the other: from wheels, and then with builds."""
+def _attempts(target: LockTarget, preferred: Iterable[str]) -> Iterator[_Attempt]:
+    """Yield the ways to try one after the other.
+
+    First all preferred pins are demanded: uv passes over a pin that it only prefers if one of two
+    indexes has the release without a wheel for the target.
+    """
+    if preferred:
+        yield from (attempt._replace(keeps=True) for attempt in _ways(target))
+    yield from _ways(target)
+
+
+def _ways(target: LockTarget) -> Iterator[_Attempt]:
+    """Yield what uv may install: wheels, and then builds."""
     if target.allow_sdist:  # the newest release, be it a wheel or not
         pinned = ("--build-constraints", str(recipe.build_constraints()))
         allowed = (word for name in target.allow_sdist for word in ("--no-binary", name))

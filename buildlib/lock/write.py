@@ -125,16 +125,21 @@ def _of_one_python(
     earlier ones take those if they can.
     """
     found: dict[LockTarget, list[Locked]] = {}
-    preferred: list[str] = []
+    preferred: dict[str, str] = {}
     for target in targets:
-        found[target] = parse(resolver.resolve(target, [*kept.get(target, ()), *preferred]))
-        preferred = [pin.requirement for pin in found[target] if "==" in pin.requirement]
+        wanted = {**preferred, **_by_name(kept.get(target, ()))}
+        found[target] = parse(resolver.resolve(target, wanted.values()))
+        preferred = _by_name(pin.requirement for pin in found[target] if "==" in pin.requirement)
     for target in targets[:-1]:
         if _versions(found[target]) != _versions(found[targets[-1]]):
-            again = parse(resolver.resolve(target, preferred))
+            again = parse(resolver.resolve(target, preferred.values()))
             if _versions(again) == _versions(found[targets[-1]]):
                 found[target] = again
     return patches.for_all_levels(resolver, found)
+
+
+def _by_name(pins: Iterable[str]) -> dict[str, str]:
+    return {pin.partition("==")[0]: pin for pin in pins}
 
 
 def _versions(pins: Iterable[Locked]) -> dict[str, str]:
