@@ -64,7 +64,8 @@ class Resolver:
         Only releases with a wheel for the target are taken, so no code of a package runs. The
         packages that the manifest allows to build are exceptions; for a container, so are all
         packages if wheels alone give no solution. `patch` is the full version of the target's
-        Python, by default the lowest that the runtime has had.
+        Python, by default the lowest that the runtime has had; the preferred pins are then those
+        of another level, whose files uv has.
 
         Raises:
             LockError: there is no solution, an allowed build failed, or the index cannot be
@@ -78,7 +79,7 @@ class Resolver:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_text(content, encoding="utf-8")
             path = Path(folder, self.requirements.path)
-            for attempt in _attempts(target, preferred):
+            for attempt in _attempts(target, preferred, cached=bool(patch)):
                 result = self._compile(target, path, attempt, preferred, patch)
                 if not result.code:
                     self.warnings |= dict.fromkeys(_warnings(result.output))
@@ -192,12 +193,17 @@ def _warnings(output: str) -> Iterator[str]:
             yield _unfolded(warning)
 
 
-def _attempts(target: LockTarget, preferred: Iterable[str]) -> Iterator[_Attempt]:
+def _attempts(
+    target: LockTarget, preferred: Iterable[str], *, cached: bool = False
+) -> Iterator[_Attempt]:
     """Yield the ways to try one after the other.
 
     First all preferred pins are demanded: uv passes over a pin that it only prefers if one of two
     indexes has the release without a wheel for the target.
     """
+    if cached:
+        way = next(_ways(target))
+        yield way._replace(keeps=True, options=(*way.options, "--offline"))
     if preferred:
         yield from (attempt._replace(keeps=True) for attempt in _ways(target))
     yield from _ways(target)
