@@ -386,7 +386,7 @@ def test_what_leads_to_a_package_without_wheels(dependent: Repository, index: In
     assert "beta" not in message
 
 
-def test_a_partial_index_moves_no_pin(dependent: Repository, index: Index, tmp_path: Path) -> None:
+def test_a_partial_index_moves_no_pin(dependent: Repository, index: Index) -> None:
     """A pin stays if a second index has the same release, but no wheel of it for the target."""
     for version in ("1.0", "2.0"):
         for machine in ("x86_64", "aarch64"):

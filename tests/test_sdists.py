@@ -7,8 +7,6 @@ import sys
 import tarfile
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Index, Repository
 
 # A build backend (PEP 517) inside the distribution, so that building needs no other packages.
@@ -39,12 +37,12 @@ version = "1.0"
 MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
 
 
-def add_sdist(index: Index, tag: str, content: str = r"'S = 1\n'") -> None:
+def add_sdist(index: Index, tag: str, content: str = r"'S = 1\n'", project: str = PROJECT) -> None:
     """Publish a source distribution; its wheel has this tag, and `code` generates its content."""
     output = io.BytesIO()
     with tarfile.open(fileobj=output, mode="w:gz") as archive:
         for name, text in (
-            ("pyproject.toml", PROJECT),
+            ("pyproject.toml", project),
             ("backend.py", BACKEND.replace("TAG", tag).replace("CONTENT", content)),
             ("PKG-INFO", "Metadata-Version: 2.1\nName: sauce\nVersion: 1.0\n"),
         ):
@@ -83,43 +81,52 @@ def test_what_is_compiled_here_is_refused(dependent: Repository, index: Index) -
     assert "install: docker" in message
 
 
-# An expression for the content of the built module: everything that a thief would look at.
+# An expression for the content of the built module: what a thief or a vandal would look at. The
+# system of a container may refuse namespaces, so the module itself says what was isolated.
 SPY = """__import__("json").dumps({
     "names": sorted(__import__("os").environ),
     "home": __import__("os").path.expanduser("~"),
-    "secret": __import__("os").path.exists("SECRET"),
+    "temporary": __import__("os").listdir(__import__("tempfile").gettempdir()),
+    "seen": [path for path in PATHS if __import__("os").path.exists(path)],
+    "writable": [path for path in FOLDERS if __import__("os").access(path, 2)],
+    "own": __import__("os").access(".", 2),
     "processes": __import__("glob").glob("/proc/[0-9]*"),
     "network": __import__("socket").socket().connect_ex(("127.0.0.1", PORT)),
 })"""
 
 
-@pytest.mark.parametrize("step", ["lock", "venv"])
 def test_an_allowed_build_sees_no_secrets(
-    dependent: Repository, index: Index, step: str, tmp_path: Path
+    dependent: Repository, index: Index, tmp_path: Path
 ) -> None:
     """A build backend has neither credentials nor the user's home; on Linux also no network."""
     home = Path(dependent.environment["HOME"])
     (home / ".netrc").write_text("machine example.com password hunter2\n")
-    spy = SPY.replace("SECRET", str(home / ".netrc")).replace("PORT", str(index.port))
-    seen = tmp_path / "seen"
-    # A container's system may refuse namespaces, so the module itself says what was isolated.
-    add_sdist(index, "py3-none-any", f"open({str(seen)!r}, 'w').write({spy}) and '1'")
+    dependent.write({"state.tfstate": "hunter2"})
+    paths = [str(home / ".netrc"), str(dependent.root / "state.tfstate")]
+    # The folder of this test is neither in the home nor in the repository.
+    folders = [
+        str(tmp_path),
+        str(dependent.root / "lambdas"),
+        dependent.environment["UV_CACHE_DIR"],
+    ]
+    spy = SPY.replace("PATHS", repr(paths)).replace("FOLDERS", repr(folders))
+    add_sdist(index, "py3-none-any", spy.replace("PORT", str(index.port)))
     dependent.environment |= {"AWS_SECRET_ACCESS_KEY": "hunter2"}
     dependent.write({
         "lambdas/api/requirements.txt": "sauce\n",
         "lambdas.yaml": MANIFEST + "    allow_sdist: [sauce]\n",
     })  # fmt: skip
-    dependent.doit(f"{step}:api")
-    if step == "lock":
-        assert not seen.exists()  # its metadata is in a file, so nothing is built
-        return
-    found = json.loads(seen.read_text())
-    assert not {name for name in found["names"] if name.startswith(("AWS", "UV", "PIP"))}
+    dependent.doit("zip:api")
+    found = json.loads(dependent.members("api")["sauce.py"])
+    assert not {n for n in found["names"] if n.startswith(("AWS", "UV", "PIP", "LAMBDA"))}
     assert found["home"] != str(home)
+    assert found["temporary"] == []
+    assert found["own"]
     if sys.platform == "linux" and os.geteuid() == 0:
         assert found["network"] != 0
-        assert not found["secret"]
+        assert found["seen"] == []
         assert found["processes"] == []
+        assert found["writable"] == []
 
 
 def test_no_code_runs_while_locking(dependent: Repository, index: Index, tmp_path: Path) -> None:
@@ -139,3 +146,52 @@ def test_no_code_runs_while_locking(dependent: Repository, index: Index, tmp_pat
     assert "no release that fits has a wheel" in message
     assert not ran.exists()
     assert not (dependent.root / "lambdas/api/requirements.lock").exists()
+
+
+def test_build_tools_that_contradict_ours(dependent: Repository, index: Index) -> None:
+    """A package that pins another build tool than ours is an error that names both."""
+    project = PROJECT.replace("requires = []", 'requires = ["wheel==0.37.0"]')
+    add_sdist(index, "py3-none-any", project=project)
+    index.add("wheel", "0.37.0")
+    index.add("wheel", "0.45.1")
+    dependent.write({
+        "lambdas/api/requirements.txt": "sauce\n",
+        "lambdas.yaml": MANIFEST + "    allow_sdist: [sauce]\n",
+    })  # fmt: skip
+    result = dependent.fails("zip:api")
+    assert "sauce 1.0 needs wheel==0.37.0 to be built, but builds here use wheel==0.45.1" in (
+        result.message
+    )  # fmt: skip
+    assert "errors sdist-failed" in result.message
+
+
+def test_a_build_that_fails(dependent: Repository, index: Index) -> None:
+    """A failed build is told as one, with its output, when it wants a compiler with the remedy."""
+    add_sdist(index, "py3-none-any", "exec('raise SystemExit(\"no network\")')")
+    dependent.write({
+        "lambdas/api/requirements.txt": "sauce\n",
+        "lambdas.yaml": MANIFEST + "    allow_sdist: [sauce]\n",
+    })  # fmt: skip
+    message = dependent.fails("zip:api").message
+    assert "the build of sauce 1.0 failed. It ran with pinned build tools" in message
+    assert "no network" in message
+    assert "connection" not in message
+    add_sdist(index, "py3-none-any", "exec('raise SystemExit(\"pg_config executable not found\")')")
+    dependent.doit("lock:api")
+    message = dependent.fails("zip:api").message
+    assert "sauce 1.0 is not pure Python" in message
+    assert "set 'install: docker'" in message
+
+
+def test_a_wheel_wins_over_an_allowed_build(dependent: Repository, index: Index) -> None:
+    """`allow_sdist` builds only where no wheel fits the target, whatever glibc its tag names."""
+    add_sdist(index, "py3-none-any")
+    tag = "cp311-cp311-manylinux_2_25_x86_64"
+    index.add("sauce", files={"sauce.py": "wheel"}, tag=tag)
+    dependent.write({
+        "lambdas/api/requirements.txt": "sauce\n",
+        "lambdas.yaml": MANIFEST + "    python: ['3.11', '3.12']\n    allow_sdist: [sauce]\n",
+    })  # fmt: skip
+    dependent.doit("zip:api")
+    assert dependent.members("api-py3.11-x86_64")["sauce.py"] == b"wheel"
+    assert dependent.members("api-py3.12-x86_64")["sauce.py"] == b"S = 1\n"

@@ -42,6 +42,7 @@ def run(
     variables = settings.uv_variables(os.environ, root)
     if builds:
         variables["PYTHONPATH"] = str(_ISOLATED)
+        variables["LAMBDA_ZIP_REPOSITORY"] = str(root)
     if arguments[0] == "pip" and settings.NO_INDEX in variables:
         command.append("--no-index")
     lines = []

@@ -4,16 +4,20 @@ Python imports this module at its start, since `uv.run` puts this folder on PYTH
 manifest allows a build. Only the processes that uv starts in one of its build environments are
 concerned: uv itself, which downloads the sources and the build tools, is no Python process.
 
-Everywhere, a build sees a few harmless variables and an empty home. On Linux, if the system allows
-namespaces, it also has no network, and sees neither the user's home nor /run nor other processes.
+Everywhere, a build sees a few harmless variables, an empty home and an empty temporary folder. On
+Linux, if the system allows namespaces, it also has no network, sees neither the user's home nor the
+repository nor /run nor other processes, and can write (Linux 5.12) only where it is built.
 """
 
 import contextlib
 import os
 import sys
 
+# The variable with the repository's folder.
+_REPOSITORY = "LAMBDA_ZIP_REPOSITORY"
+
 _KEPT = frozenset((
-    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV"),
+    *("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "VIRTUAL_ENV"),
     *("SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT", "WINDIR"),
     *("SOURCE_DATE_EPOCH", "PYTHONHASHSEED"),
 ))  # fmt: skip
@@ -21,23 +25,27 @@ _KEPT = frozenset((
 # The parent folder of uv's build environments, in its cache.
 _BUILDS = "builds-v0"
 
-# <linux/sched.h> and <linux/mount.h>
+# <linux/sched.h>, <linux/mount.h>, <linux/fcntl.h> and the table of system calls
 _NEW_MOUNTS, _NEW_USER, _NEW_NETWORK = 0x00020000, 0x10000000, 0x40000000
 _BIND, _RECURSIVE, _PRIVATE = 4096, 16384, 1 << 18
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _READ_ONLY = 442, -100, 0x8000, 1
 
 
 def _isolate() -> None:
-    homes = {os.path.realpath(os.path.expanduser("~")), os.path.realpath("/root")}
+    hidden = {os.path.expanduser("~"), "/root", "/run", os.environ.get(_REPOSITORY, "/run")}
     for name in set(os.environ) - _KEPT:
         del os.environ[name]
-    home = os.path.join(sys.prefix, ".home")
-    os.makedirs(home, exist_ok=True)
+    home, temporary = os.path.join(sys.prefix, ".home"), os.path.join(sys.prefix, ".tmp")
+    for folder in (home, temporary):
+        os.makedirs(folder, exist_ok=True)
     os.environ["HOME"] = os.environ["USERPROFILE"] = home
+    os.environ["TMPDIR"] = os.environ["TEMP"] = os.environ["TMP"] = temporary
     if sys.platform == "linux":
         # Where namespaces are not allowed, the clean environment is all there is.
         with contextlib.suppress(OSError):
             _enter_namespaces()
-            _hide(sorted({*homes, os.path.realpath("/run")}))
+            _hide(sorted(map(os.path.realpath, hidden)))
+            _make_read_only()
 
 
 def _enter_namespaces() -> None:
@@ -64,7 +72,6 @@ def _hide(folders: list[str]) -> None:
     cache = os.path.dirname(os.path.dirname(sys.prefix))
     needed = {cache, here, sys.base_prefix, sys.base_exec_prefix, os.path.dirname(__file__)}
     needed |= {os.path.dirname(os.path.realpath(sys.executable))}
-    needed |= {os.environ[name] for name in ("TMPDIR",) if name in os.environ}
     _mount(None, "/", _RECURSIVE | _PRIVATE)
     for folder in folders:
         inside = [os.path.realpath(path) for path in needed]
@@ -79,6 +86,41 @@ def _hide(folders: list[str]) -> None:
             os.close(handle)
     _mount("tmpfs", "/proc", 0)  # the environments and open files of other processes
     os.chdir(here)
+
+
+def _make_read_only() -> None:
+    """Leave only the folders writable in which uv has a distribution built."""
+    here, builds = os.getcwd(), os.path.dirname(sys.prefix)
+    unpacked = here.startswith(os.path.dirname(builds) + os.sep)
+    writable = [builds, os.path.dirname(here) if unpacked else here]
+    for path in writable:
+        _mount(path, path, _BIND)
+    shared = "/dev/shm"  # noqa: S108 - for the semaphores of the build's own processes
+    if os.path.isdir(shared):
+        _mount("tmpfs", shared, 0)
+        writable.append(shared)
+    _set_attributes("/", _READ_ONLY, 0, _AT_RECURSIVE)
+    for path in writable:
+        _set_attributes(path, 0, _READ_ONLY, 0)
+    os.chdir(here)  # into the new mount
+
+
+def _set_attributes(path: str, added: int, removed: int, flags: int) -> None:
+    """Change the attributes of mounts, by mount_setattr(2), which older C libraries lack."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    attributes = (ctypes.c_uint64 * 4)(added, removed, 0, 0)
+    if libc.syscall(
+        ctypes.c_long(_MOUNT_SETATTR),
+        ctypes.c_int(_AT_FDCWD),
+        path.encode(),
+        ctypes.c_uint(flags),
+        ctypes.byref(attributes),
+        ctypes.c_size_t(ctypes.sizeof(attributes)),
+    ):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), path)
 
 
 def _mount(source: "str | None", target: str, flags: int) -> None:
