@@ -87,6 +87,7 @@ SPY = """__import__("json").dumps({
     "names": sorted(__import__("os").environ),
     "home": __import__("os").path.expanduser("~"),
     "temporary": __import__("os").listdir(__import__("tempfile").gettempdir()),
+    "undone": [p for p in MOUNTS if not __import__("ctypes").CDLL(None).umount2(p.encode(), 2)],
     "seen": [path for path in PATHS if __import__("os").path.exists(path)],
     "writable": [path for path in FOLDERS if __import__("os").access(path, 2)],
     "own": __import__("os").access(".", 2),
@@ -110,6 +111,7 @@ def test_an_allowed_build_sees_no_secrets(
         dependent.environment["UV_CACHE_DIR"],
     ]
     spy = SPY.replace("PATHS", repr(paths)).replace("FOLDERS", repr(folders))
+    spy = spy.replace("MOUNTS", repr([str(home), str(dependent.root)]))
     add_sdist(index, "py3-none-any", spy.replace("PORT", str(index.port)))
     dependent.environment |= {"AWS_SECRET_ACCESS_KEY": "hunter2"}
     dependent.write({
@@ -124,7 +126,7 @@ def test_an_allowed_build_sees_no_secrets(
     assert found["own"]
     if sys.platform == "linux" and os.geteuid() == 0:
         assert found["network"] != 0
-        assert found["seen"] == []
+        assert found["undone"] == found["seen"] == []
         assert found["processes"] == []
         assert found["writable"] == []
 

@@ -25,9 +25,11 @@ _KEPT = frozenset((
 # The parent folder of uv's build environments, in its cache.
 _BUILDS = "builds-v0"
 
-# <linux/sched.h>, <linux/mount.h>, <linux/fcntl.h> and the table of system calls
+# <linux/sched.h>, <linux/mount.h>, <linux/prctl.h>, <linux/capability.h>, <linux/fcntl.h> and the
+# table of system calls
 _NEW_MOUNTS, _NEW_USER, _NEW_NETWORK = 0x00020000, 0x10000000, 0x40000000
 _BIND, _RECURSIVE, _PRIVATE = 4096, 16384, 1 << 18
+_NO_NEW_PRIVILEGES, _CAPABILITY_VERSION = 38, 0x20080522
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _READ_ONLY = 442, -100, 0x8000, 1
 
 
@@ -45,7 +47,9 @@ def _isolate() -> None:
         with contextlib.suppress(OSError):
             _enter_namespaces()
             _hide(sorted(map(os.path.realpath, hidden)))
-            _make_read_only()
+            with contextlib.suppress(OSError):
+                _make_read_only()
+            _drop_capabilities()
 
 
 def _enter_namespaces() -> None:
@@ -103,6 +107,16 @@ def _make_read_only() -> None:
     for path in writable:
         _set_attributes(path, 0, _READ_ONLY, 0)
     os.chdir(here)  # into the new mount
+
+
+def _drop_capabilities() -> None:
+    """Take the right to undo the mounts from the build and all that it starts (capabilities(7))."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    libc.capset(ctypes.byref(header), ctypes.byref((ctypes.c_uint32 * 6)()))
 
 
 def _set_attributes(path: str, added: int, removed: int, flags: int) -> None:
