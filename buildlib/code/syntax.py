@@ -1,5 +1,6 @@
 """Check the syntax of sources for the Python version of the target, on every host."""
 
+import codecs
 import contextlib
 import json
 import re
@@ -13,7 +14,12 @@ from buildlib.errors import StageError
 
 # ruff parses the syntax of each version by itself. These rules are compile errors of CPython that
 # ruff does not count as syntax: `return` outside of a function, and others of the kind.
-_RULES = "E902,F404,F701,F702,F704,F706,F707"
+_RULES = "E902,F404,F406,F407,F622,F701,F702,F704,F706,F707,PLE0115,PLE0117,PLE0118,PLE1142,PLE1700"
+
+
+_DECLARED = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:[ \t\f]*(?:#[^\r\n]*)?\r?\n)?[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)"
+)
 
 
 # Arguments of one process; Windows allows 32,767 characters.
@@ -29,15 +35,19 @@ def checking(sources: Mapping[str, bytes], python: str) -> Iterator[Callable[[],
     """
     with tempfile.TemporaryDirectory(prefix="lambda-zip-") as name:
         folder = Path(name)
-        shown = {}
+        shown, unreadable = {}, []
         for number, (path, content) in enumerate(sources.items()):
-            (folder / f"{number}.py").write_bytes(_as_utf8(content))
-            shown[f"{number}.py"] = path
+            try:
+                (folder / f"{number}.py").write_bytes(_as_utf8(content))
+            except LookupError as error:
+                unreadable.append(f"{path}:1:1: {error}")
+            else:
+                shown[f"{number}.py"] = path
         files = list(shown)
         batches = [files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)]
         processes = [_start(folder, number, batch, python) for number, batch in enumerate(batches)]
         try:
-            yield lambda: list(_errors(folder, processes, shown))
+            yield lambda: unreadable + list(_errors(folder, processes, shown))
         finally:
             for process in processes:
                 process.kill()
@@ -81,11 +91,22 @@ def _errors(
 
 
 def _as_utf8(content: bytes) -> bytes:
-    """Return a source in UTF-8, from the encoding that it declares (PEP 263)."""
-    declared = re.match(rb"(?:[ \t\f]*#[^\n]*\n)?[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", content)
+    """Return a source in UTF-8, from the encoding that it declares (PEP 263).
+
+    Raises:
+        LookupError: no Python has the encoding, or the source is not in it.
+
+    """
+    declared = _DECLARED.match(content)
     if not declared:
         return content
+    name = declared[1].decode()
+    is_utf8 = codecs.lookup(name).name == "utf-8"
+    if content.startswith(codecs.BOM_UTF8) and not is_utf8:
+        msg = f"encoding problem: {name} with BOM"
+        raise LookupError(msg)
     try:
-        return content.decode(declared[1].decode()).encode()
-    except (LookupError, UnicodeDecodeError):
-        return content  # ruff names the problem
+        return content if is_utf8 else content.decode(name).encode()
+    except UnicodeDecodeError as error:
+        msg = f"not in the declared encoding {name}: {error.reason} at byte {error.start}"
+        raise LookupError(msg) from error

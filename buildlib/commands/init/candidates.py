@@ -1,9 +1,7 @@
 """Candidates for functions in a repository, and the open questions about each."""
 
-import ast
 import os
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +13,10 @@ from buildlib.runtimes import ARCHITECTURES, RUNTIMES
 _SKIPPED = JUNK_FOLDERS | {
     "build", "dist", "node_modules", "site-packages", "venv", "env", "cdk.out", "test", "tests",
 }  # fmt: skip
+
+
+# The syntax in which modules are read.
+_NEWEST = max(RUNTIMES, key=lambda python: int(python.partition(".")[2]))
 
 
 _HANDLERS = ("lambda_handler", "handler")
@@ -96,30 +98,20 @@ def existing_path(root: Path, folder: str, path: str) -> str | None:
 def guess_handler(path: Path) -> str | None:
     """Return the name of the function that Lambda seems to call in a module; None if none does."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            body = ast.parse(path.read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
+        source = path.read_bytes()
+    except OSError:
         return None
-    functions = {
-        node.name: [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
-        for node in body
-        if isinstance(node, ast.FunctionDef)
-    }
+    from buildlib.code import reader  # only where there is a file of a usual name
+
+    module = reader.read(source, _NEWEST)
+    imported = {name for item in module.imports for name in item.names}
     for name in _HANDLERS:
-        if name in functions:
+        if name in module.functions:
             return name
-    assigned = {
-        target.id
-        for node in body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
     for name in _HANDLERS:
-        if name in assigned:  # handler = Mangum(app), or handler = decorator(function)
+        if name in module.names - imported:  # handler = Mangum(app), or = decorator(function)
             return name
-    for function, parameters in functions.items():
+    for function, parameters in module.functions.items():
         if [p.strip("_") for p in parameters] in (["event", "context"], ["event", "ctx"]):
             return function
     return None
