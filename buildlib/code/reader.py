@@ -27,6 +27,11 @@ _PATH_TARGET = re.compile(r"sys\.(path|meta_path|path_hooks|modules)\b.*", re.DO
 _IMPORT_CALL = re.compile(r"(importlib\.)?import_module|__import__")
 
 
+# Words of the statements that are read, in functions and classes, and at the top of a module.
+_WORDS = re.compile(rb"import|global|path|modules|addsitedir")
+_WORDS_AT_TOP = re.compile(rb"import|path|modules|addsitedir|=")
+
+
 # Code that may bind names of a module which no reader sees.
 _BINDS = re.compile(
     rb"\b(globals|locals|vars|exec|setattr)\s*\(|\bsys\s*\.\s*modules\b|__dict__|__getattr__|__path__"
@@ -67,7 +72,7 @@ class Module(NamedTuple):
 
 def read(source: bytes, python: str) -> Module:
     """Read a module for a Python such as `3.13`; parts with errors are left out."""
-    reader = _Reader(python)
+    reader = _Reader(source, python)
     root = _parser().parse(source).root_node
     reader.visit(root)
     is_dynamic = root.has_error or not reader.names.isdisjoint({"*", "__getattr__"})
@@ -94,7 +99,8 @@ def _parser() -> "Parser":
 class _Reader:
     """Walks a syntax tree."""
 
-    def __init__(self, python: str) -> None:
+    def __init__(self, source: bytes, python: str) -> None:
+        self.source = source
         self.python = python
         self.imports: list[Import] = []
         self.names: set[str] = set()
@@ -108,6 +114,9 @@ class _Reader:
         tasks: list[Task] = [(root, ALWAYS, True)]
         while tasks:  # code can be nested deeper than Python calls functions
             node, place, top = tasks.pop()
+            is_plain = not top or node.type == "expression_statement"
+            if is_plain and not self._is_of_interest(node, top=top):
+                continue
             match node.type:
                 case "import_statement" | "import_from_statement":
                     self._import(node, place, top=top)
@@ -122,6 +131,11 @@ class _Reader:
             if top:
                 self._bind(node)
             tasks += reversed(list(places.inside(node, place, top, self.python)))
+
+    def _is_of_interest(self, node: "Node", *, top: bool) -> bool:
+        """Tell whether a node may have more to read, by its text: most nodes have not."""
+        words = _WORDS_AT_TOP if top else _WORDS
+        return words.search(self.source, node.start_byte, node.end_byte) is not None
 
     def _bind(self, node: "Node") -> None:
         if node.type in {"function_definition", "class_definition"}:
