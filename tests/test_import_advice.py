@@ -151,7 +151,8 @@ def test_vendored_code(repository: Repository) -> None:
     """A folder that the code adds to the search path is part of it."""
     repository.write({
         "lambdas/api/app.py": (
-            "import os, sys\nsys.path.insert(0, os.path.join(os.path.dirname(__file__), 'vendored'))\n"
+            "import os, sys\nhere = os.path.dirname(__file__)\n"
+            "sys.path.insert(0, os.path.join(here, 'vendored'))\n"
             f"import greeter\n{HANDLER}"
         ),
         "lambdas/api/vendored/greeter.py": "import absent\n",
