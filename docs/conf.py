@@ -56,6 +56,7 @@ SECTIONS = {
     "Explanation": [
         "explanation/byte-contract",
         "explanation/keys",
+        "explanation/imports",
         "explanation/containers",
         "explanation/why-doit",
         "explanation/comparison",

@@ -50,6 +50,13 @@ def test_over_the_limit(large: Repository) -> None:
     large.sha256()
 
 
+def test_packages_that_take_the_place_of_the_runtime(large: Repository) -> None:
+    """`doit size` names the packages of the runtime that a ZIP has itself."""
+    large.doit()
+    lines = large.doit("size").output.splitlines()
+    assert "Used instead of the runtime's: boto3 1.0 in api" in lines
+
+
 def test_the_advice_leaves_a_function_that_starts(large: Repository, index: Index) -> None:
     """Done as the message says, a ZIP fits, and its packages can still be imported."""
     index.add("core", files={

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from buildlib import text
 from buildlib.archive import contents
 from buildlib.artifacts import index, limits
+from buildlib.code import available
 from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 
@@ -13,20 +14,27 @@ def sizes(project: Project) -> Iterator[str]:
     """Yield a table of the ZIPs in dist/: sizes, share of the limit, largest packages."""
     rows = [("variant", "zipped", "unzipped", "of limit", "layers", "the largest in it")]
     missing = []
+    shadowing: dict[str, list[str]] = {}
     for one in project.variants.values():
         entry, path = project.index().get(one.id), project.layout.zip(one.id)
         if entry is None or not index.is_built(entry) or not path.exists():
             missing.append(one.id)
             continue
         part = entry["unzipped_size"] / limits.limit(one.function)
-        largest = [
-            f"{p.name} {text.megabytes(p.size)}"
-            for p in contents.parts(contents.of_zip(path), project.sources(one.function))[:3]
-        ]
+        parts = contents.parts(contents.of_zip(path), project.sources(one.function))
+        for name in filter(_is_in_runtime, (p.name for p in parts)):
+            shadowing.setdefault(name, []).append(one.id)
+        largest = [f"{p.name} {text.megabytes(p.size)}" for p in parts[:3]]
         shown = (text.megabytes(entry["size"]), text.megabytes(entry["unzipped_size"]))
         rows.append((one.id, *shown, f"{part:.1%}", "none", ", ".join(largest)))
     yield from text.table(rows)
     yield f"Lambda takes {text.megabytes(UNZIPPED_LIMIT)} unzipped together with the layers, which"
     yield f"are not declared here, and {text.megabytes(ZIPPED_LIMIT)} zipped in a direct upload."
+    for name, variants in sorted(shadowing.items()):
+        yield f"Used instead of the runtime's: {name} in {', '.join(variants)}"
     if missing:
         yield f"Not built: {', '.join(missing)}"
+
+
+def _is_in_runtime(part: str) -> bool:
+    return text.canonical_name(part.partition(" ")[0]) in available.DISTRIBUTIONS
