@@ -11,14 +11,12 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-from buildlib.errors import InstallError
 from buildlib.files import locks
 from buildlib.layout import Layout
 from buildlib.runtimes import RUNTIMES, machine
-from buildlib.text import tail
-from buildlib.uv import run
 
 _MODULE = "_lambda_target"
 
@@ -27,10 +25,6 @@ def options(layout: Layout, python: str, architecture: str, version: str = "") -
     """Return the options with which uv chooses wheels for a runtime.
 
     `version` is the full version of its Python, by default the lowest that the runtime has had.
-
-    Raises:
-        InstallError: uv cannot make a virtual environment.
-
     """
     interpreter = _interpreter(layout, RUNTIMES[python].glibc, machine(architecture))
     version = version or RUNTIMES[python].lowest_patch
@@ -77,31 +71,85 @@ def description(glibc: tuple[int, int], uname: str) -> str:
 def _interpreter(layout: Layout, glibc: tuple[int, int], uname: str) -> Path:
     """Return the Python of a virtual environment that describes a platform; make it if missing.
 
-    uv remembers an interpreter's answers by its path, so the path has a digest of them.
+    uv remembers an interpreter's answers by its path, so the path has a digest of them. The folder
+    may come from a restored cache, so nothing in it runs unless it is what would be made here.
     """
-    code = Path(__file__).with_name("described.py").read_text(encoding="utf-8")
-    answers = description(glibc, uname)
-    parts = (answers, code, sys.executable, sys.version)
+    files = _files(description(glibc, uname))
+    base = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+    parts = (*files.values(), base, sys.version)
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     folder = layout.targets / f"glibc{glibc[0]}.{glibc[1]}-{uname}-{digest}"
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.exists():  # also if its link leads nowhere
-        with locks.locked(layout.lock("targets")):
-            if not python.exists():
-                _create(layout, folder, answers, code)
-    return python
+    with locks.locked(layout.lock("targets")):
+        if not _is_made(folder, files, base):
+            _create(folder, files, base)
+    return folder / _PYTHON
 
 
-def _create(layout: Layout, folder: Path, answers: str, code: str) -> None:
-    temporary = layout.targets / ".new"
-    layout.targets.mkdir(parents=True, exist_ok=True)
-    arguments = ["venv", "--clear", "--python", sys.executable, "--no-project", str(temporary)]
-    made = run.run(arguments, root=layout.root, cwd=layout.targets)
-    if made.code:
-        msg = f"uv cannot make a virtual environment in {folder.parent}\n{tail(made.output)}"
-        raise InstallError(msg, "install-failed")
-    [site] = temporary.glob("Lib/site-packages" if os.name == "nt" else "lib/*/site-packages")
-    for suffix, text in ((".py", code), (".json", answers), (".pth", f"import {_MODULE}\n")):
-        (site / f"{_MODULE}{suffix}").write_text(text, encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
+_PYTHON = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+
+
+def _files(answers: str) -> dict[str, str]:
+    """Return the text of each file that makes a Python answer for a target, by path."""
+    code = Path(__file__).with_name("described.py").read_text(encoding="utf-8")
+    version = "python{}.{}".format(*sys.version_info)
+    site = "Lib/site-packages" if os.name == "nt" else f"lib/{version}/site-packages"
+    return {
+        f"{site}/{_MODULE}.py": code,
+        f"{site}/{_MODULE}.json": answers,
+        f"{site}/{_MODULE}.pth": f"import {_MODULE}\n",
+    }
+
+
+def _configuration(base: str) -> str:
+    """Return the text of `pyvenv.cfg`, which makes a folder a virtual environment (PEP 405)."""
+    return f"home = {os.path.dirname(base)}\ninclude-system-site-packages = false\n"
+
+
+def _is_made(folder: Path, files: Mapping[str, str], base: str) -> bool:
+    """Tell whether the folder holds these files, the configuration and Python, and nothing else."""
+    expected = {**files, "pyvenv.cfg": _configuration(base)}
+    found = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    python = found.pop(_PYTHON, None)
+    if os.name == "nt":  # copies of Python's launcher, under several names
+        found = {name: path for name, path in found.items() if path.parent != folder / "Scripts"}
+        is_python = python is not None
+    else:
+        is_python = python is not None and python.is_symlink() and os.readlink(python) == base
+    try:
+        return (
+            is_python
+            and not any(path.is_symlink() for path in (folder, *found.values()))
+            and {name: path.read_text(encoding="utf-8") for name, path in found.items()} == expected
+        )
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _create(folder: Path, files: Mapping[str, str], base: str) -> None:
+    """Make the virtual environment without scripts of activation, which name the checkout."""
+    temporary = folder.with_name(".new")
+    for old in (temporary, folder):
+        if old.is_symlink() or old.is_file():
+            old.unlink()
+        shutil.rmtree(old, ignore_errors=True)
+    if os.name == "nt":
+        import venv
+
+        venv.EnvBuilder().create(temporary)
+        for script in (
+            *temporary.glob("Scripts/?ctivate*"),
+            *temporary.glob("Scripts/deactivate*"),
+        ):
+            script.unlink()
+    else:
+        temporary.joinpath(_PYTHON).parent.mkdir(parents=True)
+        temporary.joinpath(_PYTHON).symlink_to(base)
+    for name, content in {**files, "pyvenv.cfg": _configuration(base)}.items():
+        path = temporary / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
     temporary.rename(folder)

@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
-from buildlib.errors import InstallError
 from buildlib.layout import Layout
 from buildlib.runtimes import ARCHITECTURES, RUNTIMES, machine
 from buildlib.uv import run, target
@@ -138,16 +137,50 @@ def test_an_unknown_question_is_no_answer(layout: Layout, tmp_path: Path) -> Non
         assert "uv " in done.stderr
 
 
-def test_a_lost_interpreter_is_made_again(layout: Layout) -> None:
-    """A virtual environment whose Python is gone, as after an upgrade, is replaced."""
-    python = Path(target.options(layout, "3.12", "x86_64")[1])
+def _lose(python: Path) -> None:
     python.unlink()
+
+
+def _replace(python: Path) -> None:
+    python.unlink()
+    python.write_text("#!/bin/sh\ntouch ran\n")
+    python.chmod(0o755)
+
+
+def _add(python: Path) -> None:
+    [code] = python.parent.parent.glob("**/_lambda_target.py")
+    code.with_name("extra.pth").write_text("import os; os.system('touch ran')\n")
+
+
+def _change(python: Path) -> None:
+    [code] = python.parent.parent.glob("**/_lambda_target.py")
+    code.write_text("import os; os.system('touch ran')\n")
+
+
+def _cache(python: Path) -> None:
+    [code] = python.parent.parent.glob("**/_lambda_target.py")
+    code.parent.joinpath("__pycache__").mkdir()
+    code.parent.joinpath("__pycache__/_lambda_target.cpython-311.pyc").write_bytes(b"bytecode")
+
+
+def _link(python: Path) -> None:
+    folder = python.parent.parent
+    folder.rename(folder.with_name("elsewhere"))
+    folder.symlink_to("elsewhere")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Python is a copy there")
+@pytest.mark.parametrize("damage", [_lose, _replace, _add, _change, _cache, _link])
+def test_nothing_runs_that_was_not_made_here(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    """A virtual environment that a restored cache brought with other files is made again."""
+    layout = Layout(tmp_path)
+    python = Path(target.options(layout, "3.12", "x86_64")[1])
+    folder = python.parent.parent
+    before = sorted(folder.rglob("*"))
+    damage(python)
     assert target.options(layout, "3.12", "x86_64")[1] == str(python)
-    assert python.exists()
-
-
-def test_no_virtual_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A failure of uv is an error with its words."""
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    with pytest.raises(InstallError, match="uv cannot make a virtual environment"):
-        target.options(Layout(tmp_path), "3.12", "x86_64")
+    assert sorted(folder.rglob("*")) == before
+    assert not folder.is_symlink()
+    assert python.resolve() == Path(sys.executable).resolve()
