@@ -1,7 +1,7 @@
 """A build warns of shared libraries that Lambda would not find; the remedies silence it."""
 
 from tests.conftest import Index, Repository
-from tests.unit.environment.test_libraries import shared_object
+from tests.unit.environment.test_libraries import AARCH64, shared_object
 
 MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
 
@@ -25,3 +25,22 @@ def test_a_missing_library(dependent: Repository, index: Index) -> None:
         "lambdas/api/lib/libgomp.so.1": b"the library itself",
     })  # fmt: skip
     assert "libgomp.so.1, which" not in dependent.doit().output
+
+
+def test_own_machine_code(repository: Repository) -> None:
+    """A function's own shared object is checked as those of dependencies are, also in an edit."""
+    repository.write({"lambdas.yaml": MANIFEST})
+    repository.write({"lambdas/api/native.so": shared_object("libc.so.6")})
+    assert "libgomp" not in repository.doit().output
+    repository.write({"lambdas/api/native.so": shared_object("libgomp.so.1")})
+    assert "  libgomp.so.1, which native.so needs" in repository.doit().output
+    before = repository.sha256()
+    repository.write({"lambdas/api/native.so": shared_object("libc.so.6", machine=AARCH64)})
+    for _ in range(2):
+        output = repository.doit(code=1).output
+        assert "files of its own that cannot run on Python 3.13 on x86_64" in output
+        assert "  native.so is machine code for AARCH64, the runtime is x86_64" in output
+        assert "name it in 'exclude'" in output
+    assert repository.sha256() == before
+    repository.write({"lambdas.yaml": f"{MANIFEST}    exclude: [native.so]\n"})
+    repository.doit()

@@ -268,8 +268,22 @@ def _libraries(
     return soname, tuple(needed)
 
 
+def refuse_own(problems: Mapping[str, str], variant: Variant) -> None:
+    """Raise if `problems`, as `inspect` returns them of a function's own files, has any.
+
+    Raises:
+        InstallError: with each file, its problem, and the remedy.
+
+    """
+    if problems:
+        lines = [f"  {path} {why}" for path, why in problems.items()]
+        subject = "files of its own"
+        advice = "Replace each with a build for the runtime."
+        raise _error(subject, lines, advice, variant)
+
+
 def raise_if_any(tree: Path, problems: Mapping[str, str], variant: Variant) -> None:
-    """Raise if `problems`, as `find_incompatible` returns them, has any.
+    """Raise if `problems`, as `inspect` returns them of dependencies, has any.
 
     Raises:
         InstallError: with each file, its package and its problem, and the remedy.
@@ -280,8 +294,6 @@ def raise_if_any(tree: Path, problems: Mapping[str, str], variant: Variant) -> N
     function, runtime = variant.function, RUNTIMES[variant.python]
     owners = _owners(tree, set(problems))
     lines = [f"  {owners.get(path, 'no package')}: {path} {problems[path]}" for path in problems]
-    if len(lines) > _SHOWN + 1:
-        lines[_SHOWN:] = [f"  and {len(lines) - _SHOWN} more files"]
     if function.docker:
         advice = (
             "Build it for the runtime: in an image with its glibc and its Python, such as "
@@ -293,9 +305,17 @@ def raise_if_any(tree: Path, problems: Mapping[str, str], variant: Variant) -> N
             f"{function.requirements}, or set 'install: docker' for this lambda, to build the "
             "package inside the AWS image."
         )
+    subject = "installed files"
+    raise _error(subject, lines, advice, variant)
+
+
+def _error(subject: str, lines: list[str], advice: str, variant: Variant) -> InstallError:
+    runtime = RUNTIMES[variant.python]
+    if len(lines) > _SHOWN + 1:
+        lines = [*lines[:_SHOWN], f"  and {len(lines) - _SHOWN} more files"]
     glibc = ".".join(map(str, runtime.glibc))
-    raise InstallError(
-        f"lambda '{function.name}': installed files that cannot run on Python {variant.python} "
+    return InstallError(
+        f"lambda '{variant.function.name}': {subject} that cannot run on Python {variant.python} "
         f"on {variant.architecture} ({runtime.system}, glibc {glibc}):\n"
         + "\n".join(lines)
         + f"\n{advice} If Lambda never loads a file, name it in 'exclude'.",

@@ -9,7 +9,7 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -111,7 +111,9 @@ def stage_own(previous: Staged, inputs: Inputs, layout: Layout, run: str) -> Sta
         environment=tree,
         whole=False,
     )
-    own = list(inputs.own)
+    own, known = list(inputs.own), {origin.file for origin in previous.own}
+    changed = [origin for origin in own if origin.file not in known]
+    _check_machine_code(changed, inputs, layout, lambda: dependencies(previous, layout, variant))
     verdict = _check_edit(previous, inputs, layout)
     staged = previous._replace(
         key=inputs.key,
@@ -147,6 +149,27 @@ def _check_edit(previous: Staged, inputs: Inputs, layout: Layout) -> "Verdict":
     return verdict._replace(doubts=list(doubts))
 
 
+def _check_machine_code(
+    own: Iterable[Origin], inputs: Inputs, layout: Layout, others: Callable[[], Iterable[File]]
+) -> None:
+    """Check own files of machine code: that the runtime loads them, and finds their libraries.
+
+    `others` returns the files of the tree that may be a library.
+    """
+    files = [origin.file for origin in own if not origin.path.endswith((".py", ".json", ".txt"))]
+    if not files:
+        return
+    from buildlib.environment import elf, libraries  # an own file is seldom machine code
+
+    variant = inputs.variant
+    found = elf.inspect(layout.staged(variant.id), files, variant)
+    elf.refuse_own(found.wrong, variant)
+    if found.codes:
+        paths = [file.path for file in others()]
+        missing = libraries.missing(found.codes, paths, variant.python)
+        venv.warn_of_libraries(missing, variant, inputs.own)
+
+
 def _surroundings(inputs: Inputs, layout: Layout) -> "Surroundings":
     from buildlib.tree.advice import Surroundings  # only where code is checked
 
@@ -167,7 +190,7 @@ def stage_all(
     variant = inputs.variant
     rules = _check_secrets(inputs, layout, previous)
     venv.check(environment, variant)
-    venv.warn_of_libraries(environment, variant, inputs.own)
+    venv.warn_of_libraries(environment.libraries, variant, inputs.own)
     origins, rewritten = merge.merge(
         variant.function, inputs.own, environment.files, environment.tree
     )
@@ -185,6 +208,7 @@ def stage_all(
     except FileNotFoundError as error:
         _check_environment(error, environment, layout)
         raise
+    _check_machine_code(inputs.own, inputs, layout, lambda: (o.file for o in origins))
     verdict = _check_code(origins, inputs, layout)
     others = [origin.file for origin in origins if origin.dependency]
     content = json.dumps(others, separators=(",", ":")).encode()

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -174,9 +174,11 @@ def check(environment: Environment, variant: Variant) -> None:
     overlaps.raise_if_any(shared, variant.function)
 
 
-def warn_of_libraries(environment: Environment, variant: Variant, own: Iterable[Origin]) -> None:
+def warn_of_libraries(
+    missing: Mapping[str, Sequence[str]], variant: Variant, own: Iterable[Origin]
+) -> None:
     """Warn of shared libraries that files in the ZIP need and that nothing provides."""
-    if not environment.libraries:
+    if not missing:
         return
     from buildlib.environment import libraries
 
@@ -185,7 +187,7 @@ def warn_of_libraries(environment: Environment, variant: Variant, own: Iterable[
     present |= set(dict(variant.function.options).get("allow_missing_libraries", ()))
     needed = {
         library: kept
-        for library, paths in environment.libraries.items()
+        for library, paths in missing.items()
         if library not in present and (kept := [path for path in paths if keep(path)])
     }
     if needed:
