@@ -278,8 +278,9 @@ def test_annotations_without_a_line(dependent: Repository) -> None:
     })  # fmt: skip
     output = dependent.doit(code=1, **environment).output
     assert "::error file=lambdas/api/requirements.txt,title=lock%3Aapi::lambdas/api" in output
-    place = "file=lambdas.yaml,line=5,title=stage%3Ajobs-py3.12-x86_64"
-    assert f"::error {place}::lambda 'jobs': handler" in output
+    # Which of two equal failures comes first is chance; the other one is named at the end.
+    place = r"file=lambdas\.yaml,line=5,title=stage%3Ajobs-py3\.1[23]-x86_64"
+    assert len(re.findall(f"::error {place}::lambda 'jobs': handler", output)) == 1
 
 
 def test_tasks_of_others(repository: Repository) -> None:
