@@ -133,7 +133,7 @@ def test_provenance(evident: Repository) -> None:
     inputs = definition["resolvedDependencies"]
     assert {"name": "app.py", "digest": {"sha256": app}} in inputs
     assert {"alpha", "beta", "free-text"} <= {entry["name"] for entry in inputs}
-    key = json.loads((evident.root / "build/zip/api.json").read_text())["key"]
+    key = json.loads((evident.root / "build/zip/api.json").read_text())["record"]["key"]
     assert definition["internalParameters"]["key"] == key
     assert definition["externalParameters"]["handler"] == "app.handler"
     builder = provenance["predicate"]["runDetails"]["builder"]

@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from buildlib.files import records
 from tests.conftest import HANDLER, Index, Repository, wheel
 
 APP = "lambdas/api/app.py"
@@ -177,12 +178,12 @@ def test_a_changed_pin_recompresses_only_that(dependent: Repository, index: Inde
     (place,) = dependent.root.glob("build/pack/env-*.json")
     data = b"alpha " * 2000
     assert dependent.members("api")["alpha/data.txt"] == data
-    pack, offset = json.loads(place.read_text()), place.with_suffix("").stat().st_size
+    pack, offset = records.read(place, records.mapping), place.with_suffix("").stat().st_size
     row = pack["members"][hashlib.sha256(data).hexdigest()]
     row[:] = [offset, len(data), *row[2:4], zipfile.ZIP_STORED]
     content = place.with_suffix("").read_bytes() + data
     place.with_suffix("").write_bytes(content)
-    place.write_text(json.dumps(pack | {"sha256": hashlib.sha256(content).hexdigest()}))
+    records.write(place, pack | {"sha256": hashlib.sha256(content).hexdigest()})
     (dependent.root / "dist/api.zip").unlink()
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
     dependent.doit("lock:api")
@@ -201,7 +202,9 @@ def test_a_changed_pin_compresses_only_what_it_brought(dependent: Repository, in
     dependent.doit("lock:api")
     dependent.doit("zip:api")
     (new,) = set(dependent.root.glob("build/pack/env-*.json")) - before
-    assert len(json.loads(new.read_text())["members"]) == 4  # beta.py, METADATA, WHEEL, RECORD
+    assert (
+        len(json.loads(new.read_text())["record"]["members"]) == 4
+    )  # beta.py, METADATA, WHEEL, RECORD
 
 
 def test_why(dependent: Repository, index: Index) -> None:

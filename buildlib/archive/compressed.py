@@ -19,7 +19,7 @@ import deflate
 from buildlib import contract, progress
 from buildlib.cache.digests import Digests
 from buildlib.errors import StagedFileError
-from buildlib.files import atomic, locks
+from buildlib.files import atomic, locks, records
 from buildlib.model import CompressedMember
 from buildlib.runtimes import UNZIPPED_LIMIT
 
@@ -34,6 +34,15 @@ _IN_FLIGHT = 32 << 20
 
 
 _CHUNK = 1 << 20
+
+
+# The offset and the size of the data, the size and the CRC-32 of the content, and the method.
+_PLACE = records.row(*[records.number] * 4, lambda method: method in {STORED, DEFLATED})
+
+
+_SHAPE = records.fields(
+    encoder=records.text, sha256=records.sha256, members=records.map_of(records.sha256, _PLACE)
+)
 
 
 class Content(NamedTuple):
@@ -124,14 +133,17 @@ def check(contents: Iterable[Content]) -> None:
 
 def load(path: Path, digests: Digests) -> dict[str, CompressedMember]:
     """Return the members of a pack; none if it is missing, corrupt or of another encoder."""
-    index = atomic.read_json(_index(path))
-    if not isinstance(index, dict) or index.get("encoder") != contract.encoder():
+    index = records.read(_index(path), _SHAPE)
+    if index is None or index["encoder"] != contract.encoder():
         return {}
     try:
-        intact = digests.sha256_of(str(path), path.stat()) == index.get("sha256")
+        status = path.stat()
+        intact = digests.sha256_of(str(path), status) == index["sha256"]
     except OSError:
         return {}
-    if not intact:
+    if not intact or any(
+        start + size > status.st_size for start, size, *_ in index["members"].values()
+    ):
         return {}
     name = str(path)
     return {digest: CompressedMember(name, *place) for digest, place in index["members"].items()}
@@ -174,7 +186,7 @@ def _write(
             progress.update(f"compressing: {done >> 20} of {total >> 20} MB", often=True)
     places = {digest: list(member[1:]) for digest, member in members.items()}
     value = {"encoder": contract.encoder(), "sha256": pack_digest.hexdigest(), "members": places}
-    atomic.write_json(_index(path), value)
+    records.write(_index(path), value)
     return members
 
 

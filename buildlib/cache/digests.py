@@ -12,14 +12,18 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import Any
 
-from buildlib.files import atomic
+from buildlib.files import records
 
 # The coarsest timestamps of a file system in use: 2 s, of FAT.
 GRAIN_NS = 2_000_000_000
 
 
 _FORMAT = 1
+
+
+_SHAPE = records.fields(format=records.number, files=records.mapping)
 
 
 _CHUNK = 1 << 17
@@ -29,6 +33,10 @@ CTIME_IS_CHANGE = os.name != "nt"
 
 
 Signature = tuple[int, int, int, int]
+
+
+# The sha256 and the signature of a file.
+_ENTRY = records.row(records.sha256, *(lambda part: type(part) is int for _ in range(4)))
 
 
 def sha256(path: str | Path) -> str:
@@ -69,11 +77,10 @@ class Digests:
         self._written: dict[str, tuple[str, Signature]] = {}
 
     @functools.cached_property
-    def _known(self) -> dict[str, object]:
+    def _known(self) -> dict[str, Any]:
         """The remembered digests; read on demand, as a run without changes needs none."""
-        value = atomic.read_json(self._file)
-        entries = value.get("files") if isinstance(value, dict) else None
-        return entries if isinstance(entries, dict) and value.get("format") == _FORMAT else {}
+        value = records.read(self._file, _SHAPE)
+        return value["files"] if value and value["format"] == _FORMAT else {}
 
     def sha256_of(self, path: str, status: os.stat_result) -> str:
         """Return the hex sha256 of the file `path` (absolute) with the given, fresh status."""
@@ -82,7 +89,7 @@ class Digests:
         current = signature(status)
         if self._written.get(path, ("", None))[1] == current:
             return self._written[path][0]
-        if isinstance(entry, list) and tuple(entry[1:]) == current and CTIME_IS_CHANGE:
+        if CTIME_IS_CHANGE and entry and _ENTRY(entry) and tuple(entry[1:]) == current:
             return str(entry[0])
         started = time.time_ns()
         digest = sha256(path)
@@ -111,7 +118,7 @@ class Digests:
         if not self._changed:
             return
         try:
-            atomic.write_json(self._file, {"format": _FORMAT, "files": self._known})
+            records.write(self._file, {"format": _FORMAT, "files": self._known})
         except OSError:
             return
         self._changed = False

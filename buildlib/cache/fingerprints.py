@@ -10,13 +10,25 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from buildlib.cache import digests
-from buildlib.files import atomic, links, walk
-from buildlib.files.names import is_inside
+from buildlib.files import links, records, walk
+from buildlib.files.names import is_below, is_inside
 from buildlib.model import Variant, Written
 
 _FORMAT = 1
+
+
+_SHAPE = records.fields(format=records.number, variants=records.mapping)
+
+
+# The fingerprint of a variant, its ZIP, and the paths of its requirements files.
+_ENTRY = records.row(
+    records.sha256,
+    records.WRITTEN,
+    records.list_of(is_below),
+)
 
 
 class Fingerprints:
@@ -27,10 +39,9 @@ class Fingerprints:
         self._file = file
         self._changed = False
         self._began = time.time_ns()
-        value = atomic.read_json(file)
-        entries = value.get("variants") if isinstance(value, dict) else None
-        valid = isinstance(entries, dict) and value.get("format") == _FORMAT
-        self._known: dict[str, list[object]] = entries if valid and entries else {}
+        value = records.read(file, _SHAPE)
+        valid = value is not None and value["format"] == _FORMAT
+        self._known: dict[str, Any] = value["variants"] if valid else {}
 
     def find(self, variant: Variant, constants: str, outputs: Iterable[str]) -> Written | None:
         """Return the ZIP of a variant if no status changed since the variant was finished.
@@ -38,12 +49,15 @@ class Fingerprints:
         `constants` are the inputs that are not files; `outputs` are the written files, by their
         paths below the root.
         """
-        try:
-            fingerprint, written, requirements = self._known[variant.id]
-            current, *_ = self._fingerprint(variant, constants, outputs, requirements, written)  # type: ignore[arg-type]
-            return Written(*written) if current == fingerprint else None  # type: ignore[misc]
-        except (KeyError, ValueError, TypeError, OSError):
+        entry = self._known.get(variant.id)
+        if entry is None or not _ENTRY(entry):
             return None
+        fingerprint, written, requirements = entry
+        try:
+            current, *_ = self._fingerprint(variant, constants, outputs, requirements, written)
+        except OSError:
+            return None
+        return Written(*written) if current == fingerprint else None
 
     def note(
         self,
@@ -67,14 +81,14 @@ class Fingerprints:
         inputs_are_old = newest_input < self._began - digests.GRAIN_NS
         outputs_are_old = newest_output < time.time_ns() - digests.GRAIN_NS
         if digests.CTIME_IS_CHANGE and inputs_are_old and outputs_are_old:
-            self._known[variant.id] = [fingerprint, written, names]
+            self._known[variant.id] = [fingerprint, [*written], names]
             self._changed = True
 
     def save(self) -> None:
         """Write the fingerprints if any changed; ignore errors, as they only save time."""
         if self._changed:
             try:
-                atomic.write_json(self._file, {"format": _FORMAT, "variants": self._known})
+                records.write(self._file, {"format": _FORMAT, "variants": self._known})
             except OSError:
                 return
             self._changed = False

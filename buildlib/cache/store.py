@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.cache import digests
-from buildlib.files import atomic
+from buildlib.files import atomic, records
 from buildlib.model import Written
 
 # The maximal size of a store in bytes, unless LAMBDA_ZIP_STORE_LIMIT sets another.
 LIMIT = 2 << 30
+
+
+_ENTRY = records.fields(written=records.WRITTEN)
 
 
 class Store(NamedTuple):
@@ -34,11 +37,13 @@ class Store(NamedTuple):
 
     def find(self, key: str) -> Written | None:
         """Return the size and sha256 of the ZIP for a key, without reading it; None for a miss."""
-        entry = atomic.read_json(self._entry(key))
+        entry = records.read(self._entry(key), _ENTRY)
+        if entry is None:
+            return None
+        written = Written(*entry["written"])
         try:
-            written = Written(*entry["written"])
             is_complete = self._zip(key).stat().st_size == written.size
-        except (OSError, KeyError, TypeError):
+        except OSError:
             return None
         return written if is_complete else None
 
@@ -63,7 +68,7 @@ class Store(NamedTuple):
         with contextlib.suppress(OSError):
             with atomic.replacing(self._zip(key)) as temporary:
                 self._copy(path, temporary)
-            atomic.write_json(self._entry(key), {"written": written})
+            records.write(self._entry(key), {"written": written})
 
     def discard(self, key: str) -> None:
         """Remove the entry of a key."""

@@ -33,16 +33,11 @@ def write(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
-def write_json(path: Path, value: object) -> None:
-    """Replace the content of `path` atomically by compact JSON."""
-    write(path, json.dumps(value, separators=(",", ":")).encode())
-
-
 def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
     """Return the JSON value in `path`; None if it is missing or corrupt, as after a crash."""
     try:
         return json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
 
 

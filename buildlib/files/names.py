@@ -1,6 +1,7 @@
 """Names of files: portable to every system, and inside the repository."""
 
 import os
+import re
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
@@ -91,3 +92,26 @@ def relative_inside(root: Path, text: str, label: str) -> str:
         msg = f"{label} '{text}' leaves the repository through a link; move or copy the content"
         raise BuildError(msg, "manifest")
     return normal
+
+
+# A path such as `C:x` is another folder's on Windows.
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def is_below(path: object) -> bool:
+    """Tell whether a value from a file is a path that stays below the folder it is joined to.
+
+    Paths in records, wheels, archives and indexes pass here before anything joins them: they are
+    POSIX and relative, without empty parts, `.`, `..`, backslashes, drives and NUL.
+    """
+    return (
+        isinstance(path, str)
+        and path != ""
+        and "\\" not in path
+        and "\0" not in path
+        and _DRIVE.match(path) is None
+        and not _SPECIAL.intersection(path.split("/"))
+    )
+
+
+_SPECIAL = frozenset({"", ".", ".."})

@@ -11,7 +11,7 @@ from typing import Any
 
 from doit.dependency import JsonDB
 
-from buildlib.files import atomic
+from buildlib.files import atomic, records
 
 _logger = logging.getLogger("buildlib")
 
@@ -20,6 +20,9 @@ _FORGOTTEN = "forgotten:"
 
 
 _ALL = "*"
+
+
+_SHAPE = records.map_of(records.text, records.mapping)
 
 
 class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
@@ -38,18 +41,16 @@ class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
         super().__init__(name, *arguments, **options)
 
     def _load(self) -> dict[str, Any]:
-        try:
-            value = atomic.read_json(Path(self.name))
-        except OSError:  # it cannot be written either, which `dump` says
-            return {}
-        return value if isinstance(value, dict) else {}
+        value: dict[str, Any] | None = records.read(Path(self.name), _SHAPE)
+        return value or {}
 
     def dump(self) -> None:
         """Save the state, if there is something new; one that cannot be written is lost."""
         if not self._changed:
             return
         try:
-            atomic.write(Path(self.name), self.codec.encode(self._db).encode())
+            text = self.codec.encode(self._db)
+            atomic.write(Path(self.name), records.sealed(text.encode()))
         except OSError as error:
             # doit would show a traceback, and no summary of the run.
             _logger.warning("%s cannot be written: %s", self.name, error.strerror)

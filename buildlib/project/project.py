@@ -12,7 +12,7 @@ from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
 from buildlib.cache.store import LIMIT, Store
 from buildlib.errors import BuildError, LockError
-from buildlib.files import atomic, left_out
+from buildlib.files import left_out
 from buildlib.layout import Layout
 from buildlib.lock import lockfile, requirements, targets
 from buildlib.lock.requirements import Requirements
@@ -200,7 +200,7 @@ class Project:
             key = self.inputs(variant).key
         except LockError:  # without a usable lockfile there are no inputs to be finished with
             return Status(None, unchanged=False, stored=False)
-        written = stamped(atomic.read_json(self.layout.root / paths[0]), key)
+        written = stamped(self.layout.root / paths[0], key)
         if written is not None and self._digest(self._root + paths[1]) == written.sha256:
             return Status(written, unchanged=False, stored=False)
         return Status(None, unchanged=False, stored=self.store.find(key) is not None)

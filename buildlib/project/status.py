@@ -1,9 +1,11 @@
 """The one answer to "is this variant finished?"."""
 
 import os
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from buildlib.cache import digests
+from buildlib.files import records
 from buildlib.model import Variant, Written
 
 Signature = digests.Signature
@@ -46,9 +48,9 @@ def signature(path: str | os.PathLike[str]) -> Signature | None:
         return None
 
 
-def stamped(stamp: Any, key: str) -> Written | None:  # noqa: ANN401 - JSON
+def stamped(path: Path, key: str) -> Written | None:
     """Return the ZIP that a stamp of the step `zip` records for a key; None for another key."""
-    try:
-        return Written(*stamp["written"]) if stamp["key"] == key else None
-    except (KeyError, TypeError):  # damaged
+    stamp = records.read(path, records.mapping)
+    if stamp is None or stamp.get("key") != key or not records.WRITTEN(stamp.get("written")):
         return None
+    return Written(*stamp["written"])

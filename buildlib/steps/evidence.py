@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from buildlib.cache.digests import Digests
-from buildlib.files import atomic
+from buildlib.files import atomic, records
 from buildlib.layout import Layout
 from buildlib.model import Variant, Written
 from buildlib.project.inputs import Inputs
@@ -24,14 +24,14 @@ def stamp(inputs: Inputs, written: Written, layout: Layout, digests: Digests) ->
     """Note the evidence that was just published, so that it need not be made again."""
     if inputs.variant.function.evidence:
         state = _state(inputs.variant, inputs.key, written, layout, digests)
-        atomic.write_json(layout.stamp("evidence", inputs.variant.id), state)
+        records.write(layout.stamp("evidence", inputs.variant.id), state)
 
 
 def is_complete(
     variant: Variant, key: str, written: Written, layout: Layout, digests: Digests
 ) -> bool:
     """Tell whether the evidence of a ZIP is as it was made."""
-    noted = atomic.read_json(layout.stamp("evidence", variant.id))
+    noted = records.read(layout.stamp("evidence", variant.id), records.sequence)
     try:
         return bool(noted == _state(variant, key, written, layout, digests))
     except FileNotFoundError:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from buildlib import recipe
 from buildlib.cache import digests
 from buildlib.errors import InstallError, StagedFileError
-from buildlib.files import atomic
+from buildlib.files import atomic, records
+from buildlib.files.names import is_below
 from buildlib.layout import Layout
 from buildlib.model import File, Function, Origin, Variant
 from buildlib.project.inputs import Inputs
@@ -60,10 +61,27 @@ class Staged(NamedTuple):
         return self.dependencies_size + sum(origin.file.size for origin in self.own)
 
 
+_SHAPE = records.fields(
+    key=records.sha256,
+    own=records.list_of(records.row(*records.FILE, is_below)),
+    dependencies=records.sha256,
+    shape=records.optional(records.sha256),
+    to_touch=records.list_of(is_below),
+    secret_rules=records.sequence,
+    imports=records.map_of(records.text, records.text),
+    doubts=records.list_of(records.row(records.text, records.text)),
+    dependencies_size=records.number,
+    run=records.text,
+)
+
+
+_LIST = records.list_of(records.row(*records.FILE))
+
+
 def load(layout: Layout, variant_id: str) -> Staged | None:
     """Return the staged tree of a variant, of whichever inputs; None if its stamp is unusable."""
-    stamp = atomic.read_json(layout.stamp("stage", variant_id))
-    if not isinstance(stamp, dict) or stamp.keys() != set(Staged._fields):
+    stamp = records.read(layout.stamp("stage", variant_id), _SHAPE)
+    if stamp is None:
         return None
     own = [Origin(File(*row[:3]), row[3], dependency=False) for row in stamp["own"]]
     doubts = [(text, place) for text, place in stamp["doubts"]]
@@ -245,7 +263,7 @@ def _check_code(origins: Sequence[Origin], inputs: Inputs, layout: Layout) -> "V
 
 def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:
     rows = [(*origin.file, origin.path) for origin in staged.own]
-    atomic.write_json(layout.stamp("stage", variant.id), staged._asdict() | {"own": rows})
+    records.write(layout.stamp("stage", variant.id), staged._asdict() | {"own": rows})
     return staged
 
 
@@ -347,7 +365,11 @@ def read_list(path: Path, sha256: str) -> list[File] | None:
         return None
     if hashlib.sha256(content).hexdigest() != sha256:
         return None
-    return list(itertools.starmap(File, json.loads(content)))
+    try:
+        rows = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return list(itertools.starmap(File, rows)) if _LIST(rows) else None
 
 
 def clean(layout: Layout, variant_id: str) -> None:

@@ -8,8 +8,10 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from buildlib.files import atomic
+from buildlib.files import records
 from buildlib.layout import Layout
+
+_SHAPE = records.fields(key=records.text, seconds=lambda value: type(value) in {int, float})
 
 
 @contextlib.contextmanager
@@ -19,7 +21,7 @@ def timed(layout: Layout, step: str, name: str, key: str = "") -> Iterator[None]
     yield
     record = {"key": key, "seconds": round(time.monotonic() - start, 3)}
     with contextlib.suppress(OSError):  # a full disk is no reason for a finished step to fail
-        atomic.write_json(layout.time(step, name), record)
+        records.write(layout.time(step, name), record)
 
 
 def seconds(layout: Layout, step: str, name: str, key: str = "") -> float | None:
@@ -27,7 +29,5 @@ def seconds(layout: Layout, step: str, name: str, key: str = "") -> float | None
 
     A lockfile has no key: its time is that of the last resolution here.
     """
-    record = atomic.read_json(layout.time(step, name))
-    if not isinstance(record, dict) or record.get("key") != key:
-        return None
-    return float(record["seconds"])
+    record = records.read(layout.time(step, name), _SHAPE)
+    return float(record["seconds"]) if record and record["key"] == key else None

@@ -1,21 +1,23 @@
 """The step `touch`: one mtime and one mode for every file of a staged tree."""
 
-from buildlib.files import atomic
+from buildlib.files import atomic, records
 from buildlib.layout import Layout
 from buildlib.steps.stage import Staged
 from buildlib.tree import metadata
+
+_SHAPE = records.fields(key=records.sha256, run=records.text)
 
 
 def touch(staged: Staged, layout: Layout, variant_id: str, run: str) -> None:
     """Give the staged files their canonical metadata, and leave a stamp."""
     metadata.touch(layout.staged(variant_id), staged.to_touch)
-    atomic.write_json(layout.stamp("touch", variant_id), {"key": staged.key, "run": run})
+    records.write(layout.stamp("touch", variant_id), {"key": staged.key, "run": run})
 
 
 def is_touched(layout: Layout, variant_id: str, key: str) -> bool:
     """Tell whether the staged tree of the inputs with a key has canonical metadata."""
-    stamp = atomic.read_json(layout.stamp("touch", variant_id))
-    return isinstance(stamp, dict) and stamp.get("key") == key
+    stamp = records.read(layout.stamp("touch", variant_id), _SHAPE)
+    return stamp is not None and stamp["key"] == key
 
 
 def clean(layout: Layout, variant_id: str) -> None:

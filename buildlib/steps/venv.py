@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.errors import InstallError
-from buildlib.files import atomic, locks
+from buildlib.files import atomic, locks, records
 from buildlib.layout import Layout
 from buildlib.model import File, Origin, Variant
 from buildlib.project.inputs import Inputs
@@ -34,6 +34,24 @@ class Environment(NamedTuple):
     run: str
 
 
+_NAMES = records.map_of(records.text, records.list_of(records.text))
+
+
+_SHAPE = records.fields(
+    key=records.sha256,
+    files=records.list_of(records.row(*records.FILE)),
+    wrong=records.map_of(records.text, records.text),
+    overlaps=_NAMES,
+    libraries=_NAMES,
+    run=records.text,
+)
+
+
+_FAILURE = records.fields(
+    run=records.text, of=records.text, message=records.text, kind=records.text
+)
+
+
 def is_installed(layout: Layout, key: str) -> bool:
     """Tell whether the environment with a key is there; `load` may still find it damaged."""
     return layout.environment_record(key).exists()
@@ -41,15 +59,11 @@ def is_installed(layout: Layout, key: str) -> bool:
 
 def load(layout: Layout, key: str) -> Environment | None:
     """Return the environment with a key; None if it is not installed, or its record is damaged."""
-    record = atomic.read_json(layout.environment_record(key))
-    if not isinstance(record, dict) or record.get("key") != key:
+    record = records.read(layout.environment_record(key), _SHAPE)
+    if record is None or record.pop("key") != key:
         return None
     files = [File(*row) for row in record["files"]]
-    tree = layout.environment_tree(key)
-    overlaps = record.get("overlaps", {})
-    libraries = record.get("libraries", {})
-    run = record.get("run", "")
-    return Environment(tree, files, dict(record["wrong"]), overlaps, libraries, run)
+    return Environment(**record | {"tree": layout.environment_tree(key), "files": files})
 
 
 def install(
@@ -84,12 +98,12 @@ def install(
             except InstallError as error:
                 note = {"run": run, "of": inputs.variant.function.name}
                 note |= {"message": str(error.args[0]), "kind": error.kind}
-                atomic.write_json(layout.environment_failure(key), note)
+                records.write(layout.environment_failure(key), note)
                 raise
             check(environment, inputs.variant)
             record = {"key": key, **environment._asdict()}
             del record["tree"]
-            atomic.write_json(temporary / layout.environment_record(key).name, record)
+            records.write(temporary / layout.environment_record(key).name, record)
             temporary.rename(folder)
         finally:
             atomic.remove(temporary)
@@ -103,8 +117,8 @@ def _raise_again(inputs: Inputs, layout: Layout, run: str) -> None:
         InstallError: as then, with the name of this variant's function.
 
     """
-    note = atomic.read_json(layout.environment_failure(inputs.environment_key))
-    if isinstance(note, dict) and note.get("run") == run:
+    note = records.read(layout.environment_failure(inputs.environment_key), _FAILURE)
+    if note is not None and note["run"] == run:
         before, now = (f"lambda '{name}'" for name in (note["of"], inputs.variant.function.name))
         error = InstallError(note["message"].replace(before, now), "install-failed")
         error.kind = note["kind"]

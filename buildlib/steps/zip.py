@@ -16,7 +16,8 @@ from buildlib.archive import compressed, hashing, writer
 from buildlib.archive.previous import PreviousZip
 from buildlib.cache.digests import Digests
 from buildlib.errors import ArchiveError
-from buildlib.files import atomic, locks
+from buildlib.files import atomic, locks, records
+from buildlib.files.names import is_below
 from buildlib.layout import Layout
 from buildlib.model import CompressedMember, File, Origin, Variant, Written
 from buildlib.project.inputs import Inputs
@@ -58,23 +59,40 @@ class Stamp(NamedTuple):
     members: Members | None
 
 
+_SHAPE = records.fields(
+    key=records.sha256,
+    recipe=lambda value: isinstance(value, dict) and _is_environment(value.get("environment")),
+    written=records.WRITTEN,
+    reasons=records.list_of(records.text),
+    origin=records.text,
+    previous=records.optional(records.WRITTEN),
+    run=records.text,
+    members=records.optional(
+        records.row(records.sequence, records.number, records.list_of(is_below), records.sha256)
+    ),
+)
+
+
+def _is_environment(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("packages"), dict)
+
+
 def load(layout: Layout, variant_id: str) -> Stamp | None:
     """Return the stamp of a variant's ZIP, of whichever inputs; None if it is missing."""
-    value = atomic.read_json(layout.stamp("zip", variant_id))
-    try:
-        members = value["members"]
-        return Stamp(**value)._replace(
-            written=Written(*value["written"]),
-            previous=Written(*value["previous"]) if value["previous"] else None,
-            members=Members(*members) if members else None,
-        )
-    except (TypeError, KeyError):
+    value = records.read(layout.stamp("zip", variant_id), _SHAPE)
+    if value is None:
         return None
+    members = value["members"]
+    return Stamp(**value)._replace(
+        written=Written(*value["written"]),
+        previous=Written(*value["previous"]) if value["previous"] else None,
+        members=Members(*members) if members else None,
+    )
 
 
 def write_stamp(layout: Layout, variant_id: str, stamp: Stamp) -> None:
     """Record a published ZIP."""
-    atomic.write_json(layout.stamp("zip", variant_id), stamp._asdict())
+    records.write(layout.stamp("zip", variant_id), stamp._asdict())
 
 
 class Source(NamedTuple):

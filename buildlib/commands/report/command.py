@@ -7,7 +7,7 @@ from pathlib import Path
 from buildlib import __version__
 from buildlib.commands.report import facts
 from buildlib.errors import BuildError
-from buildlib.files import atomic
+from buildlib.files import atomic, records
 from buildlib.project.project import Project
 
 
@@ -17,7 +17,7 @@ def is_done(project: Project) -> bool:
         content = project.layout.report.read_bytes()
     except FileNotFoundError:
         return False
-    return bool(atomic.read_json(_stamp(project)) == _state(project, content))
+    return bool(records.read(_stamp(project), records.sequence) == _state(project, content))
 
 
 def make(project: Project) -> None:
@@ -41,7 +41,7 @@ def make(project: Project) -> None:
     locks = {f.name: facts.lock(project, f) for f in project.manifest.functions}
     content = page.render(builds, contents, locks).encode()
     atomic.write(project.layout.report, content)
-    atomic.write_json(_stamp(project), _state(project, content))
+    records.write(_stamp(project), _state(project, content))
 
 
 def clean(project: Project) -> None:

@@ -71,7 +71,7 @@ class Packs:
         return self.root / f"{name}.json"
 
     def held(self, name: str = "a") -> set[str]:
-        return set(json.loads(self.index(name).read_text())["members"])
+        return set(json.loads(self.index(name).read_text())["record"]["members"])
 
 
 def read(digest: str, member: CompressedMember) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from buildlib.cache import digests
 from buildlib.cache.digests import Digests
-from buildlib.files import atomic
+from buildlib.files import records
 from tests.unit.conftest import file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="nothing is remembered there")
@@ -150,7 +150,7 @@ def test_remembered_then_young(
     path.write_bytes(b"22")
     of(digests, path)
     digests = again(digests, tmp_path)
-    assert atomic.read_json(tmp_path / "build/digests.json")["files"] == {}
+    assert records.read(tmp_path / "build/digests.json", records.mapping)["files"] == {}
 
 
 @pytest.mark.usefixtures("aged")

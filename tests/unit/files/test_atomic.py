@@ -56,7 +56,7 @@ def test_read_damaged_json(tmp_path: Path, content: bytes) -> None:
 def test_read_json(tmp_path: Path) -> None:
     """JSON comes back as it was written; where no file can be, there is none."""
     path = tmp_path / "file"
-    atomic.write_json(path, {"a": ["\u00fc", None]})
+    path.write_text('{"a": ["\u00fc", null]}', encoding="utf-8")
     assert atomic.read_json(path) == {"a": ["\u00fc", None]}
     assert atomic.read_json(tmp_path / "other") is None
     assert atomic.read_json(path / "below") is None

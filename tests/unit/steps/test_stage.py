@@ -34,7 +34,9 @@ def truthful(root: Path) -> None:
     """Check that what is recorded of the staged tree and of the ZIP is so."""
     layout = Project(root).layout
     with contextlib.suppress(FileNotFoundError):
-        for path, sha256, *_ in json.loads(layout.stamp("stage", "api").read_text())["own"]:
+        for path, sha256, *_ in json.loads(layout.stamp("stage", "api").read_text())["record"][
+            "own"
+        ]:
             content = (layout.staged("api") / path).read_bytes()
             assert hashlib.sha256(content).hexdigest() == sha256, path
     with contextlib.suppress(FileNotFoundError):
