@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.cache import digests
-from buildlib.environment import namespaces
+from buildlib.environment import damage, namespaces
 from buildlib.environment.record import (
     RECORDED,
     SCRIPTS,
@@ -22,26 +22,25 @@ from buildlib.environment.record import (
     Row,
     label,
     read_records,
-    row_of,
     write_record,
 )
 from buildlib.files import atomic, walk
-from buildlib.model import File
-
-# PEP 376, PEP 610 and uv: files that record how a distribution was installed.
-_INSTALLER_FILES = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
+from buildlib.model import File, Pin
 
 
 class Installed(NamedTuple):
-    """The files of an installed tree, sorted, and the paths whose digest differs from RECORD's.
+    """The files of an installed tree, sorted, and how it differs from its RECORDs and its pins.
 
-    `overlaps` names by path the distributions that install different contents there; the order of
-    installation decided which one is in the tree.
+    `damaged` has the paths that differ from RECORD, and `incomplete` what differs from the pins, in
+    words, each with the name of a distribution (see `damage`). `overlaps` names by path the
+    distributions that install different contents there; the order of installation decided which
+    one is in the tree.
     """
 
     files: list[File]
-    damaged: list[str]
+    damaged: dict[str, str]
     overlaps: dict[str, list[str]]
+    incomplete: dict[str, str]
 
 
 # Returns the content that one distribution, by its `.dist-info` folder, has for a path.
@@ -49,7 +48,12 @@ ContentOf = Callable[[str, str], bytes | None]
 
 
 def canonicalise(
-    tree: Path, *, trust_record: bool = False, content_of: ContentOf = lambda *_: None
+    tree: Path,
+    *,
+    pins: Sequence[Pin] | None = None,
+    trust_record: bool = False,
+    only_listed: bool = False,
+    content_of: ContentOf = lambda *_: None,
 ) -> Installed:
     """Make the contents of a freshly installed tree canonical.
 
@@ -60,13 +64,16 @@ def canonicalise(
     reading the file: the step that compresses it for a ZIP reads it and compares. That step reads
     only one of several files with equal digests, so those are read here.
 
-    `content_of` is asked for the `__init__.py` of namespace packages that distributions share.
+    The tree has to hold the distributions of `pins`, if given, and with `only_listed` no file that
+    no RECORD names. `content_of` is asked for the `__init__.py` of namespace packages that
+    distributions share.
     """
-    owners, records, overlaps = read_records(tree)
+    found = read_records(tree)
+    owners, records, overlaps = found
     for name in (*SCRIPTS, ".lock"):
         atomic.remove(tree / name)
     for folder in owners:
-        for name in _INSTALLER_FILES:
+        for name in damage.INSTALLER_FILES:
             (tree / folder / name).unlink(missing_ok=True)
     junk: list[str] = []  # some wheels ship bytecode of their own
     settled = {path for path in overlaps if _settle(tree, path, overlaps[path], content_of)}
@@ -76,13 +83,8 @@ def canonicalise(
     trusted = {path: row for path, row in records.items() if path not in overlaps}
     files = dict(_files_from_record(entries, trusted)) if trust_record else {}
     hashed = {file.path: file for file in _hashed(tree, [p for p in entries if p not in files])}
-    damaged = [
-        path
-        for path, file in hashed.items()
-        if path in trusted
-        and trusted[path].sha256.startswith(SHA256)
-        and trusted[path].sha256 != row_of(file)[0]
-    ]
+    incomplete = damage.of_pins(found, pins) if pins is not None else {}
+    damaged = damage.of_files(found, entries, hashed, only_listed=only_listed)
     files |= hashed
     for folder, owned_paths in owners.items():
         name = f"{folder}/RECORD"
@@ -96,7 +98,7 @@ def canonicalise(
         if path in files and path not in settled
     }
     unsettled |= _lost(files, records)
-    return Installed([files[path] for path in sorted(files)], sorted(damaged), unsettled)
+    return Installed([files[path] for path in sorted(files)], damaged, unsettled, incomplete)
 
 
 def _lost(files: Mapping[str, File], records: Mapping[str, Row]) -> dict[str, list[str]]:

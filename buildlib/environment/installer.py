@@ -12,8 +12,8 @@ class Request(NamedTuple):
     """One installation: pinned distributions for a variant, into an empty folder.
 
     `image` is the pinned reference of the image to install in, empty for wheels; `indexes` are the
-    options of the requirements that select package indexes. With `refresh`, the installer ignores
-    its caches.
+    options of the requirements that select package indexes. The installer takes nothing of the
+    distributions to `refresh` from its caches, and nothing at all unless `is_cached`.
     """
 
     variant: Variant
@@ -23,7 +23,8 @@ class Request(NamedTuple):
     target: Path
     layout: Layout
     log: Path
-    refresh: bool = False
+    refresh: tuple[str, ...] = ()
+    is_cached: bool = True
 
 
 class Installer(Protocol):

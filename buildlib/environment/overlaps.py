@@ -6,6 +6,7 @@ from pathlib import Path
 from buildlib.environment.installer import Installer, Request
 from buildlib.environment.record import distribution
 from buildlib.errors import InstallError
+from buildlib.files import atomic
 from buildlib.model import Function
 
 # Folders at the top of a wheel that belong to its project, and to no module.
@@ -40,6 +41,7 @@ class Originals:
             tree = self._trees[name] = request.target.with_name(f"alone-{name}")
             pins = [pin for pin in request.pins if pin.name == name]
             log = request.log.with_suffix(f".{name}.log")
+            atomic.remove(tree)
             tree.mkdir(parents=True)
             self._install(request._replace(pins=pins, target=tree, log=log))
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.files import walk
+from buildlib.files.names import is_below
 from buildlib.model import File
 from buildlib.text import canonical_name
 
@@ -59,8 +60,10 @@ def read_records(tree: Path) -> Records:
         with path.open(encoding="utf-8", newline="") as stream:
             for row in filter(None, csv.reader(stream)):
                 name, value = _installed_path(row[0]), Row(*(*row, "", "")[1:3])
-                if _is_header(name, folder):
+                if is_below(name) and _is_header(name, folder):
                     (tree / name).unlink(missing_ok=True)
+                    continue
+                if not is_below(name):  # such as /etc/x, which no installer writes
                     continue
                 owners[folder].append(name)
                 by_path.setdefault(name, []).append(folder)

@@ -1,6 +1,7 @@
 """Install wheels for the target with uv, on any host, without an interpreter of the target."""
 
-import functools
+import logging
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from buildlib import recipe
 from buildlib.environment.installer import Request, requirement_line
 from buildlib.errors import InstallError
+from buildlib.files import atomic
 from buildlib.model import Pin, Variant
 from buildlib.runtimes import RUNTIMES, platform_tag
 from buildlib.text import canonical_name, tail
@@ -15,15 +17,19 @@ from buildlib.uv import builds, run
 from buildlib.uv import target as uv_target
 from buildlib.uv.run import Result
 
+_logger = logging.getLogger(__name__)
+
+
 _NO_WHEEL = re.compile(r"(?P<name>[A-Za-z0-9][\w.-]*)==(?P<version>\S+) has no (usable )?wheels")
 
 
 def install(request: Request) -> None:
     """Install the requested pins with uv; the files may be hard links into uv's cache.
 
-    Take files from uv's cache without asking the index; with `refresh`, bypass the cache. Packages
-    of `allow_sdist` without a wheel for the target are built, with pinned build tools and a
-    separate cache: a wheel that was built earlier with other tools must not be used.
+    Take files from uv's cache without asking the index, but for the distributions to `refresh`,
+    which are removed from it first. Packages of `allow_sdist` without a wheel for the target are
+    built, with pinned build tools and a separate cache: a wheel that was built earlier with other
+    tools must not be used.
 
     Raises:
         InstallError: with the end of uv's output, and the remedy.
@@ -31,6 +37,8 @@ def install(request: Request) -> None:
     """
     allowed = set(request.variant.function.allow_sdist)
     request.log.unlink(missing_ok=True)
+    if request.refresh and not _forget(request, request.refresh):
+        request = request._replace(is_cached=False)
     wheels = [pin for pin in request.pins if pin.name not in allowed]
     _check(request, _wheels(request, wheels))
     sdists = [pin for pin in request.pins if pin.name in allowed and not _has_wheel(request, pin)]
@@ -52,7 +60,7 @@ def _wheels(request: Request, pins: Sequence[Pin]) -> Result:
     options = [
         *uv_target.options(request.layout, request.variant.python, request.variant.architecture),
         *(word for pin in pins for word in ("--only-binary", pin.name)),
-        *(["--no-cache"] if request.refresh else []),
+        *([] if request.is_cached else ["--no-cache"]),
     ]
     return _run(request, pins, options)
 
@@ -76,10 +84,11 @@ def _run(
     log, root = request.log, request.layout.root
     request.target.mkdir(parents=True, exist_ok=True)
     requirements = request.target.with_name(request.target.name + ".txt")
+    part = request.target.with_name(request.target.name + ".part")
     lines = "".join(map(requirement_line, pins))
     requirements.write_text(lines, encoding="utf-8", newline="\n")
     arguments = [
-        *("pip", "install", "--target", str(request.target), "--requirement", str(requirements)),
+        *("pip", "install", "--target", str(part), "--requirement", str(requirements)),
         *("--no-deps", "--require-hashes", "--no-compile-bytecode"),
         # Link instead of copying where the system can. This leaves uv's cache intact, because
         # canonical.canonicalise replaces files and never writes to one.
@@ -89,14 +98,64 @@ def _run(
         *request.indexes,
         *options,
     ]
-    uv = functools.partial(run.run, root=root, cwd=request.target.parent, log=log, builds=building)
-    result = uv([*arguments, "--offline"])
+
+    def uv(*more: str) -> Result:
+        # Each try has an empty folder: uv believes what another one left half done.
+        atomic.remove(part)
+        part.mkdir()
+        return run.run([*arguments, *more], root=root, cwd=part.parent, log=log, builds=building)
+
+    result = uv("--offline")
     if result.code:  # something is not in the cache
-        result = uv(arguments)
-    if result.code and "wheel is invalid" in result.output and "--no-cache" not in options:
-        # uv's cache was modified, including metadata that uv itself reads.
-        result = uv([*arguments, "--no-cache"])
+        result = uv()
+    if result.code and "--no-cache" not in options and not _ELSEWHERE.search(result.output):
+        # uv cannot read its cache, and says so in many ways.
+        again = uv("--no-cache")
+        if not again.code:
+            result = again
+            _logger.warning(
+                "%s: uv could not read its cache (%s); downloaded %d packages again",
+                *(request.variant.id, tail(result.output, 1), len(pins)),
+            )
+            _forget(request, [pin.name for pin in pins])
+    if not result.code:
+        _move(part, request.target)
+    atomic.remove(part)
     return result
+
+
+# Causes of a failure that are not in uv's cache.
+_ELSEWHERE = re.compile(
+    r"has no (usable )?wheels|hash mismatch|not found in the (package registry|provided)"
+    r"|No space left|error sending request|[Ff]ailed to fetch|dns error"
+    r"|[Cc]onnection (refused|reset)|[Rr]equest failed|[Tt]imed? ?out|HTTP status"
+    r"|[Uu]nauthorized|[Ff]orbidden|certificate"
+    r"|[Ff]ailed to build|Too many open files|[Pp]ermission denied|[Rr]ead-only file system"
+)
+
+
+def _forget(request: Request, names: Sequence[str]) -> bool:
+    """Remove distributions from uv's cache, so that they are downloaded again; tell if it worked.
+
+    Built distributions are in a cache of their own, which goes as a whole.
+    """
+    atomic.remove(request.layout.sdist_cache)
+    done = run.run(
+        ["cache", "clean", *names],
+        root=request.layout.root,
+        cwd=request.layout.root,
+        log=request.log,
+    )
+    return not done.code
+
+
+def _move(part: Path, target: Path) -> None:
+    """Move all files of a folder into another one, over those of the same name."""
+    for folder, _, names in os.walk(part):
+        place = target / os.path.relpath(folder, part)
+        place.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            os.replace(os.path.join(folder, name), place / name)
 
 
 def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError:

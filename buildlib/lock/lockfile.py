@@ -1,11 +1,12 @@
 """Read `requirements.lock`: the pins with their hashes, and whether the file is up to date.
 
-The lockfile is committed. Its header has the sha256 of its requirements, and nothing else decides
-whether it is up to date, so a fresh clone resolves nothing.
+The lockfile is committed. Its header has the sha256 of its requirements and of its own pins, and
+nothing else decides whether it is up to date, so a fresh clone resolves nothing.
 """
 
+import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from buildlib.errors import LockError
@@ -15,6 +16,9 @@ from buildlib.runtimes import HIGHEST_PATCH, RUNTIMES, machine
 from buildlib.text import canonical_name
 
 _SHA256 = re.compile(r"^# requirements-sha256: ([0-9a-f]{64})$", re.MULTILINE)
+
+
+_BODY = re.compile(r"^# pins-sha256: ([0-9a-f]{64})$", re.MULTILINE)
 
 
 _IMAGE = re.compile(r"^# image: (\S+) (\S+) (\S+) (\S+@sha256:[0-9a-f]{64}|sha256:[0-9a-f]{64})$")
@@ -46,14 +50,30 @@ def state(lock: Path, requirements: Requirements, targets: Iterable[LockTarget])
     A lockfile without a list of targets was resolved for every platform, from one Python on.
     """
     try:
-        head = lock.read_text(encoding="utf-8", errors="replace")[:1000]
+        text = _read(lock)
     except FileNotFoundError:
         return "is missing"
-    sha256, python, locked = _SHA256.search(head), _PYTHON.search(head), _TARGETS.search(head)
-    if not sha256 or not (python or locked):
+    head = text[:1000]
+    sha256 = _SHA256.search(head)
+    if not sha256 or not (_PYTHON.search(head) or _TARGETS.search(head)):
         return "was not written by doit-lambda-zip"
     if sha256[1] != requirements.sha256:
         return f"does not match {Path(requirements.path).name}"
+    return _damage(text, head, requirements) or _lacking_target(head, targets)
+
+
+def _damage(text: str, head: str, requirements: Requirements) -> str | None:
+    """Return how the pins differ from those that the header was written for."""
+    body = _BODY.search(head)
+    if body and body[1] != body_sha256(text):
+        return "was changed after it was written, by hand or by a merge"
+    lost = _without_pin(text, requirements)
+    return f"has no pin of {lost}" if lost else None
+
+
+def _lacking_target(head: str, targets: Iterable[LockTarget]) -> str | None:
+    """Return which target the lockfile was not resolved for."""
+    python, locked = _PYTHON.search(head), _TARGETS.search(head)
     if locked:
         known = set(locked[1].split())
         missing = [target for target in targets if target.id not in known]
@@ -62,6 +82,30 @@ def state(lock: Path, requirements: Requirements, targets: Iterable[LockTarget])
     elif python and (lower := [t.python for t in targets if _order(t.python) < _order(python[1])]):
         return f"is for Python {python[1]} and newer, but the lambda needs {min(lower, key=_order)}"
     return None
+
+
+def body_sha256(text: str) -> str:
+    """Return the sha256 of all pins and images in a lockfile: of its words without comments."""
+    lines = (line for line in _lines(text) if not line.startswith("#") or _IMAGE.match(line))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _without_pin(text: str, requirements: Requirements) -> str | None:
+    """Return a requirement of all targets for which a lockfile has no pin."""
+    pinned = {canonical_name(match["name"]) for line in _lines(text) if (match := _PIN.match(line))}
+    needed = (e for e in requirements.entries if not e.is_constraint and ";" not in e.text)
+    return next((e.name for e in needed if e.name and e.name not in pinned), None)
+
+
+def _read(lock: Path) -> str:
+    return lock.read_text(encoding="utf-8-sig", errors="replace").replace("\r\n", "\n")
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines of a lockfile that are not empty, with continued ones joined."""
+    for line in text.replace("\\\n", " ").split("\n"):
+        if content := " ".join(line.split()):
+            yield content
 
 
 def _order(python: str) -> tuple[int, ...]:
@@ -103,14 +147,13 @@ def pins_for(lock: Path, shown: str, target: LockTarget, name: str) -> tuple[Pin
     """Return the pins of a lockfile that apply to a target; `name` is a function that uses it."""
     command = f"doit lock:{name}" if name else "doit lock"
     try:
-        text = lock.read_text(encoding="utf-8-sig", errors="replace").replace("\r\n", "\n")
+        text = _read(lock)
     except FileNotFoundError:
         msg = f"{shown}: missing; run '{command}' and commit the file"
         raise LockError(msg, "lock-missing") from None
-    applicable = {}
-    for line in text.replace("\\\n", " ").split("\n"):
-        content = line.strip()
-        if not content or content.startswith("#"):
+    applicable: dict[str, Pin] = {}
+    for content in _lines(text):
+        if content.startswith("#"):
             continue
         requirement, *_ = content.partition(" --hash=")
         match = _PIN.fullmatch(requirement.strip())
@@ -125,7 +168,13 @@ def pins_for(lock: Path, shown: str, target: LockTarget, name: str) -> tuple[Pin
         if not holds:
             continue
         package = canonical_name(match["name"])
-        applicable[package] = Pin(package, match["version"] or f"@ {match['url']}", hashes)
+        pin = Pin(package, match["version"] or f"@ {match['url']}", hashes)
+        if applicable.setdefault(package, pin) != pin:
+            msg = (
+                f"{shown}: two pins of {package}, {applicable[package].version} and {pin.version}, "
+                f"as after a merge; run '{command}' to regenerate the file"
+            )
+            raise LockError(msg, "lock-line")
     return tuple(applicable[package] for package in sorted(applicable))
 
 

@@ -63,8 +63,10 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
         for name, value in cooldown.items()
     )
     header += "".join(f"# image: {' '.join(image)}\n" for image in sorted(images))
+    body = join(pins)
+    header += f"# pins-sha256: {lockfile.body_sha256(header + body)}\n"
     with atomic.replacing(lock) as temporary:
-        temporary.write_bytes((header + join(pins)).encode())
+        temporary.write_bytes((header + body).encode())
         _check_readable(temporary, requirements, pins)
     # Pins that an earlier lockfile keeps are old by choice: only a new one tells what is held back.
     is_new = upgrade or not any(kept.values())

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildlib.errors import InstallError
 from buildlib.files import atomic, locks, records
@@ -14,6 +14,10 @@ from buildlib.model import File, Origin, Variant
 from buildlib.project.inputs import Inputs
 from buildlib.runtimes import RUNTIMES
 from buildlib.tree import patterns
+
+if TYPE_CHECKING:
+    from buildlib.environment.canonical import Installed
+    from buildlib.environment.installer import Request
 
 _logger = logging.getLogger(__name__)
 
@@ -129,9 +133,7 @@ def _installed(inputs: Inputs, layout: Layout, tree: Path, *, verify: bool) -> E
     """Install into the empty folder `tree`."""
     # Only where something is installed.
     from buildlib.environment import elf, libraries
-    from buildlib.environment.canonical import canonicalise
-    from buildlib.environment.installer import Request, installer_for
-    from buildlib.environment.overlaps import Originals
+    from buildlib.environment.installer import Request
 
     variant = inputs.variant
     request = Request(
@@ -143,29 +145,65 @@ def _installed(inputs: Inputs, layout: Layout, tree: Path, *, verify: bool) -> E
         layout,
         layout.log("venv", variant.id),
     )
-    install_into = installer_for(variant.function)
-    originals = Originals(request, install_into)
-    from_wheels = not variant.function.docker
     with ThreadPoolExecutor(1) as pool:
         pool.submit(elf.prepare)  # while the installer works
-        install_into(request)
-        installed = canonicalise(
-            tree, trust_record=from_wheels and not verify, content_of=originals
-        )
-        if installed.damaged and from_wheels:
-            # Another program wrote to a file in uv's cache. A download is checked as a whole.
-            shown = ", ".join(installed.damaged[:3])
-            _logger.warning(
-                "%s: files differ from the wheel (%s); downloading again", variant.id, shown
-            )
-            atomic.remove(tree)
-            tree.mkdir()
-            install_into(request._replace(refresh=True))
-            installed = canonicalise(tree, content_of=originals)
+        installed = _complete(request, verify=verify)
     wrong, codes = elf.inspect(tree, installed.files, variant)
     paths = (file.path for file in installed.files)
     missing = libraries.missing(codes, paths, variant.python)
     return Environment(tree, installed.files, wrong, installed.overlaps, missing, "")
+
+
+def _complete(request: "Request", *, verify: bool) -> "Installed":
+    """Return a tree with all that the pins ask for; download again what is damaged.
+
+    An installer that died may have left a part behind, and another program may have written to its
+    cache. A download is checked as a whole, so what differs after it is in the wheel.
+
+    Raises:
+        InstallError: as the installer does, or a distribution is still missing.
+
+    """
+    from buildlib.environment import damage
+
+    name, from_wheels = request.variant.function.name, not request.variant.function.docker
+    installed = _canonical(request, trust_record=from_wheels and not verify)
+    problems = installed.incomplete | installed.damaged
+    if not problems:
+        return installed
+    names = tuple(damage.distributions(problems))
+    _logger.warning(
+        "%s: the installer's cache is damaged (%s); downloading %s again",
+        *(request.variant.id, damage.describe(problems), ", ".join(names)),
+    )
+    atomic.remove(request.target)
+    request.target.mkdir()
+    installed = _canonical(request._replace(refresh=names), trust_record=False)
+    if installed.incomplete:
+        shown = request.layout.relative(request.log)
+        msg = (
+            f"lambda '{name}': the installer succeeded, but "
+            f"{damage.describe(installed.incomplete)}. If the lock was edited by hand, run "
+            f"'doit lock:{name}'. Full log: {shown}."
+        )
+        raise InstallError(msg, "install-failed")
+    return installed
+
+
+def _canonical(request: "Request", *, trust_record: bool) -> "Installed":
+    from buildlib.environment.canonical import canonicalise
+    from buildlib.environment.installer import installer_for
+    from buildlib.environment.overlaps import Originals
+
+    install_into = installer_for(request.variant.function)
+    install_into(request)
+    return canonicalise(
+        request.target,
+        pins=request.pins,
+        trust_record=trust_record,
+        only_listed=not request.variant.function.docker,
+        content_of=Originals(request, install_into),
+    )
 
 
 def check(environment: Environment, variant: Variant) -> None:

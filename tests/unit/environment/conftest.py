@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from buildlib.environment import canonical
+from buildlib.environment import damage
 from tests.unit.conftest import file, write
 
 
@@ -49,7 +49,7 @@ def tree(tmp_path: Path) -> Path:
     )
     install(tree, "alpha", {"alpha/__init__.py": "A = 1\n", "alpha/data/x.bin": "x" * 99}, extra)
     unwanted = ["alpha/__pycache__/x.cpython-313.pyc", "alpha/stray.pyc", "bin/alpha", ".lock"]
-    unwanted += [f"alpha-1.0.dist-info/{name}" for name in canonical._INSTALLER_FILES]  # noqa: SLF001
+    unwanted += [f"alpha-1.0.dist-info/{name}" for name in damage.INSTALLER_FILES]
     unwanted += ["alpha/.DS_Store", "alpha/.git/config", "Scripts/alpha.exe"]
     return write(tree, dict.fromkeys(unwanted, "#!/home/me/python\n"))
 

@@ -66,7 +66,9 @@ def test_same_from_either_installer(tree: Path, tmp_path: Path) -> None:
     record = other / "alpha-1.0.dist-info/RECORD"
     lines = record.read_text().splitlines(keepends=True)
     record.write_bytes("".join(sorted(lines)).replace("alpha/data", "./alpha/x/../data").encode())
-    assert canonical.canonicalise(other) == canonical.canonicalise(tree)
+    found = canonical.canonicalise(tree)
+    assert found.damaged == {"alpha/gone.py": "alpha"}
+    assert canonical.canonicalise(other) == found._replace(damaged={})
 
 
 def test_metadata_is_left_alone(tree: Path) -> None:
@@ -97,11 +99,11 @@ def test_a_linked_record_is_replaced(tree: Path) -> None:
 
 def test_damaged_files_are_named(tree: Path) -> None:
     """A file that is not what its wheel's RECORD says is named: the cache may be damaged."""
-    assert canonical.canonicalise(tree).damaged == []
+    assert canonical.canonicalise(tree).damaged == {"alpha/gone.py": "alpha"}
     other = tree.parent / "other"
     install(other, "alpha", {"alpha/__init__.py": "A = 1\n", "alpha/data/x.bin": "x" * 99})
     (other / "alpha/data/x.bin").write_text("y" * 99)
-    assert canonical.canonicalise(other).damaged == ["alpha/data/x.bin"]
+    assert canonical.canonicalise(other).damaged == {"alpha/data/x.bin": "alpha"}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no two names for one file")
@@ -125,7 +127,7 @@ def test_what_is_believed(tmp_path: Path, content: str, linked: bool, damaged: l
     (tree / "a.bin").write_text(content)
     if linked:
         os.link(tree / "a.bin", tmp_path / "cached")
-    assert canonical.canonicalise(tree, trust_record=True).damaged == damaged
+    assert canonical.canonicalise(tree, trust_record=True).damaged.keys() == set(damaged)
 
 
 def test_two_owners(tree: Path) -> None:
@@ -133,7 +135,7 @@ def test_two_owners(tree: Path) -> None:
     install(tree, "beta", {"alpha/data/x.bin": "B = 2\n"})
     found = canonical.canonicalise(tree)
     assert found.overlaps == {"alpha/data/x.bin": ["alpha 1.0", "beta 1.0"]}
-    assert found.damaged == []
+    assert found.damaged == {"alpha/gone.py": "alpha"}
 
 
 @pytest.mark.parametrize("order", [("alpha", "Beta"), ("Beta", "alpha")])
@@ -151,7 +153,7 @@ def test_two_owners_of_a_namespace(tmp_path: Path, order: tuple[str, str]) -> No
 
     found = canonical.canonicalise(tree, content_of=content_of)
     assert found.overlaps == {}
-    assert found.damaged == []
+    assert found.damaged == {}
     assert (tree / "corp/__init__.py").read_text() == contents["alpha"]
     assert file("corp/__init__.py", contents["alpha"]) in found.files
     records = {(tree / f"{name}-1.0.dist-info/RECORD").read_bytes() for name in order}

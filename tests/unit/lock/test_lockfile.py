@@ -1,12 +1,13 @@
 """The lock: when it is current, and which of its pins hold for which target."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from buildlib.errors import LockError
 from buildlib.lock import lockfile
-from buildlib.lock.requirements import Requirements
+from buildlib.lock.requirements import Entry, Requirements
 from buildlib.model import Image, LockTarget, Pin
 from tests.unit.conftest import variant
 
@@ -40,6 +41,73 @@ def test_current(path: Path) -> None:
     path.write_text(HEADER + "alpha==1\n")
     assert lockfile.state(path, REQUIREMENTS, T12) is None
     assert lockfile.is_current(path, REQUIREMENTS, T12)
+
+
+def sealed(body: str) -> str:
+    """Return a lock with a body, and with the sha256 of that in its header."""
+    return f"{HEADER}# pins-sha256: {lockfile.body_sha256(HEADER + body)}\n{body}"
+
+
+PINS = f"alpha==1 \\\n    --hash={A}\n    # via beta\nbeta==2 --hash={B}\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("alpha==1", "alpha==2"),
+        lambda text: text.replace(A, C),
+        lambda text: text[: text.index("beta==2")],
+        lambda text: text[: text.index("alpha==1")],
+        lambda text: text + f"beta==3 --hash={C}\n",
+        lambda text: text.replace("# python", f"# image: 3.13 arm64 x sha256:{'1' * 64}\n# python"),
+    ],
+)
+def test_a_changed_body(path: Path, change: Callable[[str], str]) -> None:
+    """A lost, added or changed pin, hash or image makes a lock stale."""
+    text = sealed(PINS)
+    path.write_text(text)
+    assert lockfile.state(path, REQUIREMENTS, T12) is None
+    assert change(text) != text
+    path.write_text(change(text))
+    found = lockfile.state(path, REQUIREMENTS, T12)
+    assert found == "was changed after it was written, by hand or by a merge"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.replace("    # via beta\n", ""),
+        lambda text: text.replace("\\\n    --hash", "  --hash") + "\n\n",
+        lambda text: text + "# a remark\n",
+    ],
+)
+def test_a_body_that_means_the_same(path: Path, change: Callable[[str], str]) -> None:
+    """Line ends, comments and white space do not make a lock stale."""
+    path.write_bytes(change(sealed(PINS)).encode())
+    assert lockfile.state(path, REQUIREMENTS, T12) is None
+
+
+def test_a_requirement_without_a_pin(path: Path) -> None:
+    """A lock of an earlier version, without a sha256 of its pins, has a pin of each requirement."""
+    entries = [("Alpha>1", "alpha", False), ("beta; python_version < '3'", "beta", False)]
+    entries += [("gamma", "gamma", True), ("delta", "delta", False)]
+    needed = REQUIREMENTS._replace(
+        entries=tuple(Entry("r:1", text, name, (), only) for text, name, only in entries)
+    )
+    path.write_text(f"{HEADER}ALPHA==1\n")
+    assert lockfile.state(path, needed, T12) == "has no pin of delta"
+    path.write_text(f"{HEADER}ALPHA==1\ndelta==1\n")
+    assert lockfile.state(path, needed, T12) is None
+
+
+def test_two_pins_of_one_name(path: Path) -> None:
+    """Two pins of one distribution for one target are an error that says how they came there."""
+    text = f"{HEADER}alpha==1 --hash={A}\nalpha==2 --hash={A}\n"
+    with pytest.raises(LockError, match="two pins of alpha, 1 and 2, as after a merge; run 'doit"):
+        pins(path, text)
+    same = f"alpha==1 --hash={A}\n"
+    assert pins(path, HEADER + same + same) == "alpha==1"
 
 
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
