@@ -10,15 +10,12 @@ creation (Windows), no digest is remembered.
 import functools
 import hashlib
 import os
-import time
 from pathlib import Path
 from typing import Any
 
+from buildlib.cache import clock
+from buildlib.cache.clock import Clock
 from buildlib.files import records
-
-# The coarsest timestamps of a file system in use: 2 s, of FAT.
-GRAIN_NS = 2_000_000_000
-
 
 _FORMAT = 1
 
@@ -27,9 +24,6 @@ _SHAPE = records.fields(format=records.number, files=records.mapping)
 
 
 _CHUNK = 1 << 17
-
-
-CTIME_IS_CHANGE = os.name != "nt"
 
 
 Signature = tuple[int, int, int, int]
@@ -69,8 +63,9 @@ class Digests:
     times differ there, so every content is hashed once.
     """
 
-    def __init__(self, root: Path, file: Path) -> None:
+    def __init__(self, root: Path, file: Path, clock: Clock | None = None) -> None:
         self.root = root
+        self._clock = clock or Clock(root, file.parent)
         self._file = file
         self._changed = False
         self._prefix = len(str(root)) + 1
@@ -84,16 +79,17 @@ class Digests:
 
     def sha256_of(self, path: str, status: os.stat_result) -> str:
         """Return the hex sha256 of the file `path` (absolute) with the given, fresh status."""
+        self._clock.begin()
         name = path[self._prefix :].replace(os.sep, "/")
         entry = self._known.get(name)
         current = signature(status)
         if self._written.get(path, ("", None))[1] == current:
             return self._written[path][0]
-        if CTIME_IS_CHANGE and entry and _ENTRY(entry) and tuple(entry[1:]) == current:
+        if clock.CTIME_IS_CHANGE and entry and _ENTRY(entry) and tuple(entry[1:]) == current:
             return str(entry[0])
-        started = time.time_ns()
         digest = sha256(path)
-        if max(status.st_mtime_ns, status.st_ctime_ns) < started - GRAIN_NS:
+        newest = max(status.st_mtime_ns, status.st_ctime_ns)
+        if self._clock.is_old(newest, {status.st_dev}):
             self._known[name] = [digest, *current]
             self._changed = True
         elif self._known.pop(name, None):

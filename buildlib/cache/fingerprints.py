@@ -7,12 +7,12 @@ trusts the status of a file on the same terms as a remembered digest does (see `
 
 import hashlib
 import os
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from buildlib.cache import digests
+from buildlib.cache.clock import Clock
 from buildlib.files import links, records, walk
 from buildlib.files.names import is_below, is_inside
 from buildlib.model import Variant, Written
@@ -34,11 +34,11 @@ _ENTRY = records.row(
 class Fingerprints:
     """The finished variants of a repository, kept in one file between runs."""
 
-    def __init__(self, root: Path, file: Path) -> None:
+    def __init__(self, root: Path, file: Path, clock: Clock | None = None) -> None:
+        self._clock = clock or Clock(root, file.parent)
         self._root = f"{root}{os.sep}"
         self._file = file
         self._changed = False
-        self._began = time.time_ns()
         value = records.read(file, _SHAPE)
         valid = value is not None and value["format"] == _FORMAT
         self._known: dict[str, Any] = value["variants"] if valid else {}
@@ -49,12 +49,13 @@ class Fingerprints:
         `constants` are the inputs that are not files; `outputs` are the written files, by their
         paths below the root.
         """
+        self._clock.begin()
         entry = self._known.get(variant.id)
         if entry is None or not _ENTRY(entry):
             return None
         fingerprint, written, requirements = entry
         try:
-            current, *_ = self._fingerprint(variant, constants, outputs, requirements, written)
+            current, _ = self._fingerprint(variant, constants, outputs, requirements, written)
         except OSError:
             return None
         return Written(*written) if current == fingerprint else None
@@ -67,20 +68,16 @@ class Fingerprints:
         requirements: Iterable[str],
         written: Written,
     ) -> None:
-        """Note that a variant is finished, unless the status of a file is too young to trust.
+        """Note that a variant is finished, unless a file was changed since shortly before the run.
 
         A run reads its inputs once, so it may have missed a change since its start.
         """
         names = sorted(requirements)
         try:
-            fingerprint, newest_input, newest_output = self._fingerprint(
-                variant, constants, outputs, names, written
-            )
+            fingerprint, seen = self._fingerprint(variant, constants, outputs, names, written)
         except OSError:
             return
-        inputs_are_old = newest_input < self._began - digests.GRAIN_NS
-        outputs_are_old = newest_output < time.time_ns() - digests.GRAIN_NS
-        if digests.CTIME_IS_CHANGE and inputs_are_old and outputs_are_old:
+        if self._clock.is_old(seen.newest, seen.devices):
             self._known[variant.id] = [fingerprint, [*written], names]
             self._changed = True
 
@@ -100,46 +97,51 @@ class Fingerprints:
         outputs: Iterable[str],
         requirements: Iterable[str],
         written: Iterable[object],
-    ) -> tuple[str, int, int]:
-        """Return the fingerprint, and the times (ns) of the newest input and the newest output.
+    ) -> tuple[str, "_Seen"]:
+        """Return the fingerprint of a variant, and what was seen of the files in it.
 
         The fingerprint covers the status of each file, the constants and the facts of the ZIP. A
         folder counts for the time only: it shows that a file was removed or moved.
         """
-        function = variant.function
+        function, seen = variant.function, _Seen()
         paths = [*requirements, *([function.lockfile] if function.lockfile else [])]
-        input_files = [(path, digests.signature(os.stat(self._root + path))) for path in paths]
-        folders: list[digests.Signature] = []
+        input_files = [(path, seen.signature(os.stat(self._root + path))) for path in paths]
         for path in (function.source, *function.include):
-            input_files += _tree(self._root, path, folders)
-        output_files = [(path, digests.signature(os.stat(self._root + path))) for path in outputs]
-        newest_input = _newest([*folders, *(status for _, status in input_files)])
-        newest_output = _newest(status for _, status in output_files)
+            input_files += _tree(self._root, path, seen)
+        output_files = [(path, seen.signature(os.stat(self._root + path))) for path in outputs]
         content = repr((variant, constants, sorted(input_files), output_files, [*written]))
         fingerprint = hashlib.sha256(content.encode(errors="surrogateescape")).hexdigest()
-        return fingerprint, newest_input, newest_output
+        return fingerprint, seen
 
 
-def _newest(signatures: Iterable[digests.Signature]) -> int:
-    return max(max(mtime, ctime) for _, mtime, ctime, _ in signatures)
+class _Seen:
+    """The latest time (ns) and the devices of the files that were looked at."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self.devices: set[int] = set()
+
+    def signature(self, status: os.stat_result) -> digests.Signature:
+        """Return the signature of a file."""
+        self.devices.add(status.st_dev)
+        found = digests.signature(status)
+        self.newest = max(self.newest, found[1], found[2])
+        return found
 
 
-def _tree(
-    root: str, top: str, folders: list[digests.Signature]
-) -> Iterator[tuple[str, digests.Signature]]:
+def _tree(root: str, top: str, seen: _Seen) -> Iterator[tuple[str, digests.Signature]]:
     """Yield every file of a source that could be part of a function, with its status.
 
-    A link that leads to content of the repository counts as what it leads to, and as itself. The
-    status of each folder is appended to `folders`.
+    A link that leads to content of the repository counts as what it leads to, and as itself.
     """
     if not os.path.isdir(root + top):
-        yield top, digests.signature(os.stat(root + top))
+        yield top, seen.signature(os.stat(root + top))
         return
     entered: set[str] = set()  # the real paths of folders behind links
     stack = [top]
     while stack:
         folder = stack.pop()
-        folders.append(digests.signature(os.stat(root + folder)))
+        seen.signature(os.stat(root + folder))
         with os.scandir(root + folder) as entries:
             for entry in entries:
                 name = f"{folder}/{entry.name}"
@@ -148,9 +150,9 @@ def _tree(
                 if entry.is_dir(follow_symlinks=False):
                     stack.append(name)
                 elif not walk.is_junk(entry.name):
-                    yield name, digests.signature(entry.stat(follow_symlinks=False))
+                    yield name, seen.signature(entry.stat(follow_symlinks=False))
                     if entry.is_symlink() and (real := _content(root, entry.path)):
-                        yield f"{name} ->", digests.signature(os.stat(real))
+                        yield f"{name} ->", seen.signature(os.stat(real))
                         if os.path.isdir(real) and real not in entered:
                             entered.add(real)
                             stack.append(name)

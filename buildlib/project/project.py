@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 
 from buildlib import recipe
 from buildlib.artifacts import hashes, index
+from buildlib.cache.clock import Clock
 from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
 from buildlib.cache.store import LIMIT, Store
@@ -39,7 +40,8 @@ class Project:
     def __init__(self, root: Path, *, generated: bool = False) -> None:
         self.layout = Layout(root)
         self.manifest = reader.read(root, generated=generated)
-        self.digests = Digests(root, self.layout.digests)
+        self._clock = Clock(root, self.layout.build)
+        self.digests = Digests(root, self.layout.digests, self._clock)
         self.store = _store(self.layout)
         self.run = uuid.uuid4().hex
         self.variants = {
@@ -47,7 +49,7 @@ class Project:
             for function in self.manifest.functions
             for variant in variants.expand(function)
         }
-        self._fingerprints = Fingerprints(root, self.layout.fingerprints)
+        self._fingerprints = Fingerprints(root, self.layout.fingerprints, self._clock)
         self._unread = Search(root)
         self._has_docker = any(function.docker for function in self.manifest.functions)
         # Every check asks for these: as texts, they are made ten times faster.
@@ -165,6 +167,7 @@ class Project:
 
     def _sources(self, function: Function) -> tuple[list[Origin], list[str]]:
         def make() -> tuple[list[Origin], list[str]]:
+            self._clock.begin()
             needed = self.requirements(function)
             not_code = {*(needed.files if needed else ()), function.lockfile}
             left: list[str] = []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from buildlib.cache import digests
+from buildlib.cache import clock, digests
 from buildlib.cache.digests import Digests
 from buildlib.files import records
 from tests.unit.conftest import file
@@ -36,7 +36,7 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
 @pytest.fixture
 def aged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every file be older than a clock's grain."""
-    monkeypatch.setattr("buildlib.cache.digests.GRAIN_NS", -(10**10))
+    monkeypatch.setattr("buildlib.cache.clock.GRAIN_NS", -(10**10))
 
 
 def of(digests: Digests, path: Path) -> str:
@@ -120,7 +120,7 @@ def test_grain(
     path = tmp_path / "a"
     path.write_bytes(b"1")
     now = path.stat().st_ctime_ns + int(seconds * 10**9)
-    monkeypatch.setattr(time, "time_ns", lambda: now)
+    monkeypatch.setattr(clock, "_now", lambda *_: (path.stat().st_dev, now))
     digests = Digests(tmp_path, tmp_path / "digests.json")
     of(digests, path)
     of(digests, path)
@@ -144,7 +144,7 @@ def test_remembered_then_young(
     path = tmp_path / "a"
     path.write_bytes(b"1")
     with monkeypatch.context() as patch:
-        patch.setattr("buildlib.cache.digests.GRAIN_NS", -(10**10))
+        patch.setattr("buildlib.cache.clock.GRAIN_NS", -(10**10))
         of(digests, path)
         digests = again(digests, tmp_path)
     path.write_bytes(b"22")
