@@ -129,6 +129,11 @@ class Layout:
         return self.build / "times" / step / f"{name}.json"
 
     @property
+    def running(self) -> Path:
+        """The folder with a note of each process that works here."""
+        return self.build / "running"
+
+    @property
     def locks(self) -> Path:
         """The folder of the process locks."""
         return self.build / "locks"

@@ -28,7 +28,7 @@ def heavy(dependent: Repository, index: Index) -> Repository:
 
 # The existence of these paths shows that a step is running or has just finished.
 MARKS = {
-    "venv": "build/env/*.[0-9]*",
+    "venv": "build/env/.*.tmp",
     "venv, normalising": "build/env/*/tree/heavy/m1199.py",
     "venv, done": "build/env/*/record.json",
     "stage": "build/stage/api/heavy",

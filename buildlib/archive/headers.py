@@ -58,6 +58,14 @@ def local_header(name: bytes, member: CompressedMember) -> bytes:
     return header + name + extra
 
 
+def is_ours(start: bytes) -> bool:
+    """Tell whether a file starts with a local header as this module writes them."""
+    if len(start) < 14 or not start.startswith(b"PK\3\4"):  # noqa: PLR2004 - up to the CRC
+        return False
+    version, _, _, time, date = struct.unpack_from("<5H", start, 4)
+    return version in {_VERSION, _VERSION_ZIP64} and (time, date) == (_TIME, _DATE)
+
+
 def central_header(name: bytes, member: CompressedMember, offset: int) -> bytes:
     """Return a central header (4.3.12), with only oversized values in its ZIP64 field (4.5.3)."""
     values = (member.size, member.compressed_size, offset)

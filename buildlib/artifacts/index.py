@@ -14,6 +14,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -30,7 +31,16 @@ Entry = dict[str, Any]
 def read(layout: Layout) -> dict[str, Entry]:
     """Return the index; empty if the file is missing or corrupt."""
     index = atomic.read_json(layout.index)
-    return index if isinstance(index, dict) else {}
+    entries = index.items() if isinstance(index, dict) else ()
+    return {name: entry if isinstance(entry, dict) else {} for name, entry in entries}
+
+
+def is_id(name: str) -> bool:
+    """Tell whether a name, such as one in the index, can be the id of a variant."""
+    return _ID.fullmatch(name) is not None
+
+
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]*(-py[0-9]+\.[0-9]+-(x86_64|arm64))?")
 
 
 def entry(layout: Layout, variant: Variant, written: Written) -> Entry:
@@ -157,10 +167,11 @@ def withdraw(
                 index[variant_id] = missing(declared)
             if index.get(variant_id) != before:
                 _write(layout, index)
-        for path in (*layout.evidence(variant_id), layout.checksum(variant_id)):
-            atomic.remove(path)
-        if zip_too:
-            atomic.remove(layout.zip(variant_id))
+        if is_id(variant_id):  # else no file is its
+            for path in (*layout.evidence(variant_id), layout.checksum(variant_id)):
+                atomic.remove(path)
+            if zip_too:
+                atomic.remove(layout.zip(variant_id))
     with contextlib.suppress(OSError):
         layout.dist.rmdir()  # fails unless it is empty
 

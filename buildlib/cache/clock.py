@@ -6,7 +6,6 @@ the file system itself: file servers and virtual machines have clocks of their o
 """
 
 import contextlib
-import functools
 import os
 import sys
 from pathlib import Path
@@ -86,7 +85,6 @@ def _file(root: Path, folder: Path) -> int:
     return os.open(folder / ".clock", os.O_CREAT | os.O_WRONLY, 0o600)
 
 
-@functools.cache
 def _keeps_ctime(root: str) -> bool:
     """Tell whether the file system of a folder is known to keep the times of changes."""
     if sys.platform != "linux":

@@ -3,10 +3,14 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+# The name of the temporary file of a process, by its id.
+TEMPORARY = re.compile(r"\..+\.([0-9]{1,9})\.tmp")
 
 
 @contextlib.contextmanager

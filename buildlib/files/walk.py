@@ -1,13 +1,12 @@
 """Walk a folder: yield the regular files, and refuse entries that an archive cannot hold."""
 
 import os
-import re
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from buildlib.errors import StageError
-from buildlib.files import links
+from buildlib.files import atomic, links
 from buildlib.files.names import is_inside
 
 # Never part of a function: bytecode depends on the interpreter, the others are for tools.
@@ -23,16 +22,13 @@ JUNK_FILES = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 BYTECODE = (".pyc", ".pyo")
 
 
-# The temporary file of a killed `atomic.replacing`, such as one of a lockfile in a source folder.
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp")
-
-
 def is_junk(name: str) -> bool:
     """Tell whether a file with this name never belongs in an artifact."""
     return (
         name in JUNK_FILES
         or name.endswith(BYTECODE)
-        or (name.endswith(".tmp") and _TEMPORARY.fullmatch(name) is not None)
+        # Of a lockfile in a source folder, if the process was killed.
+        or (name.endswith(".tmp") and atomic.TEMPORARY.fullmatch(name) is not None)
     )
 
 

@@ -15,12 +15,13 @@ from doit.task import Task
 
 from buildlib import errors, progress
 from buildlib.errors import BuildError
+from buildlib.files import running
 from buildlib.layout import MANIFEST
 from buildlib.manifest import variants
 from buildlib.model import Function, Variant
 from buildlib.plugin import meta
 from buildlib.project.project import Project
-from buildlib.steps import pending, shared
+from buildlib.steps import pending, shared, tidy
 
 _FIRST, _LAST = pending.STEPS[0].name, pending.STEPS[-1].name
 
@@ -35,14 +36,16 @@ class Work(NamedTuple):
     make: Callable[..., None]
 
 
-PRUNE = Work(shared.prune_reason, shared.prune)
-EVICT = Work(shared.evict_reason, shared.evict)
+PRUNE = Work(tidy.prune_reason, tidy.prune)
+EVICT = Work(tidy.evict_reason, tidy.evict)
 RECORD = Work(shared.record_reason, shared.make_record)
 LOCK = Work(shared.lock_reason, shared.make_lock)
 
 
-def load(root: Path, *, generated: bool) -> Project:
+def load(root: Path, *, generated: bool, runs: bool) -> Project:
     """Return the project in a folder; with `generated`, other tasks may make its sources.
+
+    A process that `runs` tasks is noted until it ends.
 
     Raises:
         InvalidDodoFile: the manifest has mistakes.
@@ -59,6 +62,8 @@ def load(root: Path, *, generated: bool) -> Project:
         raise InvalidDodoFile(message) from None
     # doit tells a loader nothing of the end of a command.
     atexit.register(project.save)
+    if runs:
+        atexit.register(running.end, running.begin(project.layout.running))
     return project
 
 
@@ -246,6 +251,12 @@ def clean_report(project: Project) -> None:
     from buildlib.commands.report import command  # for one task
 
     command.clean(project)
+
+
+def clean_all(project: Project) -> None:
+    """Remove the report, which would show files that are gone, and all of build/."""
+    clean_report(project)
+    tidy.clean(project)
 
 
 REPORT = Work(report_reason, make_report)

@@ -37,7 +37,7 @@ def load(request: Request) -> Iterator[Task]:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        project = actions.load(Path.cwd(), generated=not request.is_alone)
+        project = actions.load(Path.cwd(), generated=not request.is_alone, runs=request.runs)
         names = [step.name for step in actions.steps()]
         selection = select(project.variants, names, request)
         tasks = itertools.chain(
@@ -171,7 +171,7 @@ def _of_all(project: Project) -> Iterator[Task]:
         actions.EVICT,
         doc="build everything; dist/lambdas.json lists exactly the functions of lambdas.yaml",
         task_dep=[_PRUNE, *(f"hash:{n}" for n in project.variants if n not in contained)],
-        clean=[(actions.clean_report, [project])],  # it would show files that are gone
+        clean=[(actions.clean_all, [project])],
     )
     if contained:
         # Which of them can be built is known when it is needed, and the engine is asked then.

@@ -123,12 +123,25 @@ class Project:
         state = signature(f"{self._root}{lock}") if lock else None
         return self._remembered(("inputs", variant.id), state, lambda: self._inputs(variant))
 
+    def _environment(self, variant: Variant) -> tuple[tuple[Pin, ...], str]:
+        """Return the pins of a variant, and the image in which they are installed."""
+        function = variant.function
+        pinned = self.pinned_images(function) if function.docker else []
+        return self._pins(variant), images.reference(variant, pinned)
+
+    def environment_recipe(self, variant: Variant) -> recipe.Recipe:
+        """Return the recipe of a variant's environment, without a look at its sources.
+
+        Raises:
+            BuildError: the lockfile is missing or unusable.
+
+        """
+        return recipe.environment_recipe(variant, *self._environment(variant))
+
     def _inputs(self, variant: Variant) -> Inputs:
         function = variant.function
         needed = self.requirements(function)
-        pins = self._pins(variant)
-        pinned = self.pinned_images(function) if function.docker else []
-        image = images.reference(variant, pinned)
+        pins, image = self._environment(variant)
         notes, hints = self._unread.check(variant, pins)
         own = self.sources(function)
         environment = recipe.environment_recipe(variant, pins, image)
@@ -236,6 +249,11 @@ class Project:
         """Return the expected hashes, as `doit record` wrote them; empty without the file."""
         state = signature(self.layout.hashes)
         return self._remembered("hashes", state, lambda: hashes.read(self.layout))
+
+    def forget(self) -> None:
+        """Forget digests and fingerprints, after their files were removed."""
+        self.digests = Digests(self.layout.root, self.layout.digests, self._clock)
+        self._fingerprints = Fingerprints(self.layout.root, self.layout.fingerprints, self._clock)
 
     def save(self) -> None:
         """Keep digests and fingerprints for the next run."""

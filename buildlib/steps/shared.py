@@ -1,18 +1,16 @@
-"""The steps that variants share: `lock`, `index` and `record`."""
+"""The steps that variants share: `lock` and `record`."""
 
 import contextlib
 import hashlib
 import os
 from collections.abc import Iterable
 
-from buildlib.artifacts import hashes
-from buildlib.artifacts import index as index_file
+from buildlib.artifacts import hashes, index
 from buildlib.errors import BuildError
 from buildlib.files import locks
 from buildlib.lock import lockfile
 from buildlib.model import Function, Variant
 from buildlib.project.project import Project
-from buildlib.steps import index
 
 
 def lock_reason(project: Project, function: Function) -> str | None:
@@ -61,31 +59,10 @@ def frozen(project: Project) -> str:
     return "CI is set" if lockfile.is_frozen(False, os.environ) else ""  # noqa: FBT003
 
 
-def prune_reason(project: Project) -> str | None:
-    """Return why dist/ has to be tidied; None if it is."""
-    stale = index.undeclared(project.index(), project.variants)
-    return f"lambdas.yaml no longer declares {', '.join(stale)}" if stale else None
-
-
-def prune(project: Project) -> None:
-    """Remove undeclared artifacts."""
-    index.prune(project.layout, project.variants)
-
-
-def evict_reason(project: Project) -> str | None:
-    """Return why entries have to leave the store; None if they need not."""
-    return "the store is over its limit" if project.store.is_full() else None
-
-
-def evict(project: Project) -> None:
-    """Remove the least recently used entries of a full store."""
-    project.store.evict()
-
-
 def note_unbuilt(project: Project, unbuilt: Iterable[Variant]) -> None:
     """Mark variants that failed in the index, unless dist/ cannot be written either."""
     with contextlib.suppress(OSError):
-        index_file.note_unbuilt(project.layout, unbuilt, project.variants.values())
+        index.note_unbuilt(project.layout, unbuilt, project.variants.values())
 
 
 def record_reason(project: Project) -> str | None:

@@ -91,9 +91,9 @@ def install(
         if not replace and (present := load(layout, key)) is not None:
             return present
         _raise_again(inputs, layout, run)
-        for leftover in (folder, *folder.parent.glob(f"{folder.name}.*")):
+        for leftover in folder.parent.glob(f"*{folder.name}*"):
             atomic.remove(leftover)
-        temporary = folder.with_name(f"{folder.name}.{os.getpid()}")
+        temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
         tree = temporary / layout.environment_tree(key).name
         tree.mkdir(parents=True)
         try:

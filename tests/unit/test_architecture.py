@@ -55,7 +55,7 @@ OWNERS = {
     "stdlibs": {"code.available"},
     "tree_sitter": {"code.conditions", "code.places", "code.reader"},
     "tree_sitter_python": {"code.reader"},
-    "packaging": {"lock.lockfile"},
+    "packaging": {"environment.damage", "lock.lockfile"},
     "elftools": {"environment.elf"},
     "vl_convert": {"commands.report.charts"},
     "jinja2": {"commands.report.page"},

@@ -76,9 +76,7 @@ def test_file_systems(
         "read_text",
         lambda path, **options: text if path.name == "mountinfo" else read(path, **options),
     )
-    clock._keeps_ctime.cache_clear()  # noqa: SLF001
     assert bool(began(tmp_path)[1]) == known
-    clock._keeps_ctime.cache_clear()  # noqa: SLF001
 
 
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:

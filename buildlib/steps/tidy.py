@@ -1,0 +1,150 @@
+"""Remove what belongs to nothing: files of undeclared variants, killed runs and old locks."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from buildlib import recipe
+from buildlib.artifacts import index, leftovers
+from buildlib.errors import BuildError
+from buildlib.files import atomic, running
+from buildlib.layout import Layout
+from buildlib.project.project import Project
+
+# Environments that no lockfile asks for any more stay for a change of branch, the newest ones.
+_SPARE = 3
+
+
+# -- dist/, before a run -------------------------------------------------------------------------
+
+
+def prune_reason(project: Project) -> str | None:
+    """Return why dist/ and build/ have to be tidied; None if they are tidy."""
+    if stale := undeclared(project):
+        return f"lambdas.yaml no longer declares {', '.join(stale)}"
+    if found := leftovers.find(project.layout, project.variants):
+        return f"dist/ has {', '.join(path.name for path in found)}, which nothing declares"
+    if running.killed(project.layout.running):
+        return "an earlier run was killed"
+    return None
+
+
+def undeclared(project: Project) -> list[str]:
+    """Return the ids in the index and in build/ that lambdas.yaml does not declare."""
+    known = dict.fromkeys(project.index())
+    with contextlib.suppress(OSError):
+        folder = project.layout.stamp("zip", "id").parent
+        names = (name.removesuffix(".json") for name in os.listdir(folder))
+        known |= dict.fromkeys(name for name in names if index.is_id(name))
+    return [name for name in known if name not in project.variants]
+
+
+def prune(project: Project) -> None:
+    """Remove undeclared artifacts, and what killed runs left behind."""
+    layout = project.layout
+    for name in undeclared(project):
+        index.withdraw(layout, name)
+        if index.is_id(name):
+            _forget(layout, name)
+    for path in leftovers.find(layout, project.variants):
+        atomic.remove(path)
+    if notes := running.killed(layout.running):
+        for folder in _folders(project):
+            for path in running.leftovers(folder):
+                atomic.remove(path)
+        for note in notes:
+            note.unlink(missing_ok=True)
+
+
+def _folders(project: Project) -> Iterator[Path]:
+    """Yield the folders in which a killed process may have left a temporary file."""
+    layout = project.layout
+    yield from (layout.root, layout.dist, layout.build)
+    yield from {layout.root / function.source for function in project.manifest.functions}
+    for folder in layout.build.glob("*/"):
+        if folder not in {layout.locks, layout.running, layout.targets}:
+            yield folder
+    yield from layout.build.glob("times/*/")
+
+
+def _forget(layout: Layout, variant_id: str) -> None:
+    """Remove all that build/ has of a variant, except environments."""
+    from buildlib.archive import compressed  # loads the encoder
+
+    for step in ("stage", "touch", "zip", "evidence"):
+        atomic.remove(layout.stamp(step, variant_id))
+        atomic.remove(layout.dependencies(step, variant_id))
+        atomic.remove(layout.time(step, variant_id))
+    for step in ("venv", "hash"):
+        atomic.remove(layout.time(step, variant_id))
+    atomic.remove(layout.log("venv", variant_id))
+    atomic.remove(layout.staged(variant_id))
+    compressed.discard(layout.own_pack(variant_id))
+
+
+# -- build/, after a run -------------------------------------------------------------------------
+
+
+def evict_reason(project: Project) -> str | None:
+    """Return why files have to leave build/; None if they need not."""
+    if project.store.is_full():
+        return "the store is over its limit"
+    variants = project.variants.values()
+    needed = {(v.function.lockfile, v.function.docker, v.python, v.architecture) for v in variants}
+    many = len(_environments(project.layout)) > len(needed) + _SPARE
+    return "build/env has environments of old locks" if many else None
+
+
+def evict(project: Project) -> None:
+    """Remove the least recently used entries of a full store, and environments of old locks."""
+    project.store.evict()
+    layout = project.layout
+    present = _environments(layout)
+    if running.is_alone(layout.running):  # another run may have begun with an earlier lock
+        used = set(_used(project))
+        spare = sorted(present - used, key=lambda name: _age(layout, name), reverse=True)
+        for name in spare[_SPARE:]:
+            atomic.remove(layout.environments / name)
+        present -= {*spare[_SPARE:]}
+        for pack in layout.build.glob("pack/env-*"):
+            if pack.name.removeprefix("env-").removesuffix(".json") not in present:
+                atomic.remove(pack)
+
+
+def _used(project: Project) -> Iterator[str]:
+    """Yield the names of the environments that the present lockfiles ask for."""
+    for variant in project.variants.values():
+        with contextlib.suppress(BuildError):
+            key = recipe.key(project.environment_recipe(variant))
+            yield project.layout.environment(key).name
+
+
+def _environments(layout: Layout) -> set[str]:
+    try:
+        return {name for name in os.listdir(layout.environments) if "." not in name}
+    except OSError:
+        return set()
+
+
+def _age(layout: Layout, name: str) -> int:
+    try:
+        return os.stat(layout.environments / name).st_mtime_ns
+    except OSError:
+        return 0
+
+
+# -- everything ----------------------------------------------------------------------------------
+
+
+def clean(project: Project) -> None:
+    """Remove all of build/ but doit's state and the locks of processes."""
+    layout = project.layout
+    kept = {layout.locks, layout.running}
+    if not project.store.folder.is_relative_to(layout.build):
+        kept.add(project.store.folder)
+    with contextlib.suppress(FileNotFoundError):
+        for path in sorted(layout.build.iterdir()):
+            if path not in kept and path.name != ".doit.json":
+                atomic.remove(path)
+    project.forget()
