@@ -23,7 +23,12 @@ Shape = Callable[[Any], bool]
 
 def write(path: Path, value: object) -> None:
     """Replace the content of `path` atomically by a record of a JSON value."""
-    atomic.write(path, sealed(json.dumps(value, separators=(",", ":")).encode()))
+    content = sealed(json.dumps(value, separators=(",", ":")).encode())
+    try:
+        atomic.write(path, content)
+    except IsADirectoryError:  # damage: a record has a place of its own
+        atomic.remove(path)
+        atomic.write(path, content)
 
 
 def sealed(text: bytes) -> bytes:

@@ -22,7 +22,17 @@ _FORGOTTEN = "forgotten:"
 _ALL = "*"
 
 
-_SHAPE = records.map_of(records.text, records.mapping)
+# What doit puts into a task's entry besides the states of its file_dep.
+_ENTRY = {"deps:": records.list_of(records.text), "checker:": records.text}
+
+
+_SHAPE = records.map_of(
+    records.text,
+    lambda entry: (
+        isinstance(entry, dict)
+        and all(_ENTRY[name](value) for name, value in entry.items() if name in _ENTRY)
+    ),
+)
 
 
 class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildlib.artifacts import hashes, index, limits
-from buildlib.errors import StagedFileError, StageError
+from buildlib.errors import InstallError, StagedFileError, StageError
 from buildlib.files import locks
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
@@ -127,7 +127,13 @@ class _Work:
             and stage.only_own_contents_changed(previous, self.inputs, layout)
         ):
             return stage.stage_own(previous, self.inputs, layout, run)
-        return stage.stage_all(previous, self.inputs, self.environment(), layout, run)
+        try:
+            return stage.stage_all(previous, self.inputs, self.environment(), layout, run)
+        except InstallError as error:
+            if error.kind != "environment-damaged":
+                raise
+        environment = venv.install(self.inputs, layout, run, replace=True, verify=True)
+        return stage.stage_all(previous, self.inputs, environment, layout, run)
 
     def touch(self) -> Staged:
         """Give the staged tree its canonical metadata."""

@@ -223,7 +223,7 @@ def stage_all(
             root=layout.root,
             environment=environment.tree,
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         _check_environment(error, environment, layout)
         raise
     _check_machine_code(inputs.own, inputs, layout, lambda: (o.file for o in origins))
@@ -269,8 +269,8 @@ def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:
 
 def _begin(layout: Layout, variant: Variant) -> None:
     """Remove the stamps of a tree: until it is whole again, nothing says that it is."""
-    layout.stamp("stage", variant.id).unlink(missing_ok=True)
-    layout.stamp("touch", variant.id).unlink(missing_ok=True)
+    atomic.remove(layout.stamp("stage", variant.id))
+    atomic.remove(layout.stamp("touch", variant.id))
 
 
 def _shape(inputs: Inputs, layout: Layout, names: Sequence[str]) -> str | None:
@@ -298,12 +298,10 @@ def _digests(previous: Staged | None, layout: Layout, variant: Variant) -> dict[
     return {file.path: file.sha256 for file in files}
 
 
-def _check_environment(error: FileNotFoundError, environment: Environment, layout: Layout) -> None:
-    """Remove an environment that lost a file, so that the next run installs it again."""
-    folder = environment.tree.parent
-    if Path(error.filename).is_relative_to(folder):
-        atomic.remove(folder)
-        msg = f"{layout.relative(folder)} was damaged and is removed; run doit again"
+def _check_environment(error: OSError, environment: Environment, layout: Layout) -> None:
+    """Say that a file of the environment is missing, so that it is installed again."""
+    if Path(error.filename).is_relative_to(environment.tree):
+        msg = f"{layout.relative(Path(error.filename))} is damaged; run doit again"
         raise InstallError(msg, "environment-damaged") from error
 
 
