@@ -166,7 +166,7 @@ def _write(
     members: dict[str, CompressedMember] = {}
     pack_digest = hashlib.sha256()
     offset = 0
-    with atomic.replacing(path) as temporary, temporary.open("wb") as output:
+    with atomic.replacing(path, ours=True) as temporary, temporary.open("wb") as output:
 
         def add(new: Mapping[str, CompressedMember], data: bytes | bytearray) -> None:
             nonlocal offset

@@ -109,18 +109,20 @@ def publish(  # noqa: PLR0913 - a description has these parts
         new_entry = entry(layout, variant, written)
         for path in layout.evidence(variant.id):
             if path not in evidence or not _has(path, evidence[path]):
-                path.unlink(missing_ok=True)
+                atomic.remove(path)
         if index.get(variant.id) != new_entry:
             if is_built(index.get(variant.id)):
                 index[variant.id] = missing(variant)
                 _write(layout, index)
-            layout.checksum(variant.id).unlink(missing_ok=True)
+            atomic.remove(layout.checksum(variant.id))
         if new is not None:
+            if layout.zip(variant.id).is_dir():
+                atomic.remove(layout.zip(variant.id))
             os.replace(new, layout.zip(variant.id))
-        atomic.write(layout.checksum(variant.id), _checksum(layout, variant, written))
+        atomic.write(layout.checksum(variant.id), _checksum(layout, variant, written), ours=True)
         for path, content in evidence.items():
             if not _has(path, content):
-                atomic.write(path, content)
+                atomic.write(path, content, ours=True)
         if index.get(variant.id) != new_entry:
             index[variant.id] = new_entry
             _write(layout, index)
@@ -190,7 +192,7 @@ def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
 
 def _write(layout: Layout, index: dict[str, Entry]) -> None:
     if not any(map(is_built, index.values())):
-        layout.index.unlink(missing_ok=True)
+        atomic.remove(layout.index)
         return
     text = json.dumps(index, indent=2, sort_keys=True) + "\n"
-    atomic.write(layout.index, text.encode())
+    atomic.write(layout.index, text.encode(), ours=True)

@@ -14,8 +14,10 @@ TEMPORARY = re.compile(r"\..+\.([0-9]{1,9})\.tmp")
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, ours: bool = False) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`, and rename it to `path` on success.
+
+    A folder in the place of a file that is `ours` alone is damage, and is removed.
 
     A process that is killed on the way leaves the earlier `path`, and a temporary file that no code
     reads.
@@ -24,6 +26,8 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
+        if ours and path.is_dir():
+            remove(path)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -31,9 +35,9 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
-def write(path: Path, content: bytes) -> None:
-    """Replace the content of `path` atomically."""
-    with replacing(path) as temporary:
+def write(path: Path, content: bytes, *, ours: bool = False) -> None:
+    """Replace the content of `path` atomically, as `replacing` does."""
+    with replacing(path, ours=ours) as temporary:
         temporary.write_bytes(content)
 
 
@@ -41,7 +45,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
     """Return the JSON value in `path`; None if it is missing or corrupt, as after a crash."""
     try:
         return json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, ValueError, RecursionError):
         return None
 
 

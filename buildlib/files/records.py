@@ -23,12 +23,8 @@ Shape = Callable[[Any], bool]
 
 def write(path: Path, value: object) -> None:
     """Replace the content of `path` atomically by a record of a JSON value."""
-    content = sealed(json.dumps(value, separators=(",", ":")).encode())
-    try:
-        atomic.write(path, content)
-    except IsADirectoryError:  # damage: a record has a place of its own
-        atomic.remove(path)
-        atomic.write(path, content)
+    text = json.dumps(value, separators=(",", ":"))
+    atomic.write(path, sealed(text.encode()), ours=True)
 
 
 def sealed(text: bytes) -> bytes:

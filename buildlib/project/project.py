@@ -224,7 +224,7 @@ class Project:
     def _digest(self, path: str) -> str | None:
         try:
             return self.digests.sha256_of(path, os.stat(path))
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return None
 
     def note_finished(self, variant: Variant, written: Written) -> None:

@@ -230,7 +230,7 @@ def stage_all(
     verdict = _check_code(origins, inputs, layout)
     others = [origin.file for origin in origins if origin.dependency]
     content = json.dumps(others, separators=(",", ":")).encode()
-    atomic.write(layout.dependencies("stage", variant.id), content)
+    atomic.write(layout.dependencies("stage", variant.id), content, ours=True)
     own = [origin for origin in origins if not origin.dependency]
     names = [origin.file.path for origin in inputs.own]
     # With a shared `__init__.py` or a handler of a dependency, other files than the function's own

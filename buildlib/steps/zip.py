@@ -131,7 +131,7 @@ def write(source: Source, previous: Stamp | None, target: Path) -> tuple[Written
     before = previous.members if previous else None
     if before is None or before.dependencies != staged.dependencies:
         content = layout.dependencies("stage", variant.id).read_bytes()
-        atomic.write(layout.dependencies("zip", variant.id), content)
+        atomic.write(layout.dependencies("zip", variant.id), content, ours=True)
     names = [origin.file.path for origin in staged.own]
     return written, Members(_form(variant), hashing.crc32(target), names, staged.dependencies)
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -136,4 +137,114 @@ def _put(value: object, place: tuple[object, ...], bad: object) -> object:
     return value
 
 
-SCENES: dict[str, Scene] = {"cache": cache, "outputs": outputs, "hostile": hostile}
+# -- faults of the system, by strace: what is about to happen in each situation --------------------
+
+
+def _nothing_built(world: World) -> None:
+    for folder in ("build", "dist"):
+        shutil.rmtree(world.root / folder)
+
+
+def _first_install(world: World) -> None:
+    _nothing_built(world)
+    shutil.rmtree(world.folder / "cache")
+
+
+def _an_edit(world: World) -> None:
+    with (world.root / "lambdas/api/app.py").open("a") as stream:
+        stream.write("X = 1\n")
+    _expect(world)
+
+
+def _a_new_pin(world: World) -> None:
+    (world.root / "lambdas/api/requirements.txt").write_text("beta\ndelta\n")
+    (world.root / "lambdas/api/requirements.lock").unlink()
+    _expect(world)
+
+
+def _from_the_store(world: World) -> None:
+    shutil.rmtree(world.root / "dist")
+
+
+def _an_undeclared_function(world: World) -> None:
+    manifest = world.root / "lambdas.yaml"
+    manifest.write_text(manifest.read_text().replace("  plain:\n    handler: app.handler\n", ""))
+    _expect(world)
+
+
+def _expect(world: World) -> None:
+    """Note what is right after a change: what a build from nothing gives elsewhere."""
+    other = world.copy(world.folder.with_name(world.folder.name + "-right"))
+    _nothing_built(other)
+    done = other.run()
+    assert done.code == 0, done.output
+    world.right = other.dist()
+    shutil.copytree(other.folder / "cache", world.folder / "cache", dirs_exist_ok=True)
+    shutil.copy(
+        other.root / "lambdas/api/requirements.lock", world.folder / "expected.lock"
+    )
+    shutil.rmtree(other.folder)
+
+
+SITUATIONS: dict[str, Callable[[World], None]] = {
+    "first install": _first_install,
+    "nothing built": _nothing_built,
+    "an edit": _an_edit,
+    "a new pin": _a_new_pin,
+    "from the store": _from_the_store,
+    "an undeclared function": _an_undeclared_function,
+}
+
+# System calls that change something.
+CHANGES = (
+    "openat", "write", "pwrite64", "rename", "renameat", "renameat2", "unlink", "unlinkat", "link",
+    "linkat", "symlink", "symlinkat", "mkdir", "mkdirat", "rmdir", "ftruncate", "utimensat",
+    "fchmod", "fchmodat", "copy_file_range", "fsync", "flock",
+)  # fmt: skip
+
+_HIGHEST = 400
+
+
+def kills(world: World) -> Iterator[Trial]:
+    """Kill doit or uv, without a warning, at the n-th system call of a kind."""
+    del world
+    for situation in SITUATIONS:
+        for call in CHANGES:
+            for number in _numbers():
+                fault = f"{call}:signal=SIGKILL:when={number}"
+                yield Trial(f"{situation}: {fault}", _faulty(situation, call, fault))
+
+
+def disk(world: World) -> Iterator[Trial]:
+    """Let system calls fail from the n-th on, as on a full disk or without descriptors."""
+    del world
+    for situation in SITUATIONS:
+        for call in CHANGES:
+            for error in ("ENOSPC", "EMFILE", "EIO", "EDQUOT"):
+                for number in _numbers():
+                    fault = f"{call}:error={error}:when={number}+"
+                    yield Trial(f"{situation}: {fault}", _faulty(situation, call, fault))
+
+
+def _numbers() -> list[int]:
+    return [*range(1, 20), *range(20, _HIGHEST, 17)]
+
+
+def _faulty(situation: str, call: str, fault: str) -> Callable[[World], None]:
+    def run(world: World) -> None:
+        SITUATIONS[situation](world)
+        strace = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"trace={call}"]
+        done = world.run(under=[*strace, "-e", f"inject={fault}"])
+        world.check(done)
+        world.check_heals()
+
+    return run
+
+
+SCENES: dict[str, Scene] = {
+    "cache": cache,
+    "outputs": outputs,
+    "hostile": hostile,
+    "kills": kills,
+    "disk": disk,
+}
