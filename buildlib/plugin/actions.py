@@ -19,7 +19,7 @@ from buildlib.files import running
 from buildlib.layout import MANIFEST
 from buildlib.manifest import variants
 from buildlib.model import Function, Variant
-from buildlib.plugin import meta
+from buildlib.plugin import meta, signals
 from buildlib.project.project import Project
 from buildlib.steps import pending, shared, tidy
 
@@ -189,8 +189,10 @@ def watch(names: list[str]) -> TaskFailed | None:
         for line in command.watch(Path.cwd(), names):
             sys.stdout.write(f"{line}\n")
             sys.stdout.flush()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         sys.stdout.write("no longer watching\n")
+        if isinstance(error, signals.Stopped):
+            raise
     except (BuildError, OSError) as error:
         return TaskFailed(errors.describe(error))
     return None

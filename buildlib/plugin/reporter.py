@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -11,11 +12,8 @@ from doit.reporter import ConsoleReporter
 from doit.task import Task
 
 from buildlib.layout import Layout
-from buildlib.plugin import meta, views
+from buildlib.plugin import meta, signals, views
 from buildlib.plugin.tally import Tally
-
-INTERRUPT = 130  # as a shell says it of SIGINT
-
 
 FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
 
@@ -52,6 +50,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     def initialize(self, tasks: dict[str, Task], selected_tasks: list[str]) -> None:
         """Prepare for the run."""
         super().initialize(tasks, selected_tasks)
+        signals.install()
         self._view.begin()
 
     def execute_task(self, task: Task) -> None:
@@ -121,7 +120,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
 
     def complete_run(self) -> None:
         """Sum up the run, and end it with its exit code."""
-        interrupted = isinstance(sys.exc_info()[1], KeyboardInterrupt)
+        interrupted = signals.number(sys.exc_info()[1])
         self._view.close()
         super().complete_run()  # the output of tasks that are not ours
         if interrupted:
@@ -138,8 +137,10 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         if left_out := self._tally.left_out:
             self._warn(left_out)
         if interrupted:
-            self.write("interrupted; finished steps are kept, run doit again to continue\n")
-            raise SystemExit(INTERRUPT)
+            name = signal.Signals(interrupted).name
+            how = "interrupted" if interrupted == signal.SIGINT else f"ended by {name}"
+            self.write(f"{how}; finished steps are kept, run doit again to continue\n")
+            raise SystemExit(128 + interrupted)  # as a shell says it
         # To doit, a task that waited for one that failed is an error of its own, and ends with 2.
         if TaskFailed in self._kinds and self._kinds <= {TaskFailed, UnmetDependency}:
             raise SystemExit(min(self._codes))

@@ -180,9 +180,7 @@ def _expect(world: World) -> None:
     assert done.code == 0, done.output
     world.right = other.dist()
     shutil.copytree(other.folder / "cache", world.folder / "cache", dirs_exist_ok=True)
-    shutil.copy(
-        other.root / "lambdas/api/requirements.lock", world.folder / "expected.lock"
-    )
+    shutil.copy(other.root / "lambdas/api/requirements.lock", world.folder / "expected.lock")
     shutil.rmtree(other.folder)
 
 
