@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from buildlib import error_kinds, errors
+from buildlib import console, error_kinds, errors
 from buildlib.errors import ArchiveError, BuildError
 
 # Commands import their own modules, so that no command pays for another one.
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (BuildError, OSError) as error:
-        sys.stderr.write(f"{errors.describe(error)}\n")
+        console.write(sys.stderr, f"{errors.describe(error)}\n")
         return 1
 
 
@@ -61,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _write(lines: Iterable[str]) -> int:
     for line in lines:
-        sys.stdout.write(f"{line}\n")
+        console.write(sys.stdout, f"{line}\n")
     return 0
 
 
@@ -90,7 +90,7 @@ def _diff(options: argparse.Namespace) -> int:
     try:
         lines = diff.report(options.one, options.other)
     except ArchiveError as error:
-        sys.stderr.write(f"{errors.describe(error)}\n")
+        console.write(sys.stderr, f"{errors.describe(error)}\n")
         return 2
     _write(lines)
     return int(len(lines) > 1)

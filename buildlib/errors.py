@@ -8,6 +8,8 @@ exception but a `BuildError` or an `OSError` is a defect of this package.
 
 import errno
 
+from buildlib.text import harmless
+
 # The kind of every `OSError`; no code here raises it.
 SYSTEM = "system"
 
@@ -93,8 +95,8 @@ def with_help_link(message: str, kind: str) -> str:
 def describe(error: BuildError | OSError) -> str:
     """Return the text of an error for the user, the same in every front end."""
     if isinstance(error, BuildError):
-        return with_help_link(str(error), error.kind)
-    return with_help_link(explain_os_error(error), SYSTEM)
+        return harmless(with_help_link(str(error), error.kind))
+    return harmless(with_help_link(explain_os_error(error), SYSTEM))
 
 
 def explain_os_error(error: OSError) -> str:

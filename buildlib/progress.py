@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from buildlib.text import harmless
+
 # The variable with the folder of the status files.
 FOLDER = "LAMBDA_ZIP_ACTIVITY"
 
@@ -108,11 +110,12 @@ class _Notes(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         folder = os.environ.get(FOLDER)
+        record.msg, record.args = harmless(record.getMessage()), ()
         try:
             if not folder or not os.path.isdir(folder):
                 raise FileNotFoundError
             with open(os.path.join(folder, _NOTES), "ab", buffering=0) as stream:
-                stream.write(f"{self.format(record)}\n".encode())
+                stream.write(f"{record.msg}\n".encode())
         except OSError:
             logging.lastResort.handle(record) if logging.lastResort else None
 

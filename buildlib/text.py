@@ -6,6 +6,30 @@ from collections.abc import Iterable, Iterator, Sequence
 MB = 1 << 20
 
 
+# Characters that a terminal or a reader acts on instead of showing them: the control characters
+# except tab and line feed, the marks of text direction (UAX #9), and what is no character.
+_ACTIVE = re.compile(
+    "[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+# Commands in the log of GitHub Actions: `::` at the start of a line, and `##[` anywhere.
+_COMMAND = re.compile(r"^([ \t]*:):|(##)\[", re.MULTILINE)
+
+
+def harmless(text: str) -> str:
+    """Return a text of which a terminal and a CI service show every character and obey none.
+
+    All that leaves this package for a reader passes here: names of files, values of the manifest
+    and the output of other programs may hold anything.
+    """
+    if _ACTIVE.search(text):
+        text = _ACTIVE.sub(lambda match: ascii(match[0])[1:-1], text)
+    if "::" in text or "##[" in text:
+        text = _COMMAND.sub(lambda match: f"{match[1]} :" if match[1] else "# #[", text)
+    return text
+
+
 def megabytes(size: int) -> str:
     """Return a size in bytes as text, such as `28.9 MB`."""
     return f"{size / MB:.1f} MB"

@@ -190,6 +190,21 @@ class Repository:
         assert code is None or done.returncode == code, done.stdout
         return Result(done.returncode, done.stdout)
 
+    def buildlib(self, *arguments: str) -> Result:
+        """Run `python -m buildlib`."""
+        done = subprocess.run(
+            [self.python, "-m", "buildlib", *arguments],
+            cwd=self.root,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return Result(done.returncode, done.stdout)
+
     def fails(self, *arguments: str, **environment: str) -> Result:
         """Run doit, which must fail: with 1, or with 2 if a task depended on the failed one."""
         result = self.doit(*arguments, code=None, **environment)

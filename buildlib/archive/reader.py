@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from buildlib.errors import ArchiveError
+from buildlib.runtimes import UNZIPPED_LIMIT
+from buildlib.text import megabytes
 
 # 4.3.7, 4.3.12, 4.3.14 to 4.3.16.
 _LOCAL, _CENTRAL = struct.Struct("<4s5H3L2H"), struct.Struct("<4s6H3L5H2L")
@@ -20,6 +22,10 @@ _ZIP64_END, _ZIP64_LOCATOR = struct.Struct("<4sQ2H2L4Q"), struct.Struct("<4sLQL"
 
 
 _END = struct.Struct("<4s4H2LH")
+
+
+# Larger contents are not unpacked: a ZIP of a megabyte may claim gigabytes.
+_LARGEST = UNZIPPED_LIMIT
 
 
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
@@ -182,6 +188,9 @@ class ZipReader:
             return data
         if member.method != _DEFLATED:
             return None
+        if member.size > _LARGEST:
+            size = megabytes(member.size)
+            self._stop(f"'{member.name}' has {size}, more than Lambda takes; it was not unpacked")
         inflate = zlib.decompressobj(-zlib.MAX_WBITS)
         try:
             content = inflate.decompress(data, member.size + 1)

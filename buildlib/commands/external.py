@@ -153,7 +153,7 @@ def read(text: str) -> dict[str, str]:
     """
     try:
         query = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"the query is not JSON ({error}); expected an object of strings on stdin"
         raise QueryError(msg) from None
     if not isinstance(query, dict) or not all(isinstance(value, str) for value in query.values()):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from buildlib import progress
+from buildlib.text import harmless
 from buildlib.uv.redact import HIDDEN, redact
 
 
@@ -34,7 +35,7 @@ class Log:
         """Return `text` with its secrets masked."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
-        return redact(text)
+        return harmless(redact(text))
 
     def line(self, text: str) -> None:
         """Write a line."""

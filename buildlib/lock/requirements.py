@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.errors import LockError
+from buildlib.files.names import is_inside
 from buildlib.text import canonical_name
+from buildlib.uv import redact
 
 # Options that name another file, and those that say where packages come from.
 _NESTED = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c"}
@@ -152,6 +154,12 @@ class _Reader:
                 lines += self.read_requirement(content, path, where, constraint=constraint)
 
     def _text(self, path: str, named_at: str) -> str:
+        if not is_inside(os.path.realpath(self.root / path), os.path.realpath(self.root)):
+            self.problems.append(
+                f"{named_at}{path}: a link leads to a file outside the repository, which is not "
+                "read; copy the file into the repository"
+            )
+            return ""
         try:
             content = (self.root / path).read_bytes()
             return content.decode("utf-8-sig").replace("\r\n", "\n")
@@ -193,6 +201,7 @@ class _Reader:
 
     def _collect(self, option: str, value: str, path: str, where: str) -> None:
         if option in _LOCATIONS:
+            self.problems += (f"{where}: {problem}" for problem in _refused(value))
             self.indexes += _LOCATIONS[option], self.absolute(value, os.path.dirname(path))
         elif option == "--no-index":
             self.indexes.append(option)
@@ -251,6 +260,29 @@ class _Reader:
         return os.path.normpath(self.root / folder / text).replace(os.sep, "/")
 
 
+# The beginnings of the names of variables that an index address may have. Others, such as those of
+# a cloud or a CI service, would be sent to the host that the address names.
+_OF_INDEXES = (
+    "UV_", "PIP_", "PYPI_", "INDEX_", "ARTIFACTORY_", "CLOUDSMITH_", "CODEARTIFACT_", "DEVPI_",
+    "FURY_", "GEMFURY_", "NEXUS_",
+)  # fmt: skip
+
+
+_MORE = "LAMBDA_ZIP_INDEX_VARIABLES"
+
+
+def _refused(address: str) -> Iterator[str]:
+    """Yield a problem for each variable of an index address that is not for indexes."""
+    allowed = os.environ.get(_MORE, "").replace(",", " ").split()
+    for name in _VARIABLE.findall(address):
+        if not name.startswith(_OF_INDEXES) and name not in allowed:
+            yield (
+                f"the address would send the variable {name} to its host; allowed are names that "
+                f"start with {', '.join(_OF_INDEXES)}, and those that the variable {_MORE} lists: "
+                f"set {_MORE}={name} where you build"
+            )
+
+
 def _words(content: str) -> list[str]:
     """Split a line of options as pip does: quotes are removed, `-rbase.txt` and `--x=y` split."""
     import shlex  # few files have options
@@ -275,6 +307,11 @@ def _unpinnable(requirement: str, root: Path, path: str, *, editable: bool = Fal
             "or use a wheel's URL with '#sha256=<hex>'"
         )
     remote = re.search(r"(^|[\s@])https?://", requirement)
+    if remote and any("${" not in secret for secret in redact.secrets(requirement)):
+        return (
+            "has credentials in its address, which the lock would keep; write them as ${VARIABLE}, "
+            "or put them into .netrc"
+        )
     if remote and not _HASHED.search(requirement):
         return "is a URL without a hash; append '#sha256=<hex>' to it"
     if remote:

@@ -19,6 +19,10 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 # AWS counts like this, too: its 250 MB are 262,144,000 bytes.
+# The longest text of a size that can be right, with room for a fraction.
+_DIGITS = 30
+
+
 _UNITS = {"B": 1, "K": 1 << 10, "M": 1 << 20}
 
 
@@ -76,13 +80,13 @@ class Reader:
         elif key.only_list:
             self.problem(node, f"{label}: expected a list, found {kind_of(node)}")
             return ()
-        values: list[str] = []
+        values: dict[str, None] = {}
         for item in nodes:
             text = self.text(item, key, label)
             if text is not None and text in values:
                 self.problem(item, f"{label}: duplicate value '{text}'")
             elif text is not None:
-                values.append(text)
+                values[text] = None
         return tuple(values)
 
     def text(self, node: yaml.Node, key: Key, label: str) -> str | None:
@@ -123,6 +127,9 @@ class Reader:
     def size(self, node: yaml.Node, label: str) -> int | None:
         """Return a number of bytes, from 1 to Lambda's limit."""
         text = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+        if len(text) > _DIGITS:
+            self.problem(node, f"{label}: expected 1 to {UNZIPPED_LIMIT} bytes, Lambda's limit")
+            return None
         if node.tag == "tag:yaml.org,2002:int" and re.fullmatch("[0-9]+", text):
             size = int(text)
         elif node.tag == "tag:yaml.org,2002:str" and re.fullmatch(SIZE, text):

@@ -4,6 +4,7 @@ Imports inside of functions keep modules that an unchanged run does not need out
 """
 
 import atexit
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 from doit.exceptions import InvalidDodoFile, TaskFailed
 from doit.task import Task
 
-from buildlib import errors, progress
+from buildlib import console, errors, progress
 from buildlib.errors import BuildError
 from buildlib.files import running
 from buildlib.layout import MANIFEST
@@ -58,7 +59,7 @@ def load(root: Path, *, generated: bool, runs: bool) -> Project:
         if os.environ.get("GITHUB_ACTIONS") == "true":
             from buildlib.plugin import github
 
-            sys.stdout.writelines(f"{line}\n" for line in github.annotations(MANIFEST, message))
+            console.command(sys.stdout, github.annotations(MANIFEST, message))
         raise InvalidDodoFile(message) from None
     # doit tells a loader nothing of the end of a command.
     atexit.register(project.save)
@@ -119,7 +120,18 @@ def clean(project: Project, variant: Variant, step: str) -> None:
     """Remove the result of a step."""
     from buildlib.steps import clean as command
 
-    command.clean(project, variant, step)
+    with _cleaning():
+        command.clean(project, variant, step)
+
+
+@contextlib.contextmanager
+def _cleaning() -> Iterator[None]:
+    """End doit with one message if something cannot be removed: it would go on and succeed."""
+    try:
+        yield
+    except OSError as error:
+        console.write(sys.stderr, f"doit clean stopped: {errors.describe(error)}\n")
+        raise SystemExit(1) from None
 
 
 def ids(function: Function) -> list[str]:
@@ -187,10 +199,10 @@ def watch(names: list[str]) -> TaskFailed | None:
 
     try:
         for line in command.watch(Path.cwd(), names):
-            sys.stdout.write(f"{line}\n")
+            console.write(sys.stdout, f"{line}\n")
             sys.stdout.flush()
     except KeyboardInterrupt as error:
-        sys.stdout.write("no longer watching\n")
+        console.write(sys.stdout, "no longer watching\n")
         if isinstance(error, signals.Stopped):
             raise
     except (BuildError, OSError) as error:
@@ -207,8 +219,8 @@ def invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | N
     except (BuildError, OSError) as error:
         return TaskFailed(errors.describe(error))
     for line in command.shown(variant, found, where):
-        sys.stderr.write(f"{line}\n")
-    sys.stdout.write(f"{found.response}\n")
+        console.write(sys.stderr, f"{line}\n")
+    console.write(sys.stdout, f"{found.response}\n")
     return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
 
 
@@ -252,13 +264,15 @@ def clean_report(project: Project) -> None:
     """Remove the report."""
     from buildlib.commands.report import command  # for one task
 
-    command.clean(project)
+    with _cleaning():
+        command.clean(project)
 
 
 def clean_all(project: Project) -> None:
     """Remove the report, which would show files that are gone, and all of build/."""
     clean_report(project)
-    tidy.clean(project)
+    with _cleaning():
+        tidy.clean(project)
 
 
 REPORT = Work(report_reason, make_report)
@@ -266,4 +280,4 @@ REPORT = Work(report_reason, make_report)
 
 def _write(lines: Iterator[str]) -> None:
     for line in lines:
-        sys.stdout.write(f"{line}\n")
+        console.write(sys.stdout, f"{line}\n")

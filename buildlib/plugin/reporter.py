@@ -14,6 +14,7 @@ from doit.task import Task
 from buildlib.layout import Layout
 from buildlib.plugin import meta, signals, views
 from buildlib.plugin.tally import Tally
+from buildlib.text import harmless
 
 FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
 
@@ -113,6 +114,10 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
                 return
         self._view.write(f"{task.name} {how}\n{message}\n")
         self._view.annotate(task.name, message)
+
+    def write(self, text: str) -> None:
+        """Write lines for a reader."""
+        super().write(harmless(text))
 
     def runtime_error(self, msg: str) -> None:
         """Say that doit cannot go on."""

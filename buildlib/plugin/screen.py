@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
+from buildlib import console
 from buildlib.steps.summary import BUILT, FAILED, STORED, Outcome, change
 from buildlib.text import amount
 
@@ -86,7 +87,7 @@ class Screen:
         """Print lines that stay."""
         with self._lock:
             self._hide()
-            self._stream.write(text)
+            console.write(self._stream, text)
             self._stream.flush()
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 from doit.task import Task
 
-from buildlib import progress
+from buildlib import console, progress
 from buildlib.files import atomic
 from buildlib.lock import lockfile
 from buildlib.plugin.meta import Meta
@@ -20,6 +20,7 @@ from buildlib.plugin.screen import Running, Screen
 from buildlib.plugin.tally import Tally
 from buildlib.steps import summary
 from buildlib.steps.summary import Outcome
+from buildlib.text import harmless
 
 
 class Plain:
@@ -49,7 +50,7 @@ class Plain:
 
     def write(self, text: str) -> None:
         """Write lines that stay."""
-        self._stream.write(text)
+        console.write(self._stream, text)
 
     def annotate(self, title: str, message: str) -> None:
         """Point at the places that an error names."""
@@ -91,14 +92,14 @@ class Groups(Plain):
         """Write a workflow command for each place."""
         from buildlib.plugin import github
 
-        self.write("".join(f"{line}\n" for line in github.annotations(title, message)))
+        console.command(self._stream, github.annotations(title, harmless(message)))
 
     def _close(self, variants: Sequence[str]) -> None:
         from buildlib.plugin import github
 
         for variant in variants:
             if lines := self._lines.pop(variant, None):
-                self.write("".join(f"{line}\n" for line in github.group(variant, lines)))
+                console.command(self._stream, github.group(variant, map(harmless, lines)))
 
 
 class Live(Plain):

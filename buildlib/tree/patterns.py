@@ -13,6 +13,10 @@ from buildlib.model import Function
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
+# A name of n characters takes up to n^stars steps to match.
+_STARS = 3
+
+
 Keep = Callable[[str], bool]
 
 
@@ -70,12 +74,16 @@ def _spec(function: Function, key: str, patterns: Sequence[str]) -> GitIgnoreSpe
     from pathspec import GitIgnoreSpec  # 40 ms, and many manifests have no patterns
 
     for pattern in patterns:
+        where = f"lambda '{function.name}': {key}: '{pattern}'"
+        if any(part.count("*") > _STARS for part in pattern.split("/")):
+            msg = f"{where} has more than {_STARS} '*' in one name; write several patterns"
+            raise StageError(msg, "pattern")
+        if pattern.count("**") > _STARS:
+            msg = f"{where} has more than {_STARS} '**'; write several patterns"
+            raise StageError(msg, "pattern")
         try:
             GitIgnoreSpec.from_lines([pattern])
         except (ValueError, re.error):
-            msg = (
-                f"lambda '{function.name}': {key}: '{pattern}' is not a valid gitignore pattern; "
-                "see 'git help gitignore'"
-            )
+            msg = f"{where} is not a valid gitignore pattern; see 'git help gitignore'"
             raise StageError(msg, "pattern") from None
     return GitIgnoreSpec.from_lines(patterns)

@@ -1,19 +1,40 @@
 """Hide the credentials in addresses: one rule for logs, messages and recorded files.
 
 An address is `scheme://user:password@host/...` (RFC 3986, 3.2.1). A password that is not
-percent-encoded may contain `@`, so the credentials end at the last `@` before the path.
+percent-encoded may contain `@`, so the credentials end at the last `@` before the path. Tokens may
+also be in the path or the query: a long part of a path with letters and digits is taken for one,
+unless it is a digest or names a file, and so is every value of a query but those that name a digest
+or a part of an archive.
 """
 
 import re
 from collections.abc import Iterator
 
+# A part of a path that may be a token; hosts have no part before them, files have a dot.
+_PART = re.compile(
+    r"(?<=[^:/]/)(?=[^/\s?#\"'.]*[0-9])(?=[^/\s?#\"'.]*[A-Za-z])(?![0-9a-f]{60,64}(?![^/\s?#\"']))"
+    r"[A-Za-z0-9_~+=%-]{16,}(?=[/?#\s\"']|$)"
+)
+_QUERY = re.compile(r"(?<=[?&;#])([A-Za-z0-9_.~-]+)=([^&;#\s\"']+)")
+_HARMLESS = frozenset({"sha256", "sha384", "sha512", "md5", "egg", "subdirectory"})
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"'<>]+", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/\s\"']+(?=@)")
 HIDDEN = "****"
 
 
 def redact(text: str) -> str:
     """Return a text with `****` in place of the credentials of each address."""
-    return _USERINFO.sub(HIDDEN, text)
+    return _ADDRESS.sub(lambda match: _hidden(match[0]), text) if "://" in text else text
+
+
+def _hidden(address: str) -> str:
+    address = _USERINFO.sub(HIDDEN, address)
+    scheme, _, rest = address.partition("://")
+    rest = _PART.sub(HIDDEN, rest)
+    rest = _QUERY.sub(
+        lambda match: match[0] if match[1] in _HARMLESS else f"{match[1]}={HIDDEN}", rest
+    )
+    return f"{scheme}://{rest}"
 
 
 def without_credentials(address: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildlib import progress
+from buildlib.text import harmless
 from buildlib.uv import settings
 from buildlib.uv.redact import redact
 
@@ -59,7 +60,7 @@ def run(
     ) as process:
         try:
             for line in process.stdout or ():
-                lines.append(redact(line))
+                lines.append(harmless(redact(line)))
                 # A failed attempt offline is no news, because a run with the network follows.
                 if "--offline" not in arguments:
                     progress.update(f"uv: {lines[-1]}")
@@ -70,7 +71,7 @@ def run(
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a", encoding="utf-8") as stream:
-            redacted = redact(" ".join(arguments))
+            redacted = harmless(redact(" ".join(arguments)))
             stream.write(f"$ uv {redacted}\n{output}[exit code {code}]\n")
     return Result(code, output)
 

@@ -16,8 +16,9 @@ PACKAGE = Path(buildlib.__file__).parent
 # A room is a folder, or a module at the top. It imports from the rows above its own; modules of one
 # room may import each other. The rows follow the data path, from values to commands.
 ROWS = (
+    ("text",),
     ("", "errors"),
-    ("error_kinds", "model", "contract", "runtimes", "layout", "text", "progress"),
+    ("error_kinds", "model", "contract", "runtimes", "layout", "console", "progress"),
     ("files",),
     ("recipe",),
     ("cache", "manifest", "uv"),

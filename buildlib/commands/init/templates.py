@@ -50,6 +50,21 @@ def find_candidates(root: Path, notes: list[str]) -> list[Candidate]:
     return functions
 
 
+# Values of the largest template that is read, with each alias counted as what it stands for.
+_MANY = 200_000
+
+
+def _values(value: object, known: dict[int, int]) -> int:
+    """Return the number of values in a document; `known` has those of its parts, by id."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = _MANY + 1  # a part that contains itself
+        items = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_values(item, known) for item in items)
+    return known[id(value)]
+
+
 def _load(root: Path, file: str, notes: list[str]) -> dict[str, Any]:
     try:
         content = yaml.load((root / file).read_bytes(), Loader=_Loader)  # noqa: S506 - a safe one
@@ -58,6 +73,9 @@ def _load(root: Path, file: str, notes: list[str]) -> dict[str, Any]:
         position = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         notes.append(f"{file}{position}: cannot be read: {reason}")
+        return {}
+    if _values(content, {}) > _MANY:
+        notes.append(f"{file}: not read: its aliases stand for more than {_MANY} values")
         return {}
     return content if isinstance(content, dict) else {}
 

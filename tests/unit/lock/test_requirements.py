@@ -229,6 +229,53 @@ def test_local_find_links(tmp_path: Path) -> None:
 
 def test_credentials_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`${NAME}` in an index's address is read from the environment, as pip and uv do."""
-    monkeypatch.setenv("TOKEN_1", "secret")
-    found = read(tmp_path, "-i https://u:${TOKEN_1}@a.example/${NOT_THERE}/\n")
-    assert found.indexes == ("--index-url", "https://u:secret@a.example/${NOT_THERE}/")
+    monkeypatch.setenv("PYPI_TOKEN", "secret")
+    found = read(tmp_path, "-i https://u:${PYPI_TOKEN}@a.example/${NEXUS_NOT_SET}/\n")
+    assert found.indexes == ("--index-url", "https://u:secret@a.example/${NEXUS_NOT_SET}/")
+
+
+@pytest.mark.parametrize("option", ["-i", "--extra-index-url", "-f"])
+@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "HOME", "NOT_SET"])
+def test_other_variables_are_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, name: str
+) -> None:
+    """A variable that is not for indexes reaches no address, unless the user's environment lists
+    it; a change of the repository alone cannot send it away.
+    """
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    line = f"{option} https://a.example/${{{name}}}/\n"
+    with pytest.raises(LockError, match=f"would send the variable {name} to its host"):
+        read(tmp_path, line)
+    monkeypatch.setenv("LAMBDA_ZIP_INDEX_VARIABLES", f"OTHER,{name}")
+    assert read(tmp_path, line).indexes
+
+
+def test_credentials_in_an_address_of_a_distribution(tmp_path: Path) -> None:
+    """A lock would keep the credentials of a URL, so they come from a variable or .netrc."""
+    url = "a.example/alpha-1.0-py3-none-any.whl#sha256=" + "0" * 64
+    with pytest.raises(LockError, match="has credentials in its address") as caught:
+        read(tmp_path, f"alpha @ https://me:pa55@word@{url}\n")
+    assert ".netrc" in str(caught.value)
+    assert read(tmp_path, f"alpha @ https://${{PYPI_USER}}:${{PYPI_TOKEN}}@{url}\n").entries
+
+
+@pytest.mark.parametrize("how", ["itself", "-r", "-c", "folder"])
+def test_a_link_out_of_the_repository_is_not_read(tmp_path: Path, how: str) -> None:
+    """No line of a file outside of the repository is read or shown, whatever leads to it."""
+    root = tmp_path / "root"
+    outside = tmp_path / "outside/secrets.txt"
+    outside.parent.mkdir()
+    outside.write_text("root:x:0:0 TOP-SECRET\n")
+    (root / "src").mkdir(parents=True)
+    path = root / "src/requirements.txt"
+    if how == "itself":
+        path.symlink_to("../../outside/secrets.txt")
+    elif how == "folder":
+        (root / "src/more").symlink_to("../../outside")
+        path.write_text("-r more/secrets.txt\n")
+    else:
+        (root / "src/more.txt").symlink_to("../../outside/secrets.txt")
+        path.write_text(f"{how} more.txt\n")
+    with pytest.raises(LockError, match="leads to a file outside the repository") as caught:
+        requirements.read(root, "src/requirements.txt")
+    assert "SECRET" not in str(caught.value)

@@ -1,0 +1,16 @@
+"""The one place from which text goes to the streams of this process."""
+
+from collections.abc import Iterable
+from typing import TextIO
+
+from buildlib.text import harmless
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write text for a reader."""
+    stream.write(harmless(text))
+
+
+def command(stream: TextIO, lines: Iterable[str]) -> None:
+    """Write commands for a CI service, which escape what they quote."""
+    stream.writelines(f"{line}\n" for line in lines)
