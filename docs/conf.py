@@ -57,6 +57,7 @@ SECTIONS = {
         "explanation/byte-contract",
         "explanation/keys",
         "explanation/imports",
+        "explanation/secrets",
         "explanation/containers",
         "explanation/why-doit",
         "explanation/comparison",

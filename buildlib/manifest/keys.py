@@ -231,7 +231,7 @@ LAMBDA_KEYS = {
     ),
     "allow_secrets": Key(
         "Patterns as in a .gitignore for files that may be in the ZIP although they look like "
-        "credentials.",
+        "credentials; or marks, 'sha256:' and 16 digits, that the message shows for one content.",
         many=True,
         only_list=True,
         default=(),

@@ -130,7 +130,9 @@ def _cleaning() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        console.write(sys.stderr, f"doit clean stopped: {errors.describe(error)}\n")
+        # doit redirects the streams of an action.
+        stream = sys.__stderr__ or sys.stderr
+        console.write(stream, f"doit clean stopped: {errors.describe(error)}\n")
         raise SystemExit(1) from None
 
 

@@ -28,6 +28,7 @@ from buildlib.tree import handler, merge, patterns, sources, sync
 if TYPE_CHECKING:
     from buildlib.tree.advice import Surroundings
     from buildlib.tree.own_code import Verdict
+    from buildlib.tree.secrets import Finding
 
 _logger = logging.getLogger(__name__)
 
@@ -331,13 +332,16 @@ def _check_secrets(inputs: Inputs, layout: Layout, previous: Staged | None) -> l
     return rules
 
 
-def _not_allowed(
-    function: Function, problems: dict[str, tuple[str, str]]
-) -> dict[str, tuple[str, str]]:
-    if not problems or not function.allow_secrets:
-        return problems
-    is_allowed = patterns.matcher(function, "allow_secrets", function.allow_secrets)
-    return {name: problem for name, problem in problems.items() if not is_allowed(name)}
+def _not_allowed(function: Function, found: "dict[str, Finding]") -> "dict[str, Finding]":
+    """Return the findings that neither a pattern nor a mark allows."""
+    allowed = function.allow_secrets
+    if not found or not allowed:
+        return found
+    names = [entry for entry in allowed if not entry.startswith("sha256:")]
+    is_allowed = patterns.matcher(function, "allow_secrets", names)
+    return {
+        name: one for name, one in found.items() if one.mark not in allowed and not is_allowed(name)
+    }
 
 
 def dependencies(staged: Staged, layout: Layout, variant: Variant) -> list[File]:
