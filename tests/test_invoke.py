@@ -1,5 +1,6 @@
 """`doit invoke:<id>`: the environment that a function sees on this machine, and the output."""
 
+import contextlib
 import json
 import os
 import platform
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -209,6 +211,40 @@ def test_a_function_that_takes_too_long(probe: Repository) -> None:
     assert "Task timed out after 1.00 seconds" in output
     left = get(probe, "context.get_remaining_time_in_millis()", "--timeout", "100")
     assert 60_000 < left <= 100_000
+
+
+LEAVES = """
+for number in range(3):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            sys.argv[:] = ["left-behind"]
+            if number == 1:
+                for descriptor in range(3):
+                    os.close(descriptor)
+            time.sleep({seconds})
+        os._exit(0)
+"""
+
+
+def test_a_process_that_is_left_behind(probe: Repository) -> None:
+    """Processes that a handler detached end with the invocation, which returns at once."""
+    seconds = "987.123"
+    began = time.monotonic()
+    event = {"do": LEAVES.format(seconds=seconds), "get": "'done'"}
+    response, _, errors = invoke(probe, event, "--timeout=5")
+    assert response == "done"
+    assert time.monotonic() - began < 15
+    assert "its processes end with it" in errors
+    event["get"] = "time.sleep(60)"
+    began = time.monotonic()
+    _, out, errors = invoke(probe, event, "--timeout=2", code=1)
+    assert "timed out" in (out + errors).lower()
+    assert time.monotonic() - began < 15
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            assert b"awslambdaric" not in (folder / "cmdline").read_bytes()
+    assert not list(Path(tempfile.gettempdir()).glob("doit-lambda-zip-*/task"))
 
 
 def test_a_module_that_cannot_be_imported(probe: Repository) -> None:

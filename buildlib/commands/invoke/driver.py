@@ -65,6 +65,41 @@ def without_privileges() -> None:
             raise OSError(ctypes.get_errno(), "prctl")
 
 
+def adopt_orphans() -> None:
+    """Become the parent of every process that the function leaves behind (prctl(2))."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)
+
+
+def children() -> list[int]:
+    """Return the processes whose parent this one is (proc(5))."""
+    found = []
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", "rb") as stream:
+                fields = stream.read().rpartition(b")")[2].split()
+        except OSError:  # it ended
+            continue
+        if int(fields[1]) == os.getpid():
+            found.append(int(name))
+    return found
+
+
+def end_all() -> None:
+    """Kill all processes that are left; those of a killed one come to this process."""
+    for _ in range(200):
+        left = children()
+        if not left:
+            return
+        for process in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.02)
+
+
 def start(task: dict[str, Any], ports: dict[str, int]) -> "subprocess.Popen[bytes]":
     """Start the emulator as the function's user."""
     command = [
@@ -114,13 +149,14 @@ def main(task: dict[str, Any]) -> int:
     ports = dict(zip(("emulator", "api"), free_ports(), strict=True))
     if task["port"]:  # the image's entry point listens on a fixed port
         ports["emulator"] = task["port"]
+    adopt_orphans()
     try:
         emulator = start(task, ports)
     except (OSError, subprocess.SubprocessError) as error:
         say(problem=f"cannot start {task['command'][0]}: {error}")
         return 1
     streams = (("log", emulator.stdout), ("platform", emulator.stderr))
-    readers = [threading.Thread(target=pass_on, args=pair) for pair in streams]
+    readers = [threading.Thread(target=pass_on, args=pair, daemon=True) for pair in streams]
     for reader in readers:
         reader.start()
     answer: dict[str, Any] = {"problem": "the emulator did not start"}
@@ -136,8 +172,9 @@ def main(task: dict[str, Any]) -> int:
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(emulator.pid, signal.SIGKILL)
+        end_all()
     for reader in readers:
-        reader.join(5)  # a process that the function left behind may keep the pipe open
+        reader.join(5)
     say(**answer)
     return "problem" in answer
 

@@ -1,6 +1,7 @@
 """Run one invocation: read the event, choose the image or the host, and format the result."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,8 +66,12 @@ def invoke(project: Project, variant: Variant, options: Options) -> tuple[Result
         ran = on_host.invoke(variant, path, options.python or None, task, layout)
     except InvokeError as error:
         raise InvokeError("\n".join([str(error), *image_errors])) from error
-    notes = [f"on this machine, by {ran.python}", *filter(None, [ran.note])]
+    notes = [f"on this machine, by {ran.python}", *filter(None, [ran.note]), _ISOLATION]
     return result.read(ran.lines), notes
+
+
+# What an invocation on this machine is kept from, and what not.
+_ISOLATION = "with your network and files in reach; its processes end with it"
 
 
 def shown(variant: Variant, found: Result, where: list[str]) -> Iterator[str]:
@@ -92,7 +97,7 @@ def _event(option: str) -> str:
     content, origin = option, "--event"
     if option == "-":
         content, origin = sys.stdin.read(), "the event on stdin"
-    elif Path(option).is_file():
+    elif os.path.isfile(option):  # also of a text that is too long for a path
         try:
             content, origin = Path(option).read_text(encoding="utf-8"), option
         except (OSError, UnicodeDecodeError) as error:
