@@ -58,6 +58,7 @@ SECTIONS = {
         "explanation/keys",
         "explanation/imports",
         "explanation/secrets",
+        "explanation/faults",
         "explanation/containers",
         "explanation/why-doit",
         "explanation/comparison",

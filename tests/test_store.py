@@ -273,3 +273,16 @@ def test_wheels_in_the_repository(repository: Repository) -> None:
     assert "alpha==1.0" in (repository.root / "lambdas/api/requirements.lock").read_text()
     assert (repository.root / ".uv-cache").is_dir()
     assert not (repository.root / "lambdas/api/.uv-cache").exists()
+
+
+def test_the_sizes_of_a_store_are_not_believed(repository: Repository) -> None:
+    """The unpacked size of a ZIP from a store is that of its contents, whatever its record says."""
+    repository.doit()
+    size = repository.index()["api"]["unzipped_size"]
+    (path,) = (repository.root / "build/store").glob("*.json")
+    sha256, zipped, _ = records.read(path, records.mapping)["written"]
+    records.write(path, {"written": [sha256, zipped, 1]})
+    shutil.rmtree(repository.root / "dist")
+    repository.doit()
+    assert repository.index()["api"]["unzipped_size"] == size
+    assert repository.doit().ran == []

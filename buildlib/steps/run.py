@@ -192,7 +192,12 @@ class _Work:
         """Publish the ZIP that the store has; None if it has none, or a damaged one."""
         with index.new_zip(self.layout, self.variant.id) as new:
             written = self.project.store.take(self.inputs.key, new)
-            return self._publish(written, new, None) if written else None
+            if written is None:
+                return None
+            from buildlib.archive import contents
+
+            size = contents.unzipped_size(new)  # the record of a shared store may say anything
+            return self._publish(written._replace(unzipped_size=size), new, None)
 
     def _write(self, staged: Staged, *, again: bool) -> Done:
         previous = None if again else archive.load(self.layout, self.variant.id)
