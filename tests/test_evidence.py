@@ -230,16 +230,21 @@ def test_clean_and_undeclared(evident: Repository) -> None:
 
 
 def test_pinned_by_address(dependent: Repository, index: Index) -> None:
-    """A package from a URL has that URL in its package URL, without its password."""
+    """A package from a URL has that URL in its package URL; its password comes from ~/.netrc."""
     add_sdist(index, "py3-none-any")
     file, content = wheel("direct", "3.0")
     index.files[file] = content
     digest = hashlib.sha256(content).hexdigest()
     address = f"http://127.0.0.1:{index.port}/files/{file}"
-    with_password = address.replace("//", "//me:" + "hunter2@")
+    index.credentials = "me:" + "hunter2"
+    netrc = f"machine 127.0.0.1 login me password {'hunter' + '2'}\n"
+    home = dependent.root.parent / "home"
+    home.mkdir()
+    (home / ".netrc").write_text(netrc)
+    dependent.environment["HOME"] = str(home)
     dependent.write({
         "lambdas.yaml": MANIFEST,
-        "lambdas/api/requirements.txt": f"direct @ {with_password}#sha256={digest}\n",
+        "lambdas/api/requirements.txt": f"direct @ {address}#sha256={digest}\n",
     })  # fmt: skip
     dependent.doit()
     bom, provenance = read(dependent)

@@ -139,7 +139,7 @@ def test_aliases_of_aliases(repository: Repository) -> None:
     repository.write({"template.yaml": "\n".join(lines), "src/app.py": HANDLER})
     (repository.root / "lambdas.yaml").unlink()
     output = repository.buildlib("init", "--print").output
-    assert "template.yaml: not read: its aliases stand for more than" in output
+    assert "template.yaml: not read: with its aliases expanded it has more than" in output
 
 
 def test_json_of_a_query(repository: Repository) -> None:

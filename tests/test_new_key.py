@@ -92,7 +92,7 @@ def test_it_reaches_the_key(salted: Repository) -> None:
 def key(repository: Repository) -> str:
     """Return the key of the ZIP in dist/."""
     stamp = json.loads((repository.root / "build/zip/api.json").read_text())
-    return str(stamp["key"])
+    return str(stamp["record"]["key"])
 
 
 def test_the_copy_is_used(salted: Repository) -> None:

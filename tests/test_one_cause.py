@@ -32,7 +32,8 @@ def test_one_installation_fails_once(
     twelve.environment["UV_CACHE_DIR"] = str(twelve.root / "empty-cache")
     index.requests.clear()
     result = twelve.fails(*parallel)
-    assert sum(name in request for request in index.requests) == 1
+    # Once, and once more without the cache of uv, which might be what is damaged.
+    assert sum(name in request for request in index.requests) == 2
     assert result.output.count("failed to install the dependencies") == 1
     said = next(line for line in result.output.splitlines() if line.startswith("failed as venv:f"))
     assert said.count("venv:f") == 12

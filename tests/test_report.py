@@ -24,7 +24,9 @@ def seconds(repository: Repository) -> dict[str, float]:
     """Return the recorded times, by step and variant."""
     top = repository.root / "build/times"
     return {
-        path.relative_to(top).with_suffix("").as_posix(): json.loads(path.read_text())["seconds"]
+        path.relative_to(top).with_suffix("").as_posix(): json.loads(path.read_text())["record"][
+            "seconds"
+        ]
         for path in top.rglob("*.json")
     }
 

@@ -1,8 +1,8 @@
 """The time of the file system, which may differ from that of this machine.
 
 A file's status can only be trusted if a later change alters it. The times in it have a grain, so a
-file that was written a moment ago may change again unseen. What "a moment ago" means is asked of
-the file system itself: file servers and virtual machines have clocks of their own.
+file of the last two seconds may change again unseen. The file system itself tells the time: file
+servers and virtual machines have clocks of their own.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ CTIME_IS_CHANGE = os.name != "nt"
 
 
 # Linux's file systems that keep the time of each file's last change. exFAT and FAT derive it from
-# mtime, which tools set back; of 9p, CIFS and FUSE it depends on what is behind them.
+# mtime, which tools set back; 9p, CIFS and FUSE pass on the times of an unknown file system.
 _KEEP_CTIME = frozenset({
     "bcachefs", "btrfs", "ceph", "ext2", "ext3", "ext4", "f2fs", "gpfs", "jfs", "lustre", "nfs",
     "nfs4", "nilfs2", "overlay", "ramfs", "reiserfs", "tmpfs", "ubifs", "xfs", "zfs",

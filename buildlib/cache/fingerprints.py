@@ -98,7 +98,7 @@ class Fingerprints:
         requirements: Iterable[str],
         written: Iterable[object],
     ) -> tuple[str, "_Seen"]:
-        """Return the fingerprint of a variant, and what was seen of the files in it.
+        """Return the fingerprint of a variant, with the latest time and the devices of its files.
 
         The fingerprint covers the status of each file, the constants and the facts of the ZIP. A
         folder counts for the time only: it shows that a file was removed or moved.

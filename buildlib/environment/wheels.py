@@ -127,10 +127,11 @@ def _run(
 # Causes of a failure that are not in uv's cache.
 _ELSEWHERE = re.compile(
     r"has no (usable )?wheels|hash mismatch|not found in the (package registry|provided)"
-    r"|No space left|error sending request|[Ff]ailed to fetch|dns error"
-    r"|[Cc]onnection (refused|reset)|[Rr]equest failed|[Tt]imed? ?out|HTTP status"
-    r"|[Uu]nauthorized|[Ff]orbidden|certificate"
-    r"|[Ff]ailed to build|Too many open files|[Pp]ermission denied|[Rr]ead-only file system"
+    r"|No space left|error sending request|failed to fetch|dns error"
+    r"|connection (refused|reset)|request failed|timed? ?out|HTTP status"
+    r"|unauthorized|forbidden|certificate"
+    r"|failed to build|too many open files|permission denied|read-only file system",
+    re.IGNORECASE,
 )
 
 

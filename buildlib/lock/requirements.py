@@ -307,10 +307,10 @@ def _unpinnable(requirement: str, root: Path, path: str, *, editable: bool = Fal
             "or use a wheel's URL with '#sha256=<hex>'"
         )
     remote = re.search(r"(^|[\s@])https?://", requirement)
-    if remote and any("${" not in secret for secret in redact.secrets(requirement)):
+    if remote and any(redact.secrets(requirement)):
         return (
-            "has credentials in its address, which the lock would keep; write them as ${VARIABLE}, "
-            "or put them into .netrc"
+            "has credentials in its address, which the lock would keep; put them into ~/.netrc: "
+            "'machine <host> login <user> password <password>'"
         )
     if remote and not _HASHED.search(requirement):
         return "is a URL without a hash; append '#sha256=<hex>' to it"

@@ -1,6 +1,7 @@
 """SIGTERM, SIGHUP and SIGQUIT end a run as Ctrl-C does, and workers end with their parent."""
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -32,7 +33,7 @@ def install() -> None:
         if (which := getattr(signal, name, None)) and signal.getsignal(which) is signal.SIG_DFL:
             signal.signal(which, _stop)
     if sys.platform == "linux":
-        os.register_at_fork(after_in_child=_end_with_parent)
+        os.register_at_fork(after_in_child=functools.partial(_end_with_parent, os.getpid()))
 
 
 def _stop(which: int, _: FrameType | None) -> None:
@@ -43,11 +44,14 @@ def _stop(which: int, _: FrameType | None) -> None:
 _PR_SET_PDEATHSIG = 1
 
 
-def _end_with_parent() -> None:
-    """Ask for SIGTERM when the parent ends: a killed parent cannot end its workers."""
+def _end_with_parent(parent: int) -> None:
+    """Ask for SIGKILL when the parent ends: a parent that was killed cannot end its workers.
+
+    Another signal would raise an exception, which is lost while a process forks.
+    """
     import ctypes  # 10 ms, only in workers
 
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
-    if os.getppid() == 1:  # it ended before
-        os.kill(os.getpid(), signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:  # it ended before
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -235,7 +235,56 @@ def _faulty(situation: str, call: str, fault: str) -> Callable[[World], None]:
     return run
 
 
+# Where one process can meet another: before it takes a lock, reads a state or publishes.
+POINTS = (
+    "steps.shared:make_lock",
+    "steps.tidy:prune",
+    "steps.run:perform",
+    "steps.run:_Work.environment",
+    "steps.run:_Work.stage",
+    "steps.run:_Work.touch",
+    "steps.run:_Work.zip",
+    "steps.run:_Work.hash",
+    "steps.run:_Work._take",
+    "steps.run:_Work._publish",
+    "steps.run:confirm",
+    "artifacts.index:publish",
+    "artifacts.index:_write",
+    "cache.store:Store.put",
+    "files.atomic:write",
+)
+
+
+def races(world: World) -> Iterator[Trial]:
+    """Let two processes meet, of which the second one sees an edit and the first one does not."""
+    del world
+    for situation in ("nothing built", "from the store"):
+        for first in POINTS:
+            for second in POINTS:
+                name = f"{situation}: {first} against {second}"
+                yield Trial(name, functools.partial(_race, situation, first, second))
+
+
+def _race(situation: str, first: str, second: str, world: World) -> None:
+    # What is right at the end is that of the edit, which comes once the first process has begun.
+    other = world.copy(world.folder.with_name(world.folder.name + "-edited"))
+    _an_edit(other)
+    text = (other.root / "lambdas/api/app.py").read_text()
+    shutil.rmtree(other.folder)
+    SITUATIONS[situation](world)
+    world.right = other.right
+    with world.paused(first, "one") as finish:
+        (world.root / "lambdas/api/app.py").write_text(text)
+        with world.paused(second, "other") as finish_other:
+            runs = [finish(), finish_other()]
+    for done in runs:
+        assert "Traceback" not in done.output, done.output
+    world.check_consistent()
+    world.check_heals()
+
+
 SCENES: dict[str, Scene] = {
+    "races": races,
     "cache": cache,
     "outputs": outputs,
     "hostile": hostile,

@@ -1,5 +1,6 @@
 """The world of a trial: a repository, its package index, its caches, and what is right."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -7,7 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,8 +33,33 @@ lambdas:
     handler: app.handler
 """
 
+# With PAUSE_AT a process waits before that function until the file PAUSE_AT.go exists.
+_DODO = """\
+import importlib, os, time
+from pathlib import Path
+from buildlib.tasks import *
+
+def pause(original, mark):
+    def paused(*arguments, **options):
+        if not Path(f"{mark}.reached").exists():
+            Path(f"{mark}.reached").touch()
+            end = time.monotonic() + 60
+            while not Path(f"{mark}.go").exists() and time.monotonic() < end:
+                time.sleep(0.005)
+        return original(*arguments, **options)
+    return paused
+
+if "PAUSE_AT" in os.environ:
+    place, function = os.environ["PAUSE_AT"].split(":")
+    owner = importlib.import_module(f"buildlib.{place}")
+    *names, last = function.split(".")
+    for name in names:
+        owner = getattr(owner, name)
+    setattr(owner, last, pause(getattr(owner, last), os.environ["PAUSE_MARK"]))
+"""
+
 FILES = {
-    "dodo.py": "from buildlib.tasks import *\n",
+    "dodo.py": _DODO,
     "lambdas.yaml": MANIFEST,
     "lambdas/api/app.py": HANDLER,
     "lambdas/api/requirements.txt": "beta\n",
@@ -118,6 +146,30 @@ class World:
             msg = f"did not end in {TIMEOUT} s\n{output}"
             raise ViolationError(msg) from None
         return Done(process.returncode, output)
+
+    @contextlib.contextmanager
+    def paused(self, point: str, name: str) -> Iterator[Callable[[], Done]]:
+        """Run doit until it reaches a function; yield what lets it go on, and waits for its end.
+
+        A run that does not reach it has ended by then.
+        """
+        mark = self.folder / name
+        with ThreadPoolExecutor(1) as pool:
+            job = pool.submit(self.run, PAUSE_AT=point, PAUSE_MARK=str(mark))
+            end = time.monotonic() + 5  # it may wait for a lock of another paused process
+            while not job.done() and not Path(f"{mark}.reached").exists():
+                if time.monotonic() > end:
+                    break
+                time.sleep(0.005)
+
+            def finish() -> Done:
+                Path(f"{mark}.go").touch()
+                return job.result()
+
+            try:
+                yield finish
+            finally:
+                finish()
 
     def dist(self) -> dict[str, str]:
         """Return the sha256 of each file in dist/."""

@@ -50,7 +50,7 @@ def find_candidates(root: Path, notes: list[str]) -> list[Candidate]:
     return functions
 
 
-# Values of the largest template that is read, with each alias counted as what it stands for.
+# Values of the largest template that is read, with the values behind each alias.
 _MANY = 200_000
 
 
@@ -75,7 +75,7 @@ def _load(root: Path, file: str, notes: list[str]) -> dict[str, Any]:
         notes.append(f"{file}{position}: cannot be read: {reason}")
         return {}
     if _values(content, {}) > _MANY:
-        notes.append(f"{file}: not read: its aliases stand for more than {_MANY} values")
+        notes.append(f"{file}: not read: with its aliases expanded it has more than {_MANY} values")
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -70,7 +70,7 @@ def invoke(project: Project, variant: Variant, options: Options) -> tuple[Result
     return result.read(ran.lines), notes
 
 
-# What an invocation on this machine is kept from, and what not.
+# The isolation of an invocation on this machine.
 _ISOLATION = "with your network and files in reach; its processes end with it"
 
 
