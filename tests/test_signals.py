@@ -37,8 +37,10 @@ def stop_at(repository: Repository, mark: str, mode: str, sign: int) -> tuple[in
 
     Check that no process of its session is left, and that nobody holds its output open.
     """
+    # A shell without job control lets its background jobs, and their children, ignore two signals.
+    reset = ["env", "--default-signal=INT,QUIT"]
     process = subprocess.Popen(
-        repository.command(*MODES[mode], "zip:api", "hash:api", "zip:jobs"),
+        [*reset, *repository.command(*MODES[mode], "zip:api", "hash:api", "zip:jobs")],
         cwd=repository.root,
         env=repository.environment,
         stdin=subprocess.DEVNULL,

@@ -162,7 +162,11 @@ class _Reader:
             return ""
         try:
             content = (self.root / path).read_bytes()
-            return content.decode("utf-8-sig").replace("\r\n", "\n")
+            text = content.decode("utf-8-sig").replace("\r\n", "\n")
+            if "\0" not in text:
+                return text
+            line = text.count("\n", 0, text.index("\0")) + 1
+            self.problems.append(f"{named_at}{path}:{line}: has a NUL character; remove it")
         except UnicodeDecodeError as error:
             encoding = _ENCODINGS.get(content[:2])
             found = f"is {encoding}, not UTF-8" if encoding else f"not UTF-8 at byte {error.start}"

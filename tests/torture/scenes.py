@@ -4,12 +4,15 @@ import copy
 import functools
 import json
 import os
+import random
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from buildlib.files import records
 from tests.torture import damage
+from tests.torture import fuzz as attacks
 from tests.torture.world import World, files
 
 
@@ -283,7 +286,84 @@ def _race(situation: str, first: str, second: str, world: World) -> None:
     world.check_heals()
 
 
+# -- edits and texts at random ---------------------------------------------------------------------
+
+
+def edits(world: World) -> Iterator[Trial]:
+    """Make random edits, and compare each build with one from nothing."""
+    del world
+    for seed in range(200):
+        yield Trial(f"seed {seed}", functools.partial(_edits, seed))
+
+
+def _edits(seed: int, world: World) -> None:
+    chance = random.Random(seed)  # noqa: S311 - the same edits each time
+    for step in range(5):
+        _edit(world, chance)
+        done = world.run()
+        assert done.code == 0, f"step {step}\n{done.output}"
+        other = world.copy(world.folder.with_name(f"{world.folder.name}-{step}"))
+        _nothing_built(other)
+        again = other.run()
+        assert again.code == 0, f"step {step}, from nothing\n{again.output}"
+        world.right = other.dist()
+        shutil.rmtree(other.folder)
+        assert not world.wrong(), f"step {step}: wrong {world.wrong()}\n{done.output}"
+    world.check_heals()
+
+
+def _edit(world: World, chance: random.Random) -> None:
+    root = world.root
+    source = root / "lambdas" / chance.choice(["api", "jobs", "plain"])
+    match chance.randint(0, 8):
+        case 0 | 1:
+            with (source / "app.py").open("a") as stream:
+                stream.write(f"X{chance.randint(0, 99)} = 1\n")
+        case 2:
+            (source / f"data{chance.randint(0, 3)}.txt").write_text(f"{chance.random()}\n")
+        case 3:
+            for path in source.glob("data*.txt"):
+                path.unlink()
+        case 4:
+            names = chance.sample(["alpha", "beta", "gamma", "delta"], chance.randint(1, 3))
+            (source / "requirements.txt").write_text("".join(f"{name}\n" for name in names))
+        case 5:
+            (root / "shared/common/__init__.py").write_text(f"C = {chance.randint(0, 3)}\n")
+        case 6:
+            manifest = root / "lambdas.yaml"
+            text = manifest.read_text()
+            line = f"    compression: {chance.choice(['stored', 'deflate'])}\n"
+            manifest.write_text(re.sub(r"    compression: .*\n", "", text) + line)
+        case 7:
+            status = (source / "app.py").stat()
+            text = (source / "app.py").read_text()
+            (source / "app.py").write_text(text.replace("event", "EVENT").swapcase().swapcase())
+            os.utime(source / "app.py", ns=(status.st_atime_ns, status.st_mtime_ns))
+        case _:
+            manifest = root / "lambdas.yaml"
+            line = "  more:\n    handler: app.handler\n    source: lambdas/plain\n"
+            text = manifest.read_text()
+            has = line in text
+            manifest.write_text(
+                text.replace(line, "") if has else text.replace("  api:", f"{line}  api:")
+            )
+
+
+def fuzz(world: World) -> Iterator[Trial]:
+    """Read a hundred texts that were damaged at random."""
+    del world
+    for seed in range(40):
+        for kind in attacks.READERS:
+            yield Trial(f"{kind} {seed}", functools.partial(_fuzz, kind, seed))
+
+
+def _fuzz(kind: str, seed: int, world: World) -> None:
+    attacks.attack(kind, seed, 100, world.root)
+
+
 SCENES: dict[str, Scene] = {
+    "edits": edits,
+    "fuzz": fuzz,
     "races": races,
     "cache": cache,
     "outputs": outputs,

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,6 +153,19 @@ def test_dependencies_are_known(module: str) -> None:
     """Nothing is imported that neither Python has nor an owner is named for."""
     heads = {name.partition(".")[0] for name in imports(MODULES[module])}
     assert heads <= sys.stdlib_module_names | OWNERS.keys() | {"buildlib"}
+
+
+# Programs of their own, which other programs read.
+_PROGRAMS = {"commands.invoke.driver", "environment.in_container", "uv.described"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_console_writes(module: str) -> None:
+    """Text goes to the streams of this process through `console` alone, which makes it harmless."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    calls = (ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call))
+    found = [call for call in calls if re.match(r"sys\.(__)?std(out|err)(__)?\.write", call)]
+    assert not found or module in _PROGRAMS
 
 
 @pytest.mark.parametrize("module", MODULES)

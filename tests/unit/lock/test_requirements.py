@@ -250,6 +250,13 @@ def test_other_variables_are_not_sent(
     assert read(tmp_path, line).indexes
 
 
+def test_nul(tmp_path: Path) -> None:
+    """A NUL, which no path and no argument of a program may have, is a mistake with a place."""
+    for line in ("-r a\0.txt", "--index-url http://h/\0", "alpha\0"):
+        with pytest.raises(LockError, match=r"requirements\.txt:2: has a NUL character"):
+            read(tmp_path, f"beta\n{line}\n")
+
+
 def test_credentials_in_an_address_of_a_distribution(tmp_path: Path) -> None:
     """A lock would keep the credentials of a URL, so they come from ~/.netrc."""
     url = "a.example/alpha-1.0-py3-none-any.whl#sha256=" + "0" * 64
