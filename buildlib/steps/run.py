@@ -166,7 +166,12 @@ class _Work:
         written = self.project.status(self.variant).written
         if written is None:
             return self.zip()
+        from buildlib.archive import contents
+
         why = self.forced or reason(self.project, self.variant, "hash") or ""
+        if contents.unzipped_size(self.layout.zip(self.variant.id)) != written.unzipped_size:
+            archive.forget(self.layout, self.variant.id)  # it is not the record of this ZIP
+            return self.zip()
         self._check_zip(written, self.layout.zip(self.variant.id))
         project = self.project
         declared = project.variants.values()

@@ -263,8 +263,13 @@ def _compressed(
     )
 
 
+def forget(layout: Layout, variant_id: str) -> None:
+    """Remove the record of a ZIP, so that it counts as one of unknown inputs."""
+    atomic.remove(layout.stamp("zip", variant_id))
+
+
 def clean(layout: Layout, variant_id: str) -> None:
     """Remove the records of a ZIP, and the members that were compressed for it."""
-    atomic.remove(layout.stamp("zip", variant_id))
+    forget(layout, variant_id)
     atomic.remove(layout.dependencies("zip", variant_id))
     compressed.discard(layout.own_pack(variant_id))
