@@ -1,5 +1,6 @@
 """Install wheels for the target with uv, on any host, without an interpreter of the target."""
 
+import contextlib
 import logging
 import os
 import re
@@ -152,6 +153,10 @@ def _forget(request: Request, names: Sequence[str]) -> bool:
 
 def _move(part: Path, target: Path) -> None:
     """Move all files of a folder into another one, over those of the same name."""
+    with contextlib.suppress(OSError):  # as a rule the other one is empty
+        target.rmdir()
+        part.rename(target)
+        return
     for folder, _, names in os.walk(part):
         place = target / os.path.relpath(folder, part)
         place.mkdir(parents=True, exist_ok=True)
