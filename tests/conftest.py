@@ -63,6 +63,7 @@ class Index:
         self.requests: list[str] = []
         self.status: int | None = None
         self.credentials: str | None = None
+        self.cut: int | None = None  # bytes of a file after which the connection ends
         index = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -134,7 +135,7 @@ class Index:
         request.end_headers()
         if request.command == "GET":
             with contextlib.suppress(ConnectionError):  # the client was killed
-                request.wfile.write(body)
+                request.wfile.write(body[: self.cut] if parts[0] == "files" else body)
 
 
 @dataclass

@@ -41,11 +41,16 @@ class Container(NamedTuple):
         """Unpack a tar archive at the container's root."""
         self.engine.client.put_archive(self.id, "/", archive)
 
-    def get(self, path: str) -> Iterable[bytes]:
-        """Return a folder as a tar stream; member names start with the last part of `path`."""
-        chunks: Iterable[bytes]
+    @contextlib.contextmanager
+    def get(self, path: str) -> Iterator[Iterable[bytes]]:
+        """Yield a folder as a tar stream; member names start with the last part of `path`.
+
+        The stream is closed afterwards, even if it was not read to its end: the engine waits for
+        its reader, and cannot remove the container before.
+        """
         chunks, _ = self.engine.client.get_archive(self.id, path, chunk_size=1 << 20)
-        return chunks
+        with contextlib.closing(chunks):
+            yield chunks
 
     def run(
         self, command: Sequence[str], user: str, variables: Mapping[str, str], log: Log, label: str

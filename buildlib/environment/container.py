@@ -110,7 +110,8 @@ def install(request: Request) -> None:
             step.setup(access)
             running.put(tar.pack(_secret_entries(files)))
             step.install(access, files)
-            tar.extract(running.get(f"{HOME}/{_TREE}"), request.target, _TREE)
+            with running.get(f"{HOME}/{_TREE}") as chunks:
+                tar.extract(chunks, request.target, _TREE)
 
 
 class _Steps(NamedTuple):
@@ -157,7 +158,11 @@ class _Steps(NamedTuple):
         for name, variable in (("netrc", "NETRC"), ("pip.conf", "PIP_CONFIG_FILE")):
             if name in files:
                 variables[variable] = f"{HOME}/secrets/{name}"
-        code = self._python("install", f"{_USER}:{_USER}", variables)
+        user = f"{_USER}:{_USER}"
+        code = self._python("install", user, variables)
+        if code and _blames_downloads(self.log.output):
+            self._python("renew", "0:0", {})
+            code = self._python("install", user, variables)
         if code:
             python, architecture = self.variant.python, self.variant.architecture
             what = (
@@ -182,25 +187,51 @@ class _Steps(NamedTuple):
 def _code(code: int) -> str:
     if code == -1:
         return "no exit code: the container was stopped"
-    killed = ": it was killed, perhaps out of memory" if code == 137 else ""  # noqa: PLR2004
+    killed = ""
+    if code == 137:  # noqa: PLR2004
+        killed = ": it was killed, as it used too much memory or someone stopped the container"
     return f"exit code {code}{killed}"
+
+
+_MISMATCH = re.compile(r"THESE PACKAGES DO NOT MATCH THE HASHES|Hash mismatch", re.IGNORECASE)
+
+
+def _blames_downloads(output: str) -> bool:
+    """Tell whether damaged downloads of earlier containers may be why pip failed.
+
+    A package whose build fails is not built again, unless a hash differs: that may take minutes.
+    """
+    was_cached = "Using cached" in output and "subprocess-exited-with-error" not in output
+    return was_cached or bool(_MISMATCH.search(output))
+
+
+_UNREACHED = re.compile(
+    "Temporary failure in name resolution|Connection|Max retries|Incomplete ?Read"
+    "|incomplete-download"
+)
+
+
+_FULL = re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)
 
 
 def _advice(output: str, variant: Variant) -> str:
     """Return the remedy for a failure of pip."""
     name = variant.function.name
-    if re.search(r"THESE PACKAGES DO NOT MATCH THE HASHES|Hash mismatch", output, re.IGNORECASE):
+    if _FULL.search(output):
+        return "The disk of the engine is full: free some space, as with 'docker system prune'."
+    if _MISMATCH.search(output):
         return (
-            "Hash mismatch: a file from the index differs from the lock. The release was replaced, "
-            "or the index is compromised: do not build from it before you know which. If the "
-            f"release was replaced on purpose, run 'doit lock:{name}'."
+            "Hash mismatch: a file from the index differs from the lock, also after a second "
+            "download. The connection was cut, the release was replaced, or the index is "
+            "compromised: do not build from it before you know which. If the release was replaced "
+            f"on purpose, run 'doit lock:{name}'."
         )
     if re.search(r"\berror: command .*(gcc|g\+\+|cc)|No such file.*gcc|\.h: No such file", output):
         return (
             "The image lacks a compiler or the headers of a system library: install them in "
             "'docker: setup:', as in 'dnf install -y gcc libpq-devel'."
         )
-    if re.search(r"Temporary failure in name resolution|Connection|Max retries", output):
+    if _UNREACHED.search(output):
         return "Check that containers can reach the package index, and check its settings."
     return "See pip's output above."
 

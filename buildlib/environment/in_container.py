@@ -2,6 +2,7 @@
 
 `in_container.py prepare`, as root: check the image, hand the work folder to the unprivileged user.
 `in_container.py install`, as that user: run pip, then copy the libraries.
+`in_container.py renew`, as root, after a failure: remove the downloads and what was installed.
 `config.json`, in the same folder, holds the settings from the manifest and the lock.
 """
 
@@ -51,6 +52,18 @@ def prepare(config: dict[str, Any]) -> int:
         os.chown(CACHE / name, owner, owner)
         os.chmod(CACHE / name, 0o700)
     return 0
+
+
+def renew(config: dict[str, Any]) -> int:
+    """Start again with nothing: what was downloaded earlier may be damaged."""
+    for folder in (CACHE, BUILD, TREE):
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                # Another container may use the same downloads.
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+    return prepare(config)
 
 
 def install(config: dict[str, Any]) -> int:
@@ -196,5 +209,5 @@ def add(name: str, words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    step = {"prepare": prepare, "install": install}[sys.argv[1]]
+    step = {"prepare": prepare, "renew": renew, "install": install}[sys.argv[1]]
     raise SystemExit(step(json.loads((HERE / "config.json").read_text(encoding="utf-8"))))

@@ -172,10 +172,12 @@ def _complete(request: "Request", *, verify: bool) -> "Installed":
     if not problems:
         return installed
     names = tuple(damage.distributions(problems))
-    _logger.warning(
-        "%s: the installer's cache is damaged (%s); downloading %s again",
-        *(request.variant.id, damage.describe(problems), ", ".join(names)),
+    what, again = (
+        ("the installer's cache is damaged", f"downloading {', '.join(names)} again")
+        if from_wheels
+        else ("the installation in the container is not what pip recorded", "repeating it")
     )
+    _logger.warning("%s: %s (%s); %s", request.variant.id, what, damage.describe(problems), again)
     atomic.remove(request.target)
     request.target.mkdir()
     installed = _canonical(request._replace(refresh=names), trust_record=False)
