@@ -3,11 +3,13 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from buildlib import console, error_kinds, errors
 from buildlib.errors import ArchiveError, BuildError
+from buildlib.layout import Layout
 
 # Commands import their own modules, so that no command pays for another one.
 
@@ -23,6 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (BuildError, OSError) as error:
         console.write(sys.stderr, f"{errors.describe(error)}\n")
         return 1
+    except Exception:  # noqa: BLE001 - the boundary
+        from buildlib import defects
+
+        folder = Layout(Path.cwd()).defects
+        console.write(sys.stderr, f"{defects.describe(traceback.format_exc(), folder)}\n")
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -142,6 +142,11 @@ class Layout:
         """Return the lock that a process holds while it changes files that others share."""
         return self.locks / f"{name}.lock"
 
+    @property
+    def defects(self) -> Path:
+        """The folder of reports about defects of this package."""
+        return self.build / "defects"
+
     def log(self, step: str, name: str) -> Path:
         """Return the log of an external program."""
         return self.build / "logs" / f"{step}-{name}.log"

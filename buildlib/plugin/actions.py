@@ -5,19 +5,26 @@ Imports inside of functions keep modules that an unchanged run does not need out
 
 import atexit
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec
 
-from doit.exceptions import InvalidDodoFile, TaskFailed
+from doit.exceptions import (
+    InvalidCommand,
+    InvalidDodoFile,
+    InvalidTask,
+    TaskError,
+    TaskFailed,
+)
 from doit.task import Task
 
 from buildlib import console, errors, progress
 from buildlib.errors import BuildError
 from buildlib.files import running
-from buildlib.layout import MANIFEST
+from buildlib.layout import MANIFEST, Layout
 from buildlib.manifest import variants
 from buildlib.model import Function, Variant
 from buildlib.plugin import meta, signals
@@ -25,6 +32,8 @@ from buildlib.project.project import Project
 from buildlib.steps import pending, shared, tidy
 
 _FIRST, _LAST = pending.STEPS[0].name, pending.STEPS[-1].name
+
+_P = ParamSpec("_P")
 
 # doit runs a task that is up to date only if it is told to.
 _ALWAYS = "doit ran every task (-a)"
@@ -41,6 +50,46 @@ PRUNE = Work(tidy.prune_reason, tidy.prune)
 EVICT = Work(tidy.evict_reason, tidy.evict)
 RECORD = Work(shared.record_reason, shared.make_record)
 LOCK = Work(shared.lock_reason, shared.make_lock)
+
+
+@contextlib.contextmanager
+def boundary() -> Iterator[None]:
+    """Turn an unexpected exception outside of actions, of which doit tells no reporter, into text.
+
+    Raises:
+        InvalidDodoFile: with the message for the user.
+
+    """
+    try:
+        yield
+    except (InvalidDodoFile, InvalidTask, InvalidCommand):
+        raise
+    except Exception:  # noqa: BLE001 - the boundary
+        raise InvalidDodoFile(_defect()) from None
+
+
+def _defect() -> str:
+    """Return the message about a defect of this package, whose details go into a file."""
+    import traceback
+
+    from buildlib import defects
+
+    return defects.describe(traceback.format_exc(), Layout(Path.cwd()).defects)
+
+
+def _guarded(action: Callable[_P, Any]) -> Callable[_P, Any]:
+    """Let an action fail with a message instead of a traceback."""
+
+    @functools.wraps(action)
+    def run(*arguments: _P.args, **options: _P.kwargs) -> Any:  # noqa: ANN401 - as the action
+        try:
+            return action(*arguments, **options)
+        except (BuildError, OSError) as error:
+            return TaskFailed(errors.describe(error))
+        except Exception:  # noqa: BLE001 - the boundary
+            return TaskError(_defect())
+
+    return run
 
 
 def load(root: Path, *, generated: bool, runs: bool) -> Project:
@@ -100,7 +149,8 @@ class Checks:
         return why
 
 
-def perform(project: Project, variant: Variant, step: str, task: Task) -> TaskFailed | None:
+@_guarded
+def perform(project: Project, variant: Variant, step: str, task: Task) -> None:
     """Do a step of a variant, and note its result for the reporter."""
     from buildlib.steps import run
 
@@ -109,11 +159,10 @@ def perform(project: Project, variant: Variant, step: str, task: Task) -> TaskFa
     try:
         with progress.task(task.name):
             done = run.perform(project, variant, step, named=asked.named, forced=forced)
-    except (BuildError, OSError) as error:
+    except (BuildError, OSError):
         shared.note_unbuilt(project, [variant])
-        return TaskFailed(errors.describe(error))
+        raise
     meta.note_done(task, done)
-    return None
 
 
 def clean(project: Project, variant: Variant, step: str) -> None:
@@ -141,31 +190,30 @@ def ids(function: Function) -> list[str]:
     return [variant.id for variant in variants.expand(function)]
 
 
-def act(
-    make: Callable[..., None], *arguments: object, task: Task, **options: object
-) -> TaskFailed | None:
-    """Do the work of a task; a mistake of the user is a failed task, without a traceback."""
-    try:
-        with progress.task(task.name):
-            make(*arguments, **options)
-    except (BuildError, OSError) as error:
-        return TaskFailed(errors.describe(error))
-    return None
+@_guarded
+def act(make: Callable[..., None], *arguments: object, task: Task, **options: object) -> None:
+    """Do the work of a task."""
+    with progress.task(task.name):
+        make(*arguments, **options)
 
 
+@_guarded
 def make_lock(
     project: Project,
     function: Function,
     task: Task,
     renew: bool,  # noqa: FBT001 - doit's parameter
-) -> TaskFailed | None:
+) -> None:
     """Resolve the requirements of a function."""
-    failed = act(LOCK.make, project, function, task=task, renew=renew)
-    if failed:
+    try:
+        with progress.task(task.name):
+            LOCK.make(project, function, renew=renew)
+    except (BuildError, OSError):
         shared.note_unbuilt(project, [project.variants[name] for name in ids(function)])
-    return failed
+        raise
 
 
+@_guarded
 def buildable(project: Project, name: str, left_out: str) -> dict[str, list[str]]:
     """Return the further dependencies of the default task: functions in containers.
 
@@ -178,24 +226,22 @@ def buildable(project: Project, name: str, left_out: str) -> dict[str, list[str]
         return {"task_dep": [*(f"hash:{v.id}" for v in found), *([left_out] if absent else [])]}
 
 
+@_guarded
 def makers(task: Task) -> dict[str, list[str]]:
     """Return the further dependencies of a function: the tasks that make its sources."""
     return {"task_dep": meta.makers(task)}
 
 
-def leave_out(project: Project, task: Task) -> TaskFailed | None:
+@_guarded
+def leave_out(project: Project, task: Task) -> None:
     """Note the functions that need an absent engine, for the reporter; in CI, fail."""
     from buildlib.steps import engines
 
-    try:
-        absent = engines.leave_out(project)
-    except (BuildError, OSError) as error:
-        return TaskFailed(errors.describe(error))
-    meta.note_left_out(task, absent)
-    return None
+    meta.note_left_out(task, engines.leave_out(project))
 
 
-def watch(names: list[str]) -> TaskFailed | None:
+@_guarded
+def watch(names: list[str]) -> None:
     """Build at each change until Ctrl-C."""
     from buildlib.commands import watch as command  # for one task
 
@@ -207,25 +253,21 @@ def watch(names: list[str]) -> TaskFailed | None:
         console.write(sys.stdout, "no longer watching\n")
         if isinstance(error, signals.Stopped):
             raise
-    except (BuildError, OSError) as error:
-        return TaskFailed(errors.describe(error))
-    return None
 
 
+@_guarded
 def invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | None:  # noqa: ANN401 - as given
     """Run a function as Lambda does."""
     from buildlib.commands.invoke import run as command  # for one task
 
-    try:
-        found, where = command.invoke(project, variant, command.Options(**options))
-    except (BuildError, OSError) as error:
-        return TaskFailed(errors.describe(error))
+    found, where = command.invoke(project, variant, command.Options(**options))
     for line in command.shown(variant, found, where):
         console.write(sys.stderr, f"{line}\n")
     console.write(sys.stdout, f"{found.response}\n")
     return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
 
 
+@_guarded
 def why(project: Project, variant: Variant, task: Task) -> None:
     """Say why a variant would be built, or why it was."""
     from buildlib.commands import why as command
@@ -241,6 +283,7 @@ def verify(project: Project, variant: Variant) -> None:
     _write(command.verify(project, variant))
 
 
+@_guarded
 def size(project: Project) -> None:
     """Show how large each variant is."""
     from buildlib.commands import size as command  # for one task

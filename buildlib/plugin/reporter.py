@@ -105,14 +105,13 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
 
     def _say_failure(self, task: Task, fail: BaseFail, message: str, *, is_ours: bool) -> None:
         is_expected = isinstance(fail, TaskFailed) or not is_ours
-        how = "failed" if is_expected else "failed unexpectedly: please report it"
         step = meta.read(task)
         if step and is_expected:
             first = self._said.setdefault(_cause(step, message), task.name)
             if first != task.name:
                 self._repeated.setdefault(first, []).append(task.name)
                 return
-        self._view.write(f"{task.name} {how}\n{message}\n")
+        self._view.write(f"{task.name} failed\n{message}\n")
         self._view.annotate(task.name, message)
 
     def write(self, text: str) -> None:

@@ -32,6 +32,11 @@ def load(request: Request) -> Iterator[Task]:
         InvalidDodoFile: the manifest has mistakes, or a name is mistyped.
 
     """
+    with actions.boundary():
+        yield from _load(request)
+
+
+def _load(request: Request) -> Iterator[Task]:
     # Thousands of tasks live until the end: looking for garbage among them, while they are made and
     # ever after, takes a quarter of an unchanged run.
     collecting = gc.isenabled()

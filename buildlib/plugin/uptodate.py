@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from doit.dependency import Dependency, JsonDB, UptodateCalculator
 from doit.task import Task
 
-from buildlib.errors import BuildError
 from buildlib.plugin import actions, meta
 from buildlib.plugin.meta import Asked
 
@@ -52,8 +51,8 @@ class UpToDate(UptodateCalculator):  # type: ignore[misc] # doit has no type hin
         named = self.is_named(task)
         try:
             why = self.ask(named=named)
-        except (BuildError, OSError):
-            why = _UNREADABLE  # the action fails with a message that doit shows well
+        except Exception:  # noqa: BLE001 - the action fails, with a message that doit shows well
+            why = _UNREADABLE
         is_forgotten = why is None and self._is_forgotten(task.name)
         meta.note_asked(task, Asked(why or "", _FORGOTTEN if is_forgotten else "", named))
         return why is None and not is_forgotten

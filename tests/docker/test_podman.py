@@ -9,7 +9,7 @@ PODMAN = "unix:///run/doit-lambda-zip/podman/podman.sock"
 
 
 def test_same_bytes(contained: Repository, pythons: list[str]) -> None:
-    """Podman's containers install the same bytes as Docker's, and a second run has nothing to do."""
+    """Podman's containers install the same bytes as Docker's; a second run does nothing."""
     contained.doit("zip:api")
     right = contained.sha256()
     for name in ("build", "dist"):

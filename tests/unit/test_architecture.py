@@ -29,7 +29,7 @@ ROWS = (
     ("artifacts",),
     ("project",),
     ("steps",),
-    ("commands",),
+    ("commands", "defects"),
     ("plugin",),
     ("tasks", "__main__"),
 )

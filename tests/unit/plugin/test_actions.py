@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from doit.exceptions import InvalidDodoFile, TaskFailed
+from doit.exceptions import InvalidDodoFile, TaskError, TaskFailed
 
 from buildlib.errors import BuildError
 from buildlib.plugin import actions
@@ -25,14 +25,19 @@ def test_a_mistake_is_a_failed_task(error: Exception) -> None:
     assert failed.get_msg().startswith("no")
 
 
-def test_a_bug_is_not_hidden() -> None:
-    """Any other exception is doit's to show, with its traceback."""
+def test_a_defect_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any other exception is an error with a message; its traceback is in a file."""
+    monkeypatch.chdir(tmp_path)
 
     def make(*_: object) -> None:
         raise ZeroDivisionError
 
-    with pytest.raises(ZeroDivisionError):
-        actions.act(make, task=TASK)
+    failed = actions.act(make, task=TASK)
+    assert isinstance(failed, TaskError)
+    assert "this is a defect of doit-lambda-zip" in failed.get_msg()
+    assert "Traceback" not in failed.get_msg()
+    [report] = (tmp_path / "build/defects").iterdir()
+    assert "ZeroDivisionError" in report.read_text()
 
 
 def test_arguments() -> None:
