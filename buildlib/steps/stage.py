@@ -363,7 +363,7 @@ def read_list(path: Path, sha256: str) -> list[File] | None:
     """Return the list of files with a sha256; None if it is not there, or another one."""
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return None
     if hashlib.sha256(content).hexdigest() != sha256:
         return None
