@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from buildlib.errors import LockError
 from buildlib.files.names import is_inside
-from buildlib.text import canonical_name
+from buildlib.text import canonical_name, megabytes
 from buildlib.uv import redact
 
 # Options that name another file, and those that say where packages come from.
@@ -51,6 +51,10 @@ _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 _HASHED = re.compile(r"#(.*&)?sha256=[0-9a-f]{64}|--hash[=\s]sha256:[0-9a-f]{64}")
+
+
+# Bytes of a file; a hundred pins with hashes of a hundred wheels each have 1 MB.
+_LARGEST = 1 << 20
 
 
 _ENCODINGS = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
@@ -162,6 +166,12 @@ class _Reader:
             return ""
         try:
             content = (self.root / path).read_bytes()
+            if len(content) > _LARGEST:
+                self.problems.append(
+                    f"{named_at}{path}: {megabytes(len(content))}, more than the limit of "
+                    f"{megabytes(_LARGEST)} for requirements"
+                )
+                return ""
             text = content.decode("utf-8-sig").replace("\r\n", "\n")
             if "\0" not in text:
                 return text

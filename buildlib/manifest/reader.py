@@ -9,6 +9,11 @@ from buildlib.errors import ManifestError
 from buildlib.manifest.functions import check_unique, read_functions
 from buildlib.manifest.nodes import LOADER, Reader
 from buildlib.model import Manifest
+from buildlib.text import megabytes
+
+# Bytes; ten thousand functions of four lines have 1 MB. libyaml needs 6 s and 200 MB for the worst.
+_LARGEST = 2 << 20
+
 
 # Maximum nesting; a valid manifest needs four levels.
 _DEPTH = 100
@@ -29,7 +34,14 @@ def read(root: Path, *, generated: bool = False) -> Manifest:
     """
     name = layout.MANIFEST
     try:
-        text = (root / name).read_bytes().decode("utf-8-sig")
+        content = (root / name).read_bytes()
+        if len(content) > _LARGEST:
+            msg = (
+                f"{name}: {megabytes(len(content))}, more than the limit of "
+                f"{megabytes(_LARGEST)}; a manifest names folders and patterns, not each file"
+            )
+            raise ManifestError(msg, "manifest")
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         msg = (
             f"no {name} found in {root}; change to the folder that contains it, "

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildlib import recipe
+from buildlib.artifacts import limits
 from buildlib.cache import digests
 from buildlib.errors import InstallError, StagedFileError
 from buildlib.files import atomic, records
@@ -21,11 +22,13 @@ from buildlib.files.names import is_below
 from buildlib.layout import Layout
 from buildlib.model import File, Function, Origin, Variant
 from buildlib.project.inputs import Inputs
+from buildlib.runtimes import UNZIPPED_LIMIT
 from buildlib.steps import venv
 from buildlib.steps.venv import Environment
 from buildlib.tree import handler, merge, patterns, sources, sync
 
 if TYPE_CHECKING:
+    from buildlib.archive.savings import Files
     from buildlib.tree.advice import Surroundings
     from buildlib.tree.own_code import Verdict
     from buildlib.tree.secrets import Finding
@@ -324,12 +327,28 @@ def _check_secrets(inputs: Inputs, layout: Layout, previous: Staged | None) -> l
     from buildlib.tree import secrets  # 5 ms, only when something is staged
 
     _warn_of_left_out(inputs, layout)
+    _check_own_size(inputs, layout)
     function = inputs.variant.function
     rules = [secrets.RULES, *function.allow_secrets]
     known = {o.file for o in previous.own} if previous and previous.secret_rules == rules else set()
     problems = secrets.find(inputs.own, layout.root, known)
     secrets.refuse(function, _not_allowed(function, problems))
     return rules
+
+
+def _check_own_size(inputs: Inputs, layout: Layout) -> None:
+    """Stop before anything reads own files that alone exceed what Lambda takes."""
+
+    def files() -> "Files":
+        from buildlib.archive.savings import Files  # only for the message
+
+        paths = {origin.file.path: layout.root / origin.path for origin in inputs.own}
+        sizes = {origin.file.path: origin.file.size for origin in inputs.own}
+        return Files(sizes, lambda path: paths[path].read_bytes())
+
+    size = sum(origin.file.size for origin in inputs.own)
+    if size > UNZIPPED_LIMIT:
+        limits.check_unzipped(inputs.variant, size, files, inputs.own)
 
 
 def _not_allowed(function: Function, found: "dict[str, Finding]") -> "dict[str, Finding]":

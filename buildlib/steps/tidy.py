@@ -15,6 +15,9 @@ from buildlib.project.project import Project
 # Environments that no lockfile asks for any more stay for a change of branch, the newest ones.
 _SPARE = 3
 
+# Names in a message.
+_SHOWN = 20
+
 
 # -- dist/, before a run -------------------------------------------------------------------------
 
@@ -22,7 +25,8 @@ _SPARE = 3
 def prune_reason(project: Project) -> str | None:
     """Return why dist/ and build/ have to be tidied; None if they are tidy."""
     if stale := undeclared(project):
-        return f"lambdas.yaml no longer declares {', '.join(stale)}"
+        shown = [*stale[:_SHOWN], *(["and more"] if len(stale) > _SHOWN else [])]
+        return f"lambdas.yaml no longer declares {', '.join(shown)}"
     if found := leftovers.find(project.layout, project.variants):
         return f"dist/ has {', '.join(path.name for path in found)}, which nothing declares"
     if running.killed(project.layout.running):
@@ -43,10 +47,10 @@ def undeclared(project: Project) -> list[str]:
 def prune(project: Project) -> None:
     """Remove undeclared artifacts, and what killed runs left behind."""
     layout = project.layout
-    for name in undeclared(project):
-        index.withdraw(layout, name)
-        if index.is_id(name):
-            _forget(layout, name)
+    stale = undeclared(project)
+    index.withdraw_all(layout, stale)
+    for name in filter(index.is_id, stale):
+        _forget(layout, name)
     for path in leftovers.find(layout, project.variants):
         atomic.remove(path)
     if notes := running.killed(layout.running):

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # A name of n characters takes up to n^stars steps to match.
 _STARS = 3
 
+# Each file is compared with each pattern.
+_MOST = 1000
+
 
 Keep = Callable[[str], bool]
 
@@ -73,6 +76,12 @@ def matcher(function: Function, key: str, patterns: Sequence[str]) -> Callable[[
 def _spec(function: Function, key: str, patterns: Sequence[str]) -> GitIgnoreSpec:
     from pathspec import GitIgnoreSpec  # 40 ms, and many manifests have no patterns
 
+    if len(patterns) > _MOST:
+        msg = (
+            f"lambda '{function.name}': {key}: {len(patterns)} patterns, more than {_MOST}; "
+            "one pattern may name a folder, or all files of a kind as in '*.md'"
+        )
+        raise StageError(msg, "pattern")
     for pattern in patterns:
         where = f"lambda '{function.name}': {key}: '{pattern}'"
         if any(part.count("*") > _STARS for part in pattern.split("/")):

@@ -305,11 +305,30 @@ def _by_content(path: Path) -> tuple[str | None, int]:
             if pattern.match(content):
                 return description, 0
         for rule in _CONTENTS:
-            if all(content.find(literal) < 0 for literal in rule.literals):
-                continue
-            if match := re.search(rule.pattern, content):
-                return rule.description, content[: match.start()].count(b"\n") + 1
+            for start, end in _around(content, rule.literals):
+                if match := re.compile(rule.pattern).search(content, start, end):
+                    return rule.description, content[: match.start()].count(b"\n") + 1
     return None, 0
+
+
+# Bytes; no pattern matches more on either side of its literal.
+_MARGIN = 8192
+
+
+def _around(content: "bytes | mmap.mmap", literals: Iterable[bytes]) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a content that may have a match: those around each literal.
+
+    A pattern takes ten times as long as the search for a literal, and a file may have 250 MB.
+    """
+    for literal in literals:
+        first = content.find(literal)
+        while first >= 0:
+            last = first
+            # Up to a gap of more than a margin, it is one part.
+            while (near := content.rfind(literal, last + 1, last + _MARGIN)) >= 0:
+                last = near
+            yield max(0, first - _MARGIN), last + _MARGIN
+            first = content.find(literal, last + _MARGIN)
 
 
 @contextlib.contextmanager

@@ -196,6 +196,17 @@ def test_withdraw(layout: Layout) -> None:
     index.withdraw(layout, "never-there")
 
 
+def test_withdraw_several(layout: Layout) -> None:
+    """Several ZIPs leave together, and the index is written once."""
+    publish(layout, API, b"api")
+    publish(layout, JOBS, b"jobs")
+    index.withdraw_all(layout, ["api", "../outside", "never-there"])
+    assert index.read(layout).keys() == {"jobs-py3.12-arm64"}
+    assert not layout.zip("api").exists()
+    index.withdraw_all(layout, ["jobs-py3.12-arm64"])
+    assert not layout.dist.exists()
+
+
 def test_withdraw_the_description(layout: Layout) -> None:
     """The description can go alone: then nothing is said of the ZIP."""
     written = publish(layout, API, b"api")

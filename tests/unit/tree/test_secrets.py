@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from buildlib.errors import StageError
-from buildlib.model import Origin
+from buildlib.model import File, Origin
 from buildlib.tree import secrets
 from tests import secrets_corpus
 from tests.unit.conftest import file, function, write
@@ -170,3 +170,13 @@ def test_corpus(tmp_path: Path) -> None:
     """Each kind of the corpus is found."""
     files = secrets_corpus.corpus()
     assert files.keys() - secrets_corpus.found(files, tmp_path).keys() == set()
+
+
+@pytest.mark.parametrize("gap", [0, 1, 4000, 8191, 8192, 8193, 20_000])
+def test_a_token_anywhere_in_a_large_file(tmp_path: Path, gap: int) -> None:
+    """A token is found wherever it is, also after words that only begin as one."""
+    token = b"ghp_" + b"a1" * 18
+    for noise in (b"x" * gap, b"ghp_ " * (gap // 5), b"://" + b"x" * gap):
+        (tmp_path / "data.bin").write_bytes(noise + b" " + token + b" " + noise)
+        own = [Origin(File("data.bin", "0" * 64, 1), "data.bin", dependency=False)]
+        assert secrets.find(own, tmp_path, ())["data.bin"].description == "a token of GitHub"
