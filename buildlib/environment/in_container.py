@@ -2,7 +2,7 @@
 
 `in_container.py prepare`, as root: check the image, hand the work folder to the unprivileged user.
 `in_container.py install`, as that user: run pip, then copy the libraries.
-`in_container.py renew`, as root, after a failure: remove the downloads and what was installed.
+`in_container.py renew`, as root, after a failure: remove the downloads and all installed files.
 `config.json`, in the same folder, holds the settings from the manifest and the lock.
 """
 
@@ -55,7 +55,7 @@ def prepare(config: dict[str, Any]) -> int:
 
 
 def renew(config: dict[str, Any]) -> int:
-    """Start again with nothing: what was downloaded earlier may be damaged."""
+    """Start again with nothing: earlier downloads may be damaged."""
     for folder in (CACHE, BUILD, TREE):
         for entry in os.scandir(folder):
             if entry.is_dir(follow_symlinks=False):

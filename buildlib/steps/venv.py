@@ -175,7 +175,7 @@ def _complete(request: "Request", *, verify: bool) -> "Installed":
     what, again = (
         ("the installer's cache is damaged", f"downloading {', '.join(names)} again")
         if from_wheels
-        else ("the installation in the container is not what pip recorded", "repeating it")
+        else ("the container lacks files that pip recorded, or changed them", "repeating it")
     )
     _logger.warning("%s: %s (%s); %s", request.variant.id, what, damage.describe(problems), again)
     atomic.remove(request.target)
