@@ -158,7 +158,7 @@ def _complete(request: "Request", *, verify: bool) -> "Installed":
     """Return a tree with all that the pins ask for; download again what is damaged.
 
     An installer that died may have left a part behind, and another program may have written to its
-    cache. A download is checked as a whole, so what differs after it is in the wheel.
+    cache. A download is checked as a whole, so a difference that remains is in the wheel.
 
     Raises:
         InstallError: as the installer does, or a distribution is still missing.
