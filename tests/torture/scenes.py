@@ -352,7 +352,7 @@ def _edit(world: World, chance: random.Random) -> None:
 def fuzz(world: World) -> Iterator[Trial]:
     """Read a hundred texts that were damaged at random."""
     del world
-    for seed in range(40):
+    for seed in range(80):
         for kind in attacks.READERS:
             yield Trial(f"{kind} {seed}", functools.partial(_fuzz, kind, seed))
 
