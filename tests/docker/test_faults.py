@@ -72,11 +72,8 @@ def in_volume(engine: APIClient, image: str, command: str) -> str:
     "damage",
     [
         'truncate -s 100 "$f"',
-        ': > "$f"',
         'printf broken | dd of="$f" bs=1 seek=50 conv=notrunc 2>/dev/null',
-        'size=$(stat -c %s "$f"); head -c "$size" /dev/zero > "$f"',
         'rm "$f"; mkdir "$f"',
-        'rm "$f"; ln -s /etc/passwd "$f"',
         'chmod 0 "$f"; chown 0:0 "$f"',
     ],
 )
@@ -163,7 +160,7 @@ def test_engine_is_killed_at_any_moment(
     contained.doit("zip:api")
     length = time.monotonic() - began
     chance = random.Random(1)  # noqa: S311 - the same moments each time
-    for _ in range(int(os.environ.get("ENGINE_KILLS", "4"))):
+    for _ in range(int(os.environ.get("ENGINE_KILLS", "2"))):
         forget(contained)
         process = start(contained, "zip:api")
         time.sleep(chance.uniform(0.2, 1) * length)
