@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _STARS = 3
 
 # Each file is compared with each pattern.
-_MOST = 1000
+_MOST = 10_000
 
 
 Keep = Callable[[str], bool]
