@@ -156,7 +156,7 @@ def peak(command: list[str], repository: Repository) -> tuple[int, float, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", INPUTS)
 def test_memory_and_time(repository: Repository, index: Index, name: str) -> None:
-    """Whatever its size, an input is built or refused in 60 s and 400 MB, without a traceback."""
+    """A huge input is built or refused in 60 s and 400 MB, without a traceback."""
     repository.environment["UV_INDEX_URL"] = index.url
     INPUTS[name](repository, index)
     memory, seconds, output = peak(repository.command(), repository)

@@ -80,7 +80,7 @@ def test_credentials_are_hidden(repository: Repository) -> None:
 
 
 def test_memory(repository: Repository) -> None:
-    """Too little memory is no defect; the message says what to do."""
+    """Too little memory is no defect; the message gives the remedy."""
     result = broken(repository, "steps.zip", "write", "MemoryError")
     assert "there is not enough memory: run fewer tasks at once" in result.output
     assert not reports(repository)

@@ -337,7 +337,7 @@ def _check_secrets(inputs: Inputs, layout: Layout, previous: Staged | None) -> l
 
 
 def _check_own_size(inputs: Inputs, layout: Layout) -> None:
-    """Stop before anything reads own files that alone exceed what Lambda takes."""
+    """Refuse own files that alone exceed Lambda's limit, before anything reads them."""
 
     def files() -> "Files":
         from buildlib.archive.savings import Files  # only for the message

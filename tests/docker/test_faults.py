@@ -47,7 +47,7 @@ def right(contained: Repository, bridge_index: Index) -> str:
 
 
 def forget(repository: Repository) -> None:
-    """Forget what is built; locks and pip's downloads stay."""
+    """Remove build/ and dist/; locks and pip's downloads stay."""
     for name in ("build", "dist"):
         shutil.rmtree(repository.root / name, ignore_errors=True)
 
@@ -80,7 +80,7 @@ def in_volume(engine: APIClient, image: str, command: str) -> str:
 def test_damaged_downloads(
     contained: Repository, engine: APIClient, right: str, pythons: list[str], damage: str
 ) -> None:
-    """What is damaged in pip's cache of downloads is downloaded again."""
+    """A damaged file in pip's cache of downloads is downloaded again."""
     image = f"{IMAGES}:py{pythons[0]}"
     found = in_volume(engine, image, "find /volume -type f | wc -l")
     assert int(found) > 1
@@ -102,7 +102,7 @@ def test_connection_drops(
     forget(contained)
     bridge_index.cut = 1_000_000
     result = contained.fails("zip:api")
-    # pip takes what it got for the whole file, before version 25.1.
+    # Before version 25.1, pip takes a part of a file for the whole.
     assert "The connection was cut" in result.message or "can reach" in result.message
     assert "Traceback" not in result.message
     bridge_index.cut = None

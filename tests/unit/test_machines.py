@@ -1,7 +1,7 @@
 """Sequences of operations that Hypothesis makes up, with a kill in some of them, against a model.
 
-Whatever happened, nothing in dist/ contradicts anything else there, and the store gives what was
-put there or nothing.
+After each operation, the files in dist/ agree with each other, and the store gives either the ZIP
+that was put there or nothing.
 """
 
 import hashlib
@@ -58,7 +58,7 @@ class _Machine(RuleBasedStateMachine):
 
 
 class Dist(_Machine):
-    """Publish and withdraw ZIPs; `published` is what the operations that ended have left."""
+    """Publish and withdraw ZIPs; `published` has the contents that ended operations left."""
 
     def __init__(self) -> None:
         super().__init__()
