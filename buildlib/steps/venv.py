@@ -180,16 +180,46 @@ def _complete(request: "Request", *, verify: bool) -> "Installed":
     _logger.warning("%s: %s (%s); %s", request.variant.id, what, damage.describe(problems), again)
     atomic.remove(request.target)
     request.target.mkdir()
-    installed = _canonical(request._replace(refresh=names), trust_record=False)
-    if installed.incomplete:
+    first, installed = installed, _canonical(request._replace(refresh=names), trust_record=False)
+    unsettled = dict(installed.incomplete)
+    if not from_wheels:
+        unsettled |= _changing(first, installed)
+    if unsettled:
+        advice = (
+            f"If the lock was edited by hand, run 'doit lock:{name}'"
+            if installed.incomplete
+            else "Look in 'docker.setup' and in the image for something that writes to these files"
+        )
         shown = request.layout.relative(request.log)
         msg = (
-            f"lambda '{name}': the installer succeeded, but "
-            f"{damage.describe(installed.incomplete)}. If the lock was edited by hand, run "
-            f"'doit lock:{name}'. Full log: {shown}."
+            f"lambda '{name}': the installer succeeded, but {damage.describe(unsettled)}. "
+            f"{advice}. Full log: {shown}."
         )
         raise InstallError(msg, "install-failed")
+    if installed.damaged:
+        _logger.warning(
+            "%s: %s still differ from RECORD, as the first time; they ship as installed",
+            request.variant.id,
+            damage.describe(installed.damaged),
+        )
     return installed
+
+
+def _changing(first: "Installed", second: "Installed") -> dict[str, str]:
+    """Return the files that differ from RECORD, and not in the same way in two installations.
+
+    A wheel's own RECORD may be wrong, and then the difference is the same each time. Each is a
+    short text, with the name of the distribution.
+    """
+    before, after = (
+        {file.path: file.sha256 for file in installed.files if file.path in second.damaged}
+        for installed in (first, second)
+    )
+    return {
+        f"'{path}' differs from RECORD, and from one installation to the next": name
+        for path, name in second.damaged.items()
+        if path not in first.damaged or before.get(path) != after.get(path)
+    }
 
 
 def _canonical(request: "Request", *, trust_record: bool) -> "Installed":

@@ -109,20 +109,28 @@ def test_connection_drops(
     heals(contained, right)
 
 
-# Of the image's Python: something happens to a file once pip has ended, the first time.
+# Of the image's Python: something happens to a file once pip has ended, the first time or always.
 _TRAP = """\
 import atexit, os, sys
 path = "/doit-lambda-zip/tree/big/m3.bin"
 once = "/doit-lambda-zip/cache/http-v2/once"
 
 def lose():
-    if os.path.exists(path) and not os.path.exists(once):
+    if os.path.exists(path) and not ({once} and os.path.exists(once)):
         {what}
         open(once, "w").close()
 
 if "install" in sys.argv:
     atexit.register(lose)
 """
+
+
+def trapped(python: str, what: str, *, once: bool) -> str:
+    """Return a manifest whose image does something to a file after pip."""
+    encoded = base64.b64encode(_TRAP.format(what=what, once=once).encode()).decode()
+    folder = "$(python3 -c \"import sysconfig; print(sysconfig.get_path('purelib'))\")"
+    write = f"mkdir -p {folder}; echo {encoded} | base64 -d > {folder}/trap.py"
+    return manifest(python, {"setup": [write, f"echo 'import trap' > {folder}/trap.pth"]})
 
 
 @pytest.mark.parametrize(
@@ -132,20 +140,39 @@ def test_an_installer_that_stops_half_way(
     contained: Repository, engine: APIClient, right: str, pythons: list[str], what: str
 ) -> None:
     """Files that pip says it installed, and did not, are installed again."""
-
-    def trapped() -> str:
-        encoded = base64.b64encode(_TRAP.format(what=what).encode()).decode()
-        folder = "$(python3 -c \"import sysconfig; print(sysconfig.get_path('purelib'))\")"
-        write = f"mkdir -p {folder}; echo {encoded} | base64 -d > {folder}/trap.py"
-        return manifest(pythons[0], {"setup": [write, f"echo 'import trap' > {folder}/trap.pth"]})
-
     forget_downloads(engine)
     forget(contained)
-    contained.write({"lambdas.yaml": trapped()})
+    contained.write({"lambdas.yaml": trapped(pythons[0], what, once=True)})
     result = contained.doit("zip:api")
     assert "or changed them (big/m3.bin)" in result.output
     assert contained.sha256()["api"] == right
     forget_downloads(engine)
+
+
+def test_a_file_that_differs_each_time(
+    contained: Repository, right: str, pythons: list[str]
+) -> None:
+    """A file that two installations write differently fails the build: no build could be equal."""
+    del right  # only the package of the fixture is needed
+    forget(contained)
+    what = "open(path, 'wb').write(os.urandom(9))"
+    contained.write({"lambdas.yaml": trapped(pythons[0], what, once=False)})
+    result = contained.fails("zip:api")
+    assert "'big/m3.bin' differs from RECORD, and from one installation to the next" in (
+        result.message
+    )
+    assert not (contained.root / "dist/api.zip").exists()
+
+
+def test_a_file_that_differs_in_the_same_way(
+    contained: Repository, right: str, pythons: list[str]
+) -> None:
+    """A file that always differs from RECORD ships, as with a wheel whose RECORD is wrong."""
+    forget(contained)
+    contained.write({"lambdas.yaml": trapped(pythons[0], "os.truncate(path, 7)", once=False)})
+    result = contained.doit("zip:api")
+    assert "big/m3.bin still differ from RECORD, as the first time" in result.output
+    assert contained.sha256()["api"] != right
 
 
 def test_engine_is_killed_at_any_moment(

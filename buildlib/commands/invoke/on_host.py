@@ -27,11 +27,11 @@ NOBODY = 65534
 
 
 class Ran(NamedTuple):
-    """The output lines of `driver.py`, the Python that ran, and a difference from Lambda if any."""
+    """The output lines of `driver.py`, the Python that ran, and notes about the isolation."""
 
     lines: Sequence[str]
     python: str
-    note: str
+    notes: Sequence[str]
 
 
 def invoke(
@@ -75,14 +75,51 @@ def invoke(
             "port": 0,
             "user": user,
         }
+        apart = _namespaces()
         done = subprocess.run(  # noqa: S603 - this package's driver and this Python
-            [sys.executable, "-I", str(Path(__file__).with_name("driver.py"))],
+            [*apart, sys.executable, "-I", str(Path(__file__).with_name("driver.py"))],
             input=json.dumps(order) + "\n",
             capture_output=True,
             text=True,
             check=False,
         )
-    return Ran([*done.stdout.splitlines(), *done.stderr.splitlines()], chosen.path, note)
+    isolation = _APART if apart else _TOGETHER
+    lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+    return Ran(lines, chosen.path, [*filter(None, [note]), isolation])
+
+
+# The isolation of an invocation on this machine.
+_APART = "apart from other processes, with your network and files in reach"
+_TOGETHER = "with your processes, network and files in reach; its processes end with it"
+
+
+def _namespaces() -> Sequence[str]:
+    """Return the start of a command that gives it processes, IPC and a host name of its own.
+
+    It is empty where the system has no namespaces, or does not let this user have any, as in many
+    containers: unshare(1), user_namespaces(7).
+    """
+    program = shutil.which("unshare")
+    if program is None:
+        return ()
+    prefix = [program, "--pid", "--fork", "--kill-child", "--mount-proc", "--ipc", "--uts"]
+    if os.getuid() != 0:
+        prefix += ["--user", "--map-current-user"]
+    try:
+        # Python, since a container may allow the call, and not the file system of processes.
+        check = (
+            "import os; raise SystemExit(os.getpid() != 1 or not os.path.exists('/proc/1/stat'))"
+        )
+        tried = subprocess.run(  # noqa: S603 - the system's own program, by its full path
+            [*prefix, sys.executable, "-I", "-S", "-c", check],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return () if tried.returncode else prefix
 
 
 def _check_machine(variant: Variant) -> None:

@@ -66,12 +66,7 @@ def invoke(project: Project, variant: Variant, options: Options) -> tuple[Result
         ran = on_host.invoke(variant, path, options.python or None, task, layout)
     except InvokeError as error:
         raise InvokeError("\n".join([str(error), *image_errors])) from error
-    notes = [f"on this machine, by {ran.python}", *filter(None, [ran.note]), _ISOLATION]
-    return result.read(ran.lines), notes
-
-
-# The isolation of an invocation on this machine.
-_ISOLATION = "with your network and files in reach; its processes end with it"
+    return result.read(ran.lines), [f"on this machine, by {ran.python}", *ran.notes]
 
 
 def shown(variant: Variant, found: Result, where: list[str]) -> Iterator[str]:
