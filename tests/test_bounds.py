@@ -101,6 +101,11 @@ def _big_module(repository: Repository, _: Index) -> None:
     repository.write({"lambdas/api/app.py": HANDLER + lines})
 
 
+def _huge_module(repository: Repository, _: Index) -> None:
+    lines = "".join(f"A{n} = [{n}, '{n}']\n" for n in range(400_000))  # 11 MB
+    repository.write({"lambdas/api/app.py": HANDLER + lines})
+
+
 def _deep_module(repository: Repository, _: Index) -> None:
     repository.write({"lambdas/api/app.py": HANDLER + "X = " + "(" * 100_000})
 
@@ -125,7 +130,15 @@ INPUTS: dict[str, Callable[[Repository, Index], None]] = {
     for function in (
         *(_long_text, _comments, _many_functions, _deep_manifest, _wide_manifest),
         *(_many_requirements, _long_requirement, _big_lock, _big_index, _big_record, _big_hashes),
-        *(_many_files, _big_file, _too_big_file, _big_module, _deep_module, _one_line),
+        *(
+            _many_files,
+            _big_file,
+            _too_big_file,
+            _big_module,
+            _huge_module,
+            _deep_module,
+            _one_line,
+        ),
         *(_many_rows, _bomb),
     )
 }

@@ -148,3 +148,15 @@ def test_json_of_a_query(repository: Repository) -> None:
     assert done.code == 1
     assert "Traceback" not in done.output
     assert json.dumps({}) not in done.output
+
+
+def test_a_module_too_large_to_read(repository: Repository) -> None:
+    """A warning says that the imports of a huge module are not checked; the others are."""
+    huge = HANDLER + "import absent\nX = 1\n" + "# of no use\n" * 250_000
+    repository.write({"lambdas/api/app.py": huge})
+    result = repository.doit()
+    warning = "the imports of a module over 2.5 MB are not checked (lambdas/api/app.py)"
+    assert warning in result.output
+    repository.write({"lambdas/api/app.py": HANDLER + "import huge\nimport absent\n"})
+    repository.write({"lambdas/api/huge.py": huge})
+    assert "'absent'" in repository.fails().message

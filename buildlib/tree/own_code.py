@@ -19,6 +19,14 @@ from buildlib.tree.handler import check_handler
 _TEMPLATE = re.compile(rb"\{\{|\{%|<%|\$\{|\$\(")
 
 
+# The largest module that is read for its imports, in bytes: reading takes 130 times as much memory.
+_LARGEST = 2_500_000
+
+
+# What is known of a larger one.
+_UNREAD = b"def __getattr__(name): ..."
+
+
 # Folders of files that are no code, although they end in `.py`.
 _TEMPLATES = {"template", "templates", "skeleton", "skeletons", "cookiecutter", "scaffold"}
 
@@ -60,9 +68,13 @@ class OwnCode:
         self._modules: dict[str, Module] = {}
 
     def read(self, path: str) -> Module:
-        """Return a module of the function by its path in the tree."""
+        """Return a module of the function by its path in the tree; one too large binds any name."""
         if path not in self._modules:
             content = (self.tree / path).read_bytes()
+            if len(content) > _LARGEST:
+                content = _UNREAD
+                text = f"the imports of a module over {_LARGEST / 1e6} MB are not checked"
+                self.doubts.append((text, self.origin_of[path].path))
             self._modules[path] = reader.read(content, self.variant.python)
         return self._modules[path]
 

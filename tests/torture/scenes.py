@@ -293,12 +293,13 @@ def edits(world: World) -> Iterator[Trial]:
     """Make random edits, and compare each build with one from nothing."""
     del world
     for seed in range(200):
-        yield Trial(f"seed {seed}", functools.partial(_edits, seed))
+        yield Trial(f"seed {seed}", functools.partial(_edits, seed, 5))
+    yield Trial("a thousand steps", functools.partial(_edits, 1000, 1000))
 
 
-def _edits(seed: int, world: World) -> None:
+def _edits(seed: int, steps: int, world: World) -> None:
     chance = random.Random(seed)  # noqa: S311 - the same edits each time
-    for step in range(5):
+    for step in range(steps):
         _edit(world, chance)
         done = world.run()
         assert done.code == 0, f"step {step}\n{done.output}"
