@@ -48,6 +48,13 @@ KINDS = {
         "Require a release from an index, or a wheel's URL with `#sha256=`. For code in this "
         "repository, add its folder to `include`.",
     ),
+    "local-project": Kind(
+        "A project of the repository cannot be put into the ZIP",
+        "A dependency is a folder of this repository. Its packages go into the ZIP from where they "
+        "are, without a build, and here that is not possible: the project compiles, is outside of "
+        "the repository, or has its packages in a place that only its build knows.",
+        "Name its packages in the function's `include`, or publish its wheel to an index.",
+    ),
     "dependencies-unread": Kind(
         "Dependencies are declared, but not read",
         "A function without requirements has a pyproject.toml, a Pipfile, a setup.py, an "

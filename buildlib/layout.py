@@ -7,6 +7,10 @@ MANIFEST = "lambdas.yaml"
 _DIST = "dist"
 
 
+# The folders of the repository that hold no input.
+OUTPUTS = frozenset({"build", _DIST})
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The paths of a repository with a manifest.

@@ -18,21 +18,45 @@ class Docker(NamedTuple):
     engine: tuple[tuple[str, str], ...] = ()
 
 
+class Include(NamedTuple):
+    """A file or folder of the repository that goes into a ZIP.
+
+    `to` is its path in the ZIP, empty for the ZIP's top. `only` are gitignore patterns, relative to
+    `path`, of the files to take; empty for all.
+    """
+
+    path: str
+    to: str
+    only: tuple[str, ...] = ()
+
+
+class Requires(NamedTuple):
+    """The files that say what a function depends on, and the part of them that it needs.
+
+    `package` is a member of a workspace (PEP 503); `groups` (PEP 735) and `extras` are names.
+    """
+
+    paths: tuple[str, ...]
+    package: str = ""
+    groups: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+
+
 class Function(NamedTuple):
     """One entry of `lambdas:` in the manifest, with the defaults filled in.
 
-    Paths are POSIX and relative to the repository's root, except `include` and `exclude`, which
-    are as written.
+    Paths are POSIX and relative to the repository's root; `exclude` is as written. `source` is a
+    folder, and `module` the only file of it that is the function's own; empty for all files.
     """
 
     name: str
     handler: str
     source: str
-    requirements: str | None
+    requires: Requires | None
     pythons: tuple[str, ...]
     architectures: tuple[str, ...]
     install: str
-    include: tuple[str, ...]
+    include: tuple[Include, ...]
     exclude: tuple[str, ...]
     compression: str
     allow_sdist: tuple[str, ...]
@@ -40,13 +64,22 @@ class Function(NamedTuple):
     size_limit: int | None = None  # bytes unzipped; None: the limit of Lambda
     evidence: bool = False
     allow_secrets: tuple[str, ...] = ()
+    # The committed lockfile that is made from `requires`, and that all functions with equal ones
+    # share; None without them, or if they are a lock themselves.
+    lockfile: str | None = None
+    module: str = ""
+    gitignore: bool = False
     # The keys without a field here whose values differ from the default.
     options: tuple[tuple[str, Any], ...] = ()
 
     @property
-    def lockfile(self) -> str | None:
-        """The committed lockfile of `requirements`, shared by all variants; None without them."""
-        return f"{self.source}/requirements.lock" if self.requirements else None
+    def requirements(self) -> str | None:
+        """The first file of `requires`, for messages."""
+        return self.requires.paths[0] if self.requires else None
+
+    def within(self, name: str) -> str:
+        """Return the path of a file in the source folder, relative to the repository's root."""
+        return name if self.source == "." else f"{self.source}/{name}"
 
 
 class Manifest(NamedTuple):

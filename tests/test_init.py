@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 
 from buildlib.manifest import reader
-from buildlib.model import Function
+from buildlib.model import Function, Include
 from tests.conftest import HANDLER, Repository
 from tests.unit.conftest import write
 
@@ -336,7 +336,7 @@ def test_terraform(tmp_path: Path) -> None:
         "notify": ("src/notify", "app.handler", ("3.13",), ("x86_64",)),
         "jobs": ("src/jobs", "index.lambda_handler", ("3.12",), ("x86_64",)),
     }
-    assert found["jobs"].include == ("src/common",)
+    assert found["jobs"].include == (Include("src/common", "common"),)
 
 
 def test_what_terraform_does_not_say(tmp_path: Path) -> None:

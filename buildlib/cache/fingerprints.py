@@ -15,19 +15,26 @@ from buildlib.cache import digests
 from buildlib.cache.clock import Clock
 from buildlib.files import links, records, walk
 from buildlib.files.names import is_below, is_inside
+from buildlib.layout import OUTPUTS
 from buildlib.model import Variant, Written
 
-_FORMAT = 1
+_FORMAT = 2
+
+
+def _is_source(path: object) -> bool:
+    return path == "." or is_below(path)
 
 
 _SHAPE = records.fields(format=records.number, variants=records.mapping)
 
 
-# The fingerprint of a variant, its ZIP, and the paths of its requirements files.
+# The fingerprint of a variant, its ZIP, the paths of its requirements files, and those of its
+# sources.
 _ENTRY = records.row(
     records.sha256,
     records.WRITTEN,
     records.list_of(is_below),
+    records.list_of(_is_source),
 )
 
 
@@ -53,9 +60,9 @@ class Fingerprints:
         entry = self._known.get(variant.id)
         if entry is None or not _ENTRY(entry):
             return None
-        fingerprint, written, requirements = entry
+        fingerprint, written, *inputs = entry
         try:
-            current, _ = self._fingerprint(variant, constants, outputs, requirements, written)
+            current, _ = self._fingerprint(variant, constants, outputs, inputs, written)
         except OSError:
             return None
         return Written(*written) if current == fingerprint else None
@@ -65,20 +72,22 @@ class Fingerprints:
         variant: Variant,
         constants: str,
         outputs: Iterable[str],
-        requirements: Iterable[str],
+        inputs: tuple[Iterable[str], Iterable[str]],
         written: Written,
     ) -> None:
         """Note that a variant is finished, unless a file was changed since shortly before the run.
 
+        `inputs` are the paths of its requirements files, and those of its sources.
+
         A run reads its inputs once, so it may have missed a change since its start.
         """
-        names = sorted(requirements)
+        names = [sorted(some) for some in inputs]
         try:
             fingerprint, seen = self._fingerprint(variant, constants, outputs, names, written)
         except OSError:
             return
         if self._clock.is_old(seen.newest, seen.devices):
-            self._known[variant.id] = [fingerprint, [*written], names]
+            self._known[variant.id] = [fingerprint, [*written], *names]
             self._changed = True
 
     def save(self) -> None:
@@ -95,7 +104,7 @@ class Fingerprints:
         variant: Variant,
         constants: str,
         outputs: Iterable[str],
-        requirements: Iterable[str],
+        inputs: Iterable[Iterable[str]],
         written: Iterable[object],
     ) -> tuple[str, "_Seen"]:
         """Return the fingerprint of a variant, with the latest time and the devices of its files.
@@ -104,9 +113,10 @@ class Fingerprints:
         folder counts for the time only: it shows that a file was removed or moved.
         """
         function, seen = variant.function, _Seen()
+        requirements, sources = inputs
         paths = [*requirements, *([function.lockfile] if function.lockfile else [])]
         input_files = [(path, seen.signature(os.stat(self._root + path))) for path in paths]
-        for path in (function.source, *function.include):
+        for path in sources:
             input_files += _tree(self._root, path, seen)
         output_files = [(path, seen.signature(os.stat(self._root + path))) for path in outputs]
         content = repr((variant, constants, sorted(input_files), output_files, [*written]))
@@ -138,14 +148,15 @@ def _tree(root: str, top: str, seen: _Seen) -> Iterator[tuple[str, digests.Signa
         yield top, seen.signature(os.stat(root + top))
         return
     entered: set[str] = set()  # the real paths of folders behind links
-    stack = [top]
+    is_root = top == "."
+    stack = ["" if is_root else top]
     while stack:
         folder = stack.pop()
         seen.signature(os.stat(root + folder))
         with os.scandir(root + folder) as entries:
             for entry in entries:
-                name = f"{folder}/{entry.name}"
-                if entry.name in walk.JUNK_FOLDERS:
+                name = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.name in walk.JUNK_FOLDERS or (is_root and name in OUTPUTS):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     stack.append(name)

@@ -166,7 +166,7 @@ def _inputs(project: Project, function: Function) -> set[str]:
     paths = {origin.path for origin in project.sources(function)}
     requirements = project.requirements(function)
     if requirements is not None:
-        paths |= requirements.files | {str(function.lockfile)}
+        paths |= requirements.files | ({function.lockfile} if function.lockfile else set())
     root = project.layout.root
     return paths | {name for name in ("uv.toml", "pyproject.toml") if (root / name).is_file()}
 

@@ -123,7 +123,7 @@ def _folders(project: Project, variants: Sequence[Variant]) -> list[Path]:
     root = project.layout.root
     paths, files = set(), set()
     for function in {variant.function.name: variant.function for variant in variants}.values():
-        texts = [function.source, *function.include]
+        texts = [tree.path for tree in project.trees(function)]
         requirements = project.requirements(function)
         texts += requirements.files if requirements else ()
         for text in texts:

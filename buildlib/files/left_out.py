@@ -8,18 +8,20 @@ import os
 from typing import NamedTuple
 
 # Number of these rules; raise it with each change, so that no finished variant escapes it.
-RULES = 1
+RULES = 2
 
 
 class Row(NamedTuple):
     """Names that belong together: paths, a folder's with a trailing slash, and at most one `*`.
 
-    `*` matches no slash. `anywhere` also holds below the top.
+    `*` matches no slash. `anywhere` also holds below the top, and `root` only where a function's
+    source is the repository's root.
     """
 
     what: str
     patterns: tuple[str, ...]
     anywhere: bool = False
+    root: bool = False
 
 
 ROWS = (
@@ -78,6 +80,17 @@ ROWS = (
         ),
         anywhere=True,
     ),
+    Row(
+        "the repository's root as a source",
+        (
+            *("lambdas.yaml", "lambdas.hashes.json", "dodo.py", ".doit.db*", "build/", "dist/"),
+            *("tests/", "test/", "docs/", "examples/", "terraform/", "infra/", ".circleci/"),
+            *("*.md", "*.rst", "README*", "LICENSE*", "COPYING*", "NOTICE*", "CODEOWNERS"),
+            *("conftest.py", ".gitlab-ci.yml", "buildspec.yml", "docker-compose*"),
+            *(".env", ".env.*", ".envrc", ".tool-versions"),
+        ),
+        root=True,
+    ),
 )  # fmt: skip
 
 
@@ -92,9 +105,9 @@ _BY_CONTENT = {
 }
 
 
-def _names(*, anywhere: bool, star: bool) -> list[str]:
-    patterns = [p for row in ROWS if row.anywhere is anywhere for p in row.patterns]
-    return [pattern for pattern in patterns if ("*" in pattern) is star]
+def _names(*, anywhere: bool = False, root: bool = False, star: bool) -> list[str]:
+    rows = (row for row in ROWS if (row.anywhere, row.root) == (anywhere, root))
+    return [p for row in rows for p in row.patterns if ("*" in p) is star]
 
 
 _TOP = frozenset(_names(anywhere=False, star=False))
@@ -107,12 +120,20 @@ _STARS = tuple(pattern.split("*") for pattern in _names(anywhere=False, star=Tru
 _ANYWHERE = frozenset(_names(anywhere=True, star=False))
 
 
-def is_left_out(name: str, path: str) -> bool:
+_AT_ROOT = frozenset(_names(root=True, star=False))
+
+
+_STARS_AT_ROOT = tuple(pattern.split("*") for pattern in _names(root=True, star=True))
+
+
+def is_left_out(name: str, path: str, *, is_root: bool = False) -> bool:
     """Tell whether an entry of a source or an included folder is left out, unless it is named.
 
-    `name` is relative to that folder; a folder's ends with a slash. Entries below a folder that is
-    left out are not asked. `path` is where the entry is.
+    `name` is relative to that folder, which may be the repository's root; a folder's ends with a
+    slash. Entries below a folder that is left out are not asked. `path` is where the entry is.
     """
+    if is_root and (name in _AT_ROOT or any(_matches(name, *p) for p in _STARS_AT_ROOT)):
+        return True
     is_folder = name.endswith("/")
     # A folder's name counts for a file as well: it may be a link that leads nowhere.
     stem = name if is_folder else name + "/"

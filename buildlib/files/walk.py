@@ -67,7 +67,8 @@ def walk(
                 if keep and not keep(name + "/" if is_folder else name):
                     continue
                 if is_link:
-                    links.check(entry.path, boundary, f"{where}/{name}", owned=repository is None)
+                    shown = f"{where}/{name}" if where else name
+                    links.check(entry.path, boundary, shown, owned=repository is None)
                 if is_folder:
                     lineage = parents
                     if is_link:

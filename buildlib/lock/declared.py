@@ -5,16 +5,18 @@ The files are read, never run: what only a build of the project knows is `comput
 
 import ast
 import configparser
+import functools
 import json
 import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from buildlib.errors import LockError
-from buildlib.lock import poetry
+from buildlib.lock import poetry, workspace
 from buildlib.text import canonical_name
 
 
@@ -22,13 +24,16 @@ class Declared(NamedTuple):
     """The dependencies in one file: lines of a requirements file, and those that are optional.
 
     With `computed`, there are some that the file does not list. `project` is the normalised name
-    of the project, empty without one.
+    of the project, empty without one. `groups` and `extras` are what may be added, by name. A
+    project in a folder is `name @ file:<folder>`, seen from the file's folder.
     """
 
     lines: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     computed: bool = False
     project: str = ""
+    groups: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    extras: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 # Reads one kind of file.
@@ -66,28 +71,52 @@ def _pyproject(path: Path) -> Declared:
     project, tool = content.get("project", {}), content.get("tool", {})
     name = project.get("name") or tool.get("poetry", {}).get("name") or ""
     sources = tool.get("uv", {}).get("sources", {})
-    lines = [_line(text, sources) for text in project.get("dependencies", [])]
-    optional = [
-        text for extra in project.get("optional-dependencies", {}).values() for text in extra
-    ]
-    for group in content.get("dependency-groups", {}).values():
-        optional += [text for text in group if isinstance(text, str)]
+    line = functools.partial(_line, path.parent, sources)
+    lines = [line(text) for text in project.get("dependencies", [])]
+    extras = {
+        extra: tuple(map(line, some))
+        for extra, some in project.get("optional-dependencies", {}).items()
+    }
+    groups = {
+        group: tuple(map(line, _of_group(content["dependency-groups"], group)))
+        for group in content.get("dependency-groups", {})
+    }
+    optional = [text for some in (*extras.values(), *groups.values()) for text in some]
     own, more = poetry.dependencies(tool.get("poetry", {}))
     # With [project], Poetry 2 reads only details from its own table.
     lines += own if not project.get("dependencies") else []
     lines += tool.get("flit", {}).get("metadata", {}).get("requires", [])
     computed = "dependencies" in project.get("dynamic", []) and not lines
-    return Declared(tuple(lines), (*optional, *more), computed, canonical_name(name))
+    groups |= poetry.groups(tool.get("poetry", {}))
+    extras |= poetry.extras(tool.get("poetry", {}))
+    name = canonical_name(name)
+    return Declared(tuple(lines), (*optional, *more), computed, name, groups, extras)
 
 
-def _line(text: str, sources: Mapping[str, Any]) -> str:
-    """Return a dependency as a line; a comment for one that no index has."""
+def _of_group(groups: Mapping[str, Any], group: str, above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the dependencies of a group, with those of the groups that it includes (PEP 735)."""
+    for entry in groups.get(group, []) if group not in above else []:
+        if isinstance(entry, str):
+            yield entry
+        else:
+            yield from _of_group(groups, entry.get("include-group", ""), (*above, group))
+
+
+def _line(folder: Path, sources: Mapping[str, Any], text: str) -> str:
+    """Return a dependency as a line, with the folder of a project that no index has."""
     name = requirement_name(text)
     source = next((s for n, s in sources.items() if canonical_name(n) == name), None)
-    if isinstance(source, Mapping) and source.get("workspace"):
-        return f"# {name} is a member of the workspace: add its package to 'include'"
-    if isinstance(source, Mapping) and (folder := source.get("path")):
-        return f"# {name} is in {folder}: add its package to 'include'"
+    if not isinstance(source, Mapping):
+        return text
+    head = re.split(r"[<>=!~;@ ]", text, maxsplit=1)[0]
+    if source.get("workspace") and (member := workspace.member(folder, name)):
+        return f"{head} @ file:{member}"
+    if place := source.get("path"):
+        return f"{head} @ file:{place}"
+    if address := source.get("git"):
+        return f"{head} @ git+{address}"
+    if address := source.get("url"):
+        return f"{head} @ {address}"
     return text
 
 
@@ -131,7 +160,16 @@ def _pylock(path: Path) -> Declared:
 def _pipfile(path: Path) -> Declared:
     content = _toml(path)
     lines = tuple(poetry.pipenv(content.get("packages", {})))
-    return Declared(lines, tuple(poetry.pipenv(content.get("dev-packages", {}))))
+    tables = {
+        name: tuple(poetry.pipenv(table))
+        for name, table in content.items()
+        if name not in _NO_GROUPS
+    }
+    return Declared(lines, tables.get("dev-packages", ()), groups=tables)
+
+
+# Tables of a Pipfile that are no groups.
+_NO_GROUPS = frozenset({"source", "packages", "requires", "scripts", "pipenv", "pipfile"})
 
 
 def _pipfile_lock(path: Path) -> Declared:

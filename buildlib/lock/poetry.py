@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from buildlib.text import canonical_name
+
 
 def dependencies(table: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return the main and the optional dependencies of `[tool.poetry]`."""
@@ -20,6 +22,35 @@ def dependencies(table: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     return main, optional
 
 
+def groups(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the dependencies of each group of `[tool.poetry]`."""
+    tables = {name: group.get("dependencies", {}) for name, group in table.get("group", {}).items()}
+    if old := table.get("dev-dependencies"):
+        tables["dev"] = {**old, **tables.get("dev", {})}
+    return {
+        name: tuple(
+            line for key, value in some.items() for line in _lines(key, value, _poetry_version)
+        )
+        for name, some in tables.items()
+    }
+
+
+def extras(table: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the optional dependencies of each extra of `[tool.poetry]`."""
+    dependencies_ = {
+        canonical_name(name): (name, v) for name, v in table.get("dependencies", {}).items()
+    }
+    found = {}
+    for extra, names in table.get("extras", {}).items():
+        known = (
+            dependencies_[key] for name in names if (key := canonical_name(name)) in dependencies_
+        )
+        found[extra] = tuple(
+            line for name, value in known for line in _lines(name, value, _poetry_version)
+        )
+    return found
+
+
 def pipenv(table: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of `[packages]` in a Pipfile, or of `default` in its lock."""
     for name, value in table.items():
@@ -34,7 +65,7 @@ def _lines(name: str, value: Any, version: Any) -> Iterator[str]:  # noqa: ANN40
     details = value if isinstance(value, Mapping) else {"version": value}
     extras = f"[{','.join(details['extras'])}]" if details.get("extras") else ""
     if folder := details.get("path"):
-        yield f"# {name} is in {folder}: add its package to 'include'"
+        yield f"{name}{extras} @ file:{folder}"
     elif address := details.get("git"):
         revision = details.get("rev") or details.get("tag") or details.get("ref")
         yield f"{name}{extras} @ git+{address}{'@' + revision if revision else ''}"

@@ -8,12 +8,14 @@ and when it installs.
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.errors import LockError
 from buildlib.files.names import is_inside
+from buildlib.manifest import locations
+from buildlib.model import Include, Pin, Requires, Variant
 from buildlib.text import canonical_name, megabytes
 from buildlib.uv import redact
 
@@ -42,6 +44,13 @@ _PRE = "pre-releases are taken"
 
 
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+
+
+# A folder, by PEP 508, or as pip and uv write it; with extras.
+_LOCAL = re.compile(
+    r"([A-Za-z0-9._-]+\s*(\[(?P<extras>[^\]]*)\])?\s*@\s*(file:(//)?)|file:(//)?|(?=\.))"
+    r"(?P<path>[^\s\[\];]+?)/?(\[(?P<more>[^\]]*)\])?(\s*;.*)?"
+)
 
 
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -79,8 +88,10 @@ class Requirements(NamedTuple):
 
     `sha256` covers the contents of all files, with LF line ends. `indexes` are the options on
     indexes, `choices` those on the choice of releases, both as arguments of uv. `files` are the
-    paths of all files, `texts` their contents for uv, without options, by path; `entries` are the
-    requirements in them. `notes` tell a user how options are understood.
+    paths of all files, `texts` their contents for uv, without options, by path, of which `main`
+    leads to all; `entries` are the requirements in them. `notes` tell a user how options are
+    understood. `packages` are those of projects in the repository. `pins` gives the pins of a
+    variant where the file is a lock itself.
     """
 
     path: str
@@ -92,31 +103,52 @@ class Requirements(NamedTuple):
     choices: tuple[str, ...] = ()
     requires_hashes: bool = False
     notes: tuple[str, ...] = ()
+    main: str = ""
+    packages: tuple[Include, ...] = ()
+    pins: Callable[[Variant], tuple[Pin, ...]] | None = None
 
 
 def read(root: Path, path: str) -> Requirements:
-    """Read a requirements file, and the files that it includes with -r and -c.
+    """Read a requirements file, and the files that it includes with -r and -c; raise as below."""
+    return read_all(root, Requires((path,)))
+
+
+def read_all(root: Path, requires: Requires) -> Requirements:
+    """Read requirements files and declarations of projects as one.
 
     Raises:
         LockError: a file cannot be read, has an option that is not supported, or a requirement
-            that cannot be pinned with a hash: a local path, an editable install, a VCS link, a
-            URL without a hash. It lists all of them.
+            that cannot be pinned with a hash: a VCS link, a URL without a hash, a path that is no
+            project of the repository. It lists all of them.
 
     """
     reader = _Reader(root)
-    reader.read_file(path)
+    for path in requires.paths:
+        if locations.is_project(path):
+            reader.read_project(path, requires.groups, requires.extras)
+        else:
+            reader.read_file(path)
     if reader.problems:
         raise LockError("\n".join(reader.problems), "requirements")
+    texts = [(name, "\n".join(lines) + "\n") for name, lines in reader.texts.items()]
+    main = next(iter(reader.texts))
+    if len(requires.paths) > 1:
+        main = f"{main}.all.in"
+        tops = (reader.main[path] for path in requires.paths)
+        start = os.path.dirname(main)
+        texts.append((main, "".join(f"-r {os.path.relpath(top, start)}\n" for top in tops)))
     return Requirements(
-        path,
+        requires.paths[0],
         reader.digest.hexdigest(),
         tuple(reader.indexes),
         frozenset(reader.files),
-        tuple((name, "\n".join(lines) + "\n") for name, lines in reader.files.items()),
+        tuple(texts),
         tuple(reader.entries),
         tuple(reader.choices),
         reader.requires_hashes,
         tuple(reader.notes),
+        main,
+        tuple(reader.packages),
     )
 
 
@@ -131,12 +163,15 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 
 class _Reader:
-    """Reads a requirements file and its includes, each file once."""
+    """Reads requirements files and their includes, and projects, each file once."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.digest = hashlib.sha256()
-        self.files: dict[str, list[str]] = {}
+        self.files: set[str] = set()
+        self.texts: dict[str, list[str]] = {}
+        self.main: dict[str, str] = {}  # the text of each file that `requires` names
+        self.packages: dict[Include, None] = {}
         self.entries: list[Entry] = []
         self.indexes: list[str] = []
         self.choices: list[str] = []
@@ -147,7 +182,9 @@ class _Reader:
     def read_file(self, path: str, named_at: str = "", *, constraint: bool = False) -> None:
         if path in self.files:
             return
-        lines = self.files[path] = []
+        self.files.add(path)
+        self.main[path] = path
+        lines = self.texts[path] = []
         text = self._text(path, f"{named_at}: " if named_at else "")
         self.digest.update(text.encode() + b"\0")
         for number, content in _logical_lines(text):
@@ -208,6 +245,9 @@ class _Reader:
                 if self._nest(value, path, where, is_constraint=is_constraint):
                     yield f"{_NESTED[option]} {value}"
             elif option in {"-e", "--editable"}:
+                if (lines := self.read_local(value, os.path.dirname(path), where)) is not None:
+                    yield from lines
+                    continue
                 problem = _unpinnable(value, self.root, path, editable=True)
                 self.problems.append(f"{where}: '{option} {value}' {problem}")
             else:
@@ -245,6 +285,9 @@ class _Reader:
     ) -> Iterator[str]:
         """Yield the line for uv of a requirement, and keep its hashes."""
         text, *options = re.split(r"\s+(?=--?[a-z])", content)
+        if (lines := self.read_local(content, os.path.dirname(path), where)) is not None:
+            yield from lines
+            return
         if problem := _unpinnable(content, self.root, path):
             self.problems.append(f"{where}: '{content}' {problem}")
             return
@@ -265,6 +308,73 @@ class _Reader:
         self.entries.append(Entry(where, text, name, tuple(hashes), constraint))
         # uv pins a URL by a hash in its fragment or behind it.
         yield content if "://" in text else text
+
+    def read_project(self, path: str, groups: Sequence[str], extras: Sequence[str]) -> None:
+        """Read the dependencies that a project declares, with those of some groups and extras."""
+        from buildlib.lock import declared  # with its parsers, 10 ms
+
+        self.files.add(path)
+        found = declared.read(self.root, path)
+        lines = list(found.lines)
+        if found.computed:
+            self.problems.append(
+                f"{path}: only a build of the project knows all of its dependencies; write them to "
+                "a requirements file, and set 'requirements' to that"
+            )
+        for kind, names, known in (
+            ("group", groups, found.groups),
+            ("extra", extras, found.extras),
+        ):
+            by_name = {canonical_name(name): some for name, some in known.items()}
+            for name in names:
+                if canonical_name(name) in by_name:
+                    lines += by_name[canonical_name(name)]
+                else:
+                    there = ", ".join(sorted(known)) or "none"
+                    self.problems.append(f"{path}: there is no {kind} '{name}'; there are: {there}")
+        name = self.main[path] = f"{path}.in"
+        texts: list[str] = []
+        self.texts[name] = texts
+        for line in dict.fromkeys(lines):
+            self.digest.update(line.encode() + b"\n")
+            texts += self.read_requirement(line, path, path, constraint=False)
+
+    def read_local(self, text: str, folder: str, where: str) -> list[str] | None:
+        """Read a project of the repository; return the lines for uv of what it depends on.
+
+        None if the text names no such project. Its packages go into the ZIP.
+        """
+        match = _LOCAL.fullmatch(text)
+        if not match:
+            return None
+        path = os.path.normpath(os.path.join(folder, match["path"])).replace(os.sep, "/")
+        file = "pyproject.toml" if path == "." else f"{path}/pyproject.toml"
+        if path.startswith("../") or os.path.isabs(path) or not (self.root / file).is_file():
+            return None
+        from buildlib.lock import declared, projects  # with parsers
+
+        extras = re.findall(r"[\w.-]+", f"{match['extras'] or ''} {match['more'] or ''}")
+        if file in self.files and not extras:
+            return []
+        self.files.add(file)
+        found = declared.read(self.root, file)
+        if found.computed:
+            return None
+        if os.path.normpath(path) != os.path.normpath(folder or "."):  # that is the function's own
+            try:
+                for one in projects.packages(self.root, path, where):
+                    self.packages[one] = None
+            except LockError as error:
+                self.problems.append(str(error))
+                return []
+        known = {canonical_name(name): some for name, some in found.extras.items()}
+        lines = [*found.lines, *(one for e in extras for one in known.get(canonical_name(e), ()))]
+        self.digest.update(repr((path, lines)).encode())
+        return [
+            one
+            for line in lines
+            for one in self.read_requirement(line, file, where, constraint=False)
+        ]
 
     def absolute(self, text: str, folder: str) -> str:
         """Return the value of an index option with variables replaced, and a path made absolute."""

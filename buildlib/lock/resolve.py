@@ -78,7 +78,7 @@ class Resolver:
                 copy = Path(folder, name)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_text(content, encoding="utf-8")
-            path = Path(folder, self.requirements.path)
+            path = Path(folder, self.requirements.main or self.requirements.path)
             for attempt in _attempts(target, preferred, cached=bool(patch)):
                 result = self._compile(target, path, attempt, preferred, patch)
                 if not result.code:

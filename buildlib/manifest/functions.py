@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -10,10 +10,10 @@ import yaml
 from buildlib.errors import BuildError
 from buildlib.files import names
 from buildlib.files.links import VERSION_CONTROL
-from buildlib.manifest import variants
+from buildlib.manifest import locations, variants
 from buildlib.manifest.keys import DEFAULT_KEYS, DOCKER_KEYS, LAMBDA_KEYS, NAME, NAME_RULE, TOP_KEYS
 from buildlib.manifest.nodes import Entry, Reader
-from buildlib.model import Docker, Function, Manifest
+from buildlib.model import Docker, Function, Include, Manifest, Requires
 from buildlib.text import canonical_name
 
 _FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
@@ -90,54 +90,109 @@ def _located(
     source = _path(reader, node, options["source"] or f"lambdas/{name}", f"{where}: source")
     if source is None:
         return None
-    if not reader.generated and not os.path.isdir(f"{reader.root}/{source}"):
+    module = ""
+    if source.endswith(".py") and not os.path.isdir(f"{reader.root}/{source}"):
+        source, module = os.path.dirname(source) or ".", os.path.basename(source)
+    path = source if not module else os.path.join(source, module).removeprefix("./")
+    if not reader.generated and not os.path.exists(f"{reader.root}/{path}"):
         hint = _FROM_ROOT if "source" in entries else "create it, or set 'source'"
-        reader.problem(node, f"{where}: the source folder '{source}' does not exist; {hint}")
+        what = "file" if module else "folder"
+        reader.problem(node, f"{where}: the source {what} '{path}' does not exist; {hint}")
+    elif not module and os.path.isfile(f"{reader.root}/{source}"):
+        reader.problem(node, f"{where}: the source '{source}' is neither a folder nor a .py file")
+    requires = _requires(reader, where, entries, options["requirements"], source)
     located = {
         "source": source,
-        "requirements": _requirements(reader, where, entries, options["requirements"], source),
+        "requirements": requires,
         "include": tuple(_include(reader, where, entries, options["include"])),
+        "gitignore": (
+            source == "." and not module if options["gitignore"] is None else options["gitignore"]
+        ),
     }
     if len(reader.problems) > problems:
         return None
     sdists = tuple(map(canonical_name, options["allow_sdist"]))
-    return _make_function(name, options | located | {"allow_sdist": sdists})
+    function = _make_function(name, options | located | {"allow_sdist": sdists})
+    lockfile = locations.lockfile(reader.root, requires, source) if requires else None
+    return function._replace(module=module, lockfile=lockfile)
 
 
-def _requirements(
-    reader: Reader, where: str, entries: dict[str, Entry], text: str | None, source: str
-) -> str | None:
-    """Return the path of the requirements file; None without one."""
-    if text is None:
-        default = f"{source}/requirements.txt"
-        return default if os.path.isfile(f"{reader.root}/{default}") else None
+def _requires(
+    reader: Reader,
+    where: str,
+    entries: dict[str, Entry],
+    given: Mapping[str, Any] | None,
+    source: str,
+) -> Requires | None:
+    """Return the files with the dependencies of a function; None without one."""
+    if given is None:
+        found = locations.default(reader.root, source)
+        if isinstance(found, list):
+            return None  # `project.unread` says that there are several
+        return Requires((found,)) if found else None
     node = entries["requirements"].value
-    path = _path(reader, node, f"{source}/{text}", f"{where}: requirements")
-    if path and not reader.generated and not (reader.root / path).is_file():
-        reader.problem(
-            node,
-            f"{where}: the requirements file '{path}' does not exist; "
-            "the path is relative to the source folder",
+    label = f"{where}: requirements"
+    paths = []
+    for text in given.get("path") or ():
+        near = f"{source}/{text}"
+        far = not os.path.exists(f"{reader.root}/{near}") and (reader.root / text).is_file()
+        path = _path(reader, node, text if far else near, label)
+        if path is None:
+            continue
+        if problem := _no_requirements(reader, path):
+            reader.problem(node, f"{where}: {problem}")
+        paths.append(path)
+    if not paths:
+        if "path" not in given:
+            reader.problem(node, f"{label}: missing key 'path', such as 'path: uv.lock'")
+        return None
+    locks = [path for path in paths if locations.is_lock(path)]
+    if locks and len(paths) > 1:
+        reader.problem(node, f"{label}: {locks[0]} is a lockfile; name no other file beside it")
+    package = canonical_name(given.get("package") or "")
+    return Requires(
+        tuple(paths), package, tuple(given.get("groups", ())), tuple(given.get("extras", ()))
+    )
+
+
+def _no_requirements(reader: Reader, path: str) -> str:
+    """Return why a file cannot have the dependencies of a function; empty if it can."""
+    if os.path.basename(path) == "requirements.lock":
+        return (
+            f"requirements '{path}' is the path of the lockfile; name the file that it is made from"
         )
-    elif path == f"{source}/requirements.lock":
-        reader.problem(
-            node,
-            f"{where}: requirements '{path}' is the path of the lockfile; "
-            "name the requirements file",
+    if not reader.generated and not (reader.root / path).is_file():
+        return (
+            f"the requirements file '{path}' does not exist; the path is relative to the source "
+            "folder, or to the folder of lambdas.yaml"
         )
-    return path
+    return ""
 
 
 def _include(
-    reader: Reader, where: str, entries: dict[str, Entry], texts: tuple[str, ...]
-) -> Iterator[str]:
-    """Yield the paths of the included files and folders."""
+    reader: Reader, where: str, entries: dict[str, Entry], given: Sequence[Mapping[str, Any]]
+) -> Iterator[Include]:
+    """Yield the included files and folders."""
     nodes = getattr(entries["include"].value, "value", []) if "include" in entries else []
-    for node, text in zip(nodes, texts, strict=False):
-        path = _path(reader, node, text, f"{where}: include")
-        if path and not reader.generated and not (reader.root / path).exists():
-            reader.problem(node, f"{where}: include '{path}' does not exist; {_FROM_ROOT}")
-        yield path or ""
+    for node, values in zip(nodes, given, strict=False):
+        label = f"{where}: include"
+        if not (text := values.get("path")):
+            if "path" not in values:
+                reader.problem(node, f"{label}: missing key 'path', such as 'path: shared/common'")
+            continue
+        path = _path(reader, node, text, label)
+        if path is None:
+            continue
+        if not reader.generated and not (reader.root / path).exists():
+            reader.problem(node, f"{label} '{path}' does not exist; {_FROM_ROOT}")
+        if path == ".":
+            reader.problem(node, f"{label} '.': name the files and folders of the root to include")
+        to = os.path.normpath(values.get("as") or os.path.basename(path)).replace(os.sep, "/")
+        if to != "." and not names.is_below(to):
+            reader.problem(node, f"{label}: as '{to}' leaves the ZIP; expected a path such as ecom")
+        if to == "." and (reader.root / path).is_file():
+            reader.problem(node, f"{label}: as '.' is for folders; a file needs a name in the ZIP")
+        yield Include(path, "" if to == "." else to, tuple(values.get("only", ())))
 
 
 def _make_function(name: str, options: Mapping[str, Any]) -> Function:
@@ -165,8 +220,17 @@ def declaration(function: Function) -> dict[str, Any]:
         value = getattr(function, field) if field in Function._fields else others.get(key)
         if value is not None and value != row.default:
             entry[key] = value
-    if function.requirements:
-        entry["requirements"] = os.path.relpath(function.requirements, function.source)
+    if function.module:
+        entry["source"] = function.within(function.module)
+    if function.requires:
+        paths = [os.path.relpath(path, function.source) for path in function.requires.paths]
+        rest = {k: v for k, v in function.requires._asdict().items() if v and k != "paths"}
+        entry["requirements"] = {"path": paths, **rest}
+    if function.include:
+        entry["include"] = [
+            {"path": one.path, "as": one.to or "."} | ({"only": one.only} if one.only else {})
+            for one in function.include
+        ]
     if function.docker:
         values = function.docker._asdict()
         entry["docker"] = {
@@ -194,8 +258,6 @@ def _holds_outputs(path: str) -> str | None:
     top = path.partition("/")[0]
     if hidden := VERSION_CONTROL.intersection(path.split("/")):
         return f"is in {min(hidden)}/, which belongs to version control; move it elsewhere"
-    if top == ".":
-        return "is the whole repository, with build/ and dist/ in it; use a folder below it"
     return (
         f"is in {top}/, which is for outputs; move it elsewhere"
         if top in {"build", "dist"}
@@ -219,12 +281,12 @@ def check_unique(reader: Reader, node: yaml.Node, manifest: Manifest) -> None:
                 )
         if function.lockfile:
             first = locks.setdefault(function.lockfile, function)
-            if first.requirements != function.requirements:
+            if first.requires != function.requires:
                 reader.problem(
                     keys[function.name],
                     f"lambda '{function.name}': its lockfile {function.lockfile} is also the one "
-                    f"of lambda '{first.name}', which has other requirements; give each its own "
-                    "source folder",
+                    f"of lambda '{first.name}', which has other requirements; give the files of "
+                    "one of them other names",
                 )
 
 

@@ -36,7 +36,8 @@ class Key(NamedTuple):
 
     `many` allows a list of values, and `only_list` nothing but a list. `keys` makes the value a
     mapping with these keys, `named` a mapping whose keys match this pattern and whose values are
-    texts.
+    texts. `items` are the keys of an element of a list that is a mapping; a text instead of such a
+    mapping, or of one with `keys`, stands for its key `short`.
     """
 
     doc: str
@@ -53,6 +54,56 @@ class Key(NamedTuple):
     field: str = ""  # the field of `model.Function`, if its name is not the key
     keys: "dict[str, Key] | None" = None
     named: str = ""
+    items: "dict[str, Key] | None" = None
+    short: str = ""
+
+
+REQUIREMENTS_KEYS = {
+    "path": Key(
+        "The file, or several requirements files, which are read as one.",
+        many=True,
+        default=(),
+        default_text="none; the key is required",
+    ),
+    "package": Key(
+        "The member of a uv workspace whose dependencies the function needs.",
+        pattern=DISTRIBUTION,
+        rule="the name of a distribution, such as 'docopt'",
+        default_text="the project of the nearest pyproject.toml, from 'source' upwards",
+    ),
+    "groups": Key(
+        "Dependency groups (PEP 735), or groups of Poetry, PDM and Pipenv, to add.",
+        many=True,
+        only_list=True,
+        default=(),
+    ),
+    "extras": Key(
+        "Extras (optional dependencies) of the project to add.",
+        many=True,
+        only_list=True,
+        default=(),
+    ),
+}
+
+
+INCLUDE_KEYS = {
+    "path": Key(
+        "The file or folder, relative to the repository's root.",
+        default_text="none; the key is required",
+    ),
+    "as": Key(
+        "Its path in the ZIP; '.' puts the content of a folder at the top of the ZIP.",
+        pattern=r"[^/\\\s].*",
+        rule="a relative path, such as ecom or lib/ecom",
+        default_text="its own name",
+    ),
+    "only": Key(
+        "Patterns as in a .gitignore, relative to 'path', for the files to take.",
+        many=True,
+        default=(),
+        default_text="all files",
+    ),
+}
 
 
 DOCKER_KEYS = {
@@ -107,23 +158,31 @@ DOCKER_KEYS = {
 
 LAMBDA_KEYS = {
     "source": Key(
-        "The function's folder, relative to the repository's root. Its content goes to the top of "
-        "the ZIP, except for requirements, the lockfile, files that 'exclude' matches, and "
-        "files of other tools, which docs/reference/files.md lists.",
+        "The function's folder, relative to the repository's root; '.' is the root itself. Its "
+        "content goes to the top of the ZIP, except for requirements, the lockfile, files that "
+        "'exclude' matches, and files of other tools, which docs/reference/files.md lists. A "
+        "Python file instead of a folder is the only one that goes into the ZIP.",
         default_text="'lambdas/<name>'",
     ),
     "handler": Key(
         "The function that Lambda calls, as 'module.function'. The build checks, without running "
-        "it, that the module is in the ZIP and defines the function.",
+        "it, that the module is in the ZIP and defines the function. The name of a file in the "
+        "ZIP, such as 'run.sh', is for a layer that runs it, such as the Lambda Web Adapter.",
         default_text="none; the key is required",
         pattern=HANDLER,
         rule="module.function, such as 'app.handler'",
         shared=True,
     ),
     "requirements": Key(
-        "The requirements file, relative to 'source'. The lockfile is 'requirements.lock' in "
-        "'source'.",
-        default_text="'requirements.txt', if it exists",
+        "The file with the dependencies, relative to 'source' or to the repository's root: a "
+        "requirements file, 'pyproject.toml' or 'Pipfile', from which 'doit lock' makes a lockfile "
+        "beside it; or a lockfile itself: 'uv.lock', 'poetry.lock', 'pdm.lock', 'Pipfile.lock' or "
+        "'pylock.toml', whose versions and hashes are used as they are. Functions with the same "
+        "requirements share a lockfile.",
+        default_text="'requirements.txt', or else the only such file in 'source'",
+        keys=REQUIREMENTS_KEYS,
+        short="path",
+        field="requires",
     ),
     "python": Key(
         "The Python version of the runtime, as a quoted string. A list builds a variant for each.",
@@ -165,10 +224,17 @@ LAMBDA_KEYS = {
     ),
     "include": Key(
         "Files and folders from elsewhere in the repository, relative to its root. Each is copied "
-        "to the top of the ZIP under its own name.",
-        many=True,
-        only_list=True,
+        "to the top of the ZIP under its own name, or to another place with 'as'.",
+        items=INCLUDE_KEYS,
+        short="path",
         default=(),
+    ),
+    "gitignore": Key(
+        "Leave out files that the repository's .gitignore files match. A pattern of 'exclude' that "
+        "starts with '!' gets one back.",
+        boolean=True,
+        default_text="'true' if 'source' is the repository's root, else 'false'",
+        shared=True,
     ),
     "exclude": Key(
         "Patterns as in a .gitignore for paths in the ZIP, whether from the function, 'include' or "

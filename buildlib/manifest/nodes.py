@@ -156,9 +156,10 @@ class Reader:
         for name, entry in entries.items():
             key = (table or LAMBDA_KEYS)[name]
             label = f"{where}: {name}"
-            if key.keys:
-                inner = self.mapping(entry.value, label, key.keys)
-                values[name] = self.options(inner, label, key.keys)
+            if key.items:
+                values[name] = tuple(self.items(entry.value, key, label))
+            elif key.keys:
+                values[name] = self.inner(entry.value, key.keys, key.short, label)
             elif key.boolean:
                 values[name] = self.boolean(entry.value, label)
             elif key.size:
@@ -170,6 +171,28 @@ class Reader:
             else:
                 values[name] = self.text(entry.value, key, label)
         return values
+
+    def inner(
+        self, node: yaml.Node, keys: dict[str, Key], short: str, label: str
+    ) -> dict[str, Any]:
+        """Return the values of a mapping; another node stands for its key `short`."""
+        if short and not isinstance(node, yaml.MappingNode):
+            value = self.values if keys[short].many else self.text
+            return {short: value(node, keys[short], label)}
+        return self.options(self.mapping(node, label, keys), label, keys)
+
+    def items(self, node: yaml.Node, key: Key, label: str) -> list[dict[str, Any]]:
+        """Return the values of each element of a list; the same one twice is a problem."""
+        if not isinstance(node, yaml.SequenceNode):
+            self.problem(node, f"{label}: expected a list, found {kind_of(node)}")
+            return []
+        found: list[dict[str, Any]] = []
+        for item in node.value:
+            values = self.inner(item, key.items or {}, key.short, label)
+            if values in found and values.get(key.short):
+                self.problem(item, f"{label}: duplicate value '{values[key.short]}'")
+            found.append(values)
+        return found
 
     def named_texts(self, node: yaml.Node, key: Key, label: str) -> tuple[tuple[str, str], ...]:
         """Return a mapping of names that match `key.named` to texts, sorted."""

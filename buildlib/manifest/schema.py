@@ -8,9 +8,11 @@ from typing import Any
 from buildlib.manifest.keys import (
     DEFAULT_KEYS,
     DOCKER_KEYS,
+    INCLUDE_KEYS,
     LAMBDA_KEYS,
     NAME,
     NAME_RULE,
+    REQUIREMENTS_KEYS,
     SIZE,
     Key,
 )
@@ -64,10 +66,14 @@ def _mapping(keys: dict[str, Key]) -> dict[str, Any]:
 
 
 def _property(key: Key) -> dict[str, Any]:
+    return {**_shape(key), "description": key.doc}
+
+
+def _shape(key: Key) -> dict[str, Any]:
     if key.boolean or key.size:
-        return {**(_SIZE if key.size else {"type": "boolean"}), "description": key.doc}
-    if key.keys:
-        return {**_mapping(key.keys), "description": key.doc}
+        return _SIZE if key.size else {"type": "boolean"}
+    if key.items or key.keys:
+        return _nested(key)
     item: dict[str, Any] = {"type": "string"}
     if key.choices:
         item = {"enum": list(key.choices)}
@@ -78,14 +84,22 @@ def _property(key: Key) -> dict[str, Any]:
             "type": "object",
             "additionalProperties": False,
             "patternProperties": {f"^({key.named})$": item},
-            "description": key.doc,
         }
     if not key.many:
-        return {**item, "description": key.doc}
+        return item
     several = {"type": "array", "items": item, "uniqueItems": True}
-    if key.only_list:
-        return {**several, "description": key.doc}
-    return {"anyOf": [item, {**several, "minItems": 1}], "description": key.doc}
+    return several if key.only_list else {"anyOf": [item, {**several, "minItems": 1}]}
+
+
+def _nested(key: Key) -> dict[str, Any]:
+    """Return the schema of mappings, and of the text that stands for one."""
+    keys = key.items or key.keys or {}
+    mapping = _mapping(keys)
+    if not key.short:
+        return mapping
+    text = _shape(keys[key.short])
+    either = {"anyOf": [*text.get("anyOf", [text]), mapping]}
+    return {"type": "array", "items": either, "uniqueItems": True} if key.items else either
 
 
 def _marked(text: str) -> str:
@@ -133,8 +147,13 @@ def page() -> Iterator[str]:
     yield from _HEAD.splitlines()
     yield from ("", "## Keys of a lambda")
     yield from _sections(LAMBDA_KEYS, "defaults")
-    yield from ("", "## Keys of docker")
-    yield from _sections(DOCKER_KEYS, "")
+    for name, keys in (
+        ("requirements", REQUIREMENTS_KEYS),
+        ("include", INCLUDE_KEYS),
+        ("docker", DOCKER_KEYS),
+    ):
+        yield from ("", f"## Keys of {name}")
+        yield from _sections(keys, "")
     only = {name: key for name, key in DEFAULT_KEYS.items() if name not in LAMBDA_KEYS}
     yield from ("", "## Keys of defaults only")
     yield from _sections(only, "")
@@ -143,17 +162,19 @@ def page() -> Iterator[str]:
 def _sections(keys: dict[str, Key], shared: str) -> Iterator[str]:
     for name, key in keys.items():
         yield from ("", f"### `{name}`", "", _marked(key.doc), "")
-        yield f"- takes {_takes(key)}"
-        if not key.keys:
+        yield f"- takes {_takes(name, key)}"
+        if not key.keys or key.short:
             yield f"- default: {_marked(key.default_text) or _default(key)}"
         if shared:
             yield f"- in `{shared}`: {'yes' if key.shared else 'no'}"
 
 
-def _takes(key: Key) -> str:
+def _takes(name: str, key: Key) -> str:
     """Describe the values that a key takes."""
-    if key.keys:
-        return f"[keys and values](#keys-of-docker): {', '.join(f'`{name}`' for name in key.keys)}"
+    if inner := key.keys or key.items:
+        before = "text, a list of texts, or " if key.short else ""
+        before = "a list; each: text, or " if key.items else before
+        return f"{before}[keys and values](#keys-of-{name}): {', '.join(f'`{i}`' for i in inner)}"
     if key.boolean:
         return "`true` or `false`"
     if key.size:

@@ -7,6 +7,7 @@ from doit.task import Task
 
 from buildlib.model import Function
 from buildlib.plugin import meta
+from buildlib.tree.sources import trees
 
 
 class Makers(UptodateCalculator):  # type: ignore[misc] # doit has no type hints
@@ -32,9 +33,8 @@ class Makers(UptodateCalculator):  # type: ignore[misc] # doit has no type hints
 
 def _makers(function: Function, tasks: dict[str, Task]) -> Iterator[str]:
     """Yield the names of tasks with a target among the sources of a function."""
-    sources = [function.source, *function.include]
-    if function.requirements:
-        sources.append(function.requirements)
+    sources = [tree.path for tree in trees(function)]
+    sources += function.requires.paths if function.requires else ()
     for task in tasks.values():
         if meta.read(task) is None and any(
             _is_below(target, source) or _is_below(source, target)
@@ -49,4 +49,4 @@ def _plain(target: object) -> str:
 
 
 def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
+    return folder in {path, "."} or path.startswith(f"{folder}/")

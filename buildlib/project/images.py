@@ -52,8 +52,8 @@ def reference(variant: Variant, pinned: Iterable[Image]) -> str:
 def _unpinned(function: Function, variant: Variant, name: str) -> str:
     if function.lockfile is None:
         return (
-            f"lambda '{function.name}': without requirements there is no lockfile to pin the image "
-            f"in; write its digest into the manifest: 'image: {name}@sha256:<hex>'"
+            f"lambda '{function.name}': it has no requirements.lock to pin the image in; write its "
+            f"digest into the manifest: 'image: {name}@sha256:<hex>'"
         )
     return (
         f"{function.lockfile}: no digest of the image {name} for Python {variant.python} on "

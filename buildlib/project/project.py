@@ -13,12 +13,12 @@ from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
 from buildlib.cache.store import LIMIT, Store
 from buildlib.errors import BuildError, LockError
-from buildlib.files import left_out
+from buildlib.files import gitignore, left_out
 from buildlib.layout import Layout
-from buildlib.lock import lockfile, requirements, targets
+from buildlib.lock import dependencies, lockfile, targets
 from buildlib.lock.requirements import Requirements
 from buildlib.manifest import reader, variants
-from buildlib.model import Function, Image, LockTarget, Origin, Pin, Variant, Written
+from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Variant, Written
 from buildlib.project import images
 from buildlib.project.inputs import Inputs
 from buildlib.project.status import Status, outputs, signature, stamped
@@ -67,11 +67,17 @@ class Project:
 
     def requirements(self, function: Function) -> Requirements | None:
         """Return the requirements of a function; None if it has none."""
-        path = function.requirements
-        if path is None:
+        requires = function.requires
+        if requires is None:
             return None
-        make = lambda: requirements.read(self.layout.root, path)  # noqa: E731
-        return self._remembered(("requirements", path), None, make)
+        make = lambda: dependencies.read(self.layout.root, requires, function.source)  # noqa: E731
+        name = ("requirements", requires, function.source if function.lockfile is None else "")
+        return self._remembered(name, None, make)
+
+    def trees(self, function: Function) -> list[Include]:
+        """Return all files and folders of the repository that go into a function's ZIP."""
+        needed = self.requirements(function)
+        return sources.trees(function, needed.packages if needed else ())
 
     def lock_targets(self, function: Function) -> tuple[LockTarget, ...]:
         """Return the targets that the lockfile of a function must hold for, sorted."""
@@ -119,7 +125,7 @@ class Project:
             BuildError: the lockfile is missing or unusable, or a source cannot be in a ZIP.
 
         """
-        lock = variant.function.lockfile
+        lock = variant.function.lockfile or variant.function.requirements
         state = signature(f"{self._root}{lock}") if lock else None
         return self._remembered(("inputs", variant.id), state, lambda: self._inputs(variant))
 
@@ -164,7 +170,8 @@ class Project:
     def _pins(self, variant: Variant) -> tuple[Pin, ...]:
         shown = variant.function.lockfile
         if shown is None:
-            return ()
+            needed = self.requirements(variant.function)
+            return needed.pins(variant) if needed and needed.pins else ()
         path = self.layout.root / shown
         name = ("pins", shown, variant.python, variant.architecture)
         make = lambda: lockfile.pins(path, shown, variant)  # noqa: E731
@@ -183,8 +190,9 @@ class Project:
             self._clock.begin()
             needed = self.requirements(function)
             not_code = {*(needed.files if needed else ()), function.lockfile}
+            packages = needed.packages if needed else ()
             left: list[str] = []
-            arguments = (self.layout.root, function, self.digests, not_code, left.append)
+            arguments = (self.layout.root, function, self.digests, not_code, left.append, packages)
             return sources.sources(*arguments), left
 
         return self._remembered(("sources", function.name), None, make)
@@ -198,7 +206,7 @@ class Project:
             BuildError: a source cannot be in a ZIP.
 
         """
-        lock = variant.function.lockfile
+        lock = variant.function.lockfile or variant.function.requirements
         stamp, path, *_ = outputs(variant)
         state = (
             signature(self._root + lock) if lock else None,
@@ -231,11 +239,17 @@ class Project:
         """Keep the fingerprint of a variant of which every step is done."""
         needed = self.requirements(variant.function)
         names = needed.files if needed else ()
-        self._fingerprints.note(variant, self._constants(variant), outputs(variant), names, written)
+        trees = {tree.path for tree in self.trees(variant.function)}
+        self._fingerprints.note(
+            variant, self._constants(variant), outputs(variant), (names, trees), written
+        )
 
     def _constants(self, variant: Variant) -> str:
         targets = " ".join(target.id for target in self.lock_targets(variant.function))
         declared = self._unread.state(variant.function)
+        if variant.function.gitignore:
+            paths = [tree.path for tree in sources.trees(variant.function)]
+            declared += repr(gitignore.state(self.layout.root, paths))
         return f"{recipe.constants()} {left_out.RULES} {targets} {declared}"
 
     # -- the files that describe all variants ----------------------------------------------------

@@ -15,6 +15,7 @@ from buildlib.code import available
 from buildlib.errors import LockError
 from buildlib.lock import lockfile, unread
 from buildlib.lock.unread import Unread
+from buildlib.manifest import locations
 from buildlib.model import Function, LockTarget, Pin, Variant
 from buildlib.project.status import Signature, signature
 
@@ -42,9 +43,9 @@ class Folders(NamedTuple):
 def folders(root: Path, function: Function) -> Folders:
     """Return the folders in which dependencies of a function may be declared."""
     lineage = list(_lineage(function.source))
-    own, above = ((function.source,), tuple(lineage[1:])) if not function.requirements else ((), ())
+    own, above = ((lineage[0],), tuple(lineage[1:])) if not function.requires else ((), ())
     included: dict[str, None] = {}
-    for path in function.include:
+    for path in (one.path for one in function.include):
         candidates = [path] if os.path.isdir(root / path) else []
         parent = os.path.dirname(path)
         candidates.append(parent)
@@ -164,8 +165,9 @@ def _missing_included(
     function: Function, included: Sequence[Unread], pins: Iterable[Pin], lines_of: _Lines
 ) -> Iterator[tuple[Unread, list[str]]]:
     known = {pin.name for pin in pins} | {one.project for one in included}
+    included_paths = {one.path for one in function.include}
     for one in included:
-        if one.is_requirements and os.path.dirname(one.path) not in function.include:
+        if one.is_requirements and os.path.dirname(one.path) not in included_paths:
             continue  # it may belong to another package of this folder
         lines = lines_of(one, known | available.DISTRIBUTIONS)
         if lines or one.computed:
@@ -178,7 +180,7 @@ def _settle(one: Unread) -> str:
 
 def _error(function: Function, one: Unread, lines: Sequence[str]) -> str:
     """Return the error about a file in a function's own folder."""
-    target = f"{function.source}/requirements.txt"
+    target = function.within("requirements.txt")
     name = os.path.relpath(one.path, function.source).replace(os.sep, "/")
     start = f"{one.path}: its dependencies are not read, so the ZIP would lack them"
     end = f"If the function needs none of them, set {_settle(one)} for it, or in 'defaults'."
@@ -195,7 +197,7 @@ def _error(function: Function, one: Unread, lines: Sequence[str]) -> str:
 
 def _note(function: Function, one: Unread, lines: Sequence[str]) -> str:
     """Return the note about a file outside of a function's own folder; equal for many functions."""
-    if function.requirements:
+    if function.requires:
         where = "the requirements of each function that needs them"
     else:
         where = "a requirements.txt in the folder of each function that needs them"
@@ -215,7 +217,7 @@ def _provided(one: Unread, lines: Sequence[str]) -> str:
 
 def _hint(function: Function, one: Unread, lines: Sequence[str]) -> str:
     """Return the addition to the error about a missing import."""
-    target = function.requirements or f"{function.source}/requirements.txt"
+    target = locations.editable(function)
     return (
         f"{one.path} declares dependencies {_described(lines)}, but is not read: write the "
         f"packages that the function needs to {target}"

@@ -9,6 +9,7 @@ from buildlib.code import available, distributions
 from buildlib.code.check import Missing
 from buildlib.code.places import LATER
 from buildlib.files.walk import JUNK_FOLDERS
+from buildlib.manifest import locations
 from buildlib.model import Function, Pin, Variant
 from buildlib.text import canonical_name
 
@@ -90,11 +91,12 @@ class Advice:
                 f"{likely} is locked, but 'exclude' leaves its files out; correct the patterns, or "
                 f"{self._allow(one)}"
             )
-        requirements = function.requirements or f"{function.source}/requirements.txt"
+        requirements = locations.editable(function)
         is_top = "." not in one.gap.broken
         found = _elsewhere(self.around.root, function, one.gap.broken) if is_top else ""
-        if found.startswith(f"{function.source}/"):
-            name = found.removeprefix(f"{function.source}/").removesuffix(".py").replace("/", ".")
+        start = function.within("")
+        if found and not function.module and found.startswith(start):
+            name = found.removeprefix(start).removesuffix(".py").replace("/", ".")
             return f"nothing in the ZIP provides it under this name; {found} is '{name}' there"
         if likely or not found:
             ways.append(f"add {likely or 'the package that has it'} to {requirements}")
@@ -118,8 +120,9 @@ class Advice:
             if path in {f"{stem}.py", stem} or path.startswith(f"{stem}/"):
                 return f"{path} is left out by default; add '!/{path}' to 'exclude'"
         if found := _present(self.around.root / function.source, stem):
-            shown = os.path.join(function.source, found).replace(os.sep, "/")
-            return f"'exclude' leaves {shown} out; correct the patterns"
+            if function.module:
+                return ""  # only the handler's file is the function's
+            return f"'exclude' leaves {function.within(found)} out; correct the patterns"
         if target:
             return f"{self.names.get(target, target)} has no such submodule"
         if "." in broken and broken.partition(".")[0] in self._own_top():

@@ -41,6 +41,8 @@ def check_handler(variant: Variant, paths: Collection[str], sources: Sources) ->
     stem = module.replace(".", "/")
     module_path = module_of(function.handler, paths)
     where = f"lambda '{function.name}': handler '{function.handler}'"
+    if module_path is None and function.handler in paths and not function.handler.endswith(".py"):
+        return None  # a layer runs this file
     if module_path is None:
         allowed = dict(function.options).get("allow_missing_imports", ())
         dotted = stem.replace("/", ".")

@@ -3,31 +3,33 @@
 import functools
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from buildlib.cache.digests import Digests
 from buildlib.errors import StageError
-from buildlib.files import checkout, left_out, names, walk
-from buildlib.model import File, Function, Origin
+from buildlib.files import checkout, gitignore, left_out, names, walk
+from buildlib.model import File, Function, Include, Origin
 from buildlib.tree import patterns
 from buildlib.tree.merge import both_become, is_same_init
 
 Found = tuple[str, str, os.stat_result]
 
 
-def sources(
+def sources(  # noqa: PLR0913, PLR0917 - each is one independent input
     root: Path,
     function: Function,
     digests: Digests,
     not_code: Container[str | None],
     leave: Callable[[str], None] = lambda _: None,
+    packages: Sequence[Include] = (),
 ) -> list[Origin]:
     """Return a function's own and shared files, sorted by their paths in the ZIP.
 
     `not_code` are files that only the build needs: the requirements file and its lock. Files of
     other tools are left out, too (`left_out`), unless `include` or a `!` pattern names them;
-    `leave` is called with the path in the ZIP of each of them.
+    `leave` is called with the path in the ZIP of each of them. `packages` are those of projects in
+    the repository that the function depends on.
 
     Raises:
         StageError: with every path that two files share, or that cannot be in a ZIP.
@@ -35,7 +37,7 @@ def sources(
     """
     origin_of: dict[str, Origin] = {}
     problems = []
-    found = list(_find(root, function, not_code, leave))
+    found = list(_find(root, function, trees(function, packages), not_code, leave))
     skip = len(str(root)) + 1
     shown = [path[skip:].replace(os.sep, "/") for _, path, _ in found]
     checkout.check_links(root, [(p, s) for p, (_, _, s) in zip(shown, found, strict=True)])
@@ -43,7 +45,7 @@ def sources(
         file = File(name, digests.sha256_of(absolute, status), status.st_size)
         origin = Origin(file, path, dependency=False)
         other = origin_of.setdefault(name, origin)
-        if other is not origin and not is_same_init(other, origin):
+        if other.path != origin.path and not is_same_init(other, origin):
             problems.append(both_become(function, other, origin))
     if problems:
         raise StageError("\n".join(problems), "file-twice")
@@ -72,6 +74,7 @@ def named_in_code(
 def _find(
     root: Path,
     function: Function,
+    trees: Iterable[Include],
     not_code: Container[str | None],
     leave: Callable[[str], None],
 ) -> Iterator[Found]:
@@ -81,46 +84,59 @@ def _find(
     """
     keep = patterns.excluder(function)
     named = patterns.names_again(function)
+    ignored = gitignore.matcher(root) if function.gitignore else lambda _: False
 
-    def is_kept(top: str, prefix: str, name: str) -> bool:
-        if not prefix and f"{top}/{name}" in not_code:
+    def is_kept(tree: Include, prefix: str, start: str, name: str) -> bool:
+        if start + name in not_code:
             return False
         if keep is not None and not keep(prefix + name):
             return False
-        path = f"{root}{os.sep}{top}{os.sep}{name}"
-        if not (left_out.is_left_out(name, path) or _is_product(name, path, function)):
-            return True
-        if named(prefix + name):
+        path = f"{root}{os.sep}{start}{name}"
+        is_left_out = (
+            left_out.is_left_out(name, path, is_root=tree.path == ".")
+            or _is_product(name, path, function)
+            or ignored(start + name)
+        )
+        if not is_left_out or named(prefix + name):
             return True
         leave(prefix + name)
         return False
 
-    for top, prefix in _trees(root, function):
-        path = root / top
-        if path.is_file():  # it is named, so no default holds
-            name = prefix.rstrip("/")
-            if keep is None or keep(name):
-                yield name, str(path), path.stat()
-        elif not prefix or keep is None or keep(prefix):
-            yield from _below(root, top, prefix, functools.partial(is_kept, top, prefix))
-
-
-def _trees(root: Path, function: Function) -> list[tuple[str, str]]:
-    """Return the function's folder and what it includes, each with its prefix in the ZIP."""
-    trees = [(function.source, ""), *((path, Path(path).name + "/") for path in function.include)]
-    for path, _ in trees:
-        if not (root / path).exists():
+    for tree in trees:
+        path = root / tree.path
+        if not path.exists():
             msg = (
-                f"lambda '{function.name}': '{path}' does not exist, and no task of dodo.py has it "
-                "as a target; create it, or correct the path in lambdas.yaml"
+                f"lambda '{function.name}': '{tree.path}' does not exist, and no task of dodo.py "
+                "has it as a target; create it, or correct the path in lambdas.yaml"
             )
             raise StageError(msg, "manifest")
-    return trees
+        prefix = f"{tree.to}/" if tree.to else ""
+        if path.is_file():  # it is named, so no default holds
+            if keep is None or keep(tree.to):
+                yield tree.to, str(path), path.stat()
+        elif not prefix or keep is None or keep(prefix):
+            start = "" if tree.path == "." else f"{tree.path}/"
+            kept = functools.partial(is_kept, tree, prefix, start)
+            yield from _below(root, function, tree, prefix, kept)
 
 
-def _below(root: Path, top: str, prefix: str, keep: patterns.Keep) -> Iterable[Found]:
-    for name, entry in walk.walk(root / top, keep=keep, where=top, repository=root):
-        yield prefix + name, entry.path, entry.stat()
+def trees(function: Function, packages: Sequence[Include] = ()) -> list[Include]:
+    """Return the function's own folder or file, what it includes, and `packages`."""
+    own = Include(function.source, "")
+    if function.module:
+        own = Include(function.within(function.module), function.module)
+    return [own, *function.include, *packages]
+
+
+def _below(
+    root: Path, function: Function, tree: Include, prefix: str, keep: patterns.Keep
+) -> Iterator[Found]:
+    """Yield the files of a folder, of which `only` may select some."""
+    wanted = patterns.matcher(function, "include", tree.only) if tree.only else lambda _: True
+    where = "" if tree.path == "." else tree.path
+    for name, entry in walk.walk(root / tree.path, keep=keep, where=where, repository=root):
+        if wanted(name):
+            yield prefix + name, entry.path, entry.stat()
 
 
 def _is_product(name: str, path: str, function: Function) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from buildlib.cache.digests import Digests
-from buildlib.model import File, Function, Origin, Variant
+from buildlib.model import File, Function, Include, Origin, Requires, Variant
 
 _FREE = ("network", "docker")
 
@@ -65,12 +66,15 @@ def origin(path: str, content: str | bytes = b"", *, dependency: bool = False) -
 
 
 def function(name: str = "api", **fields: Any) -> Function:  # noqa: ANN401 - any field
-    """Return a function with ordinary values, but for `fields`."""
+    """Return a function with ordinary values, but for `fields`.
+
+    `requirements` is the path of a file; the paths of `include` stand under their own names.
+    """
     values: dict[str, Any] = {
         "name": name,
         "handler": "app.handler",
         "source": f"lambdas/{name}",
-        "requirements": None,
+        "requires": None,
         "pythons": ("3.13",),
         "architectures": ("x86_64",),
         "install": "wheels",
@@ -79,6 +83,11 @@ def function(name: str = "api", **fields: Any) -> Function:  # noqa: ANN401 - an
         "compression": "deflate",
         "allow_sdist": (),
     }
+    if path := fields.pop("requirements", None):
+        fields["requires"] = Requires((path,))
+        fields.setdefault("lockfile", f"{os.path.dirname(path)}/requirements.lock")
+    if "include" in fields:
+        fields["include"] = tuple(Include(p, p.rpartition("/")[2]) for p in fields["include"])
     return Function(**values | fields)
 
 

@@ -12,6 +12,7 @@ REASONS = {
     "recipe: cache of build_tools()": "a file of the package, which never changes while it runs",
     "environment.elf: cache of _structs()": "pyelftools builds the same structures for every file",
     "code.available: cache of standard_library()": "a table that never changes",
+    "lock.choice: cache of ranks()": "the tags of a runtime, which its argument alone decides",
     "code.reader: cache of _parser()": "a parser keeps nothing between two sources",
     "uv.run: cache of _executable()": "the path of the installed uv",
     "uv.run: _search_lock = threading.Lock": "sysconfig is not safe when two threads ask it first",

@@ -202,7 +202,7 @@ def test_a_file_that_is_too_young(
     now = status.st_ctime_ns + int(seconds * 10**9)
     monkeypatch.setattr(clock, "_now", lambda *_: (status.st_dev, now))
     one, api = fingerprints.Fingerprints(tmp_path, tmp_path / "record"), variant()
-    one.note(api, "constants", ["dist/api.zip"], [], Written("0" * 64, 1, 2))
+    one.note(api, "constants", ["dist/api.zip"], ([], ["lambdas/api"]), Written("0" * 64, 1, 2))
     found = one.find(api, "constants", ["dist/api.zip"])
     assert (found == Written("0" * 64, 1, 2)) == is_noted
     assert one.find(api, "other constants", ["dist/api.zip"]) is None

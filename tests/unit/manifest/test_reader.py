@@ -11,7 +11,7 @@ import pytest
 from buildlib.errors import ManifestError
 from buildlib.manifest import keys, reader
 from buildlib.manifest.keys import DEFAULT_KEYS, LAMBDA_KEYS
-from buildlib.model import Docker, Function
+from buildlib.model import Docker, Function, Include, Requires
 from tests.unit.conftest import write
 
 HEAD = "version: 1\nlambdas:\n  api:\n"
@@ -56,7 +56,7 @@ def test_least(root: Path) -> None:
             name="api",
             handler="app.handler",
             source="lambdas/api",
-            requirements=None,
+            requires=None,
             pythons=("3.13",),
             architectures=("x86_64",),
             install="wheels",
@@ -74,7 +74,7 @@ def test_every_key(root: Path) -> None:
         PLAIN + "    source: lambdas/jobs\n    requirements: other.txt\n"
         '    python: ["3.12", "3.13"]\n    architecture: [arm64, x86_64]\n    install: wheels\n'
         "    allow_sdist: [docopt]\n    include: [shared/common/, shared/common/__init__.py]\n"
-        '    exclude: ["*.md", "/tests/"]\n    compression: stored\n'
+        '    exclude: ["*.md", "/tests/"]\n    compression: stored\n    gitignore: true\n'
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
         "    allow_missing_libraries: [libodbc.so.2]\n"
@@ -85,11 +85,16 @@ def test_every_key(root: Path) -> None:
         name="api",
         handler="app.handler",
         source="lambdas/jobs",
-        requirements="lambdas/jobs/other.txt",
+        requires=Requires(("lambdas/jobs/other.txt",)),
         pythons=("3.12", "3.13"),
         architectures=("arm64", "x86_64"),
         install="wheels",
-        include=("shared/common", "shared/common/__init__.py"),
+        include=(
+            Include("shared/common", "common"),
+            Include("shared/common/__init__.py", "__init__.py"),
+        ),
+        lockfile="lambdas/jobs/other.lock",
+        gitignore=True,
         exclude=("*.md", "/tests/"),
         compression="stored",
         allow_sdist=("docopt",),
@@ -102,7 +107,6 @@ def test_every_key(root: Path) -> None:
             ("allow_unread", ("pyproject.toml",)),
         ),
     )
-    assert function.lockfile == "lambdas/jobs/requirements.lock"
 
 
 def test_docker(root: Path) -> None:

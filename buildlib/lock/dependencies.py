@@ -1,0 +1,22 @@
+"""The dependencies of a function: requirements to lock, or a lockfile of another tool."""
+
+from pathlib import Path
+
+from buildlib.lock import requirements
+from buildlib.lock.requirements import Requirements
+from buildlib.manifest import locations
+from buildlib.model import Requires
+
+
+def read(root: Path, requires: Requires, source: str) -> Requirements:
+    """Return the dependencies in the files that `requires` names, for the folder `source`.
+
+    Raises:
+        LockError: a file cannot be read, or has what cannot be installed.
+
+    """
+    if not locations.is_lock(requires.paths[0]):
+        return requirements.read_all(root, requires)
+    from buildlib.lock import foreign  # with parsers
+
+    return foreign.read(root, requires, source)
