@@ -14,8 +14,8 @@ _NAME = ".gitignore"
 def matcher(root: Path) -> Callable[[str], bool]:
     """Return a predicate for paths relative to `root`; a folder's has a slash at its end.
 
-    The files count from `root` on, and a deeper one decides (gitignore(5)). What is below an
-    ignored folder is not asked. Whether git tracks a file does not count: that is no part of a
+    The files count from `root` on, and a deeper one decides (gitignore(5)). Paths below an
+    ignored folder are not asked. Whether git tracks a file does not count: that is no part of a
     checkout without git.
     """
 

@@ -73,14 +73,6 @@ ROWS = (
         ("dist/*.zip", "dist/*.whl", "dist/*.tar.gz"),
     ),
     Row(
-        "caches of tools",
-        (
-            *(".aws-sam/", ".serverless/", ".terraform/", "node_modules/", ".hypothesis/"),
-            *(".ipynb_checkpoints/", ".idea/", ".vscode/"),
-        ),
-        anywhere=True,
-    ),
-    Row(
         "the repository's root as a source",
         (
             *("lambdas.yaml", "lambdas.hashes.json", "dodo.py", ".doit.db*", "build/", "dist/"),
@@ -90,6 +82,14 @@ ROWS = (
             *(".env", ".env.*", ".envrc", ".tool-versions"),
         ),
         root=True,
+    ),
+    Row(
+        "caches of tools",
+        (
+            *(".aws-sam/", ".serverless/", ".terraform/", "node_modules/", ".hypothesis/"),
+            *(".ipynb_checkpoints/", ".idea/", ".vscode/"),
+        ),
+        anywhere=True,
     ),
 )  # fmt: skip
 

@@ -51,7 +51,7 @@ def wheel(names: Mapping[str, str], target: LockTarget) -> str | None:
         rank = min((known[text] for tag in tags if (text := str(tag)) in known), default=None)
         if rank is None:
             continue
-        # Of equal tags, the higher build number counts.
+        # The build number decides between equal tags.
         order = (-rank, build)
         if best is None or order > best:
             best, chosen = order, name

@@ -24,7 +24,7 @@ class Declared(NamedTuple):
     """The dependencies in one file: lines of a requirements file, and those that are optional.
 
     With `computed`, there are some that the file does not list. `project` is the normalised name
-    of the project, empty without one. `groups` and `extras` are what may be added, by name. A
+    of the project, empty without one. `groups` and `extras` may be added, by name. A
     project in a folder is `name @ file:<folder>`, seen from the file's folder.
     """
 

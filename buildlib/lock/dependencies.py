@@ -12,7 +12,7 @@ def read(root: Path, requires: Requires, source: str) -> Requirements:
     """Return the dependencies in the files that `requires` names, for the folder `source`.
 
     Raises:
-        LockError: a file cannot be read, or has what cannot be installed.
+        LockError: a file cannot be read, or names a package that cannot be installed.
 
     """
     if not locations.is_lock(requires.paths[0]):

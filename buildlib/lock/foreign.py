@@ -17,7 +17,7 @@ def read(root: Path, requires: Requires, source: str) -> Requirements:
     """Return the dependencies of the function in `source`, with the packages of local projects.
 
     Raises:
-        LockError: the lock cannot be read, or has what cannot be installed.
+        LockError: the lock cannot be read, or names a package that cannot be installed.
 
     """
     path = requires.paths[0]

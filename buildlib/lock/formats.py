@@ -166,7 +166,7 @@ def _uv_top(
 
 
 def _start(root: Path, requires: Requires) -> tuple[Edge, ...]:
-    """Return the dependencies that the project beside a lock declares."""
+    """Return the dependencies that the project of a lock declares."""
     path = os.path.join(os.path.dirname(requires.paths[0]), "pyproject.toml").replace(os.sep, "/")
     if not (root / path).is_file():
         msg = f"{requires.paths[0]}: needs the {path} that it was made from; commit that, too"

@@ -47,7 +47,7 @@ class Package(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """The packages of a lock by their names, and what to start from; `shown` is its path."""
+    """The packages of a lock by their names, and the edges to start from; `shown` is its path."""
 
     shown: str
     packages: Mapping[str, Sequence[Package]]

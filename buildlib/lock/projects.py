@@ -23,7 +23,7 @@ _NOT_SHIPPED = frozenset({"test", "tests", "doc", "docs", "example", "examples",
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the content of a pyproject.toml; empty if there is none, or it is damaged."""
+    """Return the content of a pyproject.toml; empty if it is missing or damaged."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

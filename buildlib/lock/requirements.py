@@ -88,10 +88,10 @@ class Requirements(NamedTuple):
 
     `sha256` covers the contents of all files, with LF line ends. `indexes` are the options on
     indexes, `choices` those on the choice of releases, both as arguments of uv. `files` are the
-    paths of all files, `texts` their contents for uv, without options, by path, of which `main`
-    leads to all; `entries` are the requirements in them. `notes` tell a user how options are
-    understood. `packages` are those of projects in the repository. `pins` gives the pins of a
-    variant where the file is a lock itself.
+    paths of all files, `texts` their contents for uv, without options, by path, and `main` the one
+    that leads to all, if it is not `path`; `entries` are the requirements in them. `notes` tell a
+    user how options are understood. `packages` are those of projects in the repository. `pins`
+    gives the pins of a variant where the file is a lock itself.
     """
 
     path: str
@@ -147,7 +147,7 @@ def read_all(root: Path, requires: Requires) -> Requirements:
         tuple(reader.choices),
         reader.requires_hashes,
         tuple(reader.notes),
-        main,
+        main if main != requires.paths[0] else "",
         tuple(reader.packages),
     )
 
@@ -340,7 +340,7 @@ class _Reader:
             texts += self.read_requirement(line, path, path, constraint=False)
 
     def read_local(self, text: str, folder: str, where: str) -> list[str] | None:
-        """Read a project of the repository; return the lines for uv of what it depends on.
+        """Read a project of the repository; return the lines for uv of its dependencies.
 
         None if the text names no such project. Its packages go into the ZIP.
         """

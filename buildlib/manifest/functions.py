@@ -148,7 +148,7 @@ def _requires(
         return None
     locks = [path for path in paths if locations.is_lock(path)]
     if locks and len(paths) > 1:
-        reader.problem(node, f"{label}: {locks[0]} is a lockfile; name no other file beside it")
+        reader.problem(node, f"{label}: {locks[0]} is a lockfile; name it alone")
     package = canonical_name(given.get("package") or "")
     return Requires(
         tuple(paths), package, tuple(given.get("groups", ())), tuple(given.get("extras", ()))
@@ -164,7 +164,7 @@ def _no_requirements(reader: Reader, path: str) -> str:
     if not reader.generated and not (reader.root / path).is_file():
         return (
             f"the requirements file '{path}' does not exist; the path is relative to the source "
-            "folder, or to the folder of lambdas.yaml"
+            "folder, or to that of lambdas.yaml"
         )
     return ""
 

@@ -176,7 +176,7 @@ LAMBDA_KEYS = {
     "requirements": Key(
         "The file with the dependencies, relative to 'source' or to the repository's root: a "
         "requirements file, 'pyproject.toml' or 'Pipfile', from which 'doit lock' makes a lockfile "
-        "beside it; or a lockfile itself: 'uv.lock', 'poetry.lock', 'pdm.lock', 'Pipfile.lock' or "
+        "next to it; or a lockfile itself: 'uv.lock', 'poetry.lock', 'pdm.lock', 'Pipfile.lock' or "
         "'pylock.toml', whose versions and hashes are used as they are. Functions with the same "
         "requirements share a lockfile.",
         default_text="'requirements.txt', or else the only such file in 'source'",

@@ -98,8 +98,8 @@ def editable(function: Function) -> str:
 def lockfile(root: Path, requires: Requires, source: str) -> str | None:
     """Return the path of the lockfile that is made from some files; None if they are one.
 
-    It stands beside the first of them. That of `requirements.txt` is `requirements.lock`, and that
-    of another file is named after it, and after the groups and extras that it has.
+    It is in the folder of the first of them. That of `requirements.txt` is `requirements.lock`, and
+    that of another file is named after it, and after the groups and extras that it has.
     """
     if is_lock(requires.paths[0]):
         return None

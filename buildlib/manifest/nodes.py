@@ -175,7 +175,7 @@ class Reader:
     def inner(
         self, node: yaml.Node, keys: dict[str, Key], short: str, label: str
     ) -> dict[str, Any]:
-        """Return the values of a mapping; another node stands for its key `short`."""
+        """Return the values of a mapping; another node is the value of its key `short`."""
         if short and not isinstance(node, yaml.MappingNode):
             value = self.values if keys[short].many else self.text
             return {short: value(node, keys[short], label)}

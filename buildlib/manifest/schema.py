@@ -92,7 +92,7 @@ def _shape(key: Key) -> dict[str, Any]:
 
 
 def _nested(key: Key) -> dict[str, Any]:
-    """Return the schema of mappings, and of the text that stands for one."""
+    """Return the schema of mappings, and of a text in their place."""
     keys = key.items or key.keys or {}
     mapping = _mapping(keys)
     if not key.short:

@@ -189,7 +189,9 @@ class Project:
         def make() -> tuple[list[Origin], list[str]]:
             self._clock.begin()
             needed = self.requirements(function)
-            not_code = {*(needed.files if needed else ()), function.lockfile}
+            not_code = {*(needed.files if needed else ())}
+            for other in self.manifest.functions:
+                not_code |= {*(other.requires.paths if other.requires else ()), other.lockfile}
             packages = needed.packages if needed else ()
             left: list[str] = []
             arguments = (self.layout.root, function, self.digests, not_code, left.append, packages)

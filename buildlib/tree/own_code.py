@@ -23,7 +23,7 @@ _TEMPLATE = re.compile(rb"\{\{|\{%|<%|\$\{|\$\(")
 _LARGEST = 2_500_000
 
 
-# What is known of a larger one.
+# A larger one is read as this.
 _UNREAD = b"def __getattr__(name): ..."
 
 

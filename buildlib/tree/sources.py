@@ -121,7 +121,7 @@ def _find(
 
 
 def trees(function: Function, packages: Sequence[Include] = ()) -> list[Include]:
-    """Return the function's own folder or file, what it includes, and `packages`."""
+    """Return the function's own folder or file, those of `include`, and `packages`."""
     own = Include(function.source, "")
     if function.module:
         own = Include(function.within(function.module), function.module)

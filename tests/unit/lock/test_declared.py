@@ -34,7 +34,7 @@ from tests.unit.conftest import write
         ({"version": "*", "python": ">=3.12"}, "x ; python_version >= '3.12'"),
         ({"git": "https://h/x.git", "tag": "v1"}, "x @ git+https://h/x.git@v1"),
         ({"url": "https://h/x.whl"}, "x @ https://h/x.whl"),
-        ({"path": "../x"}, "# x is in ../x: add its package to 'include'"),
+        ({"path": "../x"}, "x @ file:../x"),
     ],
 )
 def test_poetry(constraint: object, line: str) -> None:

@@ -30,7 +30,9 @@ def root(tmp_path: Path) -> Path:
             "lambdas/jobs/requirements.txt": "requests\n",
             "lambdas/jobs/other.txt": "requests\n",
             "shared/common/__init__.py": "",
+            "lambdas/jobs/requirements.in": "requests\n",
             "locked/requirements.lock": "",
+            "locked/uv.lock": "",
         },
     )
 
@@ -136,7 +138,8 @@ def test_defaults(root: Path) -> None:
     text = (
         "version: 1\ndefaults:\n  frozen: true\n  handler: main.run\n  python: '3.12'\n"
         "  architecture: arm64\n  install: wheels\n  allow_sdist: [docopt]\n"
-        "  exclude: ['*.md']\n  compression: stored\n  size_limit: 1000\n  evidence: true\n"
+        "  exclude: ['*.md']\n  compression: stored\n  gitignore: true\n"
+        "  size_limit: 1000\n  evidence: true\n"
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
         "  allow_missing_libraries: [libodbc.so.2]\n"
         "  allow_unread: [pyproject.toml]\n"
@@ -152,6 +155,7 @@ def test_defaults(root: Path) -> None:
     assert jobs.architectures == ("arm64",)
     assert (api.size_limit, api.evidence, api.allow_secrets) == (1000, True, ("*.pem",))
     assert (jobs.size_limit, jobs.evidence) == (1000, False)
+    assert api.gitignore
 
 
 @pytest.mark.parametrize(
@@ -279,8 +283,10 @@ BAD = {
     ),
     "merge key": (
         (
-            "version: 1\nlambdas:\n  api: &x {handler: app.handler}\n  jobs:\n    <<: *x\n"
-            "    handler: app.handler\n"
+            (
+                "version: 1\nlambdas:\n  api: &x {handler: app.handler}\n  jobs:\n    <<: *x\n"
+                "    handler: app.handler\n"
+            ),
         ),
         [
             (
@@ -549,15 +555,28 @@ BAD = {
     "missing named source": (
         PLAIN + "    source: nowhere\n",
         [
-            "lambdas.yaml:5:13: lambda 'api': the source folder 'nowhere' does not exist; "
-            + FROM_ROOT
+            (
+                "lambdas.yaml:5:13: lambda 'api': the source folder 'nowhere' does not exist; "
+                + FROM_ROOT
+            ),
         ],
     ),
-    "source is a file": (
-        PLAIN + "    source: lambdas/api/app.py\n",
+    "source is a data file": (
+        PLAIN + "    source: lambdas/jobs/other.txt\n",
         [
-            "lambdas.yaml:5:13: lambda 'api': the source folder 'lambdas/api/app.py' does not "
-            "exist; " + FROM_ROOT
+            (
+                "lambdas.yaml:5:13: lambda 'api': the source 'lambdas/jobs/other.txt' is neither a "
+                "folder nor a .py file"
+            ),
+        ],
+    ),
+    "source is a missing module": (
+        PLAIN + "    source: lambdas/api/nix.py\n",
+        [
+            (
+                "lambdas.yaml:5:13: lambda 'api': the source file 'lambdas/api/nix.py' does not exist; "
+                + FROM_ROOT
+            ),
         ],
     ),
     "source by ..": (
@@ -596,22 +615,13 @@ BAD = {
             )
         ],
     ),
-    "source is the repository": (
-        PLAIN + "    source: .\n",
-        [
-            (
-                "lambdas.yaml:5:13: lambda 'api': source '.' is the whole repository, with build/ "
-                "and dist/ in it; use a folder below it"
-            )
-        ],
-    ),
     "include of the repository": (
         PLAIN + "    include: [shared/..]\n",
         [
             (
-                "lambdas.yaml:5:15: lambda 'api': include 'shared/..' is the whole repository, "
-                "with build/ and dist/ in it; use a folder below it"
-            )
+                "lambdas.yaml:5:15: lambda 'api': include '.': name the files and folders of the root "
+                "to include"
+            ),
         ],
     ),
     "source is an output": (
@@ -637,7 +647,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:6:19: lambda 'api': requirements 'locked/requirements.lock' is the "
-                "path of the lockfile; name the requirements file"
+                "path of the lockfile; name the file that it is made from"
             )
         ],
     ),
@@ -646,7 +656,8 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:19: lambda 'api': the requirements file 'lambdas/api/reqs.txt' "
-                "does not exist; the path is relative to the source folder"
+                "does not exist; the path is relative to the source folder, or to that of "
+                "lambdas.yaml"
             )
         ],
     ),
@@ -686,15 +697,48 @@ BAD = {
     ),
     "one lock for two requirements": (
         (
-            "version: 1\nlambdas:\n  jobs: {handler: app.handler}\n"
-            "  api: {handler: app.handler, source: lambdas/jobs, requirements: other.txt}\n"
+            (
+                "version: 1\nlambdas:\n  jobs: {handler: app.handler}\n"
+                "  api: {handler: app.handler, source: lambdas/jobs, requirements: requirements.in}\n"
+            ),
         ),
         [
             (
                 "lambdas.yaml:4:3: lambda 'api': its lockfile lambdas/jobs/requirements.lock is "
-                "also the one of lambda 'jobs', which has other requirements; give each its own "
-                "source folder"
+                "also the one of lambda 'jobs', which has other requirements; give the files of "
+                "one of them other names"
             )
+        ],
+    ),
+    "two files of which one is a lock": (
+        PLAIN + "    source: locked\n    requirements: [uv.lock, ../lambdas/jobs/other.txt]\n",
+        [
+            (
+                "lambdas.yaml:6:19: lambda 'api': requirements: locked/uv.lock is a lockfile; name it "
+                "alone"
+            ),
+        ],
+    ),
+    "include without a path": (
+        PLAIN + "    include: [{as: x}, {path: shared/common, as: ../x}]\n",
+        [
+            (
+                "lambdas.yaml:5:15: lambda 'api': include: missing key 'path', such as "
+                "'path: shared/common'"
+            ),
+            (
+                "lambdas.yaml:5:24: lambda 'api': include: as '../x' leaves the ZIP; expected a path "
+                "such as ecom"
+            ),
+        ],
+    ),
+    "include of a file as the top": (
+        PLAIN + "    include: [{path: shared/common/__init__.py, as: .}]\n",
+        [
+            (
+                "lambdas.yaml:5:15: lambda 'api': include: as '.' is for folders; a file needs a name "
+                "in the ZIP"
+            ),
         ],
     ),
 }
@@ -726,8 +770,10 @@ def test_source_through_a_link(root: Path) -> None:
     (root / "alias").symlink_to("lambdas/api")
     assert problems(root, PLAIN + "    source: out\n") == [
         (
-            "lambdas.yaml:5:13: lambda 'api': source 'out' leaves the repository through a link; "
-            "move or copy the content"
+            (
+                "lambdas.yaml:5:13: lambda 'api': source 'out' leaves the repository through a link; "
+                "move or copy the content"
+            ),
         )
     ]
     assert read(root, PLAIN + "    source: alias\n")[0].source == "alias"

@@ -105,10 +105,13 @@ def test_left_out_by_default(tmp_path: Path, digests: Digests, row: left_out.Row
     paths = examples(row)
     for top in ("lambdas/api", "shared/common"):
         write(tmp_path, {f"{top}/{path}": "" for path in [*paths, "app.py"]})
-    assert names(tmp_path, digests, include=("shared/common",)) == ["app.py", "common/app.py"]
+    found = names(tmp_path, digests, include=("shared/common",))
+    kept = [f"common/{path}" for path in paths] + paths if row.root else []
+    assert found == sorted(["app.py", "common/app.py", *kept])
     deeper = {f"lambdas/api/data/{path}": "" for path in paths}
     write(tmp_path, deeper)
     found = [] if row.anywhere else [f"data/{path}" for path in paths]
+    found += paths if row.root else []
     assert names(tmp_path, digests) == sorted(["app.py", *found])
 
 
