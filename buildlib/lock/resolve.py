@@ -189,7 +189,7 @@ def _newest(cooldown: Mapping[str, str]) -> Iterator[str]:
 def _warnings(output: str) -> Iterator[str]:
     """Yield the warnings in uv's output, each on one line, without those about our interpreter."""
     for warning in re.findall(r"^warning: (.*(?:\n +.*)*)", output, re.MULTILINE):
-        if "requested Python version" not in warning:
+        if "requested Python version" not in warning and "not contain any" not in warning:
             yield _unfolded(warning)
 
 

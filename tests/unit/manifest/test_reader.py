@@ -283,10 +283,8 @@ BAD = {
     ),
     "merge key": (
         (
-            (
-                "version: 1\nlambdas:\n  api: &x {handler: app.handler}\n  jobs:\n    <<: *x\n"
-                "    handler: app.handler\n"
-            ),
+            "version: 1\nlambdas:\n  api: &x {handler: app.handler}\n  jobs:\n    <<: *x\n"
+            "    handler: app.handler\n"
         ),
         [
             (
@@ -555,10 +553,8 @@ BAD = {
     "missing named source": (
         PLAIN + "    source: nowhere\n",
         [
-            (
-                "lambdas.yaml:5:13: lambda 'api': the source folder 'nowhere' does not exist; "
-                + FROM_ROOT
-            ),
+            "lambdas.yaml:5:13: lambda 'api': the source folder 'nowhere' does not exist; "
+            + FROM_ROOT
         ],
     ),
     "source is a data file": (
@@ -567,16 +563,16 @@ BAD = {
             (
                 "lambdas.yaml:5:13: lambda 'api': the source 'lambdas/jobs/other.txt' is neither a "
                 "folder nor a .py file"
-            ),
+            )
         ],
     ),
     "source is a missing module": (
         PLAIN + "    source: lambdas/api/nix.py\n",
         [
             (
-                "lambdas.yaml:5:13: lambda 'api': the source file 'lambdas/api/nix.py' does not exist; "
-                + FROM_ROOT
-            ),
+                "lambdas.yaml:5:13: lambda 'api': the source file 'lambdas/api/nix.py' does not "
+                "exist; " + FROM_ROOT
+            )
         ],
     ),
     "source by ..": (
@@ -619,9 +615,9 @@ BAD = {
         PLAIN + "    include: [shared/..]\n",
         [
             (
-                "lambdas.yaml:5:15: lambda 'api': include '.': name the files and folders of the root "
-                "to include"
-            ),
+                "lambdas.yaml:5:15: lambda 'api': include '.': name the files and folders of the "
+                "root to include"
+            )
         ],
     ),
     "source is an output": (
@@ -697,10 +693,8 @@ BAD = {
     ),
     "one lock for two requirements": (
         (
-            (
-                "version: 1\nlambdas:\n  jobs: {handler: app.handler}\n"
-                "  api: {handler: app.handler, source: lambdas/jobs, requirements: requirements.in}\n"
-            ),
+            "version: 1\nlambdas:\n  jobs: {handler: app.handler}\n"
+            "  api: {handler: app.handler, source: lambdas/jobs, requirements: requirements.in}\n"
         ),
         [
             (
@@ -714,9 +708,9 @@ BAD = {
         PLAIN + "    source: locked\n    requirements: [uv.lock, ../lambdas/jobs/other.txt]\n",
         [
             (
-                "lambdas.yaml:6:19: lambda 'api': requirements: locked/uv.lock is a lockfile; name it "
-                "alone"
-            ),
+                "lambdas.yaml:6:19: lambda 'api': requirements: locked/uv.lock is a lockfile; name "
+                "it alone"
+            )
         ],
     ),
     "include without a path": (
@@ -727,8 +721,8 @@ BAD = {
                 "'path: shared/common'"
             ),
             (
-                "lambdas.yaml:5:24: lambda 'api': include: as '../x' leaves the ZIP; expected a path "
-                "such as ecom"
+                "lambdas.yaml:5:24: lambda 'api': include: as '../x' leaves the ZIP; expected a "
+                "path such as ecom"
             ),
         ],
     ),
@@ -736,9 +730,9 @@ BAD = {
         PLAIN + "    include: [{path: shared/common/__init__.py, as: .}]\n",
         [
             (
-                "lambdas.yaml:5:15: lambda 'api': include: as '.' is for folders; a file needs a name "
-                "in the ZIP"
-            ),
+                "lambdas.yaml:5:15: lambda 'api': include: as '.' is for folders; a file needs a "
+                "name in the ZIP"
+            )
         ],
     ),
 }
@@ -770,10 +764,8 @@ def test_source_through_a_link(root: Path) -> None:
     (root / "alias").symlink_to("lambdas/api")
     assert problems(root, PLAIN + "    source: out\n") == [
         (
-            (
-                "lambdas.yaml:5:13: lambda 'api': source 'out' leaves the repository through a link; "
-                "move or copy the content"
-            ),
+            "lambdas.yaml:5:13: lambda 'api': source 'out' leaves the repository through a link; "
+            "move or copy the content"
         )
     ]
     assert read(root, PLAIN + "    source: alias\n")[0].source == "alias"
