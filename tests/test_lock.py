@@ -226,23 +226,16 @@ def test_a_local_wheel_as_the_message_says(dependent: Repository, index: Index) 
     assert "alpha/__init__.py" in dependent.members("api")
 
 
-def test_a_local_package_as_the_message_says(dependent: Repository) -> None:
-    """A path to a project is refused; the include and the requirements of the message build."""
+@pytest.mark.parametrize("line", ["-e ../../libs", "../../libs", "acme @ file:../../libs"])
+def test_a_local_package(dependent: Repository, line: str) -> None:
+    """A project of the repository goes into the ZIP as it is, with its dependencies."""
     project = "[project]\nname = 'acme'\ndependencies = ['beta']\n"
     dependent.write({
         "lambdas.yaml": MANIFEST,
-        "lambdas/api/requirements.txt": "-e ../../libs\n",
+        "lambdas/api/requirements.txt": f"{line}\nalpha\n",
         "libs/pyproject.toml": project,
         "libs/src/acme/__init__.py": "import beta\n",
         "libs/src/tests/__init__.py": "",
-    })  # fmt: skip
-    assert (
-        "remove the line and set 'include: [libs/src/acme]' for the lambda instead, and require "
-        "its dependencies here: beta"
-    ) in dependent.fails().message
-    dependent.write({
-        "lambdas.yaml": MANIFEST + "    include: [libs/src/acme]\n",
-        "lambdas/api/requirements.txt": "beta\n",
     })  # fmt: skip
     dependent.doit()
     assert {"acme/__init__.py", "beta.py", "alpha/__init__.py"} <= dependent.members("api").keys()

@@ -1,7 +1,7 @@
 """Dependencies that are declared, but that no lock is made from, are never missing in silence."""
 
+import hashlib
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -17,25 +17,21 @@ SETUP = (
     "from setuptools import setup\nNEEDS = ['alpha>=1']\nsetup(name='x', install_requires=NEEDS)\n"
 )
 
-# Files that declare `alpha`.
-DECLARATIONS = {
+# Files that declare `alpha`, and from which a lockfile is made.
+READ = {
     "pyproject.toml": PROJECT,
     "pyproject.toml of Poetry": '[tool.poetry.dependencies]\npython = "^3.12"\nalpha = "^1.0"\n',
-    "pyproject.toml of Flit": '[tool.flit.metadata]\nrequires = ["alpha"]\n',
     "pyproject.toml with markers": (
         '[project]\nname = "x"\nversion = "1"\n'
         "dependencies = [\"alpha; sys_platform == 'linux'\", \"beta; sys_platform == 'win32'\"]\n"
     ),
-    "uv.lock": (
-        'version = 1\n[[package]]\nname = "api"\nversion = "0"\nsource = { virtual = "." }\n'
-        '[[package]]\nname = "alpha"\nversion = "1.0"\nsource = { registry = "https://x" }\n'
-    ),
-    "poetry.lock": '[[package]]\nname = "alpha"\nversion = "1.0"\ngroups = ["main"]\n',
-    "pdm.lock": '[[package]]\nname = "alpha"\nversion = "1.0"\ngroups = ["default"]\n',
-    "pylock.toml": 'lock-version = "1.0"\n[[packages]]\nname = "alpha"\nversion = "1.0"\n',
-    "pylock.prod.toml": 'lock-version = "1.0"\n[[packages]]\nname = "alpha"\nversion = "1.0"\n',
     "Pipfile": '[packages]\nalpha = "*"\n[dev-packages]\npytest = "*"\n',
-    "Pipfile.lock": '{"default": {"alpha": {"version": "==1.0"}}, "develop": {}}',
+}
+
+# Files that declare `alpha`, and that are not read.
+DECLARATIONS = {
+    "pyproject.toml of Flit": '[tool.flit.metadata]\nrequires = ["alpha"]\n',
+    "pylock.prod.toml": 'lock-version = "1.0"\n[[packages]]\nname = "alpha"\nversion = "1.0"\n',
     "setup.py": SETUP,
     "setup.cfg": "[options]\ninstall_requires =\n  alpha>=1  # why\n",
     "environment.yml": "dependencies:\n  - python=3.13\n  - conda-forge::alpha=1.0\n",
@@ -86,6 +82,79 @@ def listed(message: str) -> str:
     return "".join(f"{line}\n" for line in re.findall(r"^  (\S.*)$", message, re.MULTILINE))
 
 
+# Lockfiles of other tools with `alpha`, whose hash stands in the place of HASH.
+LOCKS = {
+    "uv.lock": (
+        'version = 1\n[[package]]\nname = "api"\nversion = "0"\nsource = { virtual = "." }\n'
+        'dependencies = [{ name = "alpha" }]\n[[package]]\nname = "alpha"\nversion = "1.0"\n'
+        'source = { registry = "https://pypi.org/simple" }\n'
+        'wheels = [{ url = "https://x/alpha-1.0-py3-none-any.whl", hash = "sha256:HASH" }]\n'
+    ),
+    "poetry.lock": (
+        '[[package]]\nname = "alpha"\nversion = "1.0"\ngroups = ["main"]\n'
+        'files = [{file = "alpha-1.0-py3-none-any.whl", hash = "sha256:HASH"}]\n'
+        '[[package]]\nname = "pytest"\nversion = "1.0"\ngroups = ["dev"]\n'
+        '[metadata]\nlock-version = "2.1"\n'
+    ),
+    "pdm.lock": (
+        '[metadata]\nlock_version = "4.5.1"\n'
+        '[[package]]\nname = "alpha"\nversion = "1.0"\ngroups = ["default"]\n'
+        'files = [{file = "alpha-1.0-py3-none-any.whl", hash = "sha256:HASH"}]\n'
+    ),
+    "pylock.toml": (
+        'lock-version = "1.0"\n[[packages]]\nname = "alpha"\nversion = "1.0"\n'
+        'wheels = [{name = "alpha-1.0-py3-none-any.whl", hashes = {sha256 = "HASH"}}]\n'
+    ),
+    "Pipfile.lock": (
+        '{"default": {"alpha": {"version": "==1.0", "hashes": ["sha256:HASH"]}}, "develop": {}}'
+    ),
+}
+
+
+def check_whole(repository: Repository) -> None:
+    """Check that the ZIP has `alpha`, and no file of a tool."""
+    members = repository.members("api")
+    assert "alpha.py" in members
+    assert "alpha-1.0.dist-info/METADATA" in members
+    assert not [path for path in members if path.endswith((".toml", ".lock", ".cfg", "file"))]
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_a_declaration_is_locked(alpha: Repository, kind: str) -> None:
+    """The only declaration in a function's folder is locked, beside it, and built."""
+    name = kind.partition(" ")[0]
+    alpha.write({f"lambdas/api/{name}": READ[kind]})
+    alpha.doit()
+    check_whole(alpha)
+    lock = alpha.root / f"lambdas/api/{name.partition('.')[0].lower()}.requirements.lock"
+    assert "alpha==1.0" in lock.read_text()
+    assert alpha.doit().ran == []
+    alpha.write({f"lambdas/api/{name}": READ[kind].replace("alpha", "ALPHA")})
+    assert "lock:api" in alpha.doit().ran
+
+
+@pytest.mark.parametrize("name", LOCKS)
+def test_a_lock_is_used(alpha: Repository, index: Index, name: str) -> None:
+    """The only lockfile in a function's folder is used as it is; a wrong hash is refused."""
+    wheel = hashlib.sha256(index.files["alpha-1.0-py3-none-any.whl"]).hexdigest()
+    alpha.write({f"lambdas/api/{name}": LOCKS[name].replace("HASH", wheel)})
+    assert "lock:api" not in alpha.doit().ran
+    check_whole(alpha)
+    assert not (alpha.root / "lambdas/api/requirements.lock").exists()
+    assert alpha.doit().ran == []
+    alpha.write({f"lambdas/api/{name}": LOCKS[name].replace("HASH", "0" * 64)})
+    assert "hash" in alpha.fails().message.lower()
+    alpha.write({f"lambdas/api/{name}": LOCKS[name].replace("HASH", "")})
+    assert "alpha 1.0 has no sha256" in alpha.fails().message
+
+
+def test_two_locks(alpha: Repository) -> None:
+    """Of two lockfiles none is taken by chance; the message names the key that chooses."""
+    alpha.write({f"lambdas/api/{name}": LOCKS[name] for name in ("uv.lock", "poetry.lock")})
+    message = alpha.fails().message
+    assert "set 'requirements' to one of them: poetry.lock, uv.lock" in message
+
+
 @pytest.mark.parametrize("kind", DECLARATIONS)
 def test_the_remedy_builds(alpha: Repository, kind: str) -> None:
     """A file in the function's folder is an error, and what it says to do gives a whole ZIP."""
@@ -99,10 +168,7 @@ def test_the_remedy_builds(alpha: Repository, kind: str) -> None:
         assert "Write them to lambdas/api/requirements.txt:\n" in message
         alpha.write({"lambdas/api/requirements.txt": listed(message)})
     alpha.doit()
-    members = alpha.members("api")
-    assert "alpha.py" in members
-    assert "alpha-1.0.dist-info/METADATA" in members
-    assert not [path for path in members if path.endswith((".toml", ".lock", ".cfg", "file"))]
+    check_whole(alpha)
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -119,9 +185,10 @@ def test_no_false_alarm(repository: Repository, kind: str) -> None:
 def test_nothing_on_purpose(alpha: Repository) -> None:
     """A function that needs nothing of the file says so, and builds."""
     alpha.write({"lambdas/api/app.py": HANDLER, "lambdas/api/pyproject.toml": PROJECT})
-    setting = re.search(r"set '(allow_unread: \[\S+\])' for it", alpha.fails().message)
-    assert setting
-    alpha.write({"lambdas.yaml": f"{MANIFEST}    {setting[1]}\n"})
+    alpha.doit()
+    assert "alpha.py" in alpha.members("api")
+    setting = "allow_unread: [lambdas/api/pyproject.toml]"
+    alpha.write({"lambdas.yaml": f"{MANIFEST}    {setting}\n"})
     assert "warning" not in alpha.doit().output
     assert list(alpha.members("api")) == ["app.py"]
 
@@ -129,8 +196,8 @@ def test_nothing_on_purpose(alpha: Repository) -> None:
 @pytest.mark.parametrize(("declared", "is_error"), [("boto3>=1.34", False), ("boto3-stubs", True)])
 def test_what_the_runtime_has(repository: Repository, declared: str, *, is_error: bool) -> None:
     """What the runtime has is a warning: the function starts, with the runtime's version."""
-    project = PROJECT.replace("alpha>=1", declared)
-    repository.write({"lambdas/api/pyproject.toml": project})
+    setup = SETUP.replace("alpha>=1", declared)
+    repository.write({"lambdas/api/setup.py": setup})
     if is_error:
         assert "its dependencies are not read" in repository.fails().message
     else:
@@ -140,45 +207,67 @@ def test_what_the_runtime_has(repository: Repository, declared: str, *, is_error
         )
 
 
-def test_the_export_of_the_lock(alpha: Repository) -> None:
-    """With a lock of uv, the message names the command that exports it, and that works."""
-    requires = f'requires-python = ">={sys.version_info[0]}.{sys.version_info[1]}"\n'
-    alpha.write({"lambdas/api/pyproject.toml": PROJECT + requires})
-    folder = alpha.root / "lambdas/api"
+def uv_lock(repository: Repository, folder: str = "") -> None:
+    """Lock the project in a folder with uv."""
     uv = str(Path(sys.executable).with_name("uv"))
-    environment = alpha.environment | {"UV_PYTHON_DOWNLOADS": "never"}
-    subprocess.run([uv, "lock", "-q"], cwd=folder, env=environment, check=True)
-    command = re.search(r"run '(uv export .*?)' in lambdas/api", alpha.fails().message)
-    assert command
-    words = [uv, *shlex.split(command[1])[1:], "-q"]
-    subprocess.run(words, cwd=folder, env=environment, check=True)
-    assert "--hash=sha256:" in (folder / "requirements.txt").read_text()
-    alpha.doit()
-    assert "alpha.py" in alpha.members("api")
+    environment = repository.environment | {"UV_PYTHON_DOWNLOADS": "never"}
+    place = repository.root / folder
+    subprocess.run([uv, "lock", "-q"], cwd=place, env=environment, check=True)
+
+
+REQUIRES = f'requires-python = ">={sys.version_info[0]}.{sys.version_info[1]}"\n'
+
+
+def test_a_lock_of_uv(alpha: Repository) -> None:
+    """The lock that uv writes is used as it is, also from an index of one's own."""
+    alpha.write({"lambdas/api/pyproject.toml": PROJECT + REQUIRES})
+    uv_lock(alpha, "lambdas/api")
+    assert "lock:api" not in alpha.doit().ran
+    check_whole(alpha)
+
+
+def workspace(repository: Repository) -> None:
+    """Write a workspace: the function `api` needs its member `common`, and that needs `alpha`."""
+    member = PROJECT.replace("alpha>=1", "common") + REQUIRES
+    common = PROJECT.replace('"api"', '"common"') + REQUIRES
+    repository.write({
+        "pyproject.toml": '[tool.uv.workspace]\nmembers = ["lambdas/api", "libs/common"]\n',
+        "lambdas/api/pyproject.toml": member + "[tool.uv.sources]\ncommon.workspace = true\n",
+        "lambdas/api/app.py": f"import common\n{HANDLER}",
+        "libs/common/pyproject.toml": common,
+        "libs/common/src/common/__init__.py": "import alpha\n",
+        "libs/common/src/common/data.txt": "1\n",
+    })  # fmt: skip
 
 
 def test_a_member_of_a_workspace(alpha: Repository) -> None:
-    """With a lock of a workspace above, the command exports the function's part of it."""
-    member = PROJECT + f'requires-python = ">={sys.version_info[0]}.{sys.version_info[1]}"\n'
-    other = member.replace('"api"', '"common"').replace("alpha>=1", "")
-    member = member.replace('"alpha>=1"', '"common"')
-    member += "[tool.uv.sources]\ncommon = { workspace = true }\n"
-    alpha.write({
-        "pyproject.toml": '[tool.uv.workspace]\nmembers = ["lambdas/api", "libs/common"]\n',
-        "lambdas/api/pyproject.toml": member,
-        "libs/common/pyproject.toml": other.replace('[""]', '["alpha"]'),
-    })  # fmt: skip
-    uv = str(Path(sys.executable).with_name("uv"))
-    environment = alpha.environment | {"UV_PYTHON_DOWNLOADS": "never"}
-    subprocess.run([uv, "lock", "-q"], cwd=alpha.root, env=environment, check=True)
-    message = alpha.fails().message
-    assert "common is a member of the workspace: add its package to 'include'" in message
-    command = re.search(r"run '(uv export .*?)' in lambdas/api", message)
-    assert command
-    words = [uv, *shlex.split(command[1])[1:], "-q"]
-    subprocess.run(words, cwd=alpha.root / "lambdas/api", env=environment, check=True)
+    """The lock of a workspace gives a function its part, with the members that it needs."""
+    workspace(alpha)
+    uv_lock(alpha)
+    assert "lock:api" not in alpha.doit().ran
+    check_whole(alpha)
+    assert {"common/__init__.py", "common/data.txt"} <= alpha.members("api").keys()
+    before = alpha.sha256()
+    assert alpha.doit().ran == []
+    alpha.write({"libs/common/src/common/data.txt": "2\n", "libs/common/src/common/new.py": ""})
     alpha.doit()
-    assert "alpha.py" in alpha.members("api")
+    assert alpha.members("api")["common/data.txt"] == b"2\n"
+    assert "common/new.py" in alpha.members("api")
+    alpha.write({"libs/common/src/common/data.txt": "1\n"})
+    (alpha.root / "libs/common/src/common/new.py").unlink()
+    alpha.doit()
+    assert alpha.sha256() == before
+
+
+def test_a_workspace_without_a_lock(alpha: Repository) -> None:
+    """Without uv.lock, the dependencies of a function and of its members are locked here."""
+    workspace(alpha)
+    alpha.doit()
+    check_whole(alpha)
+    assert "common/__init__.py" in alpha.members("api")
+    alpha.write({"libs/common/src/common/data.txt": "2\n"})
+    assert alpha.doit().ran[0] == "stage:api"
+    assert alpha.members("api")["common/data.txt"] == b"2\n"
 
 
 def many(repository: Repository, count: int, code: str = HANDLER) -> None:

@@ -37,7 +37,7 @@ ROWS = (
     Row(
         "requirements",
         (
-            *("requirements.txt", "requirements.in", "requirements.lock"),
+            *("requirements.txt", "requirements.in", "requirements.lock", "*.requirements.lock"),
             *("requirements-*.txt", "requirements-*.in", "requirements_*.txt"),
             *("requirements/*.txt", "requirements/*.in"),
         ),

@@ -6,6 +6,7 @@ are refused. No tool runs, and nothing is resolved.
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from buildlib.lock import declared, projects
 from buildlib.lock.graph import Edge, Graph, Package, edges
 from buildlib.model import Requires
 from buildlib.text import canonical_name
+
+_HASH = re.compile(r"sha256:[0-9a-f]{64}")
+
 
 _PYPI = "https://pypi.org/simple"
 
@@ -60,7 +64,7 @@ def _file(address: str) -> str:
 
 
 def _sha256(text: str) -> str:
-    return text if text.startswith("sha256:") else ""
+    return text if _HASH.fullmatch(text) else ""
 
 
 def _chosen(
@@ -165,12 +169,26 @@ def _uv_top(
 # -- Poetry and PDM --------------------------------------------------------------------------------
 
 
-def _start(root: Path, requires: Requires) -> tuple[Edge, ...]:
+# The names of the group that a project needs itself.
+_MAIN = ("main", "default")
+
+
+def _of_groups(tables: Iterable[dict[str, Any]], groups: set[str]) -> Iterator[Edge]:
+    """Yield an edge to each package of some groups, for a lock without its project."""
+    for table in tables:
+        mine = table.get("groups") or [table.get("category", "main")]
+        if groups.intersection(mine) and not table.get("optional") and not table.get("extras"):
+            yield Edge(canonical_name(table["name"]), version=table["version"])
+
+
+def _start(root: Path, requires: Requires, tables: Iterable[dict[str, Any]]) -> tuple[Edge, ...]:
     """Return the dependencies that the project of a lock declares."""
     path = os.path.join(os.path.dirname(requires.paths[0]), "pyproject.toml").replace(os.sep, "/")
     if not (root / path).is_file():
-        msg = f"{requires.paths[0]}: needs the {path} that it was made from; commit that, too"
-        raise LockError(msg, "requirements")
+        if requires.extras:
+            msg = f"{requires.paths[0]}: extras need the {path} that it was made from"
+            raise LockError(msg, "requirements")
+        return tuple(_of_groups(tables, {*_MAIN, *requires.groups}))
     found = declared.read(root, path)
     groups = {name: edges(some, path) for name, some in found.groups.items()}
     extras = {name: edges(some, path) for name, some in found.extras.items()}
@@ -190,7 +208,7 @@ def _poetry(content: dict[str, Any], root: Path, requires: Requires, source: str
         raise LockError(msg, "lock-line")
     older = content.get("metadata", {}).get("files", {})  # before version 2
     packages = _by_name(_poetry_package(t, older, path) for t in content.get("package", []))
-    return Graph(path, packages, _start(root, requires))
+    return Graph(path, packages, _start(root, requires, content.get("package", [])))
 
 
 def _poetry_package(table: dict[str, Any], older: Mapping[str, Any], shown: str) -> Package:
@@ -252,7 +270,8 @@ def _pdm(content: dict[str, Any], root: Path, requires: Requires, source: str) -
             )
         elif known is not package:
             merged[package.name, package.version] = package._replace(extras=known.extras)
-    return Graph(path, _by_name(merged.values()), _start(root, requires))
+    start = _start(root, requires, content.get("package", []))
+    return Graph(path, _by_name(merged.values()), start)
 
 
 def _pdm_package(table: dict[str, Any], shown: str) -> Package:
@@ -323,12 +342,7 @@ def _pylock(content: dict[str, Any], root: Path, requires: Requires, source: str
         package = Package(
             canonical_name(table["name"]),
             table.get("version", ""),
-            {
-                w.get("name")
-                or _file(w.get("url") or w.get("path", "")): f"sha256:{w['hashes']['sha256']}"
-                for w in ([archive] if archive else wheels)
-                if "sha256" in w.get("hashes", {})
-            },
+            dict(_pylock_files([archive] if archive else wheels)),
             folder=folder,
             url=archive.get("url", ""),
             registry=table.get("index", ""),
@@ -342,6 +356,13 @@ def _pylock(content: dict[str, Any], root: Path, requires: Requires, source: str
         marker = "" if _is_about_groups(table.get("marker", "")) else table.get("marker", "")
         start.append(Edge(package.name, (), marker, version=package.version))
     return Graph(path, _by_name(packages), tuple(start))
+
+
+def _pylock_files(tables: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    for table in tables:
+        digest = _sha256(f"sha256:{table.get('hashes', {}).get('sha256', '')}")
+        if digest:
+            yield table.get("name") or _file(table.get("url") or table.get("path", "")), digest
 
 
 def _is_about_groups(marker: str) -> bool:

@@ -100,7 +100,7 @@ def _located(
         reader.problem(node, f"{where}: the source {what} '{path}' does not exist; {hint}")
     elif not module and os.path.isfile(f"{reader.root}/{source}"):
         reader.problem(node, f"{where}: the source '{source}' is neither a folder nor a .py file")
-    requires = _requires(reader, where, entries, options["requirements"], source)
+    requires = _requires(reader, where, entries, options, source)
     located = {
         "source": source,
         "requirements": requires,
@@ -121,15 +121,14 @@ def _requires(
     reader: Reader,
     where: str,
     entries: dict[str, Entry],
-    given: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
     source: str,
 ) -> Requires | None:
     """Return the files with the dependencies of a function; None without one."""
+    given = options["requirements"]
     if given is None:
-        found = locations.default(reader.root, source)
-        if isinstance(found, list):
-            return None  # `project.unread` says that there are several
-        return Requires((found,)) if found else None
+        found = locations.default(reader.root, source, options["allow_unread"])
+        return Requires((found[0],)) if len(found) == 1 else None
     node = entries["requirements"].value
     label = f"{where}: requirements"
     paths = []

@@ -5,6 +5,7 @@ Only names count here: no file is read, but for the head of a lockfile of an ear
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from buildlib.model import Function, Requires
@@ -44,26 +45,28 @@ _DECLARES = {
 }
 
 
-def default(root: Path, source: str) -> str | list[str]:
+def default(root: Path, source: str, unread: Collection[str] = ()) -> list[str]:
     """Return the file that a function's dependencies are taken from, if the manifest names none.
 
     That is `requirements.txt`; or else the only lockfile of another tool in the source folder; or
-    the uv.lock of the workspace that the folder is a member of; or the project's declaration. It
-    is empty without one, and a list if there are several.
+    the uv.lock of the workspace that the folder is a member of; or the project's declaration. If
+    there are several, none of them is meant. `unread` are files that do not count.
     """
     folder = "" if source == "." else f"{source}/"
     if os.path.isfile(root / f"{folder}requirements.txt"):
-        return f"{folder}requirements.txt"
+        return [f"{folder}requirements.txt"]
     found = [f"{folder}{name}" for name in LOCKS if os.path.isfile(root / f"{folder}{name}")]
+    found = [path for path in found if path not in unread]
     if not found:
         found = [
             f"{folder}{name}"
             for name, declares in _DECLARES.items()
             if declares.search(_text(root / f"{folder}{name}"))
         ]
+        found = [path for path in found if path not in unread]
         if f"{folder}pyproject.toml" in found and (lock := _of_workspace(root, source)):
-            return lock
-    return found if len(found) > 1 else found[0] if found else ""
+            return [lock]
+    return found
 
 
 def _of_workspace(root: Path, source: str) -> str:

@@ -51,6 +51,7 @@ class Project:
         }
         self._fingerprints = Fingerprints(root, self.layout.fingerprints, self._clock)
         self._unread = Search(root)
+        self._saves = True
         self._has_docker = any(function.docker for function in self.manifest.functions)
         # Every check asks for these: as texts, they are made ten times faster.
         self._root = f"{root}{os.sep}"
@@ -267,12 +268,15 @@ class Project:
         return self._remembered("hashes", state, lambda: hashes.read(self.layout))
 
     def forget(self) -> None:
-        """Forget digests and fingerprints, after their files were removed."""
+        """Forget digests and fingerprints, after their files were removed; none is saved again."""
+        self._saves = False
         self.digests = Digests(self.layout.root, self.layout.digests, self._clock)
         self._fingerprints = Fingerprints(self.layout.root, self.layout.fingerprints, self._clock)
 
     def save(self) -> None:
         """Keep digests and fingerprints for the next run."""
+        if not self._saves:
+            return
         self.digests.save()
         self._fingerprints.save()
 

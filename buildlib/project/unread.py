@@ -86,6 +86,8 @@ class Search:
         function = variant.function
         allowed = dict(function.options).get(_ALLOW, ())
         places = folders(self._root, function)
+        if not function.requires:
+            self._check_choice(function, allowed)
         own, above, included = (
             [one for folder in some for one in self._find(folder) if one.path not in allowed]
             for some in places
@@ -101,6 +103,22 @@ class Search:
         optional = [one for one in (*own, *above) if not one.lines and one.optional]
         hints += [_hint(function, one, one.optional) for one in optional]
         return tuple(notes), tuple(hints)
+
+    def _check_choice(self, function: Function, allowed: Collection[str]) -> None:
+        """Refuse several files of which each could have the dependencies of a function.
+
+        Raises:
+            LockError: the manifest does not say which.
+
+        """
+        found = locations.default(self._root, function.source, allowed)
+        if len(found) > 1:
+            names = ", ".join(sorted(map(os.path.basename, found)))
+            msg = (
+                f"lambda '{function.name}': {function.source} has several files with dependencies; "
+                f"set 'requirements' to one of them: {names}"
+            )
+            raise LockError(msg, "dependencies-unread")
 
     def _names(self, folder: str) -> dict[str, Signature | None]:
         if folder not in self._present:

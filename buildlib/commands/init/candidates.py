@@ -2,9 +2,10 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from buildlib.files.walk import JUNK_FOLDERS
 from buildlib.runtimes import ARCHITECTURES, RUNTIMES
@@ -16,7 +17,7 @@ _SKIPPED = JUNK_FOLDERS | {
 
 
 # The syntax in which modules are read.
-_NEWEST = max(RUNTIMES, key=lambda python: int(python.partition(".")[2]))
+NEWEST = max(RUNTIMES, key=lambda python: int(python.partition(".")[2]))
 
 
 _HANDLERS = ("lambda_handler", "handler")
@@ -26,8 +27,10 @@ _HANDLERS = ("lambda_handler", "handler")
 class Candidate:
     """A function and the place of its declaration; unknown fields are None.
 
-    `source`, `include` and `requirements` are POSIX paths relative to the repository's root;
-    `runtime` and `architecture` are copied from the declaration. `notes` are open questions.
+    `source` and `requirements` are POSIX paths relative to the repository's root; so is the first
+    of each pair of `include`, and the second is its path in the ZIP, empty for its own name.
+    `runtime` and `architecture` are copied from the declaration. A function that nothing declares
+    `is_guess`. `notes` are open questions.
     """
 
     name: str
@@ -37,7 +40,8 @@ class Candidate:
     runtime: str | None = None
     architecture: str | None = None
     requirements: str | None = None
-    include: list[str] = field(default_factory=list)
+    include: list[tuple[str, str]] = field(default_factory=list)
+    is_guess: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -95,23 +99,56 @@ def existing_path(root: Path, folder: str, path: str) -> str | None:
     return relative if (root / relative).exists() else None
 
 
-def guess_handler(path: Path) -> str | None:
-    """Return the name of the function that Lambda seems to call in a module; None if none does."""
+class Guess(NamedTuple):
+    """What a module seems to offer to Lambda.
+
+    `is_sure` tells whether the function has a usual name and the arguments of a handler. `imports`
+    are the first names of absolute imports; `is_relative` tells whether there are relative ones.
+    """
+
+    function: str
+    is_sure: bool
+    imports: frozenset[str]
+    is_relative: bool
+
+
+# Texts without which a module defines no handler.
+_SIGNS = re.compile(rb"handler|\bevent\b")
+
+
+_ARGUMENTS = (["event", "context"], ["event", "ctx"], ["event", ""])
+
+
+def guess_handler(path: Path) -> Guess | None:
+    """Return the function that Lambda seems to call in a module; None if none does."""
     try:
         source = path.read_bytes()
     except OSError:
         return None
-    from buildlib.code import reader  # only where there is a file of a usual name
+    if not _SIGNS.search(source) or len(source) > _LARGEST:
+        return None
+    from buildlib.code import reader  # only where there may be a handler
 
-    module = reader.read(source, _NEWEST)
+    module = reader.read(source, NEWEST)
     imported = {name for item in module.imports for name in item.names}
+    tops = frozenset(item.module.partition(".")[0] for item in module.imports)
+    is_relative = any(item.module.startswith(".") for item in module.imports)
+    function, is_sure = _guess(module.functions, module.names - imported)
+    return Guess(function, is_sure, tops - {""}, is_relative) if function else None
+
+
+# Bytes of a module that is read.
+_LARGEST = 1 << 20
+
+
+def _guess(functions: Mapping[str, Sequence[str]], names: Collection[str]) -> tuple[str, bool]:
     for name in _HANDLERS:
-        if name in module.functions:
-            return name
+        if name in functions:
+            return name, len(functions[name]) >= 2  # noqa: PLR2004 - event and context
     for name in _HANDLERS:
-        if name in module.names - imported:  # handler = Mangum(app), or = decorator(function)
-            return name
-    for function, parameters in module.functions.items():
-        if [p.strip("_") for p in parameters] in (["event", "context"], ["event", "ctx"]):
-            return function
-    return None
+        if name in names:  # handler = Mangum(app), or = decorator(function)
+            return name, True
+    for function, parameters in functions.items():
+        if [p.strip("_") for p in parameters] in _ARGUMENTS:
+            return function, False
+    return "", False

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildlib.commands.init import candidates, folders, templates, terraform, unread
+from buildlib.commands.init import candidates, folders, needs, templates, terraform, unread
 from buildlib.commands.init.candidates import Candidate
-from buildlib.manifest import keys, reader
+from buildlib.manifest import keys, locations, reader
 
 _PYTHON, _ARCHITECTURE = "3.13", "x86_64"
 
@@ -42,8 +42,14 @@ def propose(root: Path) -> Proposal:
     Declarations come first; folders that look like functions fill the gaps.
     """
     notes: list[str] = []
-    declared = templates.find_candidates(root, notes) + terraform.find_candidates(root, notes)
-    guessed = folders.find_candidates(root)
+    layers: list[str] = []
+    declared = templates.find_candidates(root, notes, layers)
+    declared += terraform.find_candidates(root, notes, layers)
+    guessed = [
+        function
+        for function in folders.find_candidates(root)
+        if not any(f"{function.source}/".startswith(f"{layer}/") for layer in layers)
+    ]
     for function in declared:
         _complete(root, function, guessed)
     functions: list[Candidate] = []
@@ -68,11 +74,19 @@ def propose(root: Path) -> Proposal:
 
 
 def _complete(root: Path, function: Candidate, guessed: Iterable[Candidate]) -> None:
-    """Fill in the unknown fields of a declared function from a folder of the same name."""
+    """Fill in the unknown fields of a declared function from code that is near it."""
     if function.source and (root / function.source).is_file():
         function.source = os.path.dirname(function.source) or "."
-    namesakes = [other for other in guessed if other.source and other.name == function.name]
-    if function.source is None and len(namesakes) == 1:
+    # Code of the same name in another part of the repository may be another team's.
+    near = os.path.dirname(os.path.dirname(function.origin.partition(",")[0]))
+    around = [other for other in guessed if f"{other.source}/".startswith(near)]
+    namesakes = [other for other in around if other.name == function.name]
+    same = [other for other in around if _module(other) == _module(function)]
+    if function.source is None and len(same) == 1 and _module(function) not in folders.USUAL:
+        function.source = same[0].source
+        why = f"it has the only module {_module(function)}"
+        function.notes.append(f"{function.source} is proposed as its source, because {why}")
+    elif function.source is None and len(namesakes) == 1:
         function.source = namesakes[0].source
         function.notes.append(f"{function.source} is proposed as its source, because of its name")
     if function.handler is None:
@@ -87,8 +101,6 @@ def _problem(root: Path, function: Candidate, functions: Iterable[Candidate]) ->
         return f"it is for {runtime}, not Python"
     if source is None:
         return "its source is unknown"
-    if source == ".":
-        return "its code is at the repository's root, with everything else; move it into a folder"
     if not (root / source).is_dir() or source.partition("/")[0] in {"build", "dist"}:
         return f"its source {source} is not a folder, or is a folder for build output"
     if function.handler is None or not re.fullmatch(keys.HANDLER, function.handler):
@@ -96,17 +108,35 @@ def _problem(root: Path, function: Candidate, functions: Iterable[Candidate]) ->
     return _duplicate(function, functions)
 
 
+def _module(function: Candidate) -> str:
+    return str(function.handler).rpartition(".")[0]
+
+
 def _duplicate(function: Candidate, functions: Iterable[Candidate]) -> str | None:
     """Return an error if `functions` already has this one; empty if this one was only guessed.
 
-    A guessed folder below the source of another function is a duplicate too.
+    A guess is a duplicate, too, if its code is below the source of a function that is declared.
     """
-    is_guessed = function.origin.startswith("the folder ")
+    path = _path(function)
     for other in functions:
-        same = (other.source, other.handler) == (function.source, function.handler)
-        if same or (is_guessed and f"{function.source}/".startswith(f"{other.source}/")):
-            return "" if is_guessed else f"it is the same as {other.origin}"
+        same = path == _path(other) and (other.runtime, other.architecture, other.handler) == (
+            function.runtime,
+            function.architecture,
+            function.handler,
+        )
+        if function.is_guess:
+            is_below = other.source == "." or f"{path}/".startswith(f"{other.source}/")
+            if path == _path(other) or (is_below and not other.is_guess):
+                return ""
+        elif same:
+            return f"it is the same as {other.origin}"
     return None
+
+
+def _path(function: Candidate) -> str:
+    """Return the path of a handler's module, without its suffix."""
+    stem = _module(function).replace(".", "/")
+    return stem if function.source == "." else f"{function.source}/{stem}"
 
 
 def _rename(functions: list[Candidate]) -> None:
@@ -135,25 +165,8 @@ def _check_code(root: Path, function: Candidate) -> None:
         function.notes.append(f"there is no {stem}.py in {function.source}; correct 'handler'")
     elif not re.search(rf"\b{name}\b", path.read_text(encoding="utf-8", errors="replace")):
         function.notes.append(f"{stem}.py does not seem to define {name}; correct 'handler'")
-    if function.requirements is None and not (source / "requirements.txt").exists():
-        inherited = _nearest_requirements(root, str(function.source))
-        if inherited:
-            function.notes.append(
-                f"it has no requirements.txt; if it needs {inherited}, set "
-                f"'requirements: {os.path.relpath(inherited, function.source)}'"
-            )
-
-
-def _nearest_requirements(root: Path, source: str) -> str | None:
-    """Return the nearest requirements.txt above a folder."""
-    folder = os.path.dirname(source)
-    while True:
-        path = os.path.join(folder, "requirements.txt").replace(os.sep, "/")
-        if (root / path).is_file():
-            return path
-        if not folder:
-            return None
-        folder = os.path.dirname(folder)
+    if function.requirements is None and not locations.default(root, str(function.source)):
+        needs.complete(root, function)
 
 
 def _manifest(functions: list[Candidate]) -> str:
@@ -176,7 +189,10 @@ def _manifest(functions: list[Candidate]) -> str:
         if (function.architecture or _ARCHITECTURE) != architecture:
             lines.append(f"    architecture: {function.architecture or _ARCHITECTURE}")
         if function.include:
-            lines.append(f"    include: [{', '.join(map(_yaml, function.include))}]")
+            lines.append("    include:")
+            for path, to in function.include:
+                text = f"{{path: {_yaml(path)}, as: {_yaml(to)}}}" if to else _yaml(path)
+                lines.append(f"      - {text}")
     return "\n".join(lines) + "\n"
 
 

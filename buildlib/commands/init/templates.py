@@ -1,5 +1,6 @@
 """Find functions in SAM and CloudFormation templates, and in serverless.yml."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,21 +34,44 @@ def _reference(_: yaml.SafeLoader, suffix: str, node: yaml.Node) -> _Reference:
 _Loader.add_multi_constructor("!", _reference)
 
 
-def find_candidates(root: Path, notes: list[str]) -> list[Candidate]:
-    """Return the functions of all templates; add unreadable files and layers to `notes`."""
+def find_candidates(root: Path, notes: list[str], layers: list[str]) -> list[Candidate]:
+    """Return the functions of all templates; add unreadable files and layers to `notes`.
+
+    The folders of layers are added to `layers`.
+    """
     functions: list[Candidate] = []
     for folder, names in candidates.source_folders(root):
         for name in names:
             stem, _, suffix = name.rpartition(".")
-            if suffix not in {"yaml", "yml"} or stem not in {"template", "serverless"}:
-                continue
             file = name if folder == "." else f"{folder}/{name}"
+            is_service = stem.startswith("serverless") and suffix in {"yaml", "yml"}
+            is_named = stem == "template" and suffix in {"yaml", "yml"}
+            is_template = is_named or (suffix in _SUFFIXES and _declares(root / file))
+            if not is_service and not is_template:
+                continue
             content = _load(root, file, notes)
-            if stem == "serverless" and isinstance(content.get("functions"), dict):
+            if is_service and isinstance(content.get("functions"), dict):
                 functions += _serverless(root, folder, file, content, notes)
             elif isinstance(content.get("Resources"), dict):
                 functions += _template(root, folder, file, content, notes)
+                layers += _layer_folders(root, folder, content)
     return functions
+
+
+_SUFFIXES = frozenset({"yaml", "yml", "json", "template"})
+
+
+# Bytes of the largest template that CloudFormation takes.
+_LARGEST = 1_000_000
+
+
+def _declares(path: Path) -> bool:
+    """Tell whether a file declares functions, whatever its name is."""
+    try:
+        content = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
+    except OSError:
+        return False
+    return b"AWS::Serverless::Function" in content or b"AWS::Lambda::Function" in content
 
 
 # Values of the largest template that is read, with the values behind each alias.
@@ -67,7 +91,11 @@ def _values(value: object, known: dict[int, int]) -> int:
 
 def _load(root: Path, file: str, notes: list[str]) -> dict[str, Any]:
     try:
-        content = yaml.load((root / file).read_bytes(), Loader=_Loader)  # noqa: S506 - a safe one
+        content = (root / file).read_bytes()
+        if file.endswith(".json"):  # tabs are no YAML
+            content = json.loads(content)
+        else:
+            content = yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe one
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         position = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
@@ -102,6 +130,15 @@ def _template(
         function = _function(root, folder, origin, label, properties)
         function.notes += _unread(resource, merged)
         yield function
+
+
+def _layer_folders(root: Path, folder: str, content: dict[str, Any]) -> Iterator[str]:
+    for resource in content["Resources"].values():
+        if isinstance(resource, dict) and resource.get("Type") in _LAYERS:
+            place = _mapping(resource, "Properties").get("ContentUri")
+            path = candidates.existing_path(root, folder, place) if isinstance(place, str) else None
+            if path not in {None, "."}:
+                yield str(path)
 
 
 def _unread(resource: dict[str, Any], properties: dict[str, Any]) -> Iterator[str]:
@@ -203,16 +240,10 @@ def _serverless(
 
 def _set_source(function: Candidate, root: Path, folder: str, handler: str) -> None:
     """Set source and handler from a handler that is a path relative to the service's folder."""
-    path, _, module = handler.rpartition("/")
-    function.handler = module
-    function.source = candidates.existing_path(root, folder, path or ".")
-    if folder != "." and function.source:
-        function.source, function.handler = folder, handler.replace("/", ".")
-    elif path:
-        function.notes.append(
-            "the Serverless Framework packs the whole service, but this proposal packs only the "
-            "handler's folder; name other imported modules in 'include'"
-        )
+    path = handler.rpartition("/")[0]
+    function.handler = handler
+    # The Serverless Framework packs the whole service, and imports from its folder.
+    function.source = folder if candidates.existing_path(root, folder, path or ".") else None
 
 
 def _literal(function: Candidate, key: str, value: object) -> str | None:

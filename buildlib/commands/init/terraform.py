@@ -1,7 +1,7 @@
 """Find functions in Terraform: `aws_lambda_function`, and terraform-aws-modules/lambda."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,18 @@ _MODULE = re.compile(r"terraform-aws-modules/(terraform-aws-)?lambda\b")
 _ARCHIVE = re.compile(r"data\.archive_file\.(\w+)")
 
 
+# Arguments of the module's `source_path` that install dependencies.
+_INSTALLS = {"poetry_install", "pip_requirements", "uv_install", "npm_requirements"}
+
+
 Block = dict[str, Any]
 
 
-def find_candidates(root: Path, notes: list[str]) -> list[Candidate]:
-    """Return the functions of all Terraform files; only literal values are read."""
+def find_candidates(root: Path, notes: list[str], layers: list[str]) -> list[Candidate]:
+    """Return the functions of all Terraform files, by their literal values.
+
+    The folders of layers are added to `layers`, and what cannot be read to `notes`.
+    """
     functions: list[Candidate] = []
     for folder, names in candidates.source_folders(root):
         files = [name for name in names if name.endswith(".tf")]
@@ -32,17 +39,64 @@ def find_candidates(root: Path, notes: list[str]) -> list[Candidate]:
                 "Terraform files were not read; to read them, pip install 'doit-lambda-zip[init]'"
             )
             break
-        contents = {}
+        contents: dict[str, Block] = {}
         for name, source in sources.items():
             file = name if folder == "." else f"{folder}/{name}"
             try:
                 contents[file] = hcl2.loads(source.decode("utf-8-sig"))
             except Exception as error:  # noqa: BLE001 - the parser documents no exceptions
                 notes.append(f"{file}: cannot be read: {str(error).strip().splitlines()[0]}")
+        known = _known(contents.values())
+        contents = {file: _resolved(content, known) for file, content in contents.items()}
         archives = dict(_archives(contents))
         for file, content in contents.items():
+            for label, block in _layer_blocks(content):
+                notes.append(f"{file}, module.{label}: a layer; layers are not proposed")
+                place = _existing_path(root, folder, _path(block.get("source_path")))
+                layers += [place] if place else []
             functions += _functions(root, folder, file, content, archives)
     return functions
+
+
+_VALUE = re.compile(r"\$\{(var|local)\.(\w+)\}")
+
+
+# Values that name values, and so on.
+_DEPTH = 5
+
+
+def _known(contents: Iterable[Block]) -> dict[str, str]:
+    """Return the literal texts of a folder's locals, and of the defaults of its variables."""
+    known: dict[str, str] = {}
+    for content in contents:
+        for outer in content.get("locals") or []:
+            known |= {f"local.{n}": v for n, v in outer.items() if isinstance(v, str)}
+        for outer in content.get("variable") or []:
+            for name, block in outer.items():
+                if isinstance(block, dict) and isinstance(block.get("default"), str):
+                    known[f"var.{name.strip(chr(34))}"] = block["default"]
+    return {name: value for name, value in known.items() if value.startswith('"')}
+
+
+def _resolved(value: Any, known: dict[str, str]) -> Any:  # noqa: ANN401 - HCL's
+    """Return a value with the known variables and locals in their places."""
+    if isinstance(value, dict):
+        return {key: _resolved(inner, known) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_resolved(inner, known) for inner in value]
+    if isinstance(value, str):
+        for _ in range(_DEPTH):
+            if whole := _VALUE.fullmatch(value):
+                value = known.get(f"{whole[1]}.{whole[2]}", value)
+            elif value.startswith('"'):
+                value = _VALUE.sub(lambda m: known.get(f"{m[1]}.{m[2]}", m[0]).strip('"'), value)
+    return value
+
+
+def _layer_blocks(content: Block) -> Iterator[tuple[str, Block]]:
+    for _, label, block in _blocks(content, "module"):
+        if _MODULE.search(str(block.get("source"))) and block.get("create_layer") is True:
+            yield label, block
 
 
 def _archives(contents: dict[str, Block]) -> Iterator[tuple[str, Block]]:
@@ -61,7 +115,8 @@ def _functions(
             _set_source_from_archive(function, root, folder, block, archives)
             yield function
     for _, label, block in _blocks(content, "module"):
-        if _MODULE.search(str(block.get("source"))) and block.get("create_function") is not False:
+        is_layer = block.get("create_layer") is True or block.get("create_function") is False
+        if _MODULE.search(str(block.get("source"))) and not is_layer:
             function = _candidate(f"{file}, module.{label}", label, block)
             _set_source_from_module(function, root, folder, block)
             yield function
@@ -114,7 +169,8 @@ def _set_source_from_archive(
 ) -> None:
     """Set the source from the `archive_file` that the function deploys."""
     match = _ARCHIVE.search(str(block.get("filename")))
-    archive = archives.get(match[1]) if match else None
+    same = (one for one in archives.values() if one.get("output_path") == block.get("filename"))
+    archive = archives.get(match[1]) if match else next(same, None)
     if archive is not None:
         source_dir = _path(archive.get("source_dir"))
         if source_dir is None and (file := _path(archive.get("source_file"))):
@@ -129,22 +185,30 @@ def _set_source_from_module(function: Candidate, root: Path, folder: str, block:
     """Set source and include from the module's `source_path`."""
     value = block.get("source_path")
     entries = value if isinstance(value, list) else [value]
-    paths: list[str | None] = []
-    for entry in entries:
-        raw_path = entry.get("path") if isinstance(entry, dict) else entry
-        path = _existing_path(root, folder, _path(raw_path))
-        prefix = _literal(entry.get("prefix_in_zip")) if isinstance(entry, dict) else None
-        if paths and path and (root / path).is_dir() and prefix != Path(path).name:
-            function.notes.append(
-                f"the module packs the contents of {path}, but 'include' packs the folder "
-                f"{Path(path).name}/: include its contents one by one instead"
-            )
-        paths.append(path)
-        if isinstance(entry, dict) and entry.keys() & {"patterns", "commands", "prefix_in_zip"}:
+    known = True
+    for number, entry in enumerate(entries):
+        details = entry if isinstance(entry, dict) else {"path": entry}
+        path = _existing_path(root, folder, _path(details.get("path")))
+        known &= path is not None
+        if number == 0:
+            function.source = path
+        elif path:
+            prefix = (_literal(details.get("prefix_in_zip")) or "").strip("/")
+            # The module packs the contents of a folder.
+            to = prefix or "."
+            if (root / path).is_file():
+                name = path.rpartition("/")[2]
+                to = f"{prefix}/{name}" if prefix else ""
+            function.include.append((path, to))
+        asks = {"patterns", "commands", *(["prefix_in_zip"] if number == 0 else [])}
+        if details.keys() & asks:
             function.notes.append("its source_path has patterns or commands; see 'exclude'")
-    function.source, *others = paths
-    function.include = [path for path in others if path]
-    if function.source is None or len(function.include) < len(others):
+        if tools := sorted(details.keys() & _INSTALLS):
+            function.notes.append(
+                f"the module installs its dependencies by {', '.join(tools)}; here they come from "
+                "the requirements or the lock in its source"
+            )
+    if not known:
         function.notes.append(f"its source is unknown: source_path = {value}")
 
 

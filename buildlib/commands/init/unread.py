@@ -7,6 +7,7 @@ from pathlib import Path
 from buildlib.commands.init.candidates import Candidate
 from buildlib.errors import LockError
 from buildlib.lock import unread
+from buildlib.manifest import locations
 
 
 def notes(root: Path, functions: Iterable[Candidate]) -> Iterator[str]:
@@ -14,7 +15,7 @@ def notes(root: Path, functions: Iterable[Candidate]) -> Iterator[str]:
     users: dict[str, list[str]] = {}
     for function in functions:
         source = function.source or ""
-        if function.requirements or (root / source / "requirements.txt").is_file():
+        if function.requirements or locations.default(root, source):
             continue
         for folder in _lineage(source):
             users.setdefault(folder, []).append(function.name)
@@ -35,7 +36,7 @@ def notes(root: Path, functions: Iterable[Candidate]) -> Iterator[str]:
 
 
 def _lineage(folder: str) -> Iterator[str]:
-    while folder:
+    while folder not in {"", "."}:
         yield folder
         folder = os.path.dirname(folder)
     yield ""

@@ -118,10 +118,10 @@ def test_the_wheel_of_the_runtime(tool: str, target: tuple[str, str]) -> None:
 def test_the_glibc_of_the_runtime(tmp_path: Path) -> None:
     """Of the wheels for the runtime's glibc and older ones, the newest is the choice."""
     rows = {"manylinux_2_34": 3, "manylinux_2_28": 2, "manylinux_2_17": 1, "musllinux_1_2": 4}
-    address = "https://x/big-1.0"
+    start = "https://x/big-1.0"
     files = (
         "".join(
-            f'    {{ url = "{address}-cp3{v}-cp3{v}-{tag}_x86_64.whl", hash = "sha256:{n:0>63}{v}" }},\n'
+            f'{{ url = "{start}-cp3{v}-cp3{v}-{tag}_x86_64.whl", hash = "sha256:{n:0>63}{v}" }},\n'
             for v in (1, 3)
             for tag, n in rows.items()
         )
