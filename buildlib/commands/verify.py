@@ -171,6 +171,11 @@ def _inputs(project: Project, function: Function) -> set[str]:
     return paths | {name for name in ("uv.toml", "pyproject.toml") if (root / name).is_file()}
 
 
+def _output(layout: Layout) -> Path:
+    """Return the file for a build's output: outside of its repository, which may be a source."""
+    return layout.root.with_name(f"{layout.root.name}.txt")
+
+
 def _wheel_folders(project: Project, function: Function) -> Iterator[str]:
     """Yield the folders in the repository in which packages are looked for (--find-links)."""
     requirements = project.requirements(function)
@@ -218,7 +223,7 @@ def _build(one: Variant, top: Path, layouts: list[Layout]) -> None:
             variables["UV_CACHE_DIR"] = str(top / "uv-cache")
         command = [sys.executable, "-m", "doit", *place.processes, f"hash:{one.id}"]
         # A file, not a pipe: neither run waits until the other's output is read.
-        with (layout.root / "output.txt").open("wb") as output:
+        with _output(layout).open("wb") as output:
             runs.append(
                 subprocess.Popen(  # noqa: S603 - this interpreter, and arguments of our own
                     command,
@@ -233,6 +238,6 @@ def _build(one: Variant, top: Path, layouts: list[Layout]) -> None:
     codes = [run.wait() for run in runs]
     for code, layout in zip(codes, layouts, strict=True):
         if code:
-            text = (layout.root / "output.txt").read_text(encoding="utf-8", errors="replace")
+            text = _output(layout).read_text(encoding="utf-8", errors="replace")
             msg = f"{one.id}: it could not be built a second time\n{tail(text)}"
             raise VerifyError(msg)

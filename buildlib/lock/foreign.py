@@ -67,14 +67,13 @@ def pins(graph: Graph, variant: Variant) -> tuple[Pin, ...]:
 
     """
     target = LockTarget(variant.python, variant.architecture)
-    function, found, problems, kind = variant.function, [], [], "wheel-missing"
+    function, found, problems, unhashed = variant.function, [], [], []
     for package in graph.reached(target):
         if package.folder is not None:
             continue
         hashes = tuple(sorted(set(package.files.values())))
         if not hashes:
-            problems.append(f"{graph.shown}: {package.name} {package.version} has no sha256")
-            kind = "lock-line"
+            unhashed.append(f"{graph.shown}: {package.name} {package.version} has no sha256")
             continue
         is_named = any(name.endswith((".whl", ".tar.gz", ".zip")) for name in package.files)
         wheel = choice.wheel(package.files, target) if is_named else None
@@ -87,8 +86,10 @@ def pins(graph: Graph, variant: Variant) -> tuple[Pin, ...]:
         found.append(Pin(package.name, version, hashes))
     twice = sorted({p.name for p in found if sum(q.name == p.name for q in found) > 1})
     problems += (f"{graph.shown}: two versions of {name} hold for {target.id}" for name in twice)
+    if unhashed:
+        raise LockError("\n".join(unhashed), "lock-line")
     if problems:
-        raise LockError("\n".join(problems), kind)
+        raise LockError("\n".join(problems), "wheel-missing")
     return tuple(found)
 
 

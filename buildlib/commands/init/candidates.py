@@ -100,7 +100,7 @@ def existing_path(root: Path, folder: str, path: str) -> str | None:
 
 
 class Guess(NamedTuple):
-    """What a module seems to offer to Lambda.
+    """The function of a module that Lambda seems to call.
 
     `is_sure` tells whether the function has a usual name and the arguments of a handler. `imports`
     are the first names of absolute imports; `is_relative` tells whether there are relative ones.

@@ -1,4 +1,4 @@
-"""Find modules that look like functions: they define what Lambda could call."""
+"""Find modules that look like functions: they define a handler."""
 
 import os
 import re
@@ -12,7 +12,7 @@ from buildlib.commands.init.candidates import Candidate, Guess
 USUAL = ("lambda_function", "app", "handler", "main", "index")
 
 
-# Folders that say what is in them, but not which function it is.
+# Names of folders that name no function.
 _GENERIC = frozenset({
     "lambda", "lambdas", "function", "functions", "handler", "handlers", "src", "code", "app",
     "backend", "service", "services", "python",

@@ -21,7 +21,7 @@ _TOOLS = frozenset({"aws-cdk-lib", "aws-sam-cli", "pytest", "chalice", "zappa", 
 
 
 def complete(root: Path, function: Candidate) -> None:
-    """Set the requirements of a function to the nearest file above that has what it imports.
+    """Set the requirements of a function to the nearest file above that has its imports.
 
     If the file has more than functions need, or nothing that this one imports, a note says so.
     """

@@ -66,7 +66,7 @@ _LARGEST = 1_000_000
 
 
 def _declares(path: Path) -> bool:
-    """Tell whether a file declares functions, whatever its name is."""
+    """Tell whether a file declares functions, by its content."""
     try:
         content = path.read_bytes() if path.stat().st_size <= _LARGEST else b""
     except OSError:
