@@ -194,3 +194,46 @@ def test_verify(repository: Repository, source: str) -> None:
     repository.write({"lambdas.yaml": one("app.handler", f"source: {source}")})
     repository.doit()
     assert "equal" in repository.doit("verify").output
+
+
+PRUNED = """\
+version: 1
+defaults: {prune: imports}
+lambdas:
+  orders: {handler: orders.run, source: fns}
+  users: {handler: users.run, source: fns, include: [{path: fns/plugins, as: plugins}]}
+"""
+
+
+def test_only_modules_that_are_imported(repository: Repository) -> None:
+    """With `prune`, a module is in the ZIPs of the functions whose handlers lead to it."""
+    repository.write({
+        "lambdas.yaml": PRUNED,
+        "fns/orders.py": "import db.tables\ndef run(event, context): ...\n",
+        "fns/users.py": "def run(event, context):\n    from tools import mail\n",
+        "fns/db/__init__.py": "", "fns/db/tables.py": "from . import base\n", "fns/db/base.py": "",
+        "fns/db/other.py": "", "fns/tools/mail.py": "try:\n    import fast\nexcept OSError: ...\n",
+        "fns/fast.py": "", "fns/unused.py": "", "fns/data.json": "{}", "fns/plugins/one.py": "",
+    })  # fmt: skip
+    repository.doit()
+    shared = ["data.json"]
+    assert sorted(repository.members("orders")) == sorted(
+        [*shared, "orders.py", "db/__init__.py", "db/base.py", "db/tables.py"]
+    )
+    assert sorted(repository.members("users")) == sorted(
+        [*shared, "users.py", "tools/mail.py", "fast.py", "plugins/one.py"]
+    )
+    assert repository.doit().ran == []
+
+    def built() -> list[str]:
+        return [name for name in repository.doit().ran if name.startswith("zip:")]
+
+    repository.write({"fns/db/base.py": "B = 1\n"})
+    assert built() == ["zip:orders"]
+    repository.write({"fns/unused.py": "U = 1\n"})
+    assert built() == []
+    repository.write({"fns/users.py": "import unused\ndef run(event, context): ...\n"})
+    assert built() == ["zip:users"]
+    assert "unused.py" in repository.members("users")
+    output = repository.doit("why:orders").output
+    assert "prune: no import of the handler leads to db/other.py, " in output

@@ -8,6 +8,9 @@ from buildlib.project.project import Project
 from buildlib.steps import pending
 from buildlib.steps import zip as archive
 
+# Modules that are named.
+_SHOWN = 5
+
 
 def why(project: Project, variant: Variant, forgotten: Collection[str] = ()) -> Iterator[str]:
     """Yield which steps of a variant will run, and the reasons; or that it is up to date.
@@ -38,6 +41,9 @@ def _why(project: Project, variant: Variant, forgotten: Collection[str]) -> Iter
         yield from (f"{variant.id}: {step} will run: {reason}" for step, reason in steps.items())
     else:
         yield f"{variant.id}: {', '.join(steps)} will run"
+    if pruned := project.pruned(function):
+        more = f" and {len(pruned) - _SHOWN} more" if len(pruned) > _SHOWN else ""
+        yield f"  prune: no import of the handler leads to {', '.join(pruned[:_SHOWN])}{more}"
     if status.written is None:
         yield from (f"  {reason}" for reason in pending.build_reasons(project, variant))
     elif stamp := archive.load(project.layout, variant.id):

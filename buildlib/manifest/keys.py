@@ -229,6 +229,15 @@ LAMBDA_KEYS = {
         short="path",
         default=(),
     ),
+    "prune": Key(
+        "With 'imports', modules of 'source' that no import from the handler on leads to are left "
+        "out of the ZIP, so that an edit changes only the functions that use the module. Other "
+        "files stay, and so does all that 'include' names, such as modules that code loads by "
+        "computed names.",
+        choices=("imports",),
+        default_text="none: all modules are in the ZIP",
+        shared=True,
+    ),
     "gitignore": Key(
         "Leave out files that the repository's .gitignore files match. A pattern of 'exclude' that "
         "starts with '!' gets one back.",

@@ -186,8 +186,12 @@ class Project:
         """Return the paths that are left out of a function's ZIP by default."""
         return self._sources(function)[1]
 
-    def _sources(self, function: Function) -> tuple[list[Origin], list[str]]:
-        def make() -> tuple[list[Origin], list[str]]:
+    def pruned(self, function: Function) -> list[str]:
+        """Return the paths of the modules that are left out by `prune`."""
+        return self._sources(function)[2]
+
+    def _sources(self, function: Function) -> tuple[list[Origin], list[str], list[str]]:
+        def make() -> tuple[list[Origin], list[str], list[str]]:
             self._clock.begin()
             needed = self.requirements(function)
             not_code = {*(needed.files if needed else ())}
@@ -196,9 +200,20 @@ class Project:
             packages = needed.packages if needed else ()
             left: list[str] = []
             arguments = (self.layout.root, function, self.digests, not_code, left.append, packages)
-            return sources.sources(*arguments), left
+            own, pruned = sources.sources(*arguments), list[str]()
+            if "prune" in dict(function.options):
+                own, pruned = self._prune(function, own, [*function.include, *packages])
+            return own, left, pruned
 
         return self._remembered(("sources", function.name), None, make)
+
+    def _prune(
+        self, function: Function, own: list[Origin], named: list[Include]
+    ) -> tuple[list[Origin], list[str]]:
+        from buildlib.tree import prune  # with a parser
+
+        read = self._remembered("modules", None, lambda: prune.reader_of(self.layout.root))
+        return prune.prune(function, own, named, read)
 
     # -- how far each variant is -----------------------------------------------------------------
 
