@@ -23,6 +23,10 @@ NEWEST = max(RUNTIMES, key=lambda python: int(python.partition(".")[2]))
 _HANDLERS = ("lambda_handler", "handler")
 
 
+# The names of modules that the guides of AWS and of its tools give to a function's code.
+USUAL = ("lambda_function", "app", "handler", "main", "index")
+
+
 @dataclass
 class Candidate:
     """A function and the place of its declaration; unknown fields are None.
@@ -127,14 +131,17 @@ def guess_handler(path: Path) -> Guess | None:
         return None
     if not _SIGNS.search(source) or len(source) > _LARGEST:
         return None
-    from buildlib.code import reader  # only where there may be a handler
+    from buildlib.code import reader, syntax  # only where there may be a handler
 
     module = reader.read(source, NEWEST)
     imported = {name for item in module.imports for name in item.names}
     tops = frozenset(item.module.partition(".")[0] for item in module.imports)
     is_relative = any(item.module.startswith(".") for item in module.imports)
     function, is_sure = _guess(module.functions, module.names - imported)
-    return Guess(function, is_sure, tops - {""}, is_relative) if function else None
+    is_usual = path.stem in USUAL
+    if not function or (not is_usual and syntax.check({str(path): source}, NEWEST)):
+        return None  # or a script of an older Python
+    return Guess(function, is_sure, tops - {""}, is_relative)
 
 
 # Bytes of a module that is read.

@@ -6,11 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from buildlib.commands.init import candidates
-from buildlib.commands.init.candidates import Candidate, Guess
-
-# The names of modules that the guides of AWS and of its tools give to a function's code.
-USUAL = ("lambda_function", "app", "handler", "main", "index")
-
+from buildlib.commands.init.candidates import USUAL, Candidate, Guess
 
 # Names of folders that name no function.
 _GENERIC = frozenset({

@@ -8,7 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from buildlib.commands.init import candidates, folders, needs, templates, terraform, unread
+from buildlib.commands.init import (
+    candidates,
+    folders,
+    frameworks,
+    needs,
+    templates,
+    terraform,
+    unread,
+)
 from buildlib.commands.init.candidates import Candidate
 from buildlib.manifest import keys, locations, reader
 
@@ -45,6 +53,7 @@ def propose(root: Path) -> Proposal:
     layers: list[str] = []
     declared = templates.find_candidates(root, notes, layers)
     declared += terraform.find_candidates(root, notes, layers)
+    declared += frameworks.find_candidates(root, notes)
     guessed = [
         function
         for function in folders.find_candidates(root)
@@ -82,7 +91,7 @@ def _complete(root: Path, function: Candidate, guessed: Iterable[Candidate]) -> 
     around = [other for other in guessed if f"{other.source}/".startswith(near)]
     namesakes = [other for other in around if other.name == function.name]
     same = [other for other in around if _module(other) == _module(function)]
-    if function.source is None and len(same) == 1 and _module(function) not in folders.USUAL:
+    if function.source is None and len(same) == 1 and _module(function) not in candidates.USUAL:
         function.source = same[0].source
         why = f"it has the only module {_module(function)}"
         function.notes.append(f"{function.source} is proposed as its source, because {why}")
