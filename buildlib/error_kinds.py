@@ -43,8 +43,8 @@ KINDS = {
     # -- requirements and locks
     "requirements": Kind(
         "A requirement cannot be pinned with a hash",
-        "A build installs exactly the locked files and checks the hash of each. A local path, an "
-        "editable install, a VCS link and a URL without a hash cannot be checked.",
+        "A build installs exactly the locked files and checks the hash of each. A VCS link, a URL "
+        "without a hash, and a path that is no project of the repository cannot be checked.",
         "Require a release from an index, or a wheel's URL with `#sha256=`. For code in this "
         "repository, add its folder to `include`.",
     ),
@@ -57,11 +57,11 @@ KINDS = {
     ),
     "dependencies-unread": Kind(
         "Dependencies are declared, but not read",
-        "A function without requirements has a pyproject.toml, a Pipfile, a setup.py, an "
-        "environment.yml or a lockfile of another tool in its folder. A function's lockfile is "
-        "made from a requirements file only, so the ZIP would lack these dependencies.",
-        "Write them to a requirements.txt, as the message says. If the function does not need "
-        "them, name the file in `allow_unread`.",
+        "A function without requirements has a file with dependencies in its folder that no "
+        "lockfile can be made from, such as a setup.py or an environment.yml, or several of which "
+        "none is chosen, so the ZIP would lack these dependencies.",
+        "Write them to a requirements.txt, or name a file in `requirements`, as the message says. "
+        "If the function does not need them, name the file in `allow_unread`.",
     ),
     "lock-failed": Kind(
         "Failed to resolve dependencies",
