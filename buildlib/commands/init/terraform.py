@@ -7,6 +7,7 @@ from typing import Any
 
 from buildlib.commands.init import candidates
 from buildlib.commands.init.candidates import Candidate
+from buildlib.manifest import locations
 
 _MODULE = re.compile(r"terraform-aws-modules/(terraform-aws-)?lambda\b")
 
@@ -203,7 +204,8 @@ def _set_source_from_module(function: Candidate, root: Path, folder: str, block:
         asks = {"patterns", "commands", *(["prefix_in_zip"] if number == 0 else [])}
         if details.keys() & asks:
             function.notes.append("its source_path has patterns or commands; see 'exclude'")
-        if tools := sorted(details.keys() & _INSTALLS):
+        tools = sorted(details.keys() & _INSTALLS)
+        if tools and path and not locations.default(root, path):
             function.notes.append(
                 f"the module installs its dependencies by {', '.join(tools)}; here they come from "
                 "the requirements or the lock in its source"
