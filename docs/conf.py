@@ -35,6 +35,7 @@ SECTIONS = {
         "how-to/private-index",
         "how-to/architectures",
         "how-to/shared-code",
+        "how-to/layouts",
         "how-to/docker",
         "how-to/dependencies",
         "how-to/invoke",
