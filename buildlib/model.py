@@ -83,10 +83,11 @@ class Function(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """A valid `lambdas.yaml`."""
+    """A valid `lambdas.yaml`, with the other manifests that it names; `files` are all of them."""
 
     functions: tuple[Function, ...]
     frozen: bool
+    files: tuple[str, ...] = ()
 
 
 class Variant(NamedTuple):

@@ -237,3 +237,36 @@ def test_only_modules_that_are_imported(repository: Repository) -> None:
     assert "unused.py" in repository.members("users")
     output = repository.doit("why:orders").output
     assert "prune: no import of the handler leads to db/other.py, " in output
+
+
+def test_manifests_of_teams(repository: Repository) -> None:
+    """The root's manifest names those of teams: paths, defaults and mistakes are of their own."""
+    (repository.root / "lambdas/api/app.py").unlink()
+    team = "version: 1\ndefaults: {architecture: arm64}\nlambdas:\n"
+    repository.write({
+        "lambdas.yaml": "version: 1\nmanifests: ['teams/*/lambdas.yaml']\n",
+        "teams/a/lambdas.yaml": team + "  one: {source: ., handler: app.run}\n",
+        "teams/b/lambdas.yaml": team + "  two: {handler: app.run, include: [../../libs/x.py]}\n",
+        "teams/a/app.py": "def run(event, context): ...\n",
+        "teams/b/lambdas/two/app.py": "import x\ndef run(event, context): ...\n",
+        "libs/x.py": "",
+    })  # fmt: skip
+    repository.doit()
+    assert sorted(repository.members("one")) == ["app.py"]
+    assert sorted(repository.members("two")) == ["app.py", "x.py"]
+    assert repository.index()["two"]["architecture"] == "arm64"
+    assert "equal" in repository.doit("verify").output
+    assert repository.doit().ran == []
+    repository.write(
+        {
+            "teams/b/lambdas.yaml": team
+            + "  one: {source: ., handler: app.run}\n  x: {hander: app.run}\n"
+        }
+    )
+    message = repository.doit(code=None).output
+    assert "teams/b/lambdas.yaml:4:3: lambda 'one': the name 'one' is also used by" in message
+    assert "teams/b/lambdas.yaml:5:7: lambda 'x': unknown key 'hander'" in message
+    repository.write({"lambdas.yaml": "version: 1\nmanifests: ['team/*.yaml', '../x']\n"})
+    message = repository.doit(code=None).output
+    assert "lambdas.yaml:2:13: manifests: no file matches 'team/*.yaml'" in message
+    assert "manifests '../x' leaves the repository" in message

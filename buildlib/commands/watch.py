@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from buildlib import errors
@@ -36,10 +36,14 @@ def watch(root: Path, names: Sequence[str]) -> Iterator[str]:
         raise BuildError(msg, "watch") from None
     chosen(Project(root), names)
     said = ""
+    files: tuple[str, ...] = (MANIFEST,)
     while True:
-        seen = _manifest(root)
+        seen = _manifests(root, files)
         try:
             project = Project(root)
+            if project.manifest.files != files:
+                files = project.manifest.files
+                seen = _manifests(root, files)
             variants = chosen(project, names)
             yield from _built(project, variants)
             plural = "s" if len(variants) > 1 else ""
@@ -54,7 +58,7 @@ def watch(root: Path, names: Sequence[str]) -> Iterator[str]:
                 yield_on_timeout=True,
                 raise_interrupt=True,
             ):
-                if _manifest(root) != seen:
+                if _manifests(root, files) != seen:
                     break
                 if changed or fresh:
                     yield from _built(_again(project), variants)
@@ -139,8 +143,12 @@ def _folders(project: Project, variants: Sequence[Variant]) -> list[Path]:
     return sorted(paths - {root})
 
 
-def _manifest(root: Path) -> object:
-    try:
-        return signature((root / MANIFEST).stat())
-    except OSError:
-        return None
+def _manifests(root: Path, files: Iterable[str]) -> list[object]:
+    """Return the status of each manifest."""
+    found: list[object] = []
+    for file in files:
+        try:
+            found.append(signature((root / file).stat()))
+        except OSError:
+            found.append(None)
+    return found

@@ -45,7 +45,7 @@ ROWS = (
     Row(
         "deployment",
         (
-            *("samconfig.toml", "samconfig.yaml", "samconfig.yml"),
+            *("lambdas.yaml", "samconfig.toml", "samconfig.yaml", "samconfig.yml"),
             *("serverless.yml", "serverless.yaml", "serverless.ts", ".chalice/"),
             *("zappa_settings.json", "cdk.json", "cdk.context.json", "cdk.out/"),
             *("*.tf", "*.tf.json", "*.tfvars", "*.tfstate", "*.tfstate.backup"),
@@ -75,7 +75,7 @@ ROWS = (
     Row(
         "the repository's root as a source",
         (
-            *("lambdas.yaml", "lambdas.hashes.json", "dodo.py", ".doit.db*", "build/", "dist/"),
+            *("lambdas.hashes.json", "dodo.py", ".doit.db*", "build/", "dist/"),
             *("tests/", "test/", "docs/", "examples/", "terraform/", "infra/", ".circleci/"),
             *("*.md", "*.rst", "README*", "LICENSE*", "COPYING*", "NOTICE*", "CODEOWNERS"),
             *("conftest.py", ".gitlab-ci.yml", "buildspec.yml", "docker-compose*"),

@@ -1,9 +1,11 @@
 """The functions that a manifest declares: their options, their paths and their unique names."""
 
 import os
+import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -11,20 +13,47 @@ from buildlib.errors import BuildError
 from buildlib.files import names
 from buildlib.files.links import VERSION_CONTROL
 from buildlib.manifest import locations, variants
-from buildlib.manifest.keys import DEFAULT_KEYS, DOCKER_KEYS, LAMBDA_KEYS, NAME, NAME_RULE, TOP_KEYS
+from buildlib.manifest.keys import (
+    DEFAULT_KEYS,
+    DOCKER_KEYS,
+    LAMBDA_KEYS,
+    NAME,
+    NAME_RULE,
+    TOP_KEYS,
+    Key,
+)
 from buildlib.manifest.nodes import Entry, Reader
-from buildlib.model import Docker, Function, Include, Manifest, Requires
+from buildlib.model import Docker, Function, Include, Requires
 from buildlib.text import canonical_name
 
 _FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
 _VERSION = ("tag:yaml.org,2002:int", "1")
 
 
-def read_functions(reader: Reader, node: yaml.Node) -> Manifest:
-    """Return the manifest in the node `node`, without the functions that have problems."""
-    top = reader.mapping(node, "", TOP_KEYS)
+class Contents(NamedTuple):
+    """The content of one manifest.
+
+    `functions` are those without problems, each with the node of its name. `defaults` are the
+    options of all functions, and `manifests` the patterns of other manifests, with their nodes.
+    """
+
+    functions: tuple[tuple[Function, yaml.Node], ...] = ()
+    frozen: bool = False
+    defaults: Mapping[str, Any] = MappingProxyType({})
+    manifests: tuple[tuple[str, yaml.Node], ...] = ()
+
+
+def read_functions(
+    reader: Reader, node: yaml.Node, inherited: Mapping[str, Any] | None = None
+) -> Contents:
+    """Return the content of the manifest in the node `node`.
+
+    `inherited` are the defaults of the manifest that names this one; None for the root's.
+    """
+    known = TOP_KEYS if inherited is None else tuple(key for key in TOP_KEYS if key != _MANIFESTS)
+    top = reader.mapping(node, "", known)
     if not isinstance(node, yaml.MappingNode):
-        return Manifest((), frozen=False)
+        return Contents()
     if "version" not in top:
         reader.problem(node, "missing key 'version'; write 'version: 1'")
     elif (top["version"].value.tag, top["version"].value.value) != _VERSION:
@@ -32,27 +61,50 @@ def read_functions(reader: Reader, node: yaml.Node) -> Manifest:
             top["version"].value,
             "version: unsupported; write 'version: 1', the only version so far",
         )
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, Any] = dict(inherited or {})
     frozen = False
     if "defaults" in top:
         entries = reader.mapping(top["defaults"].value, "defaults", DEFAULT_KEYS)
         if "frozen" in entries:
             frozen = reader.boolean(entries.pop("frozen").value, "defaults: frozen")
-        defaults = reader.options(entries, "defaults")
+        own = reader.options(entries, "defaults")
+        if "docker" in own:
+            own["docker"] = {**(defaults.get("docker") or {}), **own["docker"]}
+        defaults |= own
+    manifests = tuple(_manifests(reader, top[_MANIFESTS])) if _MANIFESTS in top else ()
     if "lambdas" not in top:
-        reader.problem(node, "missing key 'lambdas'; declare the functions below it")
-        return Manifest((), frozen)
+        if not manifests:
+            reader.problem(node, "missing key 'lambdas'; declare the functions below it")
+        return Contents((), frozen, defaults, manifests)
     lambdas = reader.mapping(top["lambdas"].value, "lambdas")
     if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
         reader.problem(
             top["lambdas"].value,
             "lambdas: declare at least one function, such as 'api: {handler: app.handler}'",
         )
-    functions = [_function(reader, name, entry, defaults) for name, entry in lambdas.items()]
-    return Manifest(tuple(function for function in functions if function), frozen)
+    functions = [
+        (function, entry.key)
+        for name, entry in lambdas.items()
+        if (function := _function(reader, name, entry, defaults))
+    ]
+    return Contents(tuple(functions), frozen, defaults, manifests)
 
 
-def _function(reader: Reader, name: str, entry: Entry, defaults: dict[str, Any]) -> Function | None:
+# The key of the root's manifest that names others.
+_MANIFESTS = "manifests"
+
+
+def _manifests(reader: Reader, entry: Entry) -> Iterator[tuple[str, yaml.Node]]:
+    patterns = reader.values(entry.value, Key("", many=True, only_list=True), _MANIFESTS)
+    nodes = getattr(entry.value, "value", [])
+    for text, node in zip(patterns, nodes, strict=False):
+        if _based(reader, node, text, _MANIFESTS) is not None:
+            yield text, node
+
+
+def _function(
+    reader: Reader, name: str, entry: Entry, defaults: Mapping[str, Any]
+) -> Function | None:
     where = f"lambda '{name}'"
     if not re.fullmatch(NAME, name):
         reader.problem(entry.key, f"{where}: the name is not allowed; expected {NAME_RULE}")
@@ -63,7 +115,7 @@ def _function(reader: Reader, name: str, entry: Entry, defaults: dict[str, Any])
     problems = len(reader.problems)
     options = {key: row.default for key, row in LAMBDA_KEYS.items()}
     own = reader.options(entries, where)
-    options |= defaults | own
+    options |= {**defaults, **own}
     if options["handler"] is None and "handler" not in entries.keys() | defaults.keys():
         reader.problem(entry.key, f"{where}: missing key 'handler', such as 'handler: app.handler'")
     if options["install"] == "docker":
@@ -87,7 +139,7 @@ def _located(
     where = f"lambda '{name}'"
     problems = len(reader.problems)
     node = entries["source"].value if "source" in entries else key
-    source = _path(reader, node, options["source"] or f"lambdas/{name}", f"{where}: source")
+    source = _based(reader, node, options["source"] or f"lambdas/{name}", f"{where}: source")
     if source is None:
         return None
     module = ""
@@ -134,8 +186,9 @@ def _requires(
     paths = []
     for text in given.get("path") or ():
         near = f"{source}/{text}"
-        far = not os.path.exists(f"{reader.root}/{near}") and (reader.root / text).is_file()
-        path = _path(reader, node, text if far else near, label)
+        far = posixpath.join(reader.base, text)
+        is_far = not os.path.exists(f"{reader.root}/{near}") and (reader.root / far).is_file()
+        path = _path(reader, node, far if is_far else near, label)
         if path is None:
             continue
         if problem := _no_requirements(reader, path):
@@ -179,7 +232,7 @@ def _include(
             if "path" not in values:
                 reader.problem(node, f"{label}: missing key 'path', such as 'path: shared/common'")
             continue
-        path = _path(reader, node, text, label)
+        path = _based(reader, node, text, label)
         if path is None:
             continue
         if not reader.generated and not (reader.root / path).exists():
@@ -240,6 +293,12 @@ def declaration(function: Function) -> dict[str, Any]:
     return entry
 
 
+def _based(reader: Reader, node: yaml.Node, text: str, label: str) -> str | None:
+    """Return a path that is written relative to the manifest's folder, relative to the root."""
+    absolute = text.startswith("/") or "\\" in text or text[1:2] == ":"  # which is a problem
+    return _path(reader, node, text if absolute else posixpath.join(reader.base, text), label)
+
+
 def _path(reader: Reader, node: yaml.Node, text: str, label: str) -> str | None:
     try:
         path = names.relative_inside(reader.root, text, label)
@@ -264,35 +323,25 @@ def _holds_outputs(path: str) -> str | None:
     )
 
 
-def check_unique(reader: Reader, node: yaml.Node, manifest: Manifest) -> None:
+def check_unique(found: Iterable[tuple[Reader, Function, yaml.Node]]) -> None:
     """Refuse two functions that would write the same artifact or the same lockfile."""
-    keys = _lambda_nodes(node)
     ids: dict[str, str] = {}
     locks: dict[str, Function] = {}
-    for function in manifest.functions:
+    for reader, function, node in found:
+        where = f"lambda '{function.name}'"
         for name in {function.name, *(variant.id for variant in variants.expand(function))}:
-            other = ids.setdefault(name, function.name)
-            if other != function.name:
-                reader.problem(
-                    keys[function.name],
-                    f"lambda '{function.name}': the name '{name}' is also used by lambda "
-                    f"'{other}'; rename one",
-                )
+            if name in ids:
+                other = ids[name]
+                text = f"{where}: the name '{name}' is also used by lambda '{other}'; rename one"
+                reader.problem(node, text)
+        ids |= {variant.id: function.name for variant in variants.expand(function)}
+        ids[function.name] = function.name
         if function.lockfile:
             first = locks.setdefault(function.lockfile, function)
             if first.requires != function.requires:
                 reader.problem(
-                    keys[function.name],
-                    f"lambda '{function.name}': its lockfile {function.lockfile} is also the one "
-                    f"of lambda '{first.name}', which has other requirements; give the files of "
-                    "one of them other names",
+                    node,
+                    f"{where}: its lockfile {function.lockfile} is also the one of lambda "
+                    f"'{first.name}', which has other requirements; give the files of one of them "
+                    "other names",
                 )
-
-
-def _lambda_nodes(node: yaml.Node) -> dict[str, yaml.Node]:
-    """Return the key node of each lambda; empty if the manifest has another shape."""
-    entries = node.value if isinstance(node, yaml.MappingNode) else []
-    lambdas = next((value for key, value in entries if key.value == "lambdas"), None)
-    if not isinstance(lambdas, yaml.MappingNode):
-        return {}
-    return {key.value: key for key, _ in lambdas.value}

@@ -324,4 +324,4 @@ DEFAULT_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if key.shared} | 
 }
 
 
-TOP_KEYS = ("version", "defaults", "lambdas")
+TOP_KEYS = ("version", "defaults", "lambdas", "manifests")

@@ -34,10 +34,14 @@ class Entry(NamedTuple):
 
 
 class Reader:
-    """Reads the nodes of one manifest, and collects their problems."""
+    """Reads the nodes of one manifest, and collects their problems.
 
-    def __init__(self, root: Path, *, generated: bool = False) -> None:
+    `base` is the manifest's folder, relative to `root`; its paths are relative to that.
+    """
+
+    def __init__(self, root: Path, *, base: str = "", generated: bool = False) -> None:
         self.root = root
+        self.base = base
         self.generated = generated
         self.problems: list[tuple[int, int, str]] = []
 

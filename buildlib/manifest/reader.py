@@ -1,12 +1,13 @@
 """Read `lambdas.yaml` and report all of its problems at once, each with its position."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
 from buildlib import layout
 from buildlib.errors import ManifestError
-from buildlib.manifest.functions import check_unique, read_functions
+from buildlib.manifest.functions import Contents, check_unique, read_functions
 from buildlib.manifest.nodes import LOADER, Reader
 from buildlib.model import Manifest
 from buildlib.text import megabytes
@@ -32,7 +33,11 @@ def read(root: Path, *, generated: bool = False) -> Manifest:
         ManifestError: with a line `lambdas.yaml:<line>:<column>: <problem>` for each problem.
 
     """
-    name = layout.MANIFEST
+    return parse(root, _text(root, layout.MANIFEST), generated=generated)
+
+
+def _text(root: Path, name: str) -> str:
+    """Return the text of a manifest by its path below the root."""
     try:
         content = (root / name).read_bytes()
         if len(content) > _LARGEST:
@@ -41,7 +46,7 @@ def read(root: Path, *, generated: bool = False) -> Manifest:
                 f"{megabytes(_LARGEST)}; a manifest names folders and patterns, not each file"
             )
             raise ManifestError(msg, "manifest")
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except FileNotFoundError:
         msg = (
             f"no {name} found in {root}; change to the folder that contains it, "
@@ -51,33 +56,55 @@ def read(root: Path, *, generated: bool = False) -> Manifest:
     except UnicodeDecodeError as error:
         msg = f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8"
         raise ManifestError(msg, "manifest-syntax") from None
-    return parse(root, text, generated=generated)
 
 
 def parse(root: Path, text: str, *, generated: bool = False) -> Manifest:
     """Read and check a manifest with the given text, for the folder `root`; raise like `read`."""
-    name = layout.MANIFEST
-    reader = Reader(root, generated=generated)
-    manifest = Manifest((), frozen=False)
+    readers = {layout.MANIFEST: Reader(root, generated=generated)}
+    top = read_functions(readers[layout.MANIFEST], _composed(layout.MANIFEST, text))
+    contents = {layout.MANIFEST: top}
+    for name in _others(root, readers[layout.MANIFEST], top):
+        readers[name] = Reader(root, base=name.rpartition("/")[0], generated=generated)
+        node = _composed(name, _text(root, name))
+        contents[name] = read_functions(readers[name], node, top.defaults)
+    found = [(readers[name], *pair) for name, some in contents.items() for pair in some.functions]
+    check_unique(found)
+    lines = [
+        f"{name}:{line}:{column}: {text}"
+        for name, reader in readers.items()
+        for line, column, text in sorted(reader.problems)
+    ]
+    if lines:
+        raise ManifestError("\n".join(lines), "manifest")
+    functions = tuple(function for _, function, _ in found)
+    return Manifest(functions, any(some.frozen for some in contents.values()), tuple(contents))
+
+
+def _composed(name: str, text: str) -> yaml.Node:
     try:
         _check_depth(text)
         node = yaml.compose(text, Loader=LOADER)
-        if node is None:
-            msg = f"{name}: the file is empty; it needs 'version: 1' and 'lambdas:'"
-            raise ManifestError(msg, "manifest-syntax")
-        manifest = read_functions(reader, node)
-        check_unique(reader, node, manifest)
     except yaml.MarkedYAMLError as error:
         raise ManifestError(_syntax(name, error, text), "manifest-syntax") from None
     except yaml.YAMLError as error:
         msg = f"{name}: not valid YAML: {error}"
         raise ManifestError(msg, "manifest-syntax") from None
-    if reader.problems:
-        lines = [
-            f"{name}:{line}:{column}: {text}" for line, column, text in sorted(reader.problems)
-        ]
-        raise ManifestError("\n".join(lines), "manifest")
-    return manifest
+    if node is None:
+        msg = f"{name}: the file is empty; it needs 'version: 1' and 'lambdas:'"
+        raise ManifestError(msg, "manifest-syntax")
+    return node
+
+
+def _others(root: Path, reader: Reader, top: Contents) -> Iterator[str]:
+    """Yield the paths of the other manifests that the root's names, each once, sorted."""
+    found: dict[str, None] = {}
+    for pattern, node in top.manifests:
+        paths = sorted(path for path in root.glob(pattern) if path.is_file())
+        names = [path.relative_to(root).as_posix() for path in paths]
+        found |= dict.fromkeys(name for name in names if name != layout.MANIFEST)
+        if not names:
+            reader.problem(node, f"manifests: no file matches '{pattern}'; correct the pattern")
+    yield from found
 
 
 def _check_depth(text: str) -> None:

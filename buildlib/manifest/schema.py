@@ -33,7 +33,8 @@ def schema() -> dict[str, Any]:
         "title": "lambdas.yaml",
         "description": "AWS Lambda functions in Python to build as reproducible ZIPs.",
         "type": "object",
-        "required": ["version", "lambdas"],
+        "required": ["version"],
+        "anyOf": [{"required": ["lambdas"]}, {"required": ["manifests"]}],
         "additionalProperties": False,
         "properties": {
             "version": {"const": 1, "description": "The version of this format."},
@@ -47,6 +48,12 @@ def schema() -> dict[str, Any]:
                 "minProperties": 1,
                 "additionalProperties": False,
                 "patternProperties": {f"^{NAME}$": _mapping(LAMBDA_KEYS)},
+            },
+            "manifests": {
+                "description": "Patterns of other manifests, relative to the repository's root.",
+                "type": "array",
+                "items": {"type": "string"},
+                "uniqueItems": True,
             },
         },
     }
@@ -136,6 +143,10 @@ A name consists of {_marked(NAME_RULE)}.
 A lambda with one Python and one architecture is one *variant*, whose id is the lambda's name. With
 several, each combination is a variant with the id `<name>-py<version>-<architecture>`, such as
 `team_keys-py3.13-arm64`.
+
+With `manifests: [services/*/lambdas.yaml]`, each of these files is read, too, so that teams have
+their own. Paths in them are relative to their folders, and `defaults` there come before those of
+the root.
 
 Paths use `/` and must stay inside the repository. Python versions must be quoted strings: YAML
 reads `3.10` as the number 3.1.
