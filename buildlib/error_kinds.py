@@ -55,6 +55,14 @@ KINDS = {
         "the repository, or has its packages in a place that only its build knows.",
         "Name its packages in the function's `include`, or publish its wheel to an index.",
     ),
+    "layer": Kind(
+        "A layer does not fit its function",
+        "A layer is built for each Python and architecture that it declares, and a function uses "
+        "the one for its own. A package that both have must have one version: Lambda would import "
+        "either, by the order of its search path.",
+        "Declare the layer for the function's Python and architecture; require the same versions "
+        "in both, and lock again.",
+    ),
     "dependencies-unread": Kind(
         "Dependencies are declared, but not read",
         "A function without requirements has a file with dependencies in its folder that no "

@@ -36,6 +36,11 @@ class Layout:
         return self.dist / "lambdas.json"
 
     @property
+    def layers(self) -> Path:
+        """The index of the layers, if there are any."""
+        return self.dist / "layers.json"
+
+    @property
     def report(self) -> Path:
         """The page that `doit report` writes."""
         return self.dist / "report.html"

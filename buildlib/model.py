@@ -18,6 +18,11 @@ class Docker(NamedTuple):
     engine: tuple[tuple[str, str], ...] = ()
 
 
+# "Packaging your layer content" in the AWS Lambda developer guide: a layer is unpacked to /opt, and
+# /opt/python is on Python's path.
+LAYER_PREFIX = "python/"
+
+
 class Include(NamedTuple):
     """A file or folder of the repository that goes into a ZIP.
 
@@ -47,6 +52,9 @@ class Function(NamedTuple):
 
     Paths are POSIX and relative to the repository's root; `exclude` is as written. `source` is a
     folder, and `module` the only file of it that is the function's own; empty for all files.
+
+    A layer is a function without a handler, whose dependencies are below `prefix` in the ZIP; it
+    may have no source of its own.
     """
 
     name: str
@@ -69,6 +77,9 @@ class Function(NamedTuple):
     lockfile: str | None = None
     module: str = ""
     gitignore: bool = False
+    layers: tuple[str, ...] = ()
+    is_layer: bool = False
+    has_source: bool = True
     # The keys without a field here whose values differ from the default.
     options: tuple[tuple[str, Any], ...] = ()
 
@@ -76,6 +87,16 @@ class Function(NamedTuple):
     def requirements(self) -> str | None:
         """The first file of `requires`, for messages."""
         return self.requires.paths[0] if self.requires else None
+
+    @property
+    def kind(self) -> str:
+        """The word for it in messages."""
+        return "layer" if self.is_layer else "lambda"
+
+    @property
+    def prefix(self) -> str:
+        """The folder of dependencies in the ZIP, which Lambda has on Python's path."""
+        return LAYER_PREFIX if self.is_layer else ""
 
     def within(self, name: str) -> str:
         """Return the path of a file in the source folder, relative to the repository's root."""

@@ -58,15 +58,20 @@ def artifact_recipe(variant: Variant, dependencies: Recipe, sources: Sequence[Fi
     allowed = {"allow_secrets": list(function.allow_secrets)} if function.allow_secrets else {}
     # As JSON gives them back, so that a list is equal to the recorded one.
     options = {key: list(v) if isinstance(v, tuple) else v for key, v in function.options}
-    return allowed | {
-        **options,
-        "environment": dependencies,
-        "handler": function.handler,
-        "compression": function.compression,
-        "encoder": contract.encoder() if function.compression == "deflate" else "",
-        "exclude": list(function.exclude),
-        "files": {file.path: file.sha256 for file in sources},
-    }
+    layers = {"layers": list(function.layers)} if function.layers else {}
+    return (
+        allowed
+        | layers
+        | {
+            **options,
+            "environment": dependencies,
+            "handler": function.handler,
+            "compression": function.compression,
+            "encoder": contract.encoder() if function.compression == "deflate" else "",
+            "exclude": list(function.exclude),
+            "files": {file.path: file.sha256 for file in sources},
+        }
+    )
 
 
 def constants() -> str:

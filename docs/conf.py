@@ -36,6 +36,7 @@ SECTIONS = {
         "how-to/architectures",
         "how-to/shared-code",
         "how-to/layouts",
+        "how-to/layers",
         "how-to/docker",
         "how-to/dependencies",
         "how-to/invoke",

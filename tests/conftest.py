@@ -223,12 +223,14 @@ class Repository:
         """Return the sha256 of each ZIP, after checking that the rest of `dist/` describes it."""
         found = {}
         index = self.index()
+        file = self.root / "dist/layers.json"
+        layers = json.loads(file.read_text()) if file.exists() else {}
         for path in sorted((self.root / "dist").glob("*.zip")):
             found[path.stem] = hashlib.sha256(path.read_bytes()).hexdigest()
-            assert index[path.stem]["sha256"] == found[path.stem]
+            assert (index | layers)[path.stem]["sha256"] == found[path.stem]
             checksum = path.with_name(path.name + ".sha256").read_text()
             assert checksum == f"{found[path.stem]}  dist/{path.name}\n"
-        assert index.keys() == found.keys()
+        assert index.keys() | layers.keys() == found.keys()
         return found
 
     def members(self, name: str) -> dict[str, bytes]:

@@ -1,7 +1,8 @@
 """Small trees in the shapes of public repositories: `init`, `doit`, and every handler imports.
 
 Each file of tests/corpus is a tree. `#` says what it shows, `> <lambda>: <handler>` is a function
-that must be built (with ` - <module>` for a module of a layer), and `== <path>` begins a file.
+that must be built (with ` - <module>` for a module of somebody else's layer, and ` + <layers>` for
+those of the tree), and `== <path>` begins a file.
 After `!! <text>`, which the first build must say, come the files that follow the message: the tree
 is led there, and all others build without an edit. `{alpha}` is the sha256 of that wheel.
 """
@@ -32,6 +33,7 @@ class Shape(NamedTuple):
     """A tree: its functions, modules of layers, files, and the edit that a message asks for."""
 
     handlers: dict[str, str]
+    layers: dict[str, list[str]]
     absent: set[str]
     files: dict[str, str]
     message: str
@@ -40,7 +42,7 @@ class Shape(NamedTuple):
 
 def read(path: Path, hashes: dict[str, str]) -> Shape:
     """Read a file of the corpus."""
-    shape = Shape({}, set(), {}, "", {})
+    shape = Shape({}, {}, set(), {}, "", {})
     current: list[str] = []
     files = shape.files
     name = ""
@@ -57,6 +59,8 @@ def read(path: Path, hashes: dict[str, str]) -> Shape:
         elif not name and line.startswith("> "):
             function, _, handler = line.removeprefix("> ").partition(": ")
             handler, _, absent = handler.partition(" - ")
+            handler, _, layers = handler.partition(" + ")
+            shape.layers[function] = layers.split()
             shape.handlers[function] = handler
             shape.absent.update(absent.split())
         elif name:
@@ -64,20 +68,22 @@ def read(path: Path, hashes: dict[str, str]) -> Shape:
     return shape
 
 
-def check_imports(repository: Repository, name: str, handler: str, absent: set[str]) -> None:
+def check_imports(repository: Repository, name: str, handler: str, shape: Shape) -> None:
     """Import a handler from the unpacked ZIP, as the runtime does; modules of layers are empty."""
     target = repository.root.parent / f"unpacked-{name}"
-    with zipfile.ZipFile(repository.root / f"dist/{name}.zip") as archive:
-        archive.extractall(target)
+    for one in (name, *shape.layers[name]):
+        place = target if one == name else target / "opt"
+        with zipfile.ZipFile(repository.root / f"dist/{one}.zip") as archive:
+            archive.extractall(place)
     if (target / handler).is_file():
         return
     module, _, function = handler.replace("/", ".").rpartition(".")
     program = (
         "import importlib, sys, types\n"
-        f"sys.path.insert(0, {str(target)!r})\n"
+        f"sys.path[:0] = [{str(target)!r}, {str(target / 'opt/python')!r}]\n"
         "class Any(types.ModuleType):\n"
         "    def __getattr__(self, name): return None\n"
-        f"sys.modules.update((name, Any(name)) for name in {sorted(absent)!r})\n"
+        f"sys.modules.update((name, Any(name)) for name in {sorted(shape.absent)!r})\n"
         f"getattr(importlib.import_module({module!r}), {function!r})\n"
     )
     done = subprocess.run(
@@ -119,5 +125,6 @@ def test_shape(repository: Repository, index: Index, path: Path) -> None:
     found = {name: entry["handler"] for name, entry in repository.index().items()}
     assert found == shape.handlers, f"{result.output}\n{output}"
     for name, handler in found.items():
-        check_imports(repository, name, handler, shape.absent)
+        check_imports(repository, name, handler, shape)
+        assert repository.index()[name].get("layers", []) == shape.layers[name]
     assert repository.doit().ran == []

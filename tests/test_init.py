@@ -166,7 +166,7 @@ def test_what_sam_does_not_say(tmp_path: Path) -> None:
         "lambda 'parametrised': its Runtime '!Ref Version' is known only at deployment",
         "template.yaml, Image: a container image, not a ZIP; skipped",
         "template.yaml, Inline: its code is inside the template; move it into a folder",
-        "template.yaml, Common: a layer; layers are not proposed",
+        "template.yaml, Common: a layer whose content is not in this repository",
     ):
         assert f"  - {line}" in output
 

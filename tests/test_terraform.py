@@ -179,7 +179,48 @@ def test_the_module_gives_what_terraform_computes(configured: Repository) -> Non
         "handler": "app.handler",
         "runtime": "python3.12",
         "architectures": ["x86_64"],
+        "layers": [],
     }
+
+
+LAYERS = """
+resource "terraform_data" "layer" {
+  for_each = module.lambdas.layers
+  input    = each.value
+}
+
+output "layers" {
+  value = module.lambdas.layers
+}
+"""
+
+
+def test_layers(configured: Repository) -> None:
+    """A layer is a resource of its own, equal elsewhere; an edit changes it alone."""
+    manifest = (configured.root / "lambdas.yaml").read_text()
+    text = manifest.replace("lambdas:", "layers:\n  common: {include: [libs/acme.py]}\nlambdas:")
+    text = text.replace("  api:\n", "  api:\n    layers: [common]\n")
+    configured.write({"lambdas.yaml": text, "libs/acme.py": "A = 1\n"})
+    with (configured.root / "infra/main.tf").open("a") as main:
+        main.write(LAYERS)
+    configured.doit()
+    apply(configured)
+    outputs = json.loads(terraform(configured, "output", "-json").output)
+    assert outputs["layers"]["value"]["common"] == {
+        "layer": "common",
+        "filename": "./../dist/common.zip",
+        "source_code_hash": base64.b64encode(bytes.fromhex(configured.sha256()["common"])).decode(),
+        "compatible_runtimes": ["python3.13"],
+        "compatible_architectures": ["x86_64"],
+    }
+    assert outputs["lambdas"]["value"]["api"]["layers"] == ["common"]
+    other = clone(configured, "another/folder")
+    shutil.rmtree(other.root / "infra/.terraform")
+    other.doit(TZ="Pacific/Kiritimati", LC_ALL="C", PYTHONHASHSEED="7")
+    assert plan(other, code=0).changes == {}
+    configured.write({"libs/acme.py": "A = 2\n"})
+    configured.doit()
+    assert plan(configured, code=2).changes == {'terraform_data.layer["common"]': "update"}
 
 
 def test_the_functions_of_the_module(configured: Repository) -> None:

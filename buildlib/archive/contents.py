@@ -10,7 +10,7 @@ from buildlib.archive import savings
 from buildlib.archive.reader import ZipReader
 from buildlib.archive.savings import Files
 from buildlib.errors import ArchiveError
-from buildlib.model import File, Origin
+from buildlib.model import LAYER_PREFIX, File, Origin
 from buildlib.text import megabytes
 
 # boto3, which every Python runtime of Lambda provides, and its dependencies.
@@ -66,7 +66,7 @@ def parts(files: Files, own: Iterable[Origin]) -> list[Part]:
     sizes: dict[str, int] = {}
     saved: dict[str, dict[str, int]] = {}
     for path, size in files.sizes.items():
-        name = owners.get(path) or path.partition("/")[0]
+        name = owners.get(path) or path.removeprefix(LAYER_PREFIX).partition("/")[0]
         sizes[name] = sizes.get(name, 0) + size
         why = IN_RUNTIME if _is_in_runtime(name) else patterns.get(path)
         if why and size and name != OWN_FILES:
@@ -98,11 +98,13 @@ def folders(files: Files, name: str) -> list[str]:
 def _owners(files: Files) -> Iterator[tuple[str, str]]:
     for path in files.sizes:
         label, is_record, _ = path.partition(".dist-info/RECORD")
+        start = LAYER_PREFIX if path.startswith(LAYER_PREFIX) else ""
+        label = label.removeprefix(start)
         if is_record and "/" not in label:
             text = files.read(path).decode("utf-8", "replace")
             for row in csv.reader(io.StringIO(text, newline="")):
                 if row:
-                    yield row[0], label.replace("-", " ")
+                    yield start + row[0], label.replace("-", " ")
 
 
 def _is_in_runtime(name: str) -> bool:

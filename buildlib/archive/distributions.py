@@ -5,9 +5,10 @@ from email.message import Message
 from email.parser import HeaderParser
 
 from buildlib.archive.reader import ZipReader
+from buildlib.model import LAYER_PREFIX
 from buildlib.text import canonical_name
 
-_METADATA = re.compile(r"[^/]+\.dist-info/METADATA")
+_METADATA = re.compile(rf"({LAYER_PREFIX})?[^/]+\.dist-info/METADATA")
 
 
 def metadata(archive: ZipReader) -> dict[str, Message]:

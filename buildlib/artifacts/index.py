@@ -1,5 +1,8 @@
 """`dist/`: the ZIPs, their checksums, their evidence and the index, which never disagree.
 
+The index is in two files: `lambdas.json` has the functions, and `layers.json` the layers, if there
+are any. Here it is one.
+
 The index has an entry for every declared variant, or Terraform would destroy the functions that it
 lacks. A variant without a ZIP has `"status": "missing"`; a ZIP that a run should have replaced, and
 could not, is `"stale"`.
@@ -30,9 +33,12 @@ Entry = dict[str, Any]
 
 def read(layout: Layout) -> dict[str, Entry]:
     """Return the index; empty if the file is missing or corrupt."""
-    index = atomic.read_json(layout.index)
-    entries = index.items() if isinstance(index, dict) else ()
-    return {name: entry if isinstance(entry, dict) else {} for name, entry in entries}
+    found: dict[str, Entry] = {}
+    for path in (layout.index, layout.layers):
+        index = atomic.read_json(path)
+        entries = index.items() if isinstance(index, dict) else ()
+        found |= {name: entry if isinstance(entry, dict) else {} for name, entry in entries}
+    return found
 
 
 def is_id(name: str) -> bool:
@@ -47,9 +53,7 @@ def entry(layout: Layout, variant: Variant, written: Written) -> Entry:
     """Return a variant's entry in the index."""
     digest = bytes.fromhex(written.sha256)
     return {
-        "lambda": variant.function.name,
-        "handler": variant.function.handler,
-        "runtime": RUNTIMES[variant.python].identifier,
+        **_who(variant),
         "architecture": variant.architecture,
         "path": layout.relative_zip(variant.id),
         "sha256": written.sha256,
@@ -61,13 +65,16 @@ def entry(layout: Layout, variant: Variant, written: Written) -> Entry:
 
 def missing(variant: Variant) -> Entry:
     """Return the entry of a variant that has no ZIP."""
-    return {
-        "lambda": variant.function.name,
-        "handler": variant.function.handler,
-        "runtime": RUNTIMES[variant.python].identifier,
-        "architecture": variant.architecture,
-        "status": "missing",
-    }
+    return {**_who(variant), "architecture": variant.architecture, "status": "missing"}
+
+
+def _who(variant: Variant) -> Entry:
+    """Return the part of an entry that says of which function or layer it is."""
+    function, runtime = variant.function, RUNTIMES[variant.python].identifier
+    if function.is_layer:
+        return {"layer": function.name, "runtime": runtime}
+    used = {"layers": list(function.layers)} if function.layers else {}
+    return {"lambda": function.name, "handler": function.handler, "runtime": runtime, **used}
 
 
 def is_built(entry: Entry | None) -> bool:
@@ -209,8 +216,11 @@ def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
 
 
 def _write(layout: Layout, index: dict[str, Entry]) -> None:
-    if not any(map(is_built, index.values())):
-        atomic.remove(layout.index)
-        return
-    text = json.dumps(index, indent=2, sort_keys=True) + "\n"
-    atomic.write(layout.index, text.encode(), ours=True)
+    layers = {name: entry for name, entry in index.items() if "layer" in entry}
+    lambdas = {name: entry for name, entry in index.items() if name not in layers}
+    for path, entries in ((layout.index, lambdas), (layout.layers, layers)):
+        if not any(map(is_built, entries.values())):
+            atomic.remove(path)
+            continue
+        text = json.dumps(entries, indent=2, sort_keys=True) + "\n"
+        atomic.write(path, text.encode(), ours=True)

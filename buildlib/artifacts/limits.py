@@ -4,7 +4,7 @@ Source of the limits: "Lambda quotas" in the AWS Lambda developer guide. AWS's M
 bytes, and ours, too: 250 MB are 262,144,000 bytes.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from buildlib.errors import SizeError
@@ -59,6 +59,26 @@ def check_unzipped(
     """
     if size > limit(variant.function):
         raise SizeError(_too_large(variant, size, files(), own, required))
+
+
+def check_together(variant: Variant, size: int, layers: Mapping[str, int]) -> None:
+    """Stop at a function whose files exceed Lambda's limit together with those of its layers.
+
+    `size` is that of the function's files, and `layers` has those of the layers, in bytes.
+
+    Raises:
+        SizeError: they exceed the limit; with the size of each.
+
+    """
+    total = size + sum(layers.values())
+    if total > UNZIPPED_LIMIT:
+        parts = ", ".join(f"layer {name} {megabytes(one)}" for name, one in layers.items())
+        msg = (
+            f"{variant.id}: {megabytes(total)} unzipped with its layers, over Lambda's limit of "
+            f"{megabytes(UNZIPPED_LIMIT)}: function {megabytes(size)}, {parts}. Leave out what the "
+            "function does not need; 'doit size' shows the largest packages"
+        )
+        raise SizeError(msg)
 
 
 def warning(variant: Variant, written: Written) -> str | None:

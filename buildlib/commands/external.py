@@ -10,6 +10,7 @@ stderr with exit code 1. The query's keys, all optional:
     id                a variant: the answer has its entry in the index, as strings
     ids               variants, with spaces between: the answer has each one's entry, as JSON text;
                       without `id` and `ids` there is one for every variant
+    layers            "true": without `id` and `ids`, there is one for every layer, too
     plan              "true": a variant whose key is in lambdas.hashes.json is not built
     source_code_hash  with `id`: the hash that was planned, and must come out
 
@@ -28,7 +29,7 @@ from buildlib.runtimes import RUNTIMES
 from buildlib.steps import run
 from buildlib.text import closest
 
-_KEYS = ("id", "ids", "plan", "root", "source_code_hash")
+_KEYS = ("id", "ids", "layers", "plan", "root", "source_code_hash")
 
 
 Answer = dict[str, str]
@@ -58,7 +59,9 @@ def answer(query: Mapping[str, str], here: Path) -> Answer:
             found = _deployment(project, variant, planning=planning)
             _check_planned(variant, expected, found["source_code_hash"])
             return found
-        names = query["ids"].split() if "ids" in query else list(project.variants)
+        layers = _truth(query, "layers")
+        every = [v.id for v in project.variants.values() if layers or not v.function.is_layer]
+        names = query["ids"].split() if "ids" in query else every
         wanted = [_declared(project, name) for name in names]
         return {
             variant.id: json.dumps(_deployment(project, variant, planning=planning), sort_keys=True)
@@ -75,11 +78,15 @@ def _planning(query: Mapping[str, str]) -> bool:
             hint = f" (did you mean '{close}'?)" if close else ""
             msg = f"the query has an unknown key '{name}'{hint}. Allowed: {', '.join(_KEYS)}"
             raise QueryError(msg)
-    plan = query.get("plan", "false")
-    if plan not in {"true", "false"}:
-        msg = f"'plan' in the query: expected true or false, found '{plan}'"
+    return _truth(query, "plan")
+
+
+def _truth(query: Mapping[str, str], key: str) -> bool:
+    value = query.get(key, "false")
+    if value not in {"true", "false"}:
+        msg = f"'{key}' in the query: expected true or false, found '{value}'"
         raise QueryError(msg)
-    return plan == "true"
+    return value == "true"
 
 
 def _declared(project: Project, variant_id: str) -> Variant:
@@ -93,11 +100,15 @@ def _declared(project: Project, variant_id: str) -> Variant:
 
 def _deployment(project: Project, variant: Variant, *, planning: bool) -> Answer:
     """Return the facts that Terraform needs about a variant; the same with a build and without."""
-    entry = _entry(project, variant, planning=planning)
+    entry, function = _entry(project, variant, planning=planning), variant.function
+    who = {"lambda": function.name, "handler": function.handler}
+    if function.is_layer:
+        who = {"layer": function.name}
+    elif function.layers:
+        who["layers"] = " ".join(function.layers)
     return {
         "id": variant.id,
-        "lambda": variant.function.name,
-        "handler": variant.function.handler,
+        **who,
         "runtime": RUNTIMES[variant.python].identifier,
         "architecture": variant.architecture,
         "path": project.layout.relative(project.layout.zip(variant.id)),

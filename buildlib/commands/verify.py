@@ -144,7 +144,8 @@ def _prepare(project: Project, one: Variant, top: Path, place: _Variation) -> La
     root = top / place.folder
     root.mkdir(parents=True)
     origin = project.layout.root
-    paths = sorted(_inputs(project, one.function))
+    functions = project.with_layers(one.function)
+    paths = sorted({path for function in functions for path in _inputs(project, function)})
     random.Random(place.seed).shuffle(paths)  # noqa: S311 - repeatable, and no secret
     for path in paths:
         target = root / path
@@ -152,7 +153,7 @@ def _prepare(project: Project, one: Variant, top: Path, place: _Variation) -> La
         shutil.copyfile(origin / path, target)
         target.chmod(place.mode)
         os.utime(target, (place.mtime, place.mtime))
-    for folder in _wheel_folders(project, one.function):
+    for folder in {f for function in functions for f in _wheel_folders(project, function)}:
         with contextlib.suppress(FileExistsError):
             (root / folder).parent.mkdir(parents=True, exist_ok=True)
             (root / folder).symlink_to(origin / folder, target_is_directory=True)
@@ -187,12 +188,15 @@ def _wheel_folders(project: Project, function: Function) -> Iterator[str]:
 
 def _manifest(project: Project, function: Function) -> dict[str, Any]:
     """Return a manifest of one function, and of those that share its lock."""
-    lambdas = {
-        other.name: _entry(other, project.layout.root, whole=other is function)
-        for other in project.manifest.functions
-        if other is function or (other.lockfile and other.lockfile == function.lockfile)
-    }
-    return {"version": 1, "defaults": {"frozen": True}, "lambdas": lambdas}
+    whole = project.with_layers(function)
+    locks = {other.lockfile for other in whole if other.lockfile}
+    found: dict[str, dict[str, Any]] = {"lambdas": {}, "layers": {}}
+    for other in project.manifest.functions:
+        if other in whole or other.lockfile in locks:
+            entry = _entry(other, project.layout.root, whole=other in whole)
+            found["layers" if other.is_layer else "lambdas"][other.name] = entry
+    used = {kind: entries for kind, entries in found.items() if entries}
+    return {"version": 1, "defaults": {"frozen": True}, **used}
 
 
 def _entry(function: Function, root: Path, *, whole: bool) -> dict[str, Any]:
@@ -200,6 +204,7 @@ def _entry(function: Function, root: Path, *, whole: bool) -> dict[str, Any]:
     entry = functions.declaration(function)
     if not whole:
         entry.pop("include", None)
+        entry.pop("layers", None)
     if function.docker and function.docker.secrets:
         found = {n: str(root / Path(path).expanduser()) for n, path in function.docker.secrets}
         entry["docker"]["secrets"] = found

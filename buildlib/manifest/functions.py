@@ -17,14 +17,16 @@ from buildlib.manifest.keys import (
     DEFAULT_KEYS,
     DOCKER_KEYS,
     LAMBDA_KEYS,
+    LAYER_KEYS,
+    MOST_LAYERS,
     NAME,
     NAME_RULE,
     TOP_KEYS,
     Key,
 )
 from buildlib.manifest.nodes import Entry, Reader
-from buildlib.model import Docker, Function, Include, Requires
-from buildlib.text import canonical_name
+from buildlib.model import LAYER_PREFIX, Docker, Function, Include, Requires
+from buildlib.text import canonical_name, closest
 
 _FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
 _VERSION = ("tag:yaml.org,2002:int", "1")
@@ -72,10 +74,17 @@ def read_functions(
             own["docker"] = {**(defaults.get("docker") or {}), **own["docker"]}
         defaults |= own
     manifests = tuple(_manifests(reader, top[_MANIFESTS])) if _MANIFESTS in top else ()
+    layers = [
+        (layer, entry.key)
+        for name, entry in (
+            reader.mapping(top["layers"].value, "layers") if "layers" in top else {}
+        ).items()
+        if (layer := _function(reader, name, entry, defaults, is_layer=True))
+    ]
     if "lambdas" not in top:
-        if not manifests:
+        if not manifests and not layers:
             reader.problem(node, "missing key 'lambdas'; declare the functions below it")
-        return Contents((), frozen, defaults, manifests)
+        return Contents(tuple(layers), frozen, defaults, manifests)
     lambdas = reader.mapping(top["lambdas"].value, "lambdas")
     if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
         reader.problem(
@@ -87,7 +96,7 @@ def read_functions(
         for name, entry in lambdas.items()
         if (function := _function(reader, name, entry, defaults))
     ]
-    return Contents(tuple(functions), frozen, defaults, manifests)
+    return Contents((*layers, *functions), frozen, defaults, manifests)
 
 
 # The key of the root's manifest that names others.
@@ -103,20 +112,23 @@ def _manifests(reader: Reader, entry: Entry) -> Iterator[tuple[str, yaml.Node]]:
 
 
 def _function(
-    reader: Reader, name: str, entry: Entry, defaults: Mapping[str, Any]
+    reader: Reader, name: str, entry: Entry, defaults: Mapping[str, Any], *, is_layer: bool = False
 ) -> Function | None:
-    where = f"lambda '{name}'"
+    where = f"layer '{name}'" if is_layer else f"lambda '{name}'"
     if not re.fullmatch(NAME, name):
         reader.problem(entry.key, f"{where}: the name is not allowed; expected {NAME_RULE}")
         return None
-    entries = reader.mapping(entry.value, where, LAMBDA_KEYS)
+    table = LAYER_KEYS if is_layer else LAMBDA_KEYS
+    entries = reader.mapping(entry.value, where, table)
     if not isinstance(entry.value, yaml.MappingNode):
         return None
     problems = len(reader.problems)
     options = {key: row.default for key, row in LAMBDA_KEYS.items()}
     own = reader.options(entries, where)
-    options |= {**defaults, **own}
-    if options["handler"] is None and "handler" not in entries.keys() | defaults.keys():
+    options |= {key: value for key, value in defaults.items() if key in table} | own
+    if is_layer:
+        options["handler"] = ""
+    elif options["handler"] is None and "handler" not in entries.keys() | defaults.keys():
         reader.problem(entry.key, f"{where}: missing key 'handler', such as 'handler: app.handler'")
     if options["install"] == "docker":
         options["docker"] = Docker(**((defaults.get("docker") or {}) | (own.get("docker") or {})))
@@ -129,19 +141,24 @@ def _function(
         options["docker"] = None
     if len(reader.problems) > problems:
         return None
-    return _located(reader, name, entries, entry.key, options)
+    return _located(reader, name, entries, entry.key, options | {"is_layer": is_layer})
 
 
 def _located(
     reader: Reader, name: str, entries: dict[str, Entry], key: yaml.Node, options: dict[str, Any]
 ) -> Function | None:
     """Return a function with its paths; None if a path has a problem."""
-    where = f"lambda '{name}'"
+    is_layer = options["is_layer"]
+    where = f"layer '{name}'" if is_layer else f"lambda '{name}'"
     problems = len(reader.problems)
     node = entries["source"].value if "source" in entries else key
-    source = _based(reader, node, options["source"] or f"lambdas/{name}", f"{where}: source")
+    usual = f"{'layers' if is_layer else 'lambdas'}/{name}"
+    source = _based(reader, node, options["source"] or usual, f"{where}: source")
     if source is None:
         return None
+    has_source = True
+    if is_layer and "source" not in entries and not os.path.isdir(f"{reader.root}/{source}"):
+        source, has_source = reader.base or ".", False
     module = ""
     if source.endswith(".py") and not os.path.isdir(f"{reader.root}/{source}"):
         source, module = os.path.dirname(source) or ".", os.path.basename(source)
@@ -152,21 +169,36 @@ def _located(
         reader.problem(node, f"{where}: the source {what} '{path}' does not exist; {hint}")
     elif not module and os.path.isfile(f"{reader.root}/{source}"):
         reader.problem(node, f"{where}: the source '{source}' is neither a folder nor a .py file")
-    requires = _requires(reader, where, entries, options, source)
+    requires = (
+        _requires(reader, where, entries, options, source)
+        if has_source or "requirements" in entries
+        else None
+    )
     located = {
         "source": source,
         "requirements": requires,
-        "include": tuple(_include(reader, where, entries, options["include"])),
+        "include": tuple(
+            one._replace(to=f"{LAYER_PREFIX}{one.to}".rstrip("/")) if is_layer else one
+            for one in _include(reader, where, entries, options["include"])
+        ),
         "gitignore": (
-            source == "." and not module if options["gitignore"] is None else options["gitignore"]
+            source == "." and has_source and not module
+            if options["gitignore"] is None
+            else options["gitignore"]
         ),
     }
+    if is_layer and options["docker"] and options["docker"].libraries:
+        node = entries["docker"].value if "docker" in entries else key
+        text = "'docker.libraries' is for lambdas; put the files into lib/ of the layer's source"
+        reader.problem(node, f"{where}: {text}")
     if len(reader.problems) > problems:
         return None
     sdists = tuple(map(canonical_name, options["allow_sdist"]))
     function = _make_function(name, options | located | {"allow_sdist": sdists})
     lockfile = locations.lockfile(reader.root, requires, source) if requires else None
-    return function._replace(module=module, lockfile=lockfile)
+    return function._replace(
+        module=module, lockfile=lockfile, is_layer=is_layer, has_source=has_source
+    )
 
 
 def _requires(
@@ -267,11 +299,13 @@ def declaration(function: Function) -> dict[str, Any]:
     """Return the keys and values that declare a function, as the manifest would."""
     others = dict(function.options)
     entry: dict[str, Any] = {}
-    for key, row in LAMBDA_KEYS.items():
+    for key, row in (LAYER_KEYS if function.is_layer else LAMBDA_KEYS).items():
         field = row.field or key
         value = getattr(function, field) if field in Function._fields else others.get(key)
         if value is not None and value != row.default:
             entry[key] = value
+    if not function.has_source:
+        entry.pop("source", None)
     if function.module:
         entry["source"] = function.within(function.module)
     if function.requires:
@@ -280,7 +314,8 @@ def declaration(function: Function) -> dict[str, Any]:
         entry["requirements"] = {"path": paths, **rest}
     if function.include:
         entry["include"] = [
-            {"path": one.path, "as": one.to or "."} | ({"only": one.only} if one.only else {})
+            {"path": one.path, "as": one.to.removeprefix(function.prefix) or "."}
+            | ({"only": one.only} if one.only else {})
             for one in function.include
         ]
     if function.docker:
@@ -325,10 +360,22 @@ def _holds_outputs(path: str) -> str | None:
 
 def check_unique(found: Iterable[tuple[Reader, Function, yaml.Node]]) -> None:
     """Refuse two functions that would write the same artifact or the same lockfile."""
+    found = list(found)
     ids: dict[str, str] = {}
     locks: dict[str, Function] = {}
+    layers = tuple(function.name for _, function, _ in found if function.is_layer)
     for reader, function, node in found:
-        where = f"lambda '{function.name}'"
+        where = f"{function.kind} '{function.name}'"
+        for layer in function.layers:
+            if layer not in layers:
+                close = closest(layer, layers)
+                hint = f"did you mean '{close}'?" if close else "declare it below 'layers:'"
+                reader.problem(node, f"{where}: layers: there is no layer '{layer}'; {hint}")
+        if len(function.layers) > MOST_LAYERS:
+            text = (
+                f"{where}: layers: {len(function.layers)}, and Lambda takes {MOST_LAYERS} at most"
+            )
+            reader.problem(node, text)
         for name in {function.name, *(variant.id for variant in variants.expand(function))}:
             if name in ids:
                 other = ids[name]

@@ -238,6 +238,16 @@ LAMBDA_KEYS = {
         default_text="none: all modules are in the ZIP",
         shared=True,
     ),
+    "layers": Key(
+        "Names of layers below 'layers:'. Dependencies that a layer has in the same version are "
+        "left out of the ZIP; Lambda's size limit is for all of them together.",
+        pattern=NAME,
+        rule=NAME_RULE,
+        many=True,
+        only_list=True,
+        default=(),
+        shared=True,
+    ),
     "gitignore": Key(
         "Leave out files that the repository's .gitignore files match. A pattern of 'exclude' that "
         "starts with '!' gets one back.",
@@ -324,4 +334,17 @@ DEFAULT_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if key.shared} | 
 }
 
 
-TOP_KEYS = ("version", "defaults", "lambdas", "manifests")
+# The keys of functions that a layer does not have: it is not called, and it has no layers.
+_OF_FUNCTIONS = frozenset({
+    "handler", "layers", "prune", "allow_missing_imports", "gitignore",
+})  # fmt: skip
+
+
+LAYER_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if name not in _OF_FUNCTIONS}
+
+
+# Lambda's limit ("Lambda quotas").
+MOST_LAYERS = 5
+
+
+TOP_KEYS = ("version", "defaults", "lambdas", "layers", "manifests")

@@ -10,6 +10,7 @@ from buildlib.manifest.keys import (
     DOCKER_KEYS,
     INCLUDE_KEYS,
     LAMBDA_KEYS,
+    LAYER_KEYS,
     NAME,
     NAME_RULE,
     REQUIREMENTS_KEYS,
@@ -34,7 +35,7 @@ def schema() -> dict[str, Any]:
         "description": "AWS Lambda functions in Python to build as reproducible ZIPs.",
         "type": "object",
         "required": ["version"],
-        "anyOf": [{"required": ["lambdas"]}, {"required": ["manifests"]}],
+        "anyOf": [{"required": [key]} for key in ("lambdas", "layers", "manifests")],
         "additionalProperties": False,
         "properties": {
             "version": {"const": 1, "description": "The version of this format."},
@@ -48,6 +49,12 @@ def schema() -> dict[str, Any]:
                 "minProperties": 1,
                 "additionalProperties": False,
                 "patternProperties": {f"^{NAME}$": _mapping(LAMBDA_KEYS)},
+            },
+            "layers": {
+                "description": "The layers that functions use, by name.",
+                "type": "object",
+                "additionalProperties": False,
+                "patternProperties": {f"^{NAME}$": _mapping(LAYER_KEYS)},
             },
             "manifests": {
                 "description": "Patterns of other manifests, relative to the repository's root.",
@@ -143,6 +150,10 @@ A name consists of {_marked(NAME_RULE)}.
 A lambda with one Python and one architecture is one *variant*, whose id is the lambda's name. With
 several, each combination is a variant with the id `<name>-py<version>-<architecture>`, such as
 `team_keys-py3.13-arm64`.
+
+`layers:` declares [layers](../how-to/layers.md), each with the keys of a lambda but for `handler`,
+`layers`, `prune`, `gitignore` and `allow_missing_imports`. The default `source` of a layer is
+`layers/<name>`, if it exists; without a source, a layer has its dependencies and `include`.
 
 With `manifests: [services/*/lambdas.yaml]`, each of these files is read, too, so that teams have
 their own. Paths in them are relative to their folders, and `defaults` there come before those of

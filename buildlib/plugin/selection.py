@@ -124,7 +124,11 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
     names = request.names
     if names is None or not request.is_alone:
         return Selection(variants, _without(ON_DEMAND, request.taken), is_run=request.runs)
-    unlocked = {v.function.name for v in variants.values() if not v.function.lockfile}
+    unlocked = {
+        v.function.name: v.function.requirements or ""
+        for v in variants.values()
+        if not v.function.lockfile
+    }
     check_names(names, owners, steps, unlocked)
     if request.runs and "invoke" in names:
         msg = "invoke: name a variant, as in 'doit invoke:<id> --event=event.json'"
@@ -134,7 +138,10 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
         return Selection(variants, is_run=request.runs)
     if wanted.is_complete:
         return Selection(variants, wanted.on_demand, is_run=True)
-    chosen = {v.id: v for v in variants.values() if v.function.name in wanted.functions}
+    functions = {v.function.name: v.function for v in variants.values()}
+    needed = {layer for name in wanted.functions for layer in functions[name].layers}
+    needed |= wanted.functions
+    chosen = {v.id: v for v in variants.values() if v.function.name in needed}
     return Selection(chosen, wanted.on_demand, len(chosen) == len(variants), is_run=True)
 
 
@@ -187,11 +194,12 @@ def check_names(
     names: Iterable[str],
     known: Collection[str],
     steps: Collection[str],
-    unlocked: Container[str],
+    unlocked: Mapping[str, str],
 ) -> None:
     """Refuse a mistyped name with a hint; to doit it is only not a task.
 
-    `known` are the names of functions and variants, `unlocked` functions without requirements.
+    `known` are the names of functions and variants, `unlocked` functions without a lockfile that is
+    made here, each with its lockfile of another tool, if it has one.
 
     Raises:
         InvalidDodoFile: a name is mistyped.
@@ -212,6 +220,8 @@ def check_names(
                 f"{name}: lambda '{rest}' has no requirements, so there is nothing to lock; "
                 "list its dependencies in a requirements.txt in its folder"
             )
+            if unlocked[rest]:
+                msg = f"{name}: lambda '{rest}' uses {unlocked[rest]}; lock with the tool of that"
         elif step not in prefixes and colon and rest in known:
             close = closest(step, prefixes)
             hint = (

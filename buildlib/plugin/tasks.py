@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from buildlib.errors import LockError
 from buildlib.model import Function, Variant
 from buildlib.plugin import actions
 from buildlib.plugin.generated import Makers
@@ -93,7 +94,11 @@ def _of_functions(project: Project, selection: Selection) -> Iterator[Task]:
     for step in steps:
         yield _group(step.name, step.doc)
     locks: dict[str, str] = {}
-    needed = {variant.function.lockfile for variant in selection.variants.values()}
+    needed = {
+        one.lockfile
+        for variant in selection.variants.values()
+        for one in project.with_layers(variant.function)
+    }
     for function in project.manifest.functions:
         if function.lockfile and function.lockfile in needed:
             yield _lock(project, function, locks)
@@ -144,7 +149,7 @@ def _variant(
     """Yield the task of each step of a variant; each depends on the one before it."""
     name, function = variant.id, variant.function
     target = f"{function.name}, Python {variant.python}, {variant.architecture}"
-    before = [f"lock:{function.name}"] if function.lockfile else []
+    before = [f"lock:{one.name}" for one in project.with_layers(function) if one.lockfile]
     checks = actions.Checks(project, variant)
     for step in steps:
         task = {
@@ -230,6 +235,14 @@ def _steps_of(variant: Variant) -> Iterator[str]:
     yield from (f"{step.name}:{variant.id}" for step in actions.steps())
 
 
+def _layers(project: Project, name: str) -> list[str]:
+    """Return the ids of the layers of a variant that are declared for its target."""
+    try:
+        return [layer.id for layer in project.layer_variants(project.variants[name])]
+    except LockError:  # its build says so
+        return []
+
+
 def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
     """Yield the tasks that exist only where one of them can be needed."""
     chosen = list(selection.variants)
@@ -247,12 +260,14 @@ def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
     if "invoke" in selection.on_demand:
         yield _group("invoke", "run a function as Lambda does: doit invoke:<id> --event event.json")
         for name in chosen:
+            if project.variants[name].function.is_layer:
+                continue
             yield {
                 "basename": "invoke",
                 "name": name,
                 "actions": [(actions.invoke, [project, project.variants[name]])],
                 "params": INVOKE,
-                "task_dep": [f"hash:{name}"],
+                "task_dep": [f"hash:{name}", *(f"hash:{n}" for n in _layers(project, name))],
                 "doc": f"invoke {name} as Lambda does",
             }
     if "verify" in selection.on_demand:

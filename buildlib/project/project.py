@@ -19,7 +19,7 @@ from buildlib.lock import dependencies, lockfile, targets
 from buildlib.lock.requirements import Requirements
 from buildlib.manifest import reader, variants
 from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Variant, Written
-from buildlib.project import images
+from buildlib.project import images, layers
 from buildlib.project.inputs import Inputs
 from buildlib.project.status import Status, outputs, signature, stamped
 from buildlib.project.unread import Search
@@ -49,6 +49,11 @@ class Project:
             for function in self.manifest.functions
             for variant in variants.expand(function)
         }
+        self._layers = {
+            (v.function.name, v.python, v.architecture): v
+            for v in self.variants.values()
+            if v.function.is_layer
+        }
         self._fingerprints = Fingerprints(root, self.layout.fingerprints, self._clock)
         self._unread = Search(root)
         self._saves = True
@@ -56,6 +61,7 @@ class Project:
         # Every check asks for these: as texts, they are made ten times faster.
         self._root = f"{root}{os.sep}"
         self._index = str(self.layout.index)
+        self._layer_index = str(self.layout.layers)
         self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
 
     def _remembered(self, name: Hashable, state: Hashable, make: Callable[[], T]) -> T:
@@ -126,9 +132,13 @@ class Project:
             BuildError: the lockfile is missing or unusable, or a source cannot be in a ZIP.
 
         """
-        lock = variant.function.lockfile or variant.function.requirements
-        state = signature(f"{self._root}{lock}") if lock else None
+        state = self._lock_state(variant.function)
         return self._remembered(("inputs", variant.id), state, lambda: self._inputs(variant))
+
+    def _lock_state(self, function: Function) -> Hashable:
+        """Return the status of the locks that decide about a function's dependencies."""
+        paths = [one.lockfile or one.requirements for one in self.with_layers(function)]
+        return tuple(signature(self._root + path) for path in paths if path)
 
     def _environment(self, variant: Variant) -> tuple[tuple[Pin, ...], str]:
         """Return the pins of a variant, and the image in which they are installed."""
@@ -168,7 +178,40 @@ class Project:
             unread_hints=hints,
         )
 
+    def with_layers(self, function: Function) -> list[Function]:
+        """Return a function and its layers."""
+        layered = self.manifest.functions if function.layers else ()
+        return [function, *(f for f in layered if f.is_layer and f.name in function.layers)]
+
+    def layer_variants(self, variant: Variant) -> list[Variant]:
+        """Return the layers of a variant, each for the same Python and architecture.
+
+        Raises:
+            LockError: a layer is not declared for them.
+
+        """
+        found = []
+        for name in variant.function.layers:
+            target = (name, variant.python, variant.architecture)
+            layer = self._layers.get(target)
+            if layer is None:
+                msg = (
+                    f"lambda '{variant.function.name}': its layer '{name}' is not for Python "
+                    f"{variant.python} on {variant.architecture}; add them to the layer's 'python' "
+                    "and 'architecture'"
+                )
+                raise LockError(msg, "layer")
+            found.append(layer)
+        return found
+
     def _pins(self, variant: Variant) -> tuple[Pin, ...]:
+        """Return the pins of a variant that no layer has."""
+        pins = self._locked(variant)
+        for layer in self.layer_variants(variant):
+            pins = layers.without(pins, self._locked(layer), variant, layer.function)
+        return pins
+
+    def _locked(self, variant: Variant) -> tuple[Pin, ...]:
         shown = variant.function.lockfile
         if shown is None:
             needed = self.requirements(variant.function)
@@ -224,10 +267,9 @@ class Project:
             BuildError: a source cannot be in a ZIP.
 
         """
-        lock = variant.function.lockfile or variant.function.requirements
         stamp, path, *_ = outputs(variant)
         state = (
-            signature(self._root + lock) if lock else None,
+            self._lock_state(variant.function),
             signature(self._root + stamp),
             signature(self._root + path),
         )
@@ -256,7 +298,11 @@ class Project:
     def note_finished(self, variant: Variant, written: Written) -> None:
         """Keep the fingerprint of a variant of which every step is done."""
         needed = self.requirements(variant.function)
-        names = needed.files if needed else ()
+        names = set(needed.files if needed else ())
+        for layer in self.layer_variants(variant):
+            locked = self.requirements(layer.function)
+            names |= locked.files if locked else set()
+            names |= {layer.function.lockfile} if layer.function.lockfile else set()
         trees = {tree.path for tree in self.trees(variant.function)}
         self._fingerprints.note(
             variant, self._constants(variant), outputs(variant), (names, trees), written
@@ -274,7 +320,7 @@ class Project:
 
     def index(self) -> dict[str, index.Entry]:
         """Return the index of the artifacts."""
-        state = signature(self._index)
+        state = (signature(self._index), signature(self._layer_index))
         return self._remembered("index", state, lambda: index.read(self.layout))
 
     def recorded(self) -> dict[str, hashes.Entry]:

@@ -38,7 +38,8 @@ def build(project: Project, variant: Variant) -> Iterator[tuple[str, Done]]:
         BuildError: as the steps do.
 
     """
-    shared.make_lock(project, variant.function, renew=False)
+    for function in project.with_layers(variant.function):
+        shared.make_lock(project, function, renew=False)
     for step in STEPS:
         if reason(project, variant, step.name) is not None:
             yield step.name, perform(project, variant, step.name)
@@ -126,14 +127,38 @@ class _Work:
             and touch.is_touched(layout, self.variant.id, previous.key)
             and stage.only_own_contents_changed(previous, self.inputs, layout)
         ):
-            return stage.stage_own(previous, self.inputs, layout, run)
+            return stage.stage_own(previous, self.inputs, layout, run, self._provided)
         try:
-            return stage.stage_all(previous, self.inputs, self.environment(), layout, run)
+            environment = self.environment()
+            return stage.stage_all(previous, self.inputs, environment, layout, run, self._provided)
         except InstallError as error:
             if error.kind != "environment-damaged":
                 raise
         environment = venv.install(self.inputs, layout, run, replace=True, verify=True)
-        return stage.stage_all(previous, self.inputs, environment, layout, run)
+        return stage.stage_all(previous, self.inputs, environment, layout, run, self._provided)
+
+    def _layers(self) -> "list[_Work]":
+        """Return the work of the layers, each for the same Python and architecture."""
+        variants = self.project.layer_variants(self.variant)
+        return [_Work(self.project, variant, "") for variant in variants]
+
+    def _provided(self) -> set[str]:
+        """Return the paths of the modules in the layers, as they are imported."""
+        found: set[str] = set()
+        for layer in self._layers():
+            prefix = layer.variant.function.prefix
+            found |= {file.path for file in layer.environment().files}
+            own = (origin.file.path for origin in layer.inputs.own)
+            found |= {path.removeprefix(prefix) for path in own if path.startswith(prefix)}
+        return found
+
+    def _unzipped_size(self) -> int:
+        """Return the size of all files of a layer, in bytes."""
+        written = self.project.status(self.variant).written
+        if written is not None:
+            return written.unzipped_size
+        own = sum(origin.file.size for origin in self.inputs.own)
+        return own + sum(file.size for file in self.environment().files)
 
     def touch(self) -> Staged:
         """Give the staged tree its canonical metadata."""
@@ -189,9 +214,17 @@ class _Work:
         self._check_size(written.unzipped_size, files)
 
     def _check_size(self, size: int, files: "Callable[[], Files]") -> None:
+        self._check_together(size)
         requirements = self.project.requirements(self.variant.function)
         required = {entry.name for entry in requirements.entries} if requirements else set[str]()
         limits.check_unzipped(self.variant, size, files, self.inputs.own, required)
+
+    def _check_together(self, size: int) -> None:
+        """Stop at a function that is over the limit together with its layers."""
+        if not self.variant.function.layers:
+            return
+        sizes = {work.variant.function.name: work._unzipped_size() for work in self._layers()}  # noqa: SLF001
+        limits.check_together(self.variant, size, sizes)
 
     def _take(self) -> Done | None:
         """Publish the ZIP that the store has; None if it has none, or a damaged one."""

@@ -99,7 +99,8 @@ def is_intact(staged: Staged, inputs: Inputs, layout: Layout) -> bool:
     others = read_list(layout.dependencies("stage", inputs.variant.id), staged.dependencies)
     if others is None:
         return False
-    origins = staged.own + [Origin(file, file.path, dependency=True) for file in others]
+    start = len(inputs.variant.function.prefix)
+    origins = staged.own + [Origin(f, f.path[start:], dependency=True) for f in others]
     environment = layout.environment_tree(inputs.environment_key)
     return sync.intact(layout.staged(inputs.variant.id), origins, environment)
 
@@ -114,7 +115,13 @@ def only_own_contents_changed(previous: Staged, inputs: Inputs, layout: Layout) 
     )
 
 
-def stage_own(previous: Staged, inputs: Inputs, layout: Layout, run: str) -> Staged:
+# Gives the paths of the modules in the layers of a function, as they are imported.
+Provided = Callable[[], set[str]]
+
+
+def stage_own(
+    previous: Staged, inputs: Inputs, layout: Layout, run: str, provided: Provided
+) -> Staged:
     """Stage the own files that changed into a tree whose other files are as they should be.
 
     Raises:
@@ -136,7 +143,7 @@ def stage_own(previous: Staged, inputs: Inputs, layout: Layout, run: str) -> Sta
     own, known = list(inputs.own), {origin.file for origin in previous.own}
     changed = [origin for origin in own if origin.file not in known]
     _check_machine_code(changed, inputs, layout, lambda: dependencies(previous, layout, variant))
-    verdict = _check_edit(previous, inputs, layout)
+    verdict = _check_edit(previous, inputs, layout, provided)
     staged = previous._replace(
         key=inputs.key,
         own=own,
@@ -149,7 +156,7 @@ def stage_own(previous: Staged, inputs: Inputs, layout: Layout, run: str) -> Sta
     return _stamped(staged, layout, variant)
 
 
-def _check_edit(previous: Staged, inputs: Inputs, layout: Layout) -> "Verdict":
+def _check_edit(previous: Staged, inputs: Inputs, layout: Layout, provided: Provided) -> "Verdict":
     """Check own files that changed; follow all imports only if one of them changed."""
     from buildlib.tree import own_code  # only where own code changed
 
@@ -165,7 +172,8 @@ def _check_edit(previous: Staged, inputs: Inputs, layout: Layout) -> "Verdict":
         verdict = own_code.Verdict(module, previous.imports, [])
         if not own_code.verify_changed(code, changed, previous.imports):
             names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
-            verdict = own_code.verify(code, names, code.files, _surroundings(inputs, layout))
+            around = _surroundings(inputs, layout)
+            verdict = own_code.verify(code, names, code.files, around, provided())
     # An earlier warning may be about a file that is not looked at again.
     doubts = dict.fromkeys((*previous.doubts, *verdict.doubts, *code.doubts))
     return verdict._replace(doubts=list(doubts))
@@ -198,8 +206,13 @@ def _surroundings(inputs: Inputs, layout: Layout) -> "Surroundings":
     return Surroundings(layout.root, layout.environments, inputs.pins, inputs.left_out)
 
 
-def stage_all(
-    previous: Staged | None, inputs: Inputs, environment: Environment, layout: Layout, run: str
+def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the tree
+    previous: Staged | None,
+    inputs: Inputs,
+    environment: Environment,
+    layout: Layout,
+    run: str,
+    provided: Provided,
 ) -> Staged:
     """Stage the whole tree, and remove every other file from its folder.
 
@@ -231,7 +244,7 @@ def stage_all(
         _check_environment(error, environment, layout)
         raise
     _check_machine_code(inputs.own, inputs, layout, lambda: (o.file for o in origins))
-    verdict = _check_code(origins, inputs, layout)
+    verdict = _check_code(origins, inputs, layout, provided())
     others = [origin.file for origin in origins if origin.dependency]
     content = json.dumps(others, separators=(",", ":")).encode()
     atomic.write(layout.dependencies("stage", variant.id), content, ours=True)
@@ -255,14 +268,16 @@ def stage_all(
     return _stamped(staged, layout, variant)
 
 
-def _check_code(origins: Sequence[Origin], inputs: Inputs, layout: Layout) -> "Verdict":
+def _check_code(
+    origins: Sequence[Origin], inputs: Inputs, layout: Layout, provided: set[str]
+) -> "Verdict":
     """Check the own code in a whole tree."""
     from buildlib.tree import own_code  # only where a tree is staged
 
     own = [origin for origin in origins if not origin.dependency]
     code = own_code.OwnCode(inputs.variant, own, layout.staged(inputs.variant.id))
     paths = {origin.file.path for origin in origins}
-    return own_code.verify(code, paths, (), _surroundings(inputs, layout))
+    return own_code.verify(code, paths, (), _surroundings(inputs, layout), provided)
 
 
 def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:

@@ -252,9 +252,10 @@ def check(environment: Environment, variant: Variant) -> None:
     from buildlib.environment import elf, overlaps
 
     keep = patterns.excluder(variant.function) or (lambda _: True)
-    wrong = {path: why for path, why in environment.wrong.items() if keep(path)}
+    start = variant.function.prefix
+    wrong = {path: why for path, why in environment.wrong.items() if keep(start + path)}
     elf.raise_if_any(environment.tree, wrong, variant)
-    shared = {path: names for path, names in environment.overlaps.items() if keep(path)}
+    shared = {path: names for path, names in environment.overlaps.items() if keep(start + path)}
     overlaps.raise_if_any(shared, variant.function)
 
 

@@ -199,7 +199,9 @@ def _files_of_new_wheels(source: Source, old_environment: Recipe) -> set[str] | 
     new = {name for name, pin in environment["packages"].items() if old_pins.get(name) != pin}
     from buildlib.environment import record
 
-    return record.files_of(source.layout.environment_tree(source.inputs.environment_key), new)
+    tree = source.layout.environment_tree(source.inputs.environment_key)
+    prefix = source.variant.function.prefix
+    return {prefix + path for path in record.files_of(tree, new)}
 
 
 def _form(variant: Variant) -> list[object]:

@@ -25,11 +25,13 @@ def module_of(handler: str, paths: Collection[str]) -> str | None:
     return next((p for p in (f"{stem}/__init__.py", f"{stem}.py") if p in paths), None)
 
 
-def check_handler(variant: Variant, paths: Collection[str], sources: Sources) -> str | None:
+def check_handler(
+    variant: Variant, paths: Collection[str], sources: Sources, provided: Collection[str] = ()
+) -> str | None:
     """Check that the handler's module is in the tree and defines the function.
 
-    Return the module's path in the tree, or None if the module is machine code or in a layer, and
-    cannot be checked.
+    Return the module's path in the tree, or None if there is no handler, or its module is machine
+    code or in a layer, and cannot be checked. `provided` are the paths of modules in layers.
 
     Raises:
         StageError: the tree lacks the module, or the module does not define the function. The
@@ -37,6 +39,8 @@ def check_handler(variant: Variant, paths: Collection[str], sources: Sources) ->
 
     """
     function = variant.function
+    if function.is_layer:
+        return None
     module, _, function_name = function.handler.rpartition(".")
     stem = module.replace(".", "/")
     module_path = module_of(function.handler, paths)
@@ -49,6 +53,8 @@ def check_handler(variant: Variant, paths: Collection[str], sources: Sources) ->
         if any(dotted == name or dotted.startswith(f"{name}.") for name in allowed):
             return None
         if any(path.startswith(f"{stem}.") and path.endswith(".so") for path in paths):
+            return None
+        if module_of(function.handler, provided):
             return None
         msg = (
             f"{where}: there is no {stem}.py in the ZIP; top-level modules: "

@@ -22,8 +22,8 @@ def merge(
         StageError: the function and a dependency have different files at one path.
 
     """
-    keep = excluder(function)
-    kept = {file.path: file for file in dependencies if keep is None or keep(file.path)}
+    keep, prefix = excluder(function), function.prefix
+    kept = {file.path: file for file in dependencies if keep is None or keep(prefix + file.path)}
     rewritten: dict[str, bytes] = {}
     if len(kept) < len(dependencies):
         from buildlib.environment import record
@@ -34,7 +34,11 @@ def merge(
             if after != before:
                 rewritten[path] = after
                 kept[path] = File(path, hashlib.sha256(after).hexdigest(), len(after))
-    origin_of = {path: Origin(file, path, dependency=True) for path, file in kept.items()}
+    origin_of = {
+        prefix + path: Origin(file._replace(path=prefix + path), path, dependency=True)
+        for path, file in kept.items()
+    }
+    rewritten = {prefix + path: content for path, content in rewritten.items()}
     problems = []
     for origin in own:
         other = origin_of.setdefault(origin.file.path, origin)

@@ -146,7 +146,7 @@ class OwnCode:
     def check_imports(self, paths: Collection[str], module: str, around: Surroundings) -> Verdict:
         """Check that the imports of the handler's module at the path `module` are in the tree.
 
-        `paths` are those of all files of the tree.
+        `paths` are those of all files of the tree, and of the modules in layers.
 
         Raises:
             StageError: Lambda could not import the handler.
@@ -175,21 +175,25 @@ class OwnCode:
 
 
 def verify(
-    code: OwnCode, paths: Collection[str], known: Collection[File], around: Surroundings
+    code: OwnCode,
+    paths: Collection[str],
+    known: Collection[File],
+    around: Surroundings,
+    provided: Collection[str] = (),
 ) -> Verdict:
     """Verify all of a function's own code, with the files of a tree at `paths`.
 
-    Files that are `known` have a valid syntax.
+    Files that are `known` have a valid syntax. `provided` are the paths of modules in layers.
 
     Raises:
         StageError: the code could not be compiled, or its handler not be imported and called.
 
     """
     with code.checked_syntax(known):
-        module = check_handler(code.variant, paths, code)
+        module = check_handler(code.variant, paths, code, provided)
         verdict = Verdict(module, {}, [])
         if module is not None and module in code.origin_of:
-            verdict = code.check_imports(paths, module, around)
+            verdict = code.check_imports({*paths, *provided}, module, around)
     return verdict._replace(doubts=verdict.doubts + code.doubts)
 
 

@@ -122,10 +122,11 @@ def _find(
 
 def trees(function: Function, packages: Sequence[Include] = ()) -> list[Include]:
     """Return the function's own folder or file, those of `include`, and `packages`."""
-    own = Include(function.source, "")
+    own = [Include(function.source, "")] if function.has_source else []
     if function.module:
-        own = Include(function.within(function.module), function.module)
-    return [own, *function.include, *packages]
+        own = [Include(function.within(function.module), function.module)]
+    placed = [one._replace(to=function.prefix + one.to) for one in packages]
+    return [*own, *function.include, *placed]
 
 
 def _below(

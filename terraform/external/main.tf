@@ -2,19 +2,21 @@ data "external" "lambdas" {
   program     = var.program
   working_dir = var.root
   query = merge(
-    { plan = tostring(var.plan) },
+    { plan = tostring(var.plan), layers = "true" },
     var.ids == null ? {} : { ids = join(" ", var.ids) },
   )
 }
 
 locals {
-  lambdas = { for id, text in data.external.lambdas.result : id => jsondecode(text) }
+  entries = { for id, text in data.external.lambdas.result : id => jsondecode(text) }
+  lambdas = { for id, entry in local.entries : id => entry if can(entry.lambda) }
+  layers  = { for id, entry in local.entries : id => entry if can(entry.layer) }
 }
 
 # A plan may take its hashes from lambdas.hashes.json. The apply then builds the ZIPs, and fails if a
 # ZIP does not have its planned hash.
 resource "terraform_data" "zip" {
-  for_each         = var.plan ? local.lambdas : {}
+  for_each         = var.plan ? local.entries : {}
   triggers_replace = [each.value.source_code_hash]
   input            = each.value.source_code_hash
 

@@ -34,7 +34,8 @@ class Candidate:
     `source` and `requirements` are POSIX paths relative to the repository's root; so is the first
     of each pair of `include`, and the second is its path in the ZIP, empty for its own name.
     `runtime` and `architecture` are copied from the declaration. A function that nothing declares
-    `is_guess`. `notes` are open questions.
+    `is_guess`. `layers` are the labels of its layers, until these have their names. `notes` are
+    open questions.
     """
 
     name: str
@@ -46,6 +47,8 @@ class Candidate:
     requirements: str | None = None
     include: list[tuple[str, str]] = field(default_factory=list)
     is_guess: bool = False
+    is_layer: bool = False
+    layers: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -72,6 +75,11 @@ def source_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
         folders[:] = sorted(n for n in folders if n not in _SKIPPED and not n.startswith("."))
         relative = os.path.relpath(folder, root).replace(os.sep, "/")
         yield relative, sorted(names)
+
+
+def layer_label(file: str, label: str) -> str:
+    """Return the label of a layer of a file or folder, unique in the repository."""
+    return f"{file}, {label}"
 
 
 def layers_note(names: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +59,8 @@ def propose(root: Path) -> Proposal:
         for function in folders.find_candidates(root)
         if not any(f"{function.source}/".startswith(f"{layer}/") for layer in layers)
     ]
+    own_layers = [candidate for candidate in declared if candidate.is_layer]
+    declared = [candidate for candidate in declared if not candidate.is_layer]
     for function in declared:
         _complete(root, function, guessed)
     functions: list[Candidate] = []
@@ -69,14 +71,15 @@ def propose(root: Path) -> Proposal:
         elif problem:
             notes.append(f"{function.origin}: {problem}; skipped")
             notes += [f"{function.origin}: {note}" for note in function.notes]
-    _rename(functions)
+    _rename([*functions, *own_layers])
+    _name_layers(functions, own_layers)
     for function in functions:
         function.check()
         _check_code(root, function)
         notes += [f"lambda '{function.name}': {note}" for note in function.notes]
     notes += unread.notes(root, functions)
     functions.sort(key=lambda function: function.name)
-    text = _manifest(functions) if functions else ""
+    text = _manifest(functions, own_layers) if functions else ""
     if text:
         reader.parse(root, text)
     return Proposal(text, functions, notes)
@@ -178,12 +181,48 @@ def _check_code(root: Path, function: Candidate) -> None:
         needs.complete(root, function)
 
 
-def _manifest(functions: list[Candidate]) -> str:
+def _name_layers(functions: Iterable[Candidate], layers: Iterable[Candidate]) -> None:
+    """Put the names of layers in the place of their labels; note those that are not there."""
+    names = {layer.layers[0]: layer.name for layer in layers}
+    for function in functions:
+        if missing := [label for label in function.layers if label not in names]:
+            shown = (label.rpartition(", ")[2] for label in missing)
+            function.notes.append(candidates.layers_note(shown))
+        function.layers = [names[label] for label in function.layers if label in names]
+
+
+def _layers_section(
+    layers: Iterable[Candidate], functions: Sequence[Candidate], python: str, architecture: str
+) -> Iterator[str]:
+    """Yield the lines of the layers that functions use, for the targets of these."""
+    for layer in layers:
+        users = [function for function in functions if layer.name in function.layers]
+        if not users:
+            continue
+        yield from (f"  # {layer.origin}", f"  {_yaml(layer.name)}:")
+        if layer.include:
+            yield "    include:"
+            yield from (f"      - {{path: {_yaml(p)}, as: {_yaml(to)}}}" for p, to in layer.include)
+            if requirements := layer.requirements:
+                yield f"    requirements: {_yaml(requirements)}"
+        else:
+            yield f"    source: {_yaml(str(layer.source))}"
+        pythons = sorted({function.python or python for function in users})
+        if pythons != [python]:
+            yield f"    python: [{', '.join(json.dumps(one) for one in pythons)}]"
+        architectures = sorted({function.architecture or _ARCHITECTURE for function in users})
+        if architectures != [architecture]:
+            yield f"    architecture: [{', '.join(architectures)}]"
+
+
+def _manifest(functions: list[Candidate], layers: Sequence[Candidate] = ()) -> str:
     # An undeclared runtime says nothing; an undeclared architecture is x86_64 (AWS's default).
     pythons = [function.python for function in functions if function.python]
     python = _most_common(pythons or [_PYTHON])
     architecture = _most_common([f.architecture or _ARCHITECTURE for f in functions])
     lines = [_HEAD, "defaults:", f'  python: "{python}"', f"  architecture: {architecture}", ""]
+    if section := list(_layers_section(layers, functions, python, architecture)):
+        lines += ["layers:", *section, ""]
     lines.append("lambdas:")
     for function in functions:
         lines += [f"  # {function.origin}", f"  {_yaml(function.name)}:"]
@@ -197,6 +236,8 @@ def _manifest(functions: list[Candidate]) -> str:
             lines.append(f'    python: "{function.python}"')
         if (function.architecture or _ARCHITECTURE) != architecture:
             lines.append(f"    architecture: {function.architecture or _ARCHITECTURE}")
+        if function.layers:
+            lines.append(f"    layers: [{', '.join(map(_yaml, function.layers))}]")
         if function.include:
             lines.append("    include:")
             for path, to in function.include:

@@ -1,7 +1,7 @@
 """Find functions in SAM and CloudFormation templates, and in serverless.yml."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,9 @@ def find_candidates(root: Path, notes: list[str], layers: list[str]) -> list[Can
             if is_service and isinstance(content.get("functions"), dict):
                 functions += _serverless(root, folder, file, content, notes)
             elif isinstance(content.get("Resources"), dict):
-                functions += _template(root, folder, file, content, notes)
-                layers += _layer_folders(root, folder, content)
+                own = list(_own_layers(root, folder, file, content, notes))
+                layers += [str(layer.source) for layer in own]
+                functions += [*own, *_template(root, folder, file, content, notes)]
     return functions
 
 
@@ -116,8 +117,6 @@ def _template(
     for label, resource in content["Resources"].items():
         kind = resource.get("Type") if isinstance(resource, dict) else None
         origin = f"{file}, {label}"
-        if kind in _LAYERS:
-            notes.append(f"{origin}: a layer; layers are not proposed")
         if kind not in {_SAM, _PLAIN}:
             continue
         own = shared if kind == _SAM else {}
@@ -128,23 +127,53 @@ def _template(
             notes.append(f"{origin}: a container image, not a ZIP; skipped")
             continue
         function = _function(root, folder, origin, label, properties)
-        function.notes += _unread(resource, merged)
+        function.notes += _unread(resource)
+        names, others = _sorted_layers(merged.get("Layers"), content["Resources"])
+        function.layers = [candidates.layer_label(file, name) for name in names]
+        if others:
+            function.notes.append(candidates.layers_note(map(_layer, others)))
         yield function
 
 
-def _layer_folders(root: Path, folder: str, content: dict[str, Any]) -> Iterator[str]:
-    for resource in content["Resources"].values():
-        if isinstance(resource, dict) and resource.get("Type") in _LAYERS:
-            place = _mapping(resource, "Properties").get("ContentUri")
-            path = candidates.existing_path(root, folder, place) if isinstance(place, str) else None
-            if path not in {None, "."}:
-                yield str(path)
+def _own_layers(
+    root: Path, folder: str, file: str, content: dict[str, Any], notes: list[str]
+) -> Iterator[Candidate]:
+    """Yield the layers whose content is a folder of the repository."""
+    for label, resource in content["Resources"].items():
+        if not (isinstance(resource, dict) and resource.get("Type") in _LAYERS):
+            continue
+        properties = _mapping(resource, "Properties")
+        place = properties.get("ContentUri", properties.get("Content"))
+        path = candidates.existing_path(root, folder, place) if isinstance(place, str) else None
+        if path in {None, "."} or not (root / str(path)).is_dir():
+            notes.append(f"{file}, {label}: a layer whose content is not in this repository")
+            continue
+        name = candidates.valid_name(label.removesuffix("Layer") or label)
+        layer = Candidate(name, f"{file}, {label}", source=path, is_layer=True)
+        layer.layers = [candidates.layer_label(file, label)]
+        if _mapping(resource, "Metadata").get("BuildMethod"):  # SAM moves it below python/
+            layer.include = [(str(path), ".")]
+            if (root / str(path) / "requirements.txt").is_file():
+                layer.requirements = f"{path}/requirements.txt"
+        yield layer
 
 
-def _unread(resource: dict[str, Any], properties: dict[str, Any]) -> Iterator[str]:
-    """Yield notes about what adds to a function's package in AWS, or makes it."""
-    if layers := properties.get("Layers"):
-        yield candidates.layers_note(map(_layer, layers if isinstance(layers, list) else [layers]))
+def _sorted_layers(value: object, resources: Mapping[str, Any]) -> tuple[list[str], list[object]]:
+    """Return the labels of the layers in the same template, and the other layers."""
+    names: list[str] = []
+    others: list[object] = []
+    for layer in value if isinstance(value, list) else [value] if value else []:
+        label = _layer(layer)
+        is_own = _mapping(dict(resources), label).get("Type") in _LAYERS
+        if is_own:
+            names.append(label)
+        else:
+            others.append(layer)
+    return names, others
+
+
+def _unread(resource: dict[str, Any]) -> Iterator[str]:
+    """Yield a note about a program that makes a function's package."""
     method = _mapping(resource, "Metadata").get("BuildMethod")
     if isinstance(method, str) and not method.startswith("python"):
         yield (

@@ -1,5 +1,6 @@
 """Find functions in Terraform: `aws_lambda_function`, and terraform-aws-modules/lambda."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -52,9 +53,15 @@ def find_candidates(root: Path, notes: list[str], layers: list[str]) -> list[Can
         archives = dict(_archives(contents))
         for file, content in contents.items():
             for label, block in _layer_blocks(content):
-                notes.append(f"{file}, module.{label}: a layer; layers are not proposed")
                 place = _existing_path(root, folder, _path(block.get("source_path")))
-                layers += [place] if place else []
+                if place is None or place == "." or not (root / place).is_dir():
+                    notes.append(f"{file}, module.{label}: a layer without a folder; skipped")
+                    continue
+                layers.append(place)
+                name = candidates.valid_name(_literal(block.get("layer_name")) or label)
+                layer = Candidate(name, f"{file}, module.{label}", source=place, is_layer=True)
+                layer.layers = [candidates.layer_label(folder, label)]
+                functions.append(layer)
             functions += _functions(root, folder, file, content, archives)
     return functions
 
@@ -151,8 +158,12 @@ def _candidate(origin: str, label: str, block: Block) -> Candidate:
     if (function.architecture is None) and architectures:
         function.notes.append(f"its architectures {architectures} are known only to Terraform")
     if layers := block.get("layers"):
-        names = [_layer(one) for one in (layers if isinstance(layers, list) else [layers])]
-        function.notes.append(candidates.layers_note(names))
+        every = layers if isinstance(layers, list) else [layers]
+        own = [one for one in every if str(one).strip('"').startswith("${module.")]
+        folder = os.path.dirname(origin.partition(",")[0]) or "."
+        function.layers = [candidates.layer_label(folder, _layer(one)) for one in own]
+        if others := [_layer(one) for one in every if one not in own]:
+            function.notes.append(candidates.layers_note(others))
     return function
 
 

@@ -17,6 +17,9 @@ from buildlib.runtimes import image_platform
 TASK = "/var/task"
 
 
+LAYERS = "/opt"
+
+
 _DRIVER = "var/doit-lambda-zip/driver.py"
 
 
@@ -33,9 +36,11 @@ class Absent(InvokeError):  # noqa: N818 - not an error if the function can run 
 
 
 def invoke(
-    variant: Variant, path: Path, image: str, task: Mapping[str, Any], layout: Layout
+    variant: Variant, paths: Sequence[Path], image: str, task: Mapping[str, Any], layout: Layout
 ) -> Sequence[str]:
-    """Invoke the function in the ZIP `path`, and return the output lines of `driver.py`.
+    """Invoke the function in the first ZIP, and return the output lines of `driver.py`.
+
+    The other ZIPs are its layers, in their order: a later one replaces files of those before it.
 
     Raises:
         Absent: the engine or the image is not available.
@@ -48,7 +53,7 @@ def invoke(
             image_id = _image_id(connection, image, variant, layout)
             target = image_platform(variant.architecture)
             with container.running(connection, image_id, target, None, layout) as running:
-                return _run(connection, running, path, task, image)
+                return _run(connection, running, paths, task, image)
     except engine.EngineError as error:
         raise Absent(str(error)) from error
 
@@ -68,11 +73,11 @@ def _image_id(connection: Engine, image: str, variant: Variant, layout: Layout) 
 def _run(
     connection: Engine,
     running: container.Container,
-    path: Path,
+    paths: Sequence[Path],
     task: Mapping[str, Any],
     image: str,
 ) -> Sequence[str]:
-    running.put(_files(path))
+    running.put(_files(paths))
     order = {
         **task,
         "command": ["/lambda-entrypoint.sh", task["variables"]["_HANDLER"]],
@@ -110,18 +115,20 @@ def _line(order: Mapping[str, Any]) -> bytes:
     return json.dumps(order).encode() + b"\n"
 
 
-def _files(path: Path) -> bytes:
-    """Return a tar archive of the driver and the ZIP's files, all owned by root."""
+def _files(paths: Sequence[Path]) -> bytes:
+    """Return a tar archive of the driver and the files of the ZIPs, all owned by root."""
     driver = Path(__file__).with_name("driver.py").read_bytes()
     entries = {
         "var/doit-lambda-zip": tar.Entry(None, 0o700, 0),
         _DRIVER: tar.Entry(driver, 0o400, 0),
     }
-    with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
-            name = f"{TASK[1:]}/{info.filename}"
-            for folder in reversed(Path(name).parents):
-                if folder.is_relative_to(TASK[1:]):
-                    entries.setdefault(folder.as_posix(), tar.Entry(None, 0o555, 0))
-            entries[name] = tar.Entry(archive.read(info), 0o555, 0)
+    for number, path in enumerate(paths):
+        top = LAYERS[1:] if number else TASK[1:]
+        with zipfile.ZipFile(path) as archive:
+            for info in archive.infolist():
+                name = f"{top}/{info.filename}"
+                for folder in reversed(Path(name).parents):
+                    if folder.is_relative_to(top):
+                        entries.setdefault(folder.as_posix(), tar.Entry(None, 0o555, 0))
+                entries[name] = tar.Entry(archive.read(info), 0o555, 0)
     return tar.pack(entries)

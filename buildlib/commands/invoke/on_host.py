@@ -35,9 +35,15 @@ class Ran(NamedTuple):
 
 
 def invoke(
-    variant: Variant, path: Path, python: str | None, task: Mapping[str, Any], layout: Layout
+    variant: Variant,
+    paths: Sequence[Path],
+    python: str | None,
+    task: Mapping[str, Any],
+    layout: Layout,
 ) -> Ran:
-    """Invoke the function in the ZIP `path` with the interpreter `python`; None finds one.
+    """Invoke the function in the first ZIP with the interpreter `python`; None finds one.
+
+    The other ZIPs are its layers, in their order: a later one replaces files of those before it.
 
     Raises:
         InvokeError: there is no suitable interpreter, or AWS's client or emulator cannot be
@@ -47,9 +53,9 @@ def invoke(
     _check_machine(variant)
     candidates = _interpreters(variant, python, layout.root)
     emulator = tools.emulator(layout, candidates[0])
-    with _unpacked(path) as folder:
+    with _unpacked(paths) as (folder, layers):
         chosen, runtime, user, note = _choose(candidates, layout, emulator, folder)
-        libraries = f"{folder}{os.pathsep}{folder}/lib"
+        libraries = os.pathsep.join([str(folder), f"{folder}/lib", f"{layers}/lib"])
         variables = {
             **task["variables"],
             "LAMBDA_TASK_ROOT": str(folder),
@@ -57,7 +63,7 @@ def invoke(
             "LD_LIBRARY_PATH": libraries,
             "PATH": os.defpath,
             # On sys.path after the function's own folder, as in Lambda.
-            "PYTHONPATH": str(runtime),
+            "PYTHONPATH": os.pathsep.join([*_of_layers(layers, variant), str(runtime)]),
         }
         order = {
             **task,
@@ -233,21 +239,33 @@ def _reaches(python: Interpreter, paths: Sequence[Path]) -> bool:
 
 
 @contextlib.contextmanager
-def _unpacked(path: Path) -> Iterator[Path]:
-    """Unpack a ZIP into a new read-only folder, yield it, and remove it afterwards."""
+def _unpacked(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Unpack the ZIPs of a function and its layers into new read-only folders, and yield these.
+
+    The folders are removed afterwards.
+    """
     top = Path(os.path.realpath(tempfile.mkdtemp(prefix="doit-lambda-zip-")))
-    folder = top / "task"
-    folder.mkdir()
+    folders = (top / "task", top / "opt")
     try:
         top.chmod(0o755)
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(folder)
-        for parent, _, names in os.walk(folder, topdown=False):
-            for name in names:
-                os.chmod(os.path.join(parent, name), 0o555)  # noqa: S103
-            os.chmod(parent, 0o555)  # noqa: S103
-        yield folder
+        for folder in folders:
+            folder.mkdir()
+        for number, path in enumerate(paths):
+            with zipfile.ZipFile(path) as archive:
+                archive.extractall(folders[min(number, 1)])
+        for folder in folders:
+            for parent, _, names in os.walk(folder, topdown=False):
+                for name in names:
+                    os.chmod(os.path.join(parent, name), 0o555)  # noqa: S103
+                os.chmod(parent, 0o555)  # noqa: S103
+        yield folders
     finally:
-        for parent, _, _ in os.walk(folder):
-            os.chmod(parent, 0o755)  # noqa: S103
+        for folder in folders:
+            for parent, _, _ in os.walk(folder):
+                os.chmod(parent, 0o755)  # noqa: S103
         atomic.remove(top)
+
+
+def _of_layers(layers: Path, variant: Variant) -> list[str]:
+    """Return the folders of the layers that Lambda has on Python's path."""
+    return [f"{layers}/python/lib/python{variant.python}/site-packages", f"{layers}/python"]

@@ -51,11 +51,12 @@ def invoke(project: Project, variant: Variant, options: Options) -> tuple[Result
         "variables": variables.lambda_variables(variant, options.timeout, in_container.TASK, own),
     }
     path, layout = project.layout.zip(variant.id), project.layout
+    layers = [layout.zip(layer.id) for layer in project.layer_variants(variant)]
     image_errors = []
     if options.where != "host" and not (options.python and options.where == "auto"):
         image = options.image or RUNTIMES[variant.python].image
         try:
-            lines = in_container.invoke(variant, path, image, task, layout)
+            lines = in_container.invoke(variant, [path, *layers], image, task, layout)
         except in_container.Absent as error:
             if options.where == "image" or options.image:
                 raise
@@ -63,7 +64,7 @@ def invoke(project: Project, variant: Variant, options: Options) -> tuple[Result
         else:
             return result.read(lines), [f"in the image {image}"]
     try:
-        ran = on_host.invoke(variant, path, options.python or None, task, layout)
+        ran = on_host.invoke(variant, [path, *layers], options.python or None, task, layout)
     except InvokeError as error:
         raise InvokeError("\n".join([str(error), *image_errors])) from error
     return result.read(ran.lines), [f"on this machine, by {ran.python}", *ran.notes]

@@ -77,13 +77,16 @@ def test_every_key(root: Path) -> None:
         '    python: ["3.12", "3.13"]\n    architecture: [arm64, x86_64]\n    install: wheels\n'
         "    allow_sdist: [docopt]\n    include: [shared/common/, shared/common/__init__.py]\n"
         '    exclude: ["*.md", "/tests/"]\n    compression: stored\n    gitignore: true\n'
-        "    prune: imports\n"
+        "    prune: imports\n    layers: [common]\n"
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
         "    allow_missing_libraries: [libodbc.so.2]\n"
     )
     assert all(f"    {key}:" in text for key in LAMBDA_KEYS if key != "docker")
-    (function,) = read(root, text)
+    text += "layers:\n  common: {include: [shared/common]}\n"
+    layer, function = read(root, text)
+    assert (layer.is_layer, layer.has_source, layer.source) == (True, False, ".")
+    assert layer.include == (Include("shared/common", "python/common"),)
     assert function == Function(
         name="api",
         handler="app.handler",
@@ -97,6 +100,7 @@ def test_every_key(root: Path) -> None:
             Include("shared/common/__init__.py", "__init__.py"),
         ),
         lockfile="lambdas/jobs/other.lock",
+        layers=("common",),
         gitignore=True,
         exclude=("*.md", "/tests/"),
         compression="stored",
@@ -141,15 +145,17 @@ def test_defaults(root: Path) -> None:
         "version: 1\ndefaults:\n  frozen: true\n  handler: main.run\n  python: '3.12'\n"
         "  architecture: arm64\n  install: wheels\n  allow_sdist: [docopt]\n"
         "  exclude: ['*.md']\n  compression: stored\n  gitignore: true\n"
-        "  prune: imports\n  size_limit: 1000\n  evidence: true\n"
+        "  prune: imports\n  layers: [common]\n  size_limit: 1000\n  evidence: true\n"
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
         "  allow_missing_libraries: [libodbc.so.2]\n"
         "  allow_unread: [pyproject.toml]\n"
         "lambdas:\n  api: {}\n"
         "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
+        "layers:\n  common: {include: [shared/common]}\n"
     )
     assert all(f"  {key}:" in text for key in DEFAULT_KEYS if key != "docker")
-    api, jobs = read(root, text)
+    common, api, jobs = read(root, text)
+    assert (common.handler, common.layers, common.pythons) == ("", (), ("3.12",))
     assert reader.read(root).frozen
     assert (api.handler, api.pythons, api.architectures) == ("main.run", ("3.12",), ("arm64",))
     assert (api.allow_sdist, api.exclude, api.compression) == (("docopt",), ("*.md",), "stored")

@@ -1,0 +1,35 @@
+"""The dependencies of a function that its layers have."""
+
+from collections.abc import Iterable
+
+from buildlib.errors import LockError
+from buildlib.model import Function, Pin, Variant
+
+
+def without(
+    pins: Iterable[Pin], provided: Iterable[Pin], variant: Variant, layer: Function
+) -> tuple[Pin, ...]:
+    """Return the pins of a variant that a layer does not have.
+
+    Raises:
+        LockError: the layer has another version of one; Lambda would import one of the two. It
+            lists all of them.
+
+    """
+    there = {pin.name: pin.version for pin in provided}
+    rest, problems = [], []
+    for pin in pins:
+        if pin.name not in there:
+            rest.append(pin)
+        elif there[pin.name] != pin.version:
+            problems.append(f"{pin.name} is {pin.version} here and {there[pin.name]} there")
+    if problems:
+        function = variant.function
+        msg = (
+            f"lambda '{function.name}': its layer '{layer.name}' has other versions: "
+            f"{'; '.join(problems)}. Require the same ones in {function.requirements} and "
+            f"{layer.requirements}, and run 'doit lock:{function.name} lock:{layer.name}'; or take "
+            "the package out of one of them"
+        )
+        raise LockError(msg, "layer")
+    return tuple(rest)
