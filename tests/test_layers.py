@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import sys
 
 import pytest
@@ -127,6 +128,14 @@ def test_sizes_together(layered: Repository) -> None:
     message = layered.fails().message
     assert "api: 267.0 MB unzipped with its layers, over Lambda's limit of 250.0 MB" in message
     assert "plain" in layered.index()
+
+
+def test_size(layered: Repository) -> None:
+    """`doit size` counts the layers of a function."""
+    layered.doit()
+    output = layered.doit("size").output
+    assert re.search(r"^api +0.0 MB +0.0 MB +0.0% +0.0 MB ", output, re.MULTILINE)
+    assert re.search(r"^plain +0.0 MB +0.0 MB +0.0% +none ", output, re.MULTILINE)
 
 
 def test_mistakes(layered: Repository) -> None:

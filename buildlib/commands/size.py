@@ -6,6 +6,8 @@ from buildlib import text
 from buildlib.archive import contents
 from buildlib.artifacts import index, limits
 from buildlib.code import available
+from buildlib.errors import LockError
+from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 
@@ -20,20 +22,35 @@ def sizes(project: Project) -> Iterator[str]:
         if entry is None or not index.is_built(entry) or not path.exists():
             missing.append(one.id)
             continue
-        part = entry["unzipped_size"] / limits.limit(one.function)
+        in_layers = sum(_unzipped(project, name) for name in _layers(project, one))
+        part = (entry["unzipped_size"] + in_layers) / limits.limit(one.function)
         parts = contents.parts(contents.of_zip(path), project.sources(one.function))
         for name in filter(_is_in_runtime, (p.name for p in parts)):
             shadowing.setdefault(name, []).append(one.id)
         largest = [f"{p.name} {text.megabytes(p.size)}" for p in parts[:3]]
         shown = (text.megabytes(entry["size"]), text.megabytes(entry["unzipped_size"]))
-        rows.append((one.id, *shown, f"{part:.1%}", "none", ", ".join(largest)))
+        layers = text.megabytes(in_layers) if one.function.layers else "none"
+        rows.append((one.id, *shown, f"{part:.1%}", layers, ", ".join(largest)))
     yield from text.table(rows)
-    yield f"Lambda takes {text.megabytes(UNZIPPED_LIMIT)} unzipped together with the layers, which"
-    yield f"are not declared here, and {text.megabytes(ZIPPED_LIMIT)} zipped in a direct upload."
+    yield f"Lambda takes {text.megabytes(UNZIPPED_LIMIT)} unzipped together with the layers, also"
+    yield f"those of others, and {text.megabytes(ZIPPED_LIMIT)} zipped in a direct upload."
     for name, variants in sorted(shadowing.items()):
         yield f"Used instead of the runtime's: {name} in {', '.join(variants)}"
     if missing:
         yield f"Not built: {', '.join(missing)}"
+
+
+def _layers(project: Project, variant: Variant) -> list[str]:
+    """Return the ids of the layers of a variant, as far as they are declared for its target."""
+    try:
+        return [layer.id for layer in project.layer_variants(variant)]
+    except LockError:
+        return []
+
+
+def _unzipped(project: Project, variant_id: str) -> int:
+    """Return the size of a layer's files in bytes; 0 if it is not built."""
+    return int(project.index().get(variant_id, {}).get("unzipped_size", 0))
 
 
 def _is_in_runtime(part: str) -> bool:
