@@ -130,6 +130,21 @@ def test_sizes_together(layered: Repository) -> None:
     assert "plain" in layered.index()
 
 
+def test_what_the_runtime_provides(layered: Repository, index: Index) -> None:
+    """With `provided`, what the runtime brings is left out, with a warning, and may be imported."""
+    index.add("boto3", "1.40.0", files={"boto3/__init__.py": ""}, requires=("six",))
+    index.add("six", "1.17.0")
+    layered.write({
+        "lambdas.yaml": "version: 1\nlambdas:\n  api: {handler: app.handler, provided: runtime}\n",
+        "lambdas/api/requirements.txt": "boto3\ngamma\n",
+        "lambdas/api/app.py": f"import boto3, gamma\n{HANDLER}",
+    })  # fmt: skip
+    output = layered.doit().output
+    assert "left out, as 'provided' says: boto3 1.40.0, six 1.17.0; the runtime has" in output
+    paths = [path for path in layered.members("api") if ".dist-info/" not in path]
+    assert sorted(paths) == ["app.py", "gamma.py"]
+
+
 def test_size(layered: Repository) -> None:
     """`doit size` counts the layers of a function."""
     layered.doit()

@@ -238,6 +238,13 @@ LAMBDA_KEYS = {
         default_text="none: all modules are in the ZIP",
         shared=True,
     ),
+    "provided": Key(
+        "With 'runtime', dependencies that Lambda's runtime brings, such as boto3, are left out of "
+        "the ZIP. AWS moves their versions at any time.",
+        choices=("runtime",),
+        default_text="none: all dependencies are in the ZIP",
+        shared=True,
+    ),
     "layers": Key(
         "Names of layers below 'layers:'. Dependencies that a layer has in the same version are "
         "left out of the ZIP; Lambda's size limit is for all of them together.",

@@ -1,7 +1,8 @@
-"""The dependencies of a function that its layers have."""
+"""The dependencies of a function that its layers or the runtime have."""
 
 from collections.abc import Iterable
 
+from buildlib.code import available
 from buildlib.errors import LockError
 from buildlib.model import Function, Pin, Variant
 
@@ -33,3 +34,20 @@ def without(
         )
         raise LockError(msg, "layer")
     return tuple(rest)
+
+
+def without_runtime(
+    pins: Iterable[Pin], variant: Variant
+) -> tuple[tuple[Pin, ...], tuple[str, ...]]:
+    """Return the pins that the runtime does not have, if the function says so, and a note."""
+    every = tuple(pins)
+    if dict(variant.function.options).get("provided") != "runtime":
+        return every, ()
+    left = [f"{pin.name} {pin.version}" for pin in every if pin.name in available.DISTRIBUTIONS]
+    if not left:
+        return every, ()
+    note = (
+        f"left out, as 'provided' says: {', '.join(left)}; the runtime has versions of its own, "
+        "which AWS moves at any time"
+    )
+    return tuple(pin for pin in every if pin.name not in available.DISTRIBUTIONS), (note,)

@@ -160,6 +160,7 @@ class Project:
         needed = self.requirements(function)
         pins, image = self._environment(variant)
         notes, hints = self._unread.check(variant, pins)
+        notes += layers.without_runtime(self._locked(variant), variant)[1]
         own = self.sources(function)
         environment = recipe.environment_recipe(variant, pins, image)
         artifact = recipe.artifact_recipe(variant, environment, [origin.file for origin in own])
@@ -209,7 +210,7 @@ class Project:
         pins = self._locked(variant)
         for layer in self.layer_variants(variant):
             pins = layers.without(pins, self._locked(layer), variant, layer.function)
-        return pins
+        return layers.without_runtime(pins, variant)[0]
 
     def _locked(self, variant: Variant) -> tuple[Pin, ...]:
         shown = variant.function.lockfile

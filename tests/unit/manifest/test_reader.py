@@ -78,6 +78,7 @@ def test_every_key(root: Path) -> None:
         "    allow_sdist: [docopt]\n    include: [shared/common/, shared/common/__init__.py]\n"
         '    exclude: ["*.md", "/tests/"]\n    compression: stored\n    gitignore: true\n'
         "    prune: imports\n    layers: [common]\n"
+        "    provided: runtime\n"
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
         "    allow_missing_libraries: [libodbc.so.2]\n"
@@ -112,6 +113,7 @@ def test_every_key(root: Path) -> None:
             ("allow_missing_imports", ("acme.core",)),
             ("allow_missing_libraries", ("libodbc.so.2",)),
             ("allow_unread", ("pyproject.toml",)),
+            ("provided", "runtime"),
             ("prune", "imports"),
         ),
     )
@@ -145,7 +147,8 @@ def test_defaults(root: Path) -> None:
         "version: 1\ndefaults:\n  frozen: true\n  handler: main.run\n  python: '3.12'\n"
         "  architecture: arm64\n  install: wheels\n  allow_sdist: [docopt]\n"
         "  exclude: ['*.md']\n  compression: stored\n  gitignore: true\n"
-        "  prune: imports\n  layers: [common]\n  size_limit: 1000\n  evidence: true\n"
+        "  prune: imports\n  layers: [common]\n"
+        "  provided: runtime\n  size_limit: 1000\n  evidence: true\n"
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
         "  allow_missing_libraries: [libodbc.so.2]\n"
         "  allow_unread: [pyproject.toml]\n"
