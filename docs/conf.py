@@ -44,6 +44,11 @@ SECTIONS = {
         "how-to/from-terraform-module",
         "how-to/from-sam",
         "how-to/from-serverless",
+        "how-to/from-cdk",
+        "how-to/from-chalice",
+        "how-to/from-zappa",
+        "how-to/from-poetry",
+        "how-to/from-pants",
     ],
     "Reference": [
         "reference/manifest",

@@ -27,7 +27,8 @@ OF_THIS_REPOSITORY = {"docs/recording.md"}
 # Pages that need AWS's packages from the package index.
 _OF_AWS = {"docs/how-to/invoke.md"}
 # Pages that start from an empty folder, with the test index.
-_EMPTY = {f"docs/how-to/from-{tool}.md" for tool in ("terraform-module", "sam", "serverless")}
+_TOOLS = (*("terraform-module", "sam", "serverless", "cdk", "chalice", "zappa", "poetry", "pants"),)
+_EMPTY = {f"docs/how-to/from-{tool}.md" for tool in _TOOLS}
 
 # Additional files of single pages.
 _MORE = {
@@ -147,6 +148,10 @@ def _index() -> Iterator[Index]:
     index.add("requests", "2.32.4", {"requests/__init__.py": "def get(url): ...\n\n"})
     index.add("acme_auth", "1.4.0", {"acme_auth.py": "def user(event): ...\n"})
     index.add("psycopg2", "2.9.11", {"psycopg2.py": ""})
+    index.add("chalice", "1.32.0", {"chalice/__init__.py": "class Chalice:\n    ...\n"})
+    index.add("flask", "3.1.2", {"flask/__init__.py": "class Flask:\n    ...\n"})
+    adapter = "def make_lambda_handler(app): ...\n"
+    index.add("apig_wsgi", "2.20.0", {"apig_wsgi/__init__.py": adapter})
     for machine, number in _MACHINES.items():
         library = b"\x7fELF\2\1\1" + b"\0" * 9 + b"\3\0" + number + b"\1\0\0\0" + b"\0" * 40
         for python in ("cp312", "cp313"):
