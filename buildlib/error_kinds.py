@@ -212,6 +212,13 @@ KINDS = {
         "installation should produce these.",
         "Inspect the package and the image before you build from them.",
     ),
+    "pinned-file": Kind(
+        "A file of the web is not the one that is pinned",
+        "Each entry of `files` has the sha256 of the file, and only a file with that goes into a "
+        "ZIP. The address could not be read, or gave another file.",
+        "Check the address and the connection. If the file was replaced, find out why before you "
+        "change its sha256.",
+    ),
     "secret": Kind(
         "The file of a secret cannot be read",
         "`docker: secrets:` names a file of this machine that is missing or not readable.",

@@ -25,6 +25,10 @@ class Layout:
         """Environments, staged trees, listings, state and logs."""
         return self.root / "build"
 
+    def pinned(self, sha256: str) -> Path:
+        """Return the place of a downloaded file with this sha256."""
+        return self.build / "files" / sha256
+
     @property
     def dist(self) -> Path:
         """The artifacts."""

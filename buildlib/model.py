@@ -35,6 +35,18 @@ class Include(NamedTuple):
     only: tuple[str, ...] = ()
 
 
+class Pinned(NamedTuple):
+    """A file of an address that goes into a ZIP at the path `to`; `sha256` is hex.
+
+    It is for the architecture that is named; for all if that is empty.
+    """
+
+    url: str
+    sha256: str
+    to: str
+    architecture: str = ""
+
+
 class Requires(NamedTuple):
     """The files that say what a function depends on, and the part of them that it needs.
 
@@ -78,6 +90,7 @@ class Function(NamedTuple):
     module: str = ""
     gitignore: bool = False
     layers: tuple[str, ...] = ()
+    files: tuple[Pinned, ...] = ()
     is_layer: bool = False
     has_source: bool = True
     # The keys without a field here whose values differ from the default.

@@ -1,5 +1,8 @@
 """Functions in the shapes that repositories have: where code is, how it is imported, what ships."""
 
+import hashlib
+import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -270,3 +273,69 @@ def test_manifests_of_teams(repository: Repository) -> None:
     message = repository.doit(code=None).output
     assert "lambdas.yaml:2:13: manifests: no file matches 'team/*.yaml'" in message
     assert "manifests '../x' leaves the repository" in message
+
+
+@pytest.fixture
+def pinned(repository: Repository, index: Index) -> tuple[Repository, str]:
+    """Give a repository whose function pins a file of the web, and its sha256."""
+    index.files["tool-1.0.bin"] = b"\x7fno ELF" * 1000
+    sha256 = hashlib.sha256(index.files["tool-1.0.bin"]).hexdigest()
+    address = f"{index.url.removesuffix('/simple')}/files/tool-1.0.bin"
+    repository.write(
+        {
+            "lambdas.yaml": f"""{HEAD}  api:
+    handler: app.handler
+    architecture: [x86_64, arm64]
+    files:
+      - {{url: "{address}", sha256: {sha256}, as: bin/tool}}
+      - {{url: "{address}", sha256: {sha256}, as: arm.bin, architecture: arm64}}
+"""
+        }
+    )
+    return repository, sha256
+
+
+def test_a_file_of_the_web(pinned: tuple[Repository, str], index: Index) -> None:
+    """A pinned file is downloaded once, goes into the ZIPs of its architecture, and heals."""
+    repository, sha256 = pinned
+    repository.doit()
+    assert "arm.bin" not in repository.members("api-py3.13-x86_64")
+    members = repository.members("api-py3.13-arm64")
+    assert members["bin/tool"] == members["arm.bin"] == index.files["tool-1.0.bin"]
+    before, asked = repository.sha256(), len(index.requests)
+    assert repository.doit().ran == []
+    repository.write({"lambdas/api/app.py": f"# edited\n{HANDLER}"})
+    repository.doit()
+    assert len(index.requests) == asked
+    repository.write({"lambdas/api/app.py": HANDLER})
+    shutil.rmtree(repository.root / "build/stage")
+    shutil.rmtree(repository.root / "build/store")
+    shutil.rmtree(repository.root / "dist")
+    (repository.root / f"build/files/{sha256}").write_bytes(b"damaged")
+    repository.doit()
+    assert repository.sha256() == before
+    assert len(index.requests) > asked
+    shutil.rmtree(repository.root / "build/files")  # a finished ZIP needs no download
+    asked = len(index.requests)
+    assert repository.doit().ran == []
+    assert len(index.requests) == asked
+    assert "equal" in repository.doit("verify").output
+
+
+def test_another_file_of_the_web(pinned: tuple[Repository, str], index: Index) -> None:
+    """A replaced file, a lost connection and a wrong address fail the build with the reason."""
+    repository, sha256 = pinned
+    index.files["tool-1.0.bin"] += b"x"
+    message = repository.fails().message
+    assert f"has the sha256 {hashlib.sha256(index.files['tool-1.0.bin']).hexdigest()}" in message
+    assert f"not {sha256}" in message
+    del index.files["tool-1.0.bin"]
+    assert "cannot be downloaded: HTTP Error 404" in repository.fails().message
+    manifest = (repository.root / "lambdas.yaml").read_text()
+    repository.write({"lambdas.yaml": re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:9", manifest)})
+    assert "cannot be downloaded: " in repository.fails().message
+    wrong = manifest.replace(sha256, "ab", 1).replace("bin/tool", "../tool")
+    repository.write({"lambdas.yaml": wrong})
+    output = repository.doit(code=None).output
+    assert "'ab' is not allowed; expected 64 hexadecimal digits" in output
+    assert not list((repository.root / "dist").glob("*.zip"))

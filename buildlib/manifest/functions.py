@@ -25,7 +25,7 @@ from buildlib.manifest.keys import (
     Key,
 )
 from buildlib.manifest.nodes import Entry, Reader
-from buildlib.model import LAYER_PREFIX, Docker, Function, Include, Requires
+from buildlib.model import LAYER_PREFIX, Docker, Function, Include, Pinned, Requires
 from buildlib.text import canonical_name, closest
 
 _FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
@@ -181,6 +181,7 @@ def _located(
             one._replace(to=f"{LAYER_PREFIX}{one.to}".rstrip("/")) if is_layer else one
             for one in _include(reader, where, entries, options["include"])
         ),
+        "files": tuple(_files(reader, where, entries, options["files"], is_layer=is_layer)),
         "gitignore": (
             source == "." and has_source and not module
             if options["gitignore"] is None
@@ -279,6 +280,31 @@ def _include(
         yield Include(path, "" if to == "." else to, tuple(values.get("only", ())))
 
 
+def _files(
+    reader: Reader,
+    where: str,
+    entries: dict[str, Entry],
+    given: Sequence[Mapping[str, Any]],
+    *,
+    is_layer: bool,
+) -> Iterator[Pinned]:
+    """Yield the files of the web."""
+    nodes = getattr(entries["files"].value, "value", []) if "files" in entries else []
+    for node, values in zip(nodes, given, strict=False):
+        label = f"{where}: files"
+        if lacking := [key for key in ("url", "sha256") if key not in values]:
+            reader.problem(node, f"{label}: missing key '{lacking[0]}'")
+            continue
+        if not values["url"] or not values["sha256"]:
+            continue  # which is a problem already
+        name = values["url"].partition("?")[0].rstrip("/").rpartition("/")[2]
+        to = posixpath.normpath(values.get("as") or name)
+        if not names.is_below(to):
+            reader.problem(node, f"{label}: as '{to}' is no path in the ZIP, such as bin/tool")
+        start = LAYER_PREFIX if is_layer and "as" not in values else ""
+        yield Pinned(values["url"], values["sha256"], start + to, values.get("architecture", ""))
+
+
 def _make_function(name: str, options: Mapping[str, Any]) -> Function:
     """Return a function with the values of its keys.
 
@@ -312,6 +338,12 @@ def declaration(function: Function) -> dict[str, Any]:
         paths = [os.path.relpath(path, function.source) for path in function.requires.paths]
         rest = {k: v for k, v in function.requires._asdict().items() if v and k != "paths"}
         entry["requirements"] = {"path": paths, **rest}
+    if function.files:
+        entry["files"] = [
+            {"url": one.url, "sha256": one.sha256, "as": one.to}
+            | ({"architecture": one.architecture} if one.architecture else {})
+            for one in function.files
+        ]
     if function.include:
         entry["include"] = [
             {"path": one.path, "as": one.to.removeprefix(function.prefix) or "."}

@@ -106,6 +106,33 @@ INCLUDE_KEYS = {
 }
 
 
+FILES_KEYS = {
+    "url": Key(
+        "The address of the file, without credentials.",
+        pattern=r"https?://[^@\s]+",
+        rule="an address, such as https://example.com/model.bin",
+        default_text="none; the key is required",
+    ),
+    "sha256": Key(
+        "The sha256 of the file, as 64 hexadecimal digits.",
+        pattern=r"[0-9a-f]{64}",
+        rule="64 hexadecimal digits in lower case",
+        default_text="none; the key is required",
+    ),
+    "as": Key(
+        "Its path in the ZIP.",
+        pattern=r"[^/\\\s].*",
+        rule="a relative path, such as bin/tool",
+        default_text="the last part of the address",
+    ),
+    "architecture": Key(
+        "The architecture that the file is for.",
+        choices=ARCHITECTURES,
+        default_text="all",
+    ),
+}
+
+
 DOCKER_KEYS = {
     "image": Key(
         "The image; the runtime's Python must be on its PATH. 'doit lock' pins its digest in the "
@@ -227,6 +254,13 @@ LAMBDA_KEYS = {
         "to the top of the ZIP under its own name, or to another place with 'as'.",
         items=INCLUDE_KEYS,
         short="path",
+        default=(),
+    ),
+    "files": Key(
+        "Files of the web, such as a program, certificates or a model, each with its sha256. They "
+        "are downloaded when a ZIP is built, and kept in 'build/files'.",
+        items=FILES_KEYS,
+        short="url",
         default=(),
     ),
     "prune": Key(

@@ -8,6 +8,7 @@ from typing import Any
 from buildlib.manifest.keys import (
     DEFAULT_KEYS,
     DOCKER_KEYS,
+    FILES_KEYS,
     INCLUDE_KEYS,
     LAMBDA_KEYS,
     LAYER_KEYS,
@@ -172,6 +173,7 @@ def page() -> Iterator[str]:
     for name, keys in (
         ("requirements", REQUIREMENTS_KEYS),
         ("include", INCLUDE_KEYS),
+        ("files", FILES_KEYS),
         ("docker", DOCKER_KEYS),
     ):
         yield from ("", f"## Keys of {name}")

@@ -12,14 +12,14 @@ from buildlib.cache.clock import Clock
 from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
 from buildlib.cache.store import LIMIT, Store
-from buildlib.errors import BuildError, LockError
+from buildlib.errors import BuildError, LockError, StageError
 from buildlib.files import gitignore, left_out
 from buildlib.layout import Layout
 from buildlib.lock import dependencies, lockfile, targets
 from buildlib.lock.requirements import Requirements
 from buildlib.manifest import reader, variants
 from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Variant, Written
-from buildlib.project import images, layers
+from buildlib.project import images, layers, pinned
 from buildlib.project.inputs import Inputs
 from buildlib.project.status import Status, outputs, signature, stamped
 from buildlib.project.unread import Search
@@ -161,7 +161,7 @@ class Project:
         pins, image = self._environment(variant)
         notes, hints = self._unread.check(variant, pins)
         notes += layers.without_runtime(self._locked(variant), variant)[1]
-        own = self.sources(function)
+        own = [*self.sources(function), *self._pinned(variant)]
         environment = recipe.environment_recipe(variant, pins, image)
         artifact = recipe.artifact_recipe(variant, environment, [origin.file for origin in own])
         return Inputs(
@@ -221,6 +221,36 @@ class Project:
         name = ("pins", shown, variant.python, variant.architecture)
         make = lambda: lockfile.pins(path, shown, variant)  # noqa: E731
         return self._remembered(name, signature(path), make)
+
+    def _pinned(self, variant: Variant) -> list[Origin]:
+        """Return the files of the web that a variant pins.
+
+        Raises:
+            StageError: one of them has the path of an own file.
+
+        """
+        if not variant.function.files:
+            return []
+        found = pinned.origins(variant, self.layout)
+        known = {origin.file.path: origin for origin in self.sources(variant.function)}
+        problems = []
+        for origin in found:
+            other = known.setdefault(origin.file.path, origin)
+            if other is not origin:
+                problems.append(
+                    f"lambda '{variant.function.name}': {other.path} and a file of 'files' both "
+                    f"become '{origin.file.path}' in the ZIP; name another place with 'as'"
+                )
+        if problems:
+            raise StageError("\n".join(problems), "file-twice")
+        return found
+
+    def fetch(self, inputs: Inputs) -> Inputs:
+        """Return inputs whose files of the web are in build/."""
+        if not inputs.variant.function.files:
+            return inputs
+        own = pinned.fetched(inputs.variant, inputs.own, self.layout, self.digests)
+        return inputs._replace(own=own)
 
     def sources(self, function: Function) -> list[Origin]:
         """Return the own files of a function."""

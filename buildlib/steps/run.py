@@ -122,6 +122,7 @@ class _Work:
 
     def _staged(self, previous: Staged | None) -> Staged:
         layout, run = self.layout, self.project.run
+        self.inputs = self.project.fetch(self.inputs)
         if (
             previous is not None
             and touch.is_touched(layout, self.variant.id, previous.key)

@@ -10,6 +10,7 @@ from buildlib.artifacts import index, leftovers
 from buildlib.errors import BuildError
 from buildlib.files import atomic, running
 from buildlib.layout import Layout
+from buildlib.project import pinned
 from buildlib.project.project import Project
 
 # Environments that no lockfile asks for any more stay for a change of branch, the newest ones.
@@ -96,8 +97,10 @@ def evict_reason(project: Project) -> str | None:
         return "the store is over its limit"
     variants = project.variants.values()
     needed = {(v.function.lockfile, v.function.docker, v.python, v.architecture) for v in variants}
-    many = len(_environments(project.layout)) > len(needed) + _SPARE
-    return "build/env has environments of old locks" if many else None
+    if len(_environments(project.layout)) > len(needed) + _SPARE:
+        return "build/env has environments of old locks"
+    many = len(pinned.unused(project.layout, variants)) > _SPARE
+    return "build/files has files that nothing pins" if many else None
 
 
 def evict(project: Project) -> None:
@@ -111,6 +114,8 @@ def evict(project: Project) -> None:
         for name in spare[_SPARE:]:
             atomic.remove(layout.environments / name)
         present -= {*spare[_SPARE:]}
+        for path in pinned.unused(layout, project.variants.values())[_SPARE:]:
+            atomic.remove(path)
         for pack in layout.build.glob("pack/env-*"):
             if pack.name.removeprefix("env-").removesuffix(".json") not in present:
                 atomic.remove(pack)

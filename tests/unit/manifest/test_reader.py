@@ -11,7 +11,7 @@ import pytest
 from buildlib.errors import ManifestError
 from buildlib.manifest import keys, reader
 from buildlib.manifest.keys import DEFAULT_KEYS, LAMBDA_KEYS
-from buildlib.model import Docker, Function, Include, Requires
+from buildlib.model import Docker, Function, Include, Pinned, Requires
 from tests.unit.conftest import write
 
 HEAD = "version: 1\nlambdas:\n  api:\n"
@@ -78,7 +78,7 @@ def test_every_key(root: Path) -> None:
         "    allow_sdist: [docopt]\n    include: [shared/common/, shared/common/__init__.py]\n"
         '    exclude: ["*.md", "/tests/"]\n    compression: stored\n    gitignore: true\n'
         "    prune: imports\n    layers: [common]\n"
-        "    provided: runtime\n"
+        "    provided: runtime\n    files: [{url: 'https://x/y', sha256: " + "a" * 64 + "}]\n"
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
         "    allow_missing_libraries: [libodbc.so.2]\n"
@@ -102,6 +102,7 @@ def test_every_key(root: Path) -> None:
         ),
         lockfile="lambdas/jobs/other.lock",
         layers=("common",),
+        files=(Pinned("https://x/y", "a" * 64, "y"),),
         gitignore=True,
         exclude=("*.md", "/tests/"),
         compression="stored",
