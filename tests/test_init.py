@@ -501,3 +501,21 @@ def test_dependencies_that_are_not_read(tmp_path: Path) -> None:
             "requirements.txt in its folder: b"
         )
     ]
+
+
+def test_the_first_build(tmp_path: Path) -> None:
+    """The output says at which imports and requirements the first build would stop."""
+    output = init(write(tmp_path, {
+        "fns/a/app.py": f"import yaml, util.nix\n{HANDLER}",
+        "fns/a/util/__init__.py": "",
+        "fns/b/app.py": f"import yaml\n{HANDLER}",
+        "fns/b/requirements.txt": "PyYAML\n",
+        "fns/c/app.py": HANDLER,
+        "fns/c/requirements.txt": "git+https://example.com/x\n",
+    })).output  # fmt: skip
+    start = output.index("The first build would stop at:\n")
+    lines = output[start:].split("\n\n")[0].splitlines()[1:]
+    assert "  - fns/a/app.py:1: import of 'yaml', which nothing provides" in lines
+    assert any(line.startswith("  - fns/a/app.py:1: import of 'util.nix'") for line in lines)
+    assert any("fns/c/requirements.txt:1: 'git+https://example.com/x'" in line for line in lines)
+    assert not any("fns/b" in line for line in lines)

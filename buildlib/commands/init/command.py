@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from buildlib.commands.init import proposal
+from buildlib.commands.init import checks, proposal
 from buildlib.commands.init.proposal import Proposal
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
@@ -58,6 +58,8 @@ def run(root: Path, *, show: bool) -> Iterator[str]:
     yield from (f"  {function.name}, from {function.origin}" for function in proposed.functions)
     yield from _write_dodo(root)
     yield from _open_questions(proposed)
+    if found := list(checks.problems(root)):
+        yield from ("", "The first build would stop at:", *(f"  - {line}" for line in found))
     yield from _next_steps(root)
 
 
