@@ -13,15 +13,17 @@ from buildlib.model import Include, LockTarget, Pin, Requires, Variant
 from buildlib.runtimes import RUNTIMES, platform_tag
 
 
-def read(root: Path, requires: Requires, source: str) -> Requirements:
+def read(root: Path, requires: Requires, source: str, parsed: formats.Parse) -> Requirements:
     """Return the dependencies of the function in `source`, with the packages of local projects.
+
+    `parsed` gives the content of the lock.
 
     Raises:
         LockError: the lock cannot be read, or names a package that cannot be installed.
 
     """
     path = requires.paths[0]
-    graph = formats.read(root, requires, source)
+    graph = formats.read(root, requires, source, parsed)
     reached = graph.reached(None)
     if problems := [f"{path}: {p.name} {p.problem}" for p in reached if p.problem]:
         raise LockError("\n".join(problems), "requirements")

@@ -25,7 +25,29 @@ _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _PYPI = "https://pypi.org/simple"
 
 
-def read(root: Path, requires: Requires, source: str) -> Graph:
+# Gives the content of a lockfile by its path; a large one takes a second to parse.
+Parse = Callable[[str], dict[str, Any]]
+
+
+def parse(root: Path, path: str) -> dict[str, Any]:
+    """Return the content of a lockfile.
+
+    Raises:
+        LockError: it cannot be read.
+
+    """
+    try:
+        content = (root / path).read_bytes()
+        is_json = os.path.basename(path) == "Pipfile.lock"
+        found: dict[str, Any] = json.loads(content) if is_json else tomllib.loads(content.decode())
+    except (OSError, ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        msg = f"{path}: cannot be read: {reason}; lock again with its tool"
+        raise LockError(msg, "lock-line") from None
+    return found
+
+
+def read(root: Path, requires: Requires, source: str, parsed: Parse) -> Graph:
     """Return the packages of a lock, and the dependencies of the function in the folder `source`.
 
     Raises:
@@ -33,18 +55,9 @@ def read(root: Path, requires: Requires, source: str) -> Graph:
 
     """
     path = requires.paths[0]
-    name = os.path.basename(path)
-    reader = _READERS.get(name, _pylock)
+    reader = _READERS.get(os.path.basename(path), _pylock)
     try:
-        content = (root / path).read_bytes()
-        parsed = (
-            json.loads(content) if name.endswith("file.lock") else tomllib.loads(content.decode())
-        )
-        return reader(parsed, root, requires, source)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        msg = f"{path}: cannot be read: {reason}; lock again with its tool"
-        raise LockError(msg, "lock-line") from None
+        return reader(parsed(path), root, requires, source)
     except (AttributeError, KeyError, TypeError, IndexError) as error:
         msg = (
             f"{path}: has another shape than its tool writes ({error!r}); lock again with its tool"

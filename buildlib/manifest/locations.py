@@ -34,15 +34,30 @@ def is_project(path: str) -> bool:
     return os.path.basename(path) in PROJECTS
 
 
-# Texts without which a project declares no dependencies.
-_DECLARES = {
-    "pyproject.toml": re.compile(
-        r"^\s*\[tool\.poetry\.(dependencies|group\.)"
-        r"|^\s*(dependencies|optional-dependencies|dynamic)\s*=|^\s*\[dependency-groups\]",
-        re.MULTILINE,
-    ),
-    "Pipfile": re.compile(r"^\s*\[packages\]", re.MULTILINE),
-}
+def _declares(path: Path) -> bool:
+    """Tell whether a project declares dependencies, be it that only a build knows them."""
+    text = _text(path)
+    if not _SIGNS.search(text):
+        return False
+    import tomllib  # few functions have such a file
+
+    try:
+        content = tomllib.loads(text)
+    except ValueError:
+        return True  # its reader says where it is wrong
+    project = content.get("project", {})
+    poetry = content.get("tool", {}).get("poetry", {}).get("dependencies", {})
+    found = (
+        project.get("dependencies"),
+        "dependencies" in project.get("dynamic", ()),
+        poetry.keys() - {"python"},
+        content.get("packages"),
+    )
+    return any(found)
+
+
+# One of these is in each file that declares dependencies.
+_SIGNS = re.compile(r"^\s*(dependencies|dynamic)\s*=|poetry|^\s*\[packages\]", re.MULTILINE)
 
 
 def default(root: Path, source: str, unread: Collection[str] = ()) -> list[str]:
@@ -58,11 +73,7 @@ def default(root: Path, source: str, unread: Collection[str] = ()) -> list[str]:
     found = [f"{folder}{name}" for name in LOCKS if os.path.isfile(root / f"{folder}{name}")]
     found = [path for path in found if path not in unread]
     if not found:
-        found = [
-            f"{folder}{name}"
-            for name, declares in _DECLARES.items()
-            if declares.search(_text(root / f"{folder}{name}"))
-        ]
+        found = [f"{folder}{name}" for name in PROJECTS if _declares(root / f"{folder}{name}")]
         found = [path for path in found if path not in unread]
         if f"{folder}pyproject.toml" in found and (lock := _of_workspace(root, source)):
             return [lock]
@@ -87,6 +98,14 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def project_folder(root: Path, source: str) -> str:
+    """Return the nearest folder with a pyproject.toml, from a source folder upwards."""
+    folder = source
+    while folder not in {"", "."} and not os.path.isfile(root / folder / "pyproject.toml"):
+        folder = os.path.dirname(folder)
+    return folder or "."
 
 
 def editable(function: Function) -> str:

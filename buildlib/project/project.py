@@ -17,7 +17,7 @@ from buildlib.files import gitignore, left_out
 from buildlib.layout import Layout
 from buildlib.lock import dependencies, lockfile, targets
 from buildlib.lock.requirements import Requirements
-from buildlib.manifest import reader, variants
+from buildlib.manifest import locations, reader, variants
 from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Variant, Written
 from buildlib.project import images, layers, pinned
 from buildlib.project.inputs import Inputs
@@ -77,9 +77,22 @@ class Project:
         requires = function.requires
         if requires is None:
             return None
-        make = lambda: dependencies.read(self.layout.root, requires, function.source)  # noqa: E731
-        name = ("requirements", requires, function.source if function.lockfile is None else "")
-        return self._remembered(name, None, make)
+        root, owner = self.layout.root, self._owner(function)
+        make = lambda: dependencies.read(root, requires, owner, self._parsed)  # noqa: E731
+        return self._remembered(("requirements", requires, owner), None, make)
+
+    def _owner(self, function: Function) -> str:
+        """Return the project whose part of a lock of another tool a function takes."""
+        if function.lockfile is not None:
+            return ""
+        return locations.project_folder(self.layout.root, function.source)
+
+    def _parsed(self, path: str) -> dict[str, Any]:
+        """Return the content of a lockfile of another tool, parsed once for all functions."""
+        from buildlib.lock import formats  # with parsers
+
+        name, root = ("parsed", path), self.layout.root
+        return self._remembered(name, None, lambda: formats.parse(root, path))
 
     def trees(self, function: Function) -> list[Include]:
         """Return all files and folders of the repository that go into a function's ZIP."""
@@ -215,8 +228,7 @@ class Project:
     def _locked(self, variant: Variant) -> tuple[Pin, ...]:
         shown = variant.function.lockfile
         if shown is None:
-            needed = self.requirements(variant.function)
-            return needed.pins(variant) if needed and needed.pins else ()
+            return self._foreign(variant)
         path = self.layout.root / shown
         name = ("pins", shown, variant.python, variant.architecture)
         make = lambda: lockfile.pins(path, shown, variant)  # noqa: E731
@@ -251,6 +263,18 @@ class Project:
             return inputs
         own = pinned.fetched(inputs.variant, inputs.own, self.layout, self.digests)
         return inputs._replace(own=own)
+
+    def _foreign(self, variant: Variant) -> tuple[Pin, ...]:
+        """Return the pins of a variant in a lock of another tool, once for all alike."""
+        function = variant.function
+        needed = self.requirements(function)
+        take = needed.pins if needed else None
+        if take is None:
+            return ()
+        builds = (function.docker is not None, function.allow_sdist)
+        target = (variant.python, variant.architecture, builds)
+        name = ("foreign", function.requires, self._owner(function), target)
+        return self._remembered(name, None, lambda: take(variant))
 
     def sources(self, function: Function) -> list[Origin]:
         """Return the own files of a function."""
