@@ -15,6 +15,15 @@ from buildlib.text import canonical_name
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
 
 
+# The project of a lock: if that is not read on purpose, neither is the lock.
+_MADE_FROM = {
+    "uv.lock": "pyproject.toml",
+    "poetry.lock": "pyproject.toml",
+    "pdm.lock": "pyproject.toml",
+    "Pipfile.lock": "Pipfile",
+}
+
+
 # PEP 751: `pylock.toml`, or a name in between.
 _PYLOCK = re.compile(r"pylock(\.[^.]+)?\.toml")
 
@@ -45,14 +54,17 @@ def _declares(path: Path) -> bool:
         content = tomllib.loads(text)
     except ValueError:
         return True  # its reader says where it is wrong
-    project = content.get("project", {})
-    poetry = content.get("tool", {}).get("poetry", {}).get("dependencies", {})
-    found = (
-        project.get("dependencies"),
-        "dependencies" in project.get("dynamic", ()),
-        poetry.keys() - {"python"},
-        content.get("packages"),
-    )
+    try:
+        project = content.get("project", {})
+        poetry = content.get("tool", {}).get("poetry", {}).get("dependencies", {})
+        found = (
+            project.get("dependencies"),
+            "dependencies" in project.get("dynamic", ()),
+            poetry.keys() - {"python"},
+            content.get("packages"),
+        )
+    except (AttributeError, TypeError):  # of another shape, which its reader says, too
+        return True
     return any(found)
 
 
@@ -70,7 +82,8 @@ def default(root: Path, source: str, unread: Collection[str] = ()) -> list[str]:
     folder = "" if source == "." else f"{source}/"
     if os.path.isfile(root / f"{folder}requirements.txt"):
         return [f"{folder}requirements.txt"]
-    found = [f"{folder}{name}" for name in LOCKS if os.path.isfile(root / f"{folder}{name}")]
+    locks = [name for name in LOCKS if f"{folder}{_MADE_FROM.get(name, name)}" not in unread]
+    found = [f"{folder}{name}" for name in locks if os.path.isfile(root / f"{folder}{name}")]
     found = [path for path in found if path not in unread]
     if not found:
         found = [f"{folder}{name}" for name in PROJECTS if _declares(root / f"{folder}{name}")]
