@@ -51,7 +51,7 @@ def read(root: Path, path: str) -> Declared:
     reader = _READERS.get(name) or (_pylock if name.startswith("pylock.") else _requirements)
     try:
         return reader(root / path)
-    except (OSError, ValueError, SyntaxError, configparser.Error) as error:
+    except (OSError, ValueError, SyntaxError, RecursionError, configparser.Error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         msg = f"{path}: cannot be read: {reason}"
         raise LockError(msg, "dependencies-unread") from None

@@ -58,7 +58,7 @@ def read(root: Path, requires: Requires, source: str, parsed: Parse) -> Graph:
     reader = _READERS.get(os.path.basename(path), _pylock)
     try:
         return reader(parsed(path), root, requires, source)
-    except (AttributeError, KeyError, TypeError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, IndexError, ValueError) as error:
         msg = (
             f"{path}: has another shape than its tool writes ({error!r}); lock again with its tool"
         )
@@ -379,7 +379,7 @@ def _pylock_files(tables: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]
 
 
 def _is_about_groups(marker: str) -> bool:
-    return "dependency_groups" in marker or " extras" in marker
+    return re.search(r"\b(dependency_groups|extras)\b", marker) is not None
 
 
 def _selected(marker: str, extras: Sequence[str], groups: Sequence[str], shown: str) -> bool:

@@ -187,27 +187,32 @@ def applies(marker: str | None, target: LockTarget) -> bool | None:
     if not marker:
         return True
     # Takes 40 ms, and few lockfiles have markers.
-    from packaging.markers import InvalidMarker, Marker
+    from packaging.markers import (
+        InvalidMarker,
+        Marker,
+        UndefinedComparison,
+        UndefinedEnvironmentName,
+    )
 
     try:
         parsed = Marker(marker)
-    except InvalidMarker:
+        results = {
+            parsed.evaluate({
+                "implementation_name": "cpython",
+                "implementation_version": patch,
+                "os_name": "posix",
+                "platform_machine": machine(target.architecture),
+                "platform_python_implementation": "CPython",
+                "platform_release": "",
+                "platform_system": "Linux",
+                "platform_version": "",
+                "python_full_version": patch,
+                "python_version": target.python,
+                "sys_platform": "linux",
+                "extra": "",
+            })
+            for patch in (RUNTIMES[target.python].lowest_patch, f"{target.python}.{HIGHEST_PATCH}")
+        }  # fmt: skip
+    except (InvalidMarker, UndefinedComparison, UndefinedEnvironmentName):
         return None
-    results = {
-        parsed.evaluate({
-            "implementation_name": "cpython",
-            "implementation_version": patch,
-            "os_name": "posix",
-            "platform_machine": machine(target.architecture),
-            "platform_python_implementation": "CPython",
-            "platform_release": "",
-            "platform_system": "Linux",
-            "platform_version": "",
-            "python_full_version": patch,
-            "python_version": target.python,
-            "sys_platform": "linux",
-            "extra": "",
-        })
-        for patch in (RUNTIMES[target.python].lowest_patch, f"{target.python}.{HIGHEST_PATCH}")
-    }  # fmt: skip
     return results.pop() if len(results) == 1 else None

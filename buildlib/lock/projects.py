@@ -26,7 +26,7 @@ def read(path: Path) -> dict[str, Any]:
     """Return the content of a pyproject.toml; empty if it is missing or damaged."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
 
 

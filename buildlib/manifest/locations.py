@@ -52,7 +52,7 @@ def _declares(path: Path) -> bool:
 
     try:
         content = tomllib.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True  # its reader says where it is wrong
     try:
         project = content.get("project", {})

@@ -1,5 +1,6 @@
 """Texts that were damaged at random, for every reader of text, within this process."""
 
+import functools
 import random
 import time
 from collections.abc import Callable
@@ -9,9 +10,9 @@ from buildlib.artifacts import hashes, index
 from buildlib.commands import external
 from buildlib.errors import BuildError, describe
 from buildlib.layout import Layout
-from buildlib.lock import lockfile, requirements
-from buildlib.manifest import reader
-from buildlib.model import LockTarget
+from buildlib.lock import dependencies, lockfile, requirements
+from buildlib.manifest import locations, reader
+from buildlib.model import LockTarget, Requires, Variant
 from tests.torture.world import MANIFEST
 
 # No text of these sizes may take longer.
@@ -59,6 +60,60 @@ def _query(root: Path) -> None:
     external.read((root / "query.json").read_text(encoding="utf-8", errors="replace"))
 
 
+# A small lock of each other tool, with the keys that are read.
+_LOCKS = {
+    "uv.lock": (
+        'version = 1\n[[package]]\nname = "app"\nversion = "0"\nsource = { virtual = "." }\n'
+        'dependencies = [{ name = "a", extra = ["x"], marker = "python_version > \'3.9\'" }]\n'
+        '[package.optional-dependencies]\nx = [{ name = "a" }]\n[package.dev-dependencies]\n'
+        'dev = [{ name = "a" }]\n[[package]]\nname = "a"\nversion = "1.0"\n'
+        'source = { registry = "https://pypi.org/simple" }\n'
+        f'wheels = [{{ url = "https://h/a-1.0-py3-none-any.whl", hash = "sha256:{"0" * 64}" }}]\n'
+    ),
+    "poetry.lock": (
+        '[[package]]\nname = "a"\nversion = "1.0"\noptional = false\ngroups = ["main"]\n'
+        "markers = \"python_version > '3.9'\"\n"
+        f'files = [{{file = "a-1.0-py3-none-any.whl", hash = "sha256:{"0" * 64}"}}]\n'
+        '[package.dependencies]\na = {version = ">=1", markers = "extra == \'x\'"}\n'
+        '[package.extras]\nx = ["a (>=1)"]\n[metadata]\nlock-version = "2.1"\n'
+    ),
+    "pdm.lock": (
+        '[metadata]\nlock_version = "4.5.1"\n[[package]]\nname = "a"\nversion = "1.0"\n'
+        'groups = ["default"]\nmarker = "python_version > \'3.9\'"\ndependencies = ["a>=1"]\n'
+        f'files = [{{file = "a-1.0-py3-none-any.whl", hash = "sha256:{"0" * 64}"}}]\n'
+    ),
+    "pylock.toml": (
+        'lock-version = "1.0"\n[[packages]]\nname = "a"\nversion = "1.0"\n'
+        "marker = \"'x' in extras and python_version > '3.9'\"\n"
+        f'wheels = [{{ name = "a-1.0-py3-none-any.whl", hashes = {{ sha256 = "{"0" * 64}" }} }}]\n'
+    ),
+    "Pipfile.lock": (
+        '{"_meta": {"sources": [{"name": "p", "url": "https://h"}]}, "default": {"a": {"hashes": '
+        f'["sha256:{"0" * 64}"], "markers": "python_version > \'3.9\'", "version": "==1.0"}}}}}}'
+    ),
+}
+
+
+_PROJECT = (
+    '[project]\nname = "app"\ndependencies = ["a>=1; python_version > \'3.9\'"]\n'
+    '[dependency-groups]\ndev = ["a", {include-group = "dev"}]\n[tool.uv.sources]\n'
+    'a = {path = "../a"}\n[tool.poetry.dependencies]\nb = {version = "^1", extras = ["x"]}\n'
+)
+
+
+def _foreign(name: str, root: Path) -> None:
+    (root / "pyproject.toml").write_text('[project]\nname = "app"\ndependencies = ["a"]\n')
+    found = dependencies.read(root, Requires((name,)), ".")
+    function = reader.read(root).functions[0]
+    if found.pins:
+        found.pins(Variant("api", function, "3.13", "x86_64"))
+
+
+def _project(root: Path) -> None:
+    locations.default(root, ".")
+    dependencies.read(root, Requires(("pyproject.toml",), "", ("dev",)), ".")
+
+
 READERS: dict[str, tuple[str, str, Callable[[Path], None]]] = {
     "manifest": ("lambdas.yaml", MANIFEST, _manifest),
     "requirements": (
@@ -67,6 +122,8 @@ READERS: dict[str, tuple[str, str, Callable[[Path], None]]] = {
         _requirements,
     ),
     "lock": ("requirements.lock", _LOCK, _lock),
+    **{name: (name, text, functools.partial(_foreign, name)) for name, text in _LOCKS.items()},
+    "project": ("pyproject.toml", _PROJECT, _project),
     "index": ("dist/lambdas.json", '{"api": {"sha256": "00", "size": 1}}', _index),
     "hashes": ("lambdas.hashes.json", '{"api": {"key": "0", "sha256": "00"}}', _hashes),
     "query": ("query.json", '{"root": ".", "ids": "api", "plan": "true"}', _query),
