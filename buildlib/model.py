@@ -90,6 +90,7 @@ class Function(NamedTuple):
     module: str = ""
     gitignore: bool = False
     layers: tuple[str, ...] = ()
+    arns: tuple[str, ...] = ()  # of layers that are not built here
     files: tuple[Pinned, ...] = ()
     is_layer: bool = False
     has_source: bool = True

@@ -519,3 +519,16 @@ def test_the_first_build(tmp_path: Path) -> None:
     assert any(line.startswith("  - fns/a/app.py:1: import of 'util.nix'") for line in lines)
     assert any("fns/c/requirements.txt:1: 'git+https://example.com/x'" in line for line in lines)
     assert not any("fns/b" in line for line in lines)
+
+
+def test_again(tmp_path: Path) -> None:
+    """Where there is a manifest, the message says which functions it lacks."""
+    init(write(tmp_path, {"fns/a/app.py": HANDLER}))
+    assert "lacks" not in init(tmp_path).output
+    write(tmp_path, {"fns/b/app.py": HANDLER, "fns/pkg/__init__.py": ""})
+    result = init(tmp_path)
+    assert result.code == 1
+    assert (
+        "lambdas.yaml lacks these functions, which the proposal has:\n"
+        "  b, from the module fns/b/app.py\n"
+    ) in result.output

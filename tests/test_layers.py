@@ -145,6 +145,28 @@ def test_what_the_runtime_provides(layered: Repository, index: Index) -> None:
     assert sorted(paths) == ["app.py", "gamma.py"]
 
 
+ARN = "arn:aws:lambda:eu-west-1:017000801446:layer:Powertools:7"
+
+
+def test_a_deployed_layer(layered: Repository) -> None:
+    """A layer by its ARN is not built; its modules may be imported, and it counts as a layer."""
+    text = MANIFEST.replace(
+        "lambdas:\n", f"  tools: {{arn: '{ARN}', provides: [powertools]}}\nlambdas:\n", 1
+    ).replace("[common]", "[common, tools]")
+    layered.write({
+        "lambdas.yaml": text,
+        "lambdas/api/app.py": f"import powertools.logging\n{HANDLER}",
+    })  # fmt: skip
+    layered.doit()
+    assert layered.index()["api"]["layers"] == ["common", ARN]
+    assert not (layered.root / "dist/tools.zip").exists()
+    layered.write({"lambdas/api/app.py": f"import powertool\n{HANDLER}"})
+    assert "import of 'powertool'" in layered.fails().message
+    layered.write({"lambdas.yaml": text.replace(ARN, "arn:aws:lambda:x")})
+    output = layered.doit(code=None).output
+    assert "layer 'tools': arn: 'arn:aws:lambda:x' is not allowed; expected the ARN" in output
+
+
 def test_size(layered: Repository) -> None:
     """`doit size` counts the layers of a function."""
     layered.doit()

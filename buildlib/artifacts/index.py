@@ -73,7 +73,8 @@ def _who(variant: Variant) -> Entry:
     function, runtime = variant.function, RUNTIMES[variant.python].identifier
     if function.is_layer:
         return {"layer": function.name, "runtime": runtime}
-    used = {"layers": list(function.layers)} if function.layers else {}
+    layers = [*function.layers, *function.arns]
+    used = {"layers": layers} if layers else {}
     return {"lambda": function.name, "handler": function.handler, "runtime": runtime, **used}
 
 

@@ -104,8 +104,8 @@ def _deployment(project: Project, variant: Variant, *, planning: bool) -> Answer
     who = {"lambda": function.name, "handler": function.handler}
     if function.is_layer:
         who = {"layer": function.name}
-    elif function.layers:
-        who["layers"] = " ".join(function.layers)
+    elif layers := [*function.layers, *function.arns]:
+        who["layers"] = " ".join(layers)
     return {
         "id": variant.id,
         **who,

@@ -15,6 +15,7 @@ from buildlib.files.links import VERSION_CONTROL
 from buildlib.manifest import locations, variants
 from buildlib.manifest.keys import (
     DEFAULT_KEYS,
+    DEPLOYED_KEYS,
     DOCKER_KEYS,
     LAMBDA_KEYS,
     LAYER_KEYS,
@@ -32,17 +33,26 @@ _FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
 _VERSION = ("tag:yaml.org,2002:int", "1")
 
 
+class Deployed(NamedTuple):
+    """A layer that is not built here: the ARN of its version, and its modules."""
+
+    arn: str
+    provides: tuple[str, ...]
+
+
 class Contents(NamedTuple):
     """The content of one manifest.
 
     `functions` are those without problems, each with the node of its name. `defaults` are the
-    options of all functions, and `manifests` the patterns of other manifests, with their nodes.
+    options of all functions, `manifests` the patterns of other manifests, with their nodes, and
+    `deployed` the layers that are not built here, by name.
     """
 
     functions: tuple[tuple[Function, yaml.Node], ...] = ()
     frozen: bool = False
     defaults: Mapping[str, Any] = MappingProxyType({})
     manifests: tuple[tuple[str, yaml.Node], ...] = ()
+    deployed: Mapping[str, Deployed] = MappingProxyType({})
 
 
 def read_functions(
@@ -63,28 +73,13 @@ def read_functions(
             top["version"].value,
             "version: unsupported; write 'version: 1', the only version so far",
         )
-    defaults: dict[str, Any] = dict(inherited or {})
-    frozen = False
-    if "defaults" in top:
-        entries = reader.mapping(top["defaults"].value, "defaults", DEFAULT_KEYS)
-        if "frozen" in entries:
-            frozen = reader.boolean(entries.pop("frozen").value, "defaults: frozen")
-        own = reader.options(entries, "defaults")
-        if "docker" in own:
-            own["docker"] = {**(defaults.get("docker") or {}), **own["docker"]}
-        defaults |= own
+    defaults, frozen = _defaults(reader, top, inherited or {})
     manifests = tuple(_manifests(reader, top[_MANIFESTS])) if _MANIFESTS in top else ()
-    layers = [
-        (layer, entry.key)
-        for name, entry in (
-            reader.mapping(top["layers"].value, "layers") if "layers" in top else {}
-        ).items()
-        if (layer := _function(reader, name, entry, defaults, is_layer=True))
-    ]
+    layers, deployed = _layers(reader, top, defaults)
     if "lambdas" not in top:
-        if not manifests and not layers:
+        if not manifests and "layers" not in top:
             reader.problem(node, "missing key 'lambdas'; declare the functions below it")
-        return Contents(tuple(layers), frozen, defaults, manifests)
+        return Contents(tuple(layers), frozen, defaults, manifests, deployed)
     lambdas = reader.mapping(top["lambdas"].value, "lambdas")
     if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
         reader.problem(
@@ -96,7 +91,68 @@ def read_functions(
         for name, entry in lambdas.items()
         if (function := _function(reader, name, entry, defaults))
     ]
-    return Contents((*layers, *functions), frozen, defaults, manifests)
+    return Contents((*layers, *functions), frozen, defaults, manifests, deployed)
+
+
+def _defaults(
+    reader: Reader, top: Mapping[str, Entry], inherited: Mapping[str, Any]
+) -> tuple[dict[str, Any], bool]:
+    """Return the options of all functions, and whether locks are frozen."""
+    defaults = dict(inherited)
+    if "defaults" not in top:
+        return defaults, False
+    entries = reader.mapping(top["defaults"].value, "defaults", DEFAULT_KEYS)
+    frozen = False
+    if "frozen" in entries:
+        frozen = reader.boolean(entries.pop("frozen").value, "defaults: frozen")
+    own = reader.options(entries, "defaults")
+    if "docker" in own:
+        own["docker"] = {**(defaults.get("docker") or {}), **own["docker"]}
+    return defaults | own, frozen
+
+
+def _layers(
+    reader: Reader, top: Mapping[str, Entry], defaults: Mapping[str, Any]
+) -> tuple[list[tuple[Function, yaml.Node]], dict[str, Deployed]]:
+    """Return the layers to build, each with the node of its name, and those that are deployed."""
+    layers: list[tuple[Function, yaml.Node]] = []
+    deployed: dict[str, Deployed] = {}
+    declared = reader.mapping(top["layers"].value, "layers") if "layers" in top else {}
+    for name, entry in declared.items():
+        if _is_deployed(entry.value):
+            label = f"layer '{name}'"
+            entries = reader.mapping(entry.value, label, DEPLOYED_KEYS)
+            values = reader.options(entries, label, DEPLOYED_KEYS)
+            deployed[name] = Deployed(values.get("arn") or "", values.get("provides", ()))
+        elif layer := _function(reader, name, entry, defaults, is_layer=True):
+            layers.append((layer, entry.key))
+    return layers, deployed
+
+
+def _is_deployed(node: yaml.Node) -> bool:
+    """Tell whether an entry of `layers:` is one that is not built here."""
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return any(key.value == "arn" for key, _ in pairs)
+
+
+def with_deployed(function: Function, deployed: Mapping[str, Deployed]) -> Function:
+    """Return a function with the ARNs of deployed layers in the place of their names.
+
+    Imports of their modules are allowed.
+    """
+    named = [deployed[name] for name in function.layers if name in deployed]
+    if not named:
+        return function
+    key = "allow_missing_imports"
+    options = dict(function.options)
+    modules = (*options.get(key, ()), *(module for one in named for module in one.provides))
+    if modules:
+        options[key] = tuple(dict.fromkeys(modules))
+    return function._replace(
+        layers=tuple(name for name in function.layers if name not in deployed),
+        arns=tuple(one.arn for one in named),
+        options=tuple(sorted(options.items())),
+    )
 
 
 # The key of the root's manifest that names others.
@@ -403,10 +459,9 @@ def check_unique(found: Iterable[tuple[Reader, Function, yaml.Node]]) -> None:
                 close = closest(layer, layers)
                 hint = f"did you mean '{close}'?" if close else "declare it below 'layers:'"
                 reader.problem(node, f"{where}: layers: there is no layer '{layer}'; {hint}")
-        if len(function.layers) > MOST_LAYERS:
-            text = (
-                f"{where}: layers: {len(function.layers)}, and Lambda takes {MOST_LAYERS} at most"
-            )
+        count = len(function.layers) + len(function.arns)
+        if count > MOST_LAYERS:
+            text = f"{where}: layers: {count}, and Lambda takes {MOST_LAYERS} at most"
             reader.problem(node, text)
         for name in {function.name, *(variant.id for variant in variants.expand(function))}:
             if name in ids:

@@ -375,6 +375,25 @@ DEFAULT_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if key.shared} | 
 }
 
 
+# The keys of a layer that is not built here, but deployed already.
+DEPLOYED_KEYS = {
+    "arn": Key(
+        "The ARN of the layer's version.",
+        pattern=r"arn:aws[a-z-]*:lambda:[a-z0-9-]+:[0-9]{12}:layer:[A-Za-z0-9_-]+:[0-9]+",
+        rule="the ARN of a version, such as arn:aws:lambda:eu-west-1:123456789012:layer:name:1",
+        default_text="none; the key is required",
+    ),
+    "provides": Key(
+        "The modules that the layer has: dotted names, each with all below it.",
+        pattern=MODULE,
+        rule="the dotted name of a module, such as 'aws_lambda_powertools'",
+        many=True,
+        only_list=True,
+        default=(),
+    ),
+}
+
+
 # The keys of functions that a layer does not have: it is not called, and it has no layers.
 _OF_FUNCTIONS = frozenset({
     "handler", "layers", "prune", "allow_missing_imports", "gitignore",

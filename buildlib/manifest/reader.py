@@ -7,7 +7,7 @@ import yaml
 
 from buildlib import layout
 from buildlib.errors import ManifestError
-from buildlib.manifest.functions import Contents, check_unique, read_functions
+from buildlib.manifest.functions import Contents, check_unique, read_functions, with_deployed
 from buildlib.manifest.nodes import LOADER, Reader
 from buildlib.model import Manifest
 from buildlib.text import megabytes
@@ -67,7 +67,12 @@ def parse(root: Path, text: str, *, generated: bool = False) -> Manifest:
         readers[name] = Reader(root, base=name.rpartition("/")[0], generated=generated)
         node = _composed(name, _text(root, name))
         contents[name] = read_functions(readers[name], node, top.defaults)
-    found = [(readers[name], *pair) for name, some in contents.items() for pair in some.functions]
+    deployed = {name: one for some in contents.values() for name, one in some.deployed.items()}
+    found = [
+        (readers[name], with_deployed(function, deployed), node)
+        for name, some in contents.items()
+        for function, node in some.functions
+    ]
     check_unique(found)
     lines = [
         f"{name}:{line}:{column}: {text}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from buildlib.manifest.keys import (
     DEFAULT_KEYS,
+    DEPLOYED_KEYS,
     DOCKER_KEYS,
     FILES_KEYS,
     INCLUDE_KEYS,
@@ -55,7 +56,9 @@ def schema() -> dict[str, Any]:
                 "description": "The layers that functions use, by name.",
                 "type": "object",
                 "additionalProperties": False,
-                "patternProperties": {f"^{NAME}$": _mapping(LAYER_KEYS)},
+                "patternProperties": {
+                    f"^{NAME}$": {"anyOf": [_mapping(LAYER_KEYS), _mapping(DEPLOYED_KEYS)]}
+                },
             },
             "manifests": {
                 "description": "Patterns of other manifests, relative to the repository's root.",
@@ -179,6 +182,8 @@ def page() -> Iterator[str]:
         yield from ("", f"## Keys of {name}")
         yield from _sections(keys, "")
     only = {name: key for name, key in DEFAULT_KEYS.items() if name not in LAMBDA_KEYS}
+    yield from ("", "## Keys of a layer that is deployed already")
+    yield from _sections(DEPLOYED_KEYS, "")
     yield from ("", "## Keys of defaults only")
     yield from _sections(only, "")
 

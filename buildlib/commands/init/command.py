@@ -1,5 +1,6 @@
 """The command `init`: propose a manifest, write the missing files, and print the next steps."""
 
+import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from buildlib.commands.init import checks, proposal
 from buildlib.commands.init.proposal import Proposal
 from buildlib.errors import BuildError
 from buildlib.layout import MANIFEST
+from buildlib.manifest import reader
 
 DODO = "dodo.py"
 
@@ -37,7 +39,7 @@ def run(root: Path, *, show: bool) -> Iterator[str]:
             f"{MANIFEST} already exists and is not overwritten; "
             "'python -m buildlib init --print' shows the proposal"
         )
-        raise BuildError(msg, "init-exists")
+        raise BuildError("\n".join([msg, *_news(root)]), "init-exists")
     proposed = proposal.propose(root)
     if not proposed.text:
         notes = "".join(f"\n  - {note}" for note in proposed.notes)
@@ -61,6 +63,28 @@ def run(root: Path, *, show: bool) -> Iterator[str]:
     if found := list(checks.problems(root)):
         yield from ("", "The first build would stop at:", *(f"  - {line}" for line in found))
     yield from _next_steps(root)
+
+
+def _news(root: Path) -> Iterator[str]:
+    """Yield the functions that an existing manifest lacks; none if it has a mistake."""
+    try:
+        manifest = reader.read(root)
+    except BuildError:
+        return
+    known = {_module(function.source, function.handler) for function in manifest.functions}
+    found = [
+        candidate
+        for candidate in proposal.propose(root).functions
+        if _module(str(candidate.source), str(candidate.handler)) not in known
+    ]
+    if found:
+        yield f"{MANIFEST} lacks these functions, which the proposal has:"
+        yield from (f"  {candidate.name}, from {candidate.origin}" for candidate in found)
+
+
+def _module(source: str, handler: str) -> str:
+    """Return the path of a handler's module, and the name of the function."""
+    return posixpath.normpath(f"{source}/{handler.replace('.', '/')}")
 
 
 def _write_dodo(root: Path) -> Iterator[str]:
