@@ -2,6 +2,7 @@
 
 import os
 import uuid
+from collections import ChainMap
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -49,6 +50,7 @@ class Project:
             for function in self.manifest.functions
             for variant in variants.expand(function)
         }
+        self._by_layer = {one.name: one for one in self.manifest.functions if one.is_layer}
         self._layers = {
             (v.function.name, v.python, v.architecture): v
             for v in self.variants.values()
@@ -194,8 +196,7 @@ class Project:
 
     def with_layers(self, function: Function) -> list[Function]:
         """Return a function and its layers."""
-        layered = self.manifest.functions if function.layers else ()
-        return [function, *(f for f in layered if f.is_layer and f.name in function.layers)]
+        return [function, *(self._by_layer[name] for name in function.layers)]
 
     def layer_variants(self, variant: Variant) -> list[Variant]:
         """Return the layers of a variant, each for the same Python and architecture.
@@ -292,9 +293,9 @@ class Project:
         def make() -> tuple[list[Origin], list[str], list[str]]:
             self._clock.begin()
             needed = self.requirements(function)
-            not_code = {*(needed.files if needed else ())}
-            for other in self.manifest.functions:
-                not_code |= {*(other.requires.paths if other.requires else ()), other.lockfile}
+            # Of thousands of functions, each would copy the paths of all others.
+            every = self._remembered("not code", None, self._not_code)
+            not_code = ChainMap(dict.fromkeys(needed.files if needed else ()), every)
             packages = needed.packages if needed else ()
             left: list[str] = []
             arguments = (self.layout.root, function, self.digests, not_code, left.append, packages)
@@ -304,6 +305,12 @@ class Project:
             return own, left, pruned
 
         return self._remembered(("sources", function.name), None, make)
+
+    def _not_code(self) -> dict[str, None]:
+        """Return the requirements and the lockfiles of all functions, which are in no ZIP."""
+        functions = self.manifest.functions
+        paths = [path for one in functions if one.requires for path in one.requires.paths]
+        return dict.fromkeys([*paths, *(one.lockfile for one in functions if one.lockfile)])
 
     def _prune(
         self, function: Function, own: list[Origin], named: list[Include]
