@@ -55,15 +55,17 @@ def invoke(
     emulator = tools.emulator(layout, candidates[0])
     with _unpacked(paths) as (folder, layers):
         chosen, runtime, user, note = _choose(candidates, layout, emulator, folder)
-        libraries = os.pathsep.join([str(folder), f"{folder}/lib", f"{layers}/lib"])
+        has_layers = len(paths) > 1
+        libraries = [str(folder), f"{folder}/lib", *([f"{layers}/lib"] if has_layers else [])]
+        modules = [*(_of_layers(layers, variant) if has_layers else []), str(runtime)]
         variables = {
             **task["variables"],
             "LAMBDA_TASK_ROOT": str(folder),
             "LAMBDA_RUNTIME_DIR": str(runtime),
-            "LD_LIBRARY_PATH": libraries,
+            "LD_LIBRARY_PATH": os.pathsep.join(libraries),
             "PATH": os.defpath,
             # On sys.path after the function's own folder, as in Lambda.
-            "PYTHONPATH": os.pathsep.join([*_of_layers(layers, variant), str(runtime)]),
+            "PYTHONPATH": os.pathsep.join(modules),
         }
         order = {
             **task,
