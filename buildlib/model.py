@@ -48,7 +48,7 @@ class Pinned(NamedTuple):
 
 
 class Requires(NamedTuple):
-    """The files that say what a function depends on, and the part of them that it needs.
+    """The files with the dependencies of a function, and the part of them that it needs.
 
     `package` is a member of a workspace (PEP 503); `groups` (PEP 735) and `extras` are names.
     """

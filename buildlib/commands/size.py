@@ -6,8 +6,6 @@ from buildlib import text
 from buildlib.archive import contents
 from buildlib.artifacts import index, limits
 from buildlib.code import available
-from buildlib.errors import LockError
-from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 
@@ -22,7 +20,7 @@ def sizes(project: Project) -> Iterator[str]:
         if entry is None or not index.is_built(entry) or not path.exists():
             missing.append(one.id)
             continue
-        in_layers = sum(_unzipped(project, name) for name in _layers(project, one))
+        in_layers = sum(_unzipped(project, layer.id) for layer in project.declared_layers(one))
         part = (entry["unzipped_size"] + in_layers) / limits.limit(one.function)
         parts = contents.parts(contents.of_zip(path), project.sources(one.function))
         for name in filter(_is_in_runtime, (p.name for p in parts)):
@@ -38,14 +36,6 @@ def sizes(project: Project) -> Iterator[str]:
         yield f"Used instead of the runtime's: {name} in {', '.join(variants)}"
     if missing:
         yield f"Not built: {', '.join(missing)}"
-
-
-def _layers(project: Project, variant: Variant) -> list[str]:
-    """Return the ids of the layers of a variant, as far as they are declared for its target."""
-    try:
-        return [layer.id for layer in project.layer_variants(variant)]
-    except LockError:
-        return []
 
 
 def _unzipped(project: Project, variant_id: str) -> int:

@@ -52,6 +52,7 @@ def walk(
 
     """
     boundary = os.path.realpath(repository or top)
+    start = f"{where}/" if where else ""
     stack: list[tuple[str, str, tuple[str, ...]]] = [(str(top), "", ())]
     while stack:
         folder, prefix, parents = stack.pop()
@@ -67,8 +68,7 @@ def walk(
                 if keep and not keep(name + "/" if is_folder else name):
                     continue
                 if is_link:
-                    shown = f"{where}/{name}" if where else name
-                    links.check(entry.path, boundary, shown, owned=repository is None)
+                    links.check(entry.path, boundary, start + name, owned=repository is None)
                 if is_folder:
                     lineage = parents
                     if is_link:
@@ -76,7 +76,7 @@ def walk(
                         ancestors = (*parents, os.path.realpath(folder))
                         if any(is_inside(ancestor, target) for ancestor in ancestors):
                             msg = (
-                                f"{where}/{name}: this link leads to a folder that contains it; "
+                                f"{start}{name}: this link leads to a folder that contains it; "
                                 "remove it, or add it to 'exclude'"
                             )
                             raise StageError(msg, "link")
@@ -87,7 +87,7 @@ def walk(
                 else:
                     kind = _kind(entry.stat().st_mode)
                     msg = (
-                        f"{where}/{name}: {kind} cannot be part of a function; "
+                        f"{start}{name}: {kind} cannot be part of a function; "
                         "remove it, or add it to 'exclude'"
                     )
                     raise StageError(msg, "special-file")

@@ -7,7 +7,7 @@ counts at once. `uv pip install` of a folder would take an earlier build of it.
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -168,15 +168,3 @@ def _children(folder: Path) -> list[str]:
 
 def _has_python(folder: Path) -> bool:
     return folder.is_dir() and any(folder.rglob("*.py"))
-
-
-def requirements(content: Mapping[str, Any], extras: Iterable[str]) -> list[str]:
-    """Return the dependencies that a project declares (PEP 621), with those of some extras."""
-    project = _table(content, "project")
-    optional = _table(project, "optional-dependencies")
-    wanted = set(map(canonical_name, extras))
-    lines = _texts(project.get("dependencies", []))
-    for extra, some in optional.items():
-        if canonical_name(extra) in wanted:
-            lines += _texts(some)
-    return lines

@@ -6,23 +6,13 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from buildlib.manifest import locations
+
 # By what a file is for: the project's own declaration, requirements of an unusual name, and locks.
 _PROJECTS = ("pyproject.toml", "Pipfile", "setup.cfg", "setup.py")
 
 
 _CONDA = ("environment.yml", "environment.yaml")
-
-
-UV_EXPORT = "uv export --no-dev --no-emit-workspace -o requirements.txt"
-
-
-# A lock without the file that it was made from, and the command that exports it.
-_LOCKS = {
-    "uv.lock": ("pyproject.toml", UV_EXPORT),
-    "poetry.lock": ("pyproject.toml", "poetry export --only main -o requirements.txt"),
-    "pdm.lock": ("pyproject.toml", "pdm export --prod -o requirements.txt"),
-    "Pipfile.lock": ("Pipfile", "pipenv requirements --hash > requirements.txt"),
-}
 
 
 _PYLOCK = re.compile(r"pylock(\.[\w-]+)?\.toml")
@@ -40,16 +30,14 @@ _TOOLS = re.compile(
 class Unread(NamedTuple):
     """A file with dependencies: its path, and these as lines of a requirements file.
 
-    With `computed`, there are others that the file does not list. `export` is the command of the
-    tool that writes them with their exact versions, empty without a lock. `project` is the
-    normalised name of the project, empty if the file names none.
+    With `computed`, there are others that the file does not list. `project` is the normalised name
+    of the project, empty if the file names none.
     """
 
     path: str
     lines: tuple[str, ...]
     optional: tuple[str, ...]
     computed: bool
-    export: str
     project: str
 
     @property
@@ -60,7 +48,7 @@ class Unread(NamedTuple):
 
 def declares(name: str) -> bool:
     """Tell whether a file with this name declares dependencies."""
-    known = name in _PROJECTS or name in _LOCKS or name in _CONDA
+    known = name in _PROJECTS or name in locations.MADE_FROM or name in _CONDA
     return known or _PYLOCK.fullmatch(name) is not None or is_requirements(name)
 
 
@@ -102,18 +90,15 @@ def find(root: Path, folder: str, present: Collection[str]) -> list[Unread]:
     """
     from buildlib.lock import declared  # with its parsers, 10 ms
 
-    locks = [lock for lock, (made_from, _) in _LOCKS.items() if made_from not in present]
+    locks = [lock for lock, project in locations.MADE_FROM.items() if project not in present]
     found = []
-    for name in [*_PROJECTS, *sorted(set(present) - {*_PROJECTS, *_LOCKS}), *locks]:
+    for name in [*_PROJECTS, *sorted(set(present) - {*_PROJECTS, *locations.MADE_FROM}), *locks]:
         if name not in present:
             continue
         path = f"{folder}/{name}" if folder else name
         content = declared.read(root, path)
         if content.lines or content.optional or content.computed:
-            export = next(
-                (c for lock, (made, c) in _LOCKS.items() if made == name and lock in present), ""
-            )
-            found.append(Unread(path, *content[:3], export, content.project))
+            found.append(Unread(path, *content[:3], content.project))
     return found
 
 

@@ -16,7 +16,7 @@ LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
 
 
 # The project of a lock: if that is not read on purpose, neither is the lock.
-_MADE_FROM = {
+MADE_FROM = {
     "uv.lock": "pyproject.toml",
     "poetry.lock": "pyproject.toml",
     "pdm.lock": "pyproject.toml",
@@ -82,7 +82,7 @@ def default(root: Path, source: str, unread: Collection[str] = ()) -> list[str]:
     folder = "" if source == "." else f"{source}/"
     if os.path.isfile(root / f"{folder}requirements.txt"):
         return [f"{folder}requirements.txt"]
-    locks = [name for name in LOCKS if f"{folder}{_MADE_FROM.get(name, name)}" not in unread]
+    locks = [name for name in LOCKS if f"{folder}{MADE_FROM.get(name, name)}" not in unread]
     found = [f"{folder}{name}" for name in locks if os.path.isfile(root / f"{folder}{name}")]
     found = [path for path in found if path not in unread]
     if not found:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from buildlib.errors import LockError
 from buildlib.model import Function, Variant
 from buildlib.plugin import actions
 from buildlib.plugin.generated import Makers
@@ -235,14 +234,6 @@ def _steps_of(variant: Variant) -> Iterator[str]:
     yield from (f"{step.name}:{variant.id}" for step in actions.steps())
 
 
-def _layers(project: Project, name: str) -> list[str]:
-    """Return the ids of the layers of a variant that are declared for its target."""
-    try:
-        return [layer.id for layer in project.layer_variants(project.variants[name])]
-    except LockError:  # its build says so
-        return []
-
-
 def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
     """Yield the tasks that exist only where one of them can be needed."""
     chosen = list(selection.variants)
@@ -262,12 +253,13 @@ def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
         for name in chosen:
             if project.variants[name].function.is_layer:
                 continue
+            layers = project.declared_layers(project.variants[name])
             yield {
                 "basename": "invoke",
                 "name": name,
                 "actions": [(actions.invoke, [project, project.variants[name]])],
                 "params": INVOKE,
-                "task_dep": [f"hash:{name}", *(f"hash:{n}" for n in _layers(project, name))],
+                "task_dep": [f"hash:{name}", *(f"hash:{layer.id}" for layer in layers)],
                 "doc": f"invoke {name} as Lambda does",
             }
     if "verify" in selection.on_demand:

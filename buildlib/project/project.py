@@ -219,6 +219,13 @@ class Project:
             found.append(layer)
         return found
 
+    def declared_layers(self, variant: Variant) -> list[Variant]:
+        """Return the layers of a variant; none if one is not declared for its target."""
+        try:
+            return self.layer_variants(variant)
+        except LockError:  # a build says so
+            return []
+
     def _pins(self, variant: Variant) -> tuple[Pin, ...]:
         """Return the pins of a variant that no layer has."""
         pins = self._locked(variant)

@@ -92,8 +92,6 @@ class Search:
             [one for folder in some for one in self._find(folder) if one.path not in allowed]
             for some in places
         )
-        if any("uv.lock" in self._names(folder) for folder in places.above):
-            own = [_of_workspace(one) for one in own]
         lines_of = _Lines(LockTarget(variant.python, variant.architecture))
         notes = list(_check_own(own, lines_of, function))
         missing = [*_missing_above(above, lines_of)]
@@ -153,13 +151,6 @@ class _Lines(NamedTuple):
         return not semicolon or lockfile.applies(marker.strip(), self.target) is not False
 
 
-def _of_workspace(one: Unread) -> Unread:
-    """Return a file of a folder whose lock is in a folder above."""
-    if one.export or os.path.basename(one.path) != "pyproject.toml":
-        return one
-    return one._replace(export=unread.UV_EXPORT)
-
-
 def _check_own(own: Iterable[Unread], lines_of: _Lines, function: Function) -> Iterator[str]:
     """Yield notes about the function's own folder; raise if it needs more than the runtime has."""
     problems = []
@@ -204,7 +195,7 @@ def _error(function: Function, one: Unread, lines: Sequence[str]) -> str:
     end = f"If the function needs none of them, set {_settle(one)} for it, or in 'defaults'."
     if one.is_requirements or name.startswith("requirements/"):
         return f"{start}. Set 'requirements: {name}' for the lambda. {end}"
-    command = one.export or (f"uv pip compile {name} -o requirements.txt" if one.computed else "")
+    command = f"uv pip compile {name} -o requirements.txt" if one.computed else ""
     if not lines:
         return f"{start}. To write them to {target}, run '{command}' in {function.source}. {end}"
     listed = "".join(f"\n  {line}" for line in lines)

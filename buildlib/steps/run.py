@@ -153,7 +153,7 @@ class _Work:
             found |= {path.removeprefix(prefix) for path in own if path.startswith(prefix)}
         return found
 
-    def _unzipped_size(self) -> int:
+    def unzipped_size(self) -> int:
         """Return the size of all files of a layer, in bytes."""
         written = self.project.status(self.variant).written
         if written is not None:
@@ -224,7 +224,7 @@ class _Work:
         """Stop at a function that is over the limit together with its layers."""
         if not self.variant.function.layers:
             return
-        sizes = {work.variant.function.name: work._unzipped_size() for work in self._layers()}  # noqa: SLF001
+        sizes = {work.variant.function.name: work.unzipped_size() for work in self._layers()}
         limits.check_together(self.variant, size, sizes)
 
     def _take(self) -> Done | None:

@@ -31,7 +31,7 @@ def prune(
 
     A module is left out if it is in the function's folder, and no import from the handler's module
     on leads to it, for any Python of the function. Files that are no modules stay, and so do those
-    that `named` has: what is loaded dynamically can be named in `include`.
+    that `named` has: modules that are loaded dynamically can be named in `include`.
     """
     by_path = {origin.file.path: origin for origin in own}
     handler = module_of(function.handler, by_path)

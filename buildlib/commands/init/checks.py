@@ -1,4 +1,4 @@
-"""What the first build of a proposal would stop at, as far as it is known without a build."""
+"""The problems of the first build of a proposal, as far as they are known without a build."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ _SHOWN = 20
 
 
 def problems(root: Path) -> Iterator[str]:
-    """Yield what is still to be done before the functions of a manifest can be built."""
+    """Yield the problems to solve before the functions of a manifest can be built."""
     project = Project(root)
     read = prune.reader_of(root)
     found: dict[str, None] = {}
@@ -46,7 +46,7 @@ def _of_function(project: Project, function: Function, read: prune.Read) -> Iter
     allowed = dict(function.options).get("allow_missing_imports", ())
     verdict = check.missing(resolve.tree(by_path, modules, module, python), handler, allowed)
     for one in verdict.missing:
-        # What requirements and layers provide is known after they are installed.
+        # The modules of requirements and layers are known after they are installed.
         is_own = bool(one.gap.problem or one.gap.target)
         if one.is_certain and (is_own or not (needed or function.layers)):
             path, line = one.at

@@ -11,7 +11,7 @@ _APP = re.compile(rb"^(\w+)\s*=\s*(?:chalice\.)?Chalice\(", re.MULTILINE)
 
 
 def find_candidates(root: Path, notes: list[str]) -> list[Candidate]:
-    """Return the Chalice applications; a note says what Zappa would add to a package."""
+    """Return the Chalice applications; a note names the handler that Zappa adds."""
     functions = []
     for folder, names in candidates.source_folders(root):
         place = "" if folder == "." else f"{folder}/"

@@ -26,7 +26,7 @@ Block = dict[str, Any]
 def find_candidates(root: Path, notes: list[str], layers: list[str]) -> list[Candidate]:
     """Return the functions of all Terraform files, by their literal values.
 
-    The folders of layers are added to `layers`, and what cannot be read to `notes`.
+    The folders of layers are added to `layers`, and unreadable files to `notes`.
     """
     functions: list[Candidate] = []
     for folder, names in candidates.source_folders(root):
