@@ -1,6 +1,7 @@
 """Functions in the shapes that repositories have: where code is, how it is imported, what ships."""
 
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -339,3 +340,10 @@ def test_another_file_of_the_web(pinned: tuple[Repository, str], index: Index) -
     output = repository.doit(code=None).output
     assert "'ab' is not allowed; expected 64 hexadecimal digits" in output
     assert not list((repository.root / "dist").glob("*.zip"))
+
+
+def test_the_place_of_a_mistake_at_the_root(repository: Repository) -> None:
+    """A path of a root source is shown as it is, relative to the root."""
+    repository.write({"lambdas.yaml": one("handler.run", "source: ."), "handler.py": ""})
+    os.mkfifo(repository.root / "pipe")
+    assert "\npipe: a FIFO cannot be part of a function" in repository.fails().message
