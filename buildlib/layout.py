@@ -11,6 +11,11 @@ _DIST = "dist"
 OUTPUTS = frozenset({"build", _DIST})
 
 
+def find_root(folder: Path) -> Path | None:
+    """Return the folder itself, or else the nearest one above it, that has a manifest."""
+    return next((one for one in (folder, *folder.parents) if (one / MANIFEST).is_file()), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The paths of a repository with a manifest.

@@ -152,6 +152,23 @@ class LockTarget(NamedTuple):
         return f"{self.python}-{self.architecture}"
 
 
+class Upgrade(NamedTuple):
+    """The pins of a lockfile to renew: `everything`, or those of some packages (PEP 503 names)."""
+
+    everything: bool = False
+    packages: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Tell whether any pin is to be renewed."""
+        return self.everything or bool(self.packages)
+
+    def kept(self, pins: list[str]) -> list[str]:
+        """Return the pins to keep, of pins as `name==version`."""
+        if self.everything:
+            return []
+        return [pin for pin in pins if pin.partition("==")[0] not in self.packages]
+
+
 class Image(NamedTuple):
     """An image that a lockfile pins for one runtime.
 

@@ -58,7 +58,7 @@ def state(lock: Path, requirements: Requirements, targets: Iterable[LockTarget])
     if not sha256 or not (_PYTHON.search(head) or _TARGETS.search(head)):
         return "was not written by doit-lambda-zip"
     if sha256[1] != requirements.sha256:
-        return f"does not match {Path(requirements.path).name}"
+        return f"is out of date with {Path(requirements.path).name}"
     return _damage(text, head, requirements) or _lacking_target(head, targets)
 
 
@@ -132,6 +132,12 @@ def images(lock: Path) -> list[Image]:
     return pinned
 
 
+def names(lock: Path) -> set[str]:
+    """Return the normalised names of all packages in a lockfile."""
+    lines = _lines(_read(lock))
+    return {canonical_name(re.split(r"[\s=@\[;]", line, maxsplit=1)[0]) for line in lines}
+
+
 def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
     """Return the pins of a lockfile that apply to a variant, sorted by name.
 
@@ -145,7 +151,7 @@ def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:
 
 def pins_for(lock: Path, shown: str, target: LockTarget, name: str) -> tuple[Pin, ...]:
     """Return the pins of a lockfile that apply to a target; `name` is a function that uses it."""
-    command = f"doit lock:{name}" if name else "doit lock"
+    command = f"lambdas lock {name}" if name else "lambdas lock"
     try:
         text = _read(lock)
     except FileNotFoundError:

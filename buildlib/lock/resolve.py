@@ -58,14 +58,22 @@ class Resolver:
     cooldown: Mapping[str, str] = field(default_factory=dict)
     warnings: dict[str, None] = field(default_factory=dict)
 
-    def resolve(self, target: LockTarget, preferred: Iterable[str] = (), *, patch: str = "") -> str:
+    def resolve(
+        self,
+        target: LockTarget,
+        preferred: Iterable[str] = (),
+        *,
+        patch: str = "",
+        firmly: bool = True,
+    ) -> str:
         """Return uv's pins with hashes for a target; `preferred` are pins to keep if they fit.
 
         Only releases with a wheel for the target are taken, so no code of a package runs. The
         packages that the manifest allows to build are exceptions; for a container, so are all
         packages if wheels alone give no solution. `patch` is the full version of the target's
         Python, by default the lowest that the runtime has had; the preferred pins are then those
-        of another level, whose files uv has.
+        of another level, whose files uv has. Unless `firmly`, uv may pass over a preferred pin even
+        if all of them fit together.
 
         Raises:
             LockError: there is no solution, an allowed build failed, or the index cannot be
@@ -79,7 +87,7 @@ class Resolver:
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 copy.write_text(content, encoding="utf-8")
             path = Path(folder, self.requirements.main or self.requirements.path)
-            for attempt in _attempts(target, preferred, cached=bool(patch)):
+            for attempt in _attempts(target, preferred, cached=bool(patch), firmly=firmly):
                 result = self._compile(target, path, attempt, preferred, patch)
                 if not result.code:
                     self.warnings |= dict.fromkeys(_warnings(result.output))
@@ -194,7 +202,7 @@ def _warnings(output: str) -> Iterator[str]:
 
 
 def _attempts(
-    target: LockTarget, preferred: Iterable[str], *, cached: bool = False
+    target: LockTarget, preferred: Iterable[str], *, cached: bool = False, firmly: bool = True
 ) -> Iterator[_Attempt]:
     """Yield the ways to try one after the other.
 
@@ -204,7 +212,7 @@ def _attempts(
     if cached:
         way = next(_ways(target))
         yield way._replace(keeps=True, options=(*way.options, "--offline"))
-    if preferred:
+    if preferred and firmly:
         yield from (attempt._replace(keeps=True) for attempt in _ways(target))
     yield from _ways(target)
 

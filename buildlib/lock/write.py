@@ -1,17 +1,18 @@
 """Write a lockfile: each target's pins, resolved so that they install, in one file."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from buildlib.errors import LockError
 from buildlib.files import atomic
-from buildlib.lock import lockfile, patches
+from buildlib.lock import changes, lockfile, patches
 from buildlib.lock.join import Locked, join, parse
 from buildlib.lock.requirements import Entry, Requirements
 from buildlib.lock.resolve import Resolver
-from buildlib.model import Image, LockTarget
+from buildlib.model import Image, LockTarget, Upgrade
 from buildlib.uv import settings
 
 _HEADER = """\
@@ -21,20 +22,27 @@ _HEADER = """\
 """
 
 
+class Written(NamedTuple):
+    """The result of writing a lockfile: changes of its pins, and warnings, each as a line."""
+
+    changes: list[str]
+    warnings: list[str]
+
+
 def write_lock(  # noqa: PLR0913 - each is one independent input of the resolution
     root: Path,
     lock: Path,
     requirements: Requirements,
     targets: Sequence[LockTarget],
     *,
-    upgrade: bool = False,
+    upgrade: Upgrade = Upgrade(),  # noqa: B008 - a frozen value
     images: Iterable[Image] = (),
     log: Path | None = None,
-) -> list[str]:
-    """Resolve the requirements for each target, and write the lockfile; return warnings.
+) -> Written:
+    """Resolve the requirements for each target, write the lockfile, and return its changes.
 
-    Pins of an earlier lockfile that still fit are kept, unless `upgrade`. The header pins `images`,
-    the images in which the dependencies will be installed.
+    Pins of an earlier lockfile that still fit are kept, unless `upgrade` names them. The header
+    pins `images`, the images in which the dependencies will be installed.
 
     Raises:
         LockError: the resolution failed, or its result breaks a demand of the requirements.
@@ -42,13 +50,17 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
     """
     cooldown = settings.cooldown(os.environ, root)
     resolver = Resolver(root, requirements, log, cooldown)
-    kept = {} if upgrade else {target: _earlier(lock, target) for target in targets}
+    earlier = {target: _earlier(lock, target) for target in targets}
+    kept = {target: upgrade.kept(pins) for target, pins in earlier.items()}
     by_python: dict[str, list[LockTarget]] = {}
     for target in targets:
         by_python.setdefault(target.python, []).append(target)
     pins: dict[LockTarget, list[Locked]] = {}
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(_of_one_python, resolver, some, kept) for some in by_python.values()]
+        jobs = [
+            pool.submit(_of_one_python, resolver, some, kept, upgrade)
+            for some in by_python.values()
+        ]
         for job in jobs:
             pins |= job.result()
     pins = _with_demanded_hashes(requirements, pins)
@@ -69,10 +81,13 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
         temporary.write_bytes((header + body).encode())
         _check_readable(temporary, requirements, pins)
     # Pins that an earlier lockfile keeps are old by choice: only a new one tells what is held back.
-    is_new = upgrade or not any(kept.values())
+    is_new = not any(kept.values())
     held_back = _held_back(resolver, targets[0], pins[targets[0]]) if cooldown and is_new else []
     notes = [*resolver.warnings, *held_back]
-    return [*requirements.notes, *(f"{requirements.path}: {line}" for line in notes)]
+    return Written(
+        changes.of_pins(earlier.values(), pins.values()),
+        [*requirements.notes, *(f"{requirements.path}: {line}" for line in notes)],
+    )
 
 
 def _held_back(resolver: Resolver, target: LockTarget, pins: Iterable[Locked]) -> list[str]:
@@ -120,6 +135,7 @@ def _of_one_python(
     resolver: Resolver,
     targets: Sequence[LockTarget],
     kept: Mapping[LockTarget, Sequence[str]],
+    upgrade: Upgrade,
 ) -> dict[LockTarget, list[Locked]]:
     """Resolve for the architectures of one Python, with the same versions where that is possible.
 
@@ -130,7 +146,7 @@ def _of_one_python(
     preferred: dict[str, str] = {}
     for target in targets:
         wanted = {**preferred, **_by_name(kept.get(target, ()))}
-        found[target] = parse(resolver.resolve(target, wanted.values()))
+        found[target] = _resolved(resolver, target, wanted, upgrade.packages)
         preferred = _by_name(pin.requirement for pin in found[target] if "==" in pin.requirement)
     for target in targets[:-1]:
         if _versions(found[target]) != _versions(found[targets[-1]]):
@@ -138,6 +154,18 @@ def _of_one_python(
             if _versions(again) == _versions(found[targets[-1]]):
                 found[target] = again
     return patches.for_all_levels(resolver, found)
+
+
+def _resolved(
+    resolver: Resolver, target: LockTarget, wanted: Mapping[str, str], upgraded: Collection[str]
+) -> list[Locked]:
+    """Resolve for a target; `wanted` pins move only where a newer `upgraded` package needs it."""
+    found = parse(resolver.resolve(target, wanted.values()))
+    if not wanted or not upgraded:
+        return found
+    newest = parse(resolver.resolve(target, wanted.values(), firmly=False))
+    now, then = _versions(found), _versions(newest)
+    return found if all(now.get(name) == then.get(name) for name in upgraded) else newest
 
 
 def _by_name(pins: Iterable[str]) -> dict[str, str]:

@@ -24,6 +24,9 @@ _DEPTH = 100
 _DEEP = 2000
 
 
+_MISNAMED = "lambdas.yml"
+
+
 def read(root: Path, *, generated: bool = False) -> Manifest:
     """Read and check the manifest in the folder `root`.
 
@@ -48,14 +51,24 @@ def _text(root: Path, name: str) -> str:
             raise ManifestError(msg, "manifest")
         return content.decode("utf-8-sig")
     except FileNotFoundError:
-        msg = (
-            f"no {name} found in {root}; change to the folder that contains it, "
-            "or run 'python -m buildlib init' to propose one"
-        )
-        raise ManifestError(msg, "manifest-missing") from None
+        raise missing(root, name) from None
     except UnicodeDecodeError as error:
         msg = f"{name}: not UTF-8 at byte {error.start}; save it as UTF-8"
         raise ManifestError(msg, "manifest-syntax") from None
+
+
+def missing(folder: Path, name: str = layout.MANIFEST) -> ManifestError:
+    """Return the error for a manifest that does not exist."""
+    if name != layout.MANIFEST:
+        msg = f"{name}: not found, but '{layout.MANIFEST}' includes it; restore it"
+    elif (folder / _MISNAMED).exists():
+        msg = f"found {_MISNAMED} in {folder}, but no {name}; rename it to {name}"
+    else:
+        msg = (
+            f"could not find {name} in {folder} or any parent directory; "
+            "run 'lambdas init' to create one"
+        )
+    return ManifestError(msg, "manifest-missing")
 
 
 def parse(root: Path, text: str, *, generated: bool = False) -> Manifest:

@@ -26,10 +26,12 @@ from buildlib.errors import BuildError
 from buildlib.files import running
 from buildlib.layout import MANIFEST, Layout
 from buildlib.manifest import variants
-from buildlib.model import Function, Variant
+from buildlib.model import Function, Upgrade, Variant
 from buildlib.plugin import meta, signals
 from buildlib.project.project import Project
 from buildlib.steps import pending, shared, tidy
+from buildlib.steps.summary import Done
+from buildlib.text import canonical_name
 
 _FIRST, _LAST = pending.STEPS[0].name, pending.STEPS[-1].name
 
@@ -43,7 +45,7 @@ class Work(NamedTuple):
     """The work of a task for several variants: why it has to run, or None, and how."""
 
     reason: Callable[..., str | None]
-    make: Callable[..., None]
+    make: Callable[..., Any]
 
 
 PRUNE = Work(tidy.prune_reason, tidy.prune)
@@ -202,15 +204,20 @@ def make_lock(
     project: Project,
     function: Function,
     task: Task,
-    renew: bool,  # noqa: FBT001 - doit's parameter
+    upgrade: bool,  # noqa: FBT001 - doit's parameter
+    upgrade_package: list[str],
 ) -> None:
-    """Resolve the requirements of a function."""
+    """Resolve the requirements of a function, and note the changes for the reporter."""
+    packages = frozenset(canonical_name(name) for name in upgrade_package)
+    named = meta.asked(task).named
     try:
         with progress.task(task.name):
-            LOCK.make(project, function, renew=renew)
+            found = LOCK.make(project, function, Upgrade(upgrade, packages), named=named)
     except (BuildError, OSError):
         shared.note_unbuilt(project, [project.variants[name] for name in ids(function)])
         raise
+    if found is not None:
+        meta.note_done(task, Done(changes=(f"{function.lockfile}:", *found)))
 
 
 @_guarded
@@ -250,7 +257,7 @@ def watch(names: list[str]) -> None:
             console.write(sys.stdout, f"{line}\n")
             sys.stdout.flush()
     except KeyboardInterrupt as error:
-        console.write(sys.stdout, "no longer watching\n")
+        console.write(sys.stdout, "Stopped watching.\n")
         if isinstance(error, signals.Stopped):
             raise
 

@@ -4,20 +4,23 @@ import contextlib
 import itertools
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from doit import loader as doit_loader
 from doit.cmd_base import DodoTaskLoader, DoitCmdBase, NamespaceTaskLoader
 from doit.cmd_run import Run
 from doit.cmdparse import CmdOption, CmdParse, CmdParseError
 from doit.doit_cmd import DoitMain
 from doit.task import Task
 
-from buildlib.layout import MANIFEST
-from buildlib.plugin import tasks
+from buildlib.layout import find_root
+from buildlib.plugin import tasks, workers
 from buildlib.plugin.selection import Request
+
+_DODO = "dodo.py"
 
 DOIT_CONFIG = {
     "backend": "lambdas",
@@ -27,6 +30,9 @@ DOIT_CONFIG = {
     "continue": True,
     "reporter": "lambdas",
     "verbosity": 2,
+    "num_process": workers.count(),
+    # uv and the compressor work outside of Python's lock, and a thread costs nothing to start.
+    "par_type": "thread",
 }
 
 
@@ -36,22 +42,51 @@ def task_lambdas() -> Iterator[tasks.Task]:
 
 
 class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hints
-    """The loader `lambdas` of doit: a repository with a manifest needs no dodo.py."""
+    """The loader `lambdas` of doit: a repository with a manifest needs no dodo.py.
+
+    The tasks of a dodo.py next to the manifest are loaded, too. `settings` come before those of
+    the dodo.py; `options` are values for the parameters of tasks, by the names of their groups;
+    `command` is the command of ours that a user typed, for messages.
+    """
+
+    def __init__(
+        self,
+        settings: Mapping[str, object] | None = None,
+        options: Mapping[str, Mapping[str, object]] | None = None,
+        command: str = "",
+    ) -> None:
+        super().__init__()
+        self._settings = settings or {}
+        self._options = options or {}
+        self._command = command
 
     def setup(self, opt_values: dict[str, Any]) -> None:  # noqa: ARG002 - doit's interface
-        """Go to the repository's root."""
-        here = Path.cwd()
-        for folder in (here, *here.parents):
-            if (folder / MANIFEST).exists():
-                os.chdir(folder)
-                break
-        self.namespace: dict[str, Any] = {"DOIT_CONFIG": DOIT_CONFIG}
+        """Go to the repository's root, and read its dodo.py if there is one."""
+        if root := find_root(Path.cwd()):
+            os.chdir(root)
+        self.namespace: dict[str, Any] = {}
+        if Path(_DODO).exists():
+            self.namespace |= vars(doit_loader.get_module(_DODO))
+        self._others = frozenset(_creators(self.namespace))
+        theirs = self.namespace.get("DOIT_CONFIG", {})
+        self.namespace["DOIT_CONFIG"] = DOIT_CONFIG | theirs | self._settings
 
     def load_tasks(self, cmd: DoitCmdBase, pos_args: list[str]) -> list[Task]:
         """Return the tasks that a command can need with these arguments."""
         words = (cmd.sel_tasks or ()) if cmd.execute_tasks else pos_args
-        self.namespace["task_lambdas"] = _creator(Request(tuple(words), runs=cmd.execute_tasks))
-        return list(super().load_tasks(cmd, pos_args))
+        request = Request(
+            tuple(words),
+            runs=cmd.execute_tasks,
+            is_alone=not self._others,
+            taken=self._others,
+            command=self._command,
+        )
+        self.namespace["task_lambdas"] = _creator(request)
+        loaded: list[Task] = super().load_tasks(cmd, pos_args)
+        for task in loaded:
+            if options := self._options.get(task.name.partition(":")[0]):
+                task.cfg_values = options
+        return loaded
 
 
 def _creator(request: Request) -> Callable[[], Iterator[tasks.Task]]:
@@ -94,7 +129,7 @@ def _parse(arguments: list[str]) -> Request:
     selected: list[str] | None = words
     if command.execute_tasks and not words:
         selected = getattr(module, "DOIT_CONFIG", {}).get("default_tasks")
-    others = frozenset(_creators(module))
+    others = frozenset(_creators(vars(module)))
     return Request(
         None if selected is None else tuple(selected),
         runs=command.execute_tasks,
@@ -107,10 +142,23 @@ def _parser(*options: Iterable[dict[str, Any]]) -> CmdParse:
     return CmdParse([CmdOption(option) for option in itertools.chain(*options)])
 
 
-def _creators(module: ModuleType) -> Iterator[str]:
+def _creators(namespace: Mapping[str, object]) -> Iterator[str]:
     """Yield the names of the tasks that a dodo.py adds to ours."""
-    for name, value in vars(module).items():
+    for name, value in namespace.items():
         if value is not task_lambdas and (
             name.startswith("task_") or hasattr(value, "create_doit_tasks")
         ):
             yield name.removeprefix("task_")
+
+
+class Dodo(ModuleType):
+    """A dodo.py whose `DOIT_CONFIG` adds to ours, wherever in the file it is.
+
+    doit takes the attribute `DOIT_CONFIG` of the module, and a second assignment would replace the
+    first one, with the place of the state and the reporter in it.
+    """
+
+    @property
+    def DOIT_CONFIG(self) -> dict[str, object]:  # noqa: N802 - doit's name
+        """Our settings, with those of the dodo.py in front."""
+        return DOIT_CONFIG | dict(vars(self).get("DOIT_CONFIG", {}))

@@ -22,6 +22,14 @@ FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
 UNBUILT = 2  # with CI set, where an engine is absent and nothing else failed
 
 
+def _locks(updated: int, unchanged: int) -> str:
+    """Return the closing line about lockfiles."""
+    counts = {"updated": updated, "unchanged": unchanged}
+    plural = "s" if updated + unchanged > 1 else ""
+    shown = ", ".join(f"{number} {how}" for how, number in counts.items() if number)
+    return f"lockfile{plural}: {shown}"
+
+
 def _cause(step: meta.Meta, message: str) -> tuple[str, str]:
     """Return the step and the message of a failure without the names of its variants."""
     names = {name for variant in step.variants for name in (variant, variant.split("-py3.")[0])}
@@ -46,6 +54,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._kinds: set[type[BaseFail]] = set()
         self._codes: set[int] = set()
         self._said: dict[tuple[str, str], str] = {}  # the first task that failed with a message
+        self._locks = {True: 0, False: 0}  # lockfiles with and without changes
         self._repeated: dict[str, list[str]] = {}  # tasks that failed as an earlier one did
 
     def initialize(self, tasks: dict[str, Task], selected_tasks: list[str]) -> None:
@@ -65,6 +74,11 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         seconds = self._tally.end(task)
         if step and step.step != "lock":
             self._tally.succeed(step, seconds or 0.0, meta.done(task))
+        if changes := meta.done(task).changes:
+            title, *lines = changes
+            self._locks[bool(lines)] += 1
+            if lines:
+                self._view.write("".join([f"{title}\n", *(f"  {line}\n" for line in lines)]))
         self._tally.leave_out(meta.left_out(task))
         self._note_file(step)
         if seconds is not None:
@@ -73,7 +87,9 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     def skip_uptodate(self, task: Task) -> None:
         """Take note of a task that had nothing to do."""
         step = meta.read(task)
-        if step and step.step != "lock":
+        if step and step.step == "lock":
+            self._locks[False] += bool(task.actions and meta.asked(task).named)
+        elif step:
             self._tally.skip(step)
         self._note_file(step)
         self._view.skip(task, step)
@@ -135,6 +151,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         if outcomes:
             self._view.table(outcomes)
         self.write("".join(f"{note}\n" for note in self._tally.notes()))
+        if any(self._locks.values()):
+            self.write(f"{_locks(self._locks[True], self._locks[False])}\n")
         if totals := self._tally.totals(outcomes):
             self.write(f"{totals}\n")
         self.write("".join(f"{path}\n" for path in self._shows))

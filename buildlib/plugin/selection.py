@@ -6,7 +6,7 @@ that takes longer than all else. So the tasks are made for the names.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,15 +17,25 @@ from buildlib.layout import MANIFEST
 from buildlib.model import Variant
 from buildlib.text import closest
 
-RENEW = [
-    {
-        "name": "renew",
-        "long": "renew",
-        "type": bool,
-        "default": False,
-        "help": "take newer versions, as naming the task does",
-    }
-]
+
+def lock_options() -> list[dict[str, Any]]:
+    """Return the options of `lock`, made anew: doit appends values to the default of a list."""
+    return [
+        {
+            "name": "upgrade",
+            "long": "upgrade",
+            "type": bool,
+            "default": False,
+            "help": "take the newest versions that the requirements allow",
+        },
+        {
+            "name": "upgrade_package",
+            "long": "upgrade-package",
+            "type": list,
+            "default": [],
+            "help": "take the newest version of this package; can be repeated",
+        },
+    ]
 
 
 INVOKE: list[dict[str, Any]] = [
@@ -45,7 +55,10 @@ INVOKE: list[dict[str, Any]] = [
 
 
 # The options of tasks; each variant or function has a task of these names.
-PARAMS: dict[str, list[dict[str, Any]]] = {"lock": RENEW, "invoke": INVOKE}
+PARAMS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "lock": lock_options,
+    "invoke": lambda: INVOKE,
+}
 
 
 # The names of tasks that exist only where one of them can be needed.
@@ -73,8 +86,10 @@ class Request:
     runs: bool = False
     # Whether all tasks are ours. Others might depend on any of them.
     is_alone: bool = True
-    # Names of tasks that a dodo.py defines itself, which replace ours.
+    # Names of tasks that a dodo.py defines itself.
     taken: frozenset[str] = frozenset()
+    # The command of ours that was typed, such as `build`; empty for one of doit.
+    command: str = ""
 
     @property
     def names(self) -> list[str] | None:
@@ -120,6 +135,7 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
         InvalidDodoFile: a name is mistyped, or `invoke` stands without the name of a variant.
 
     """
+    _check_taken(request.taken, steps)
     owners = {name: v.function.name for v in variants.values() for name in (v.id, v.function.name)}
     names = request.names
     if names is None or not request.is_alone:
@@ -129,7 +145,7 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
         for v in variants.values()
         if not v.function.lockfile
     }
-    check_names(names, owners, steps, unlocked)
+    check_names(names, owners, steps, unlocked, request.command)
     if request.runs and "invoke" in names:
         msg = "invoke: name a variant, as in 'doit invoke:<id> --event=event.json'"
         raise InvalidDodoFile(msg)
@@ -143,6 +159,23 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
     needed |= wanted.functions
     chosen = {v.id: v for v in variants.values() if v.function.name in needed}
     return Selection(chosen, wanted.on_demand, len(chosen) == len(variants), is_run=True)
+
+
+def _check_taken(taken: Collection[str], steps: Collection[str]) -> None:
+    """Refuse tasks of a dodo.py that have the names of ours.
+
+    Raises:
+        InvalidDodoFile: there are such tasks. doit would only say that names must be unique.
+
+    """
+    ours = {"lock", *steps, *OF_ALL}
+    if clashes := sorted(ours & set(taken)):
+        functions = ", ".join(f"'task_{name}'" for name in clashes)
+        msg = (
+            f"dodo.py: {functions}: doit-lambda-zip has tasks of the same names; rename the "
+            f"functions. Its names are {', '.join(sorted(ours))}"
+        )
+        raise InvalidDodoFile(msg)
 
 
 def _without(names: Iterable[str], taken: Container[str]) -> list[str]:
@@ -180,11 +213,11 @@ def _names(words: Iterable[str]) -> list[str] | None:
         task, colon, _ = name.partition(":")
         if task == _WATCH:
             break
-        if "*" in name or not colon:
+        if "*" in name or not (colon or task == "lock"):
             continue
         try:
-            options = [CmdOption(option) for option in PARAMS.get(task, ())]
-            _, rest = TaskParse(options).parse_only(rest)
+            options = [CmdOption(option) for option in PARAMS.get(task, list)()]
+            _, rest = TaskParse(options).parse(rest)
         except CmdParseError:
             return None
     return found
@@ -195,41 +228,54 @@ def check_names(
     known: Collection[str],
     steps: Collection[str],
     unlocked: Mapping[str, str],
+    command: str = "",
 ) -> None:
-    """Refuse a mistyped name with a hint; to doit it is only not a task.
+    """Refuse mistyped names with hints; to doit they are only not tasks.
 
     `known` are the names of functions and variants, `unlocked` functions without a lockfile that is
-    made here, each with its lockfile of another tool, if it has one.
+    made here, each with its lockfile of another tool, if it has one. `command` is the command of
+    ours that got the names without the names of steps.
 
     Raises:
-        InvalidDodoFile: a name is mistyped.
+        InvalidDodoFile: names are mistyped.
 
     """
     prefixes = sorted({"lock", *steps, *ON_DEMAND} - {_WATCH})
+    problems = []
     for name in names:
         step, colon, rest = name.partition(":")
         if "*" in name:
             continue
+        shown = "" if command else f"{name}: "
         if step in prefixes and colon and rest not in known:
-            hint = "run 'doit list --all' to see all tasks"
-            if close := closest(rest, known):
-                hint = f"did you mean '{step}:{close}'?"
-            msg = f"{name}: {MANIFEST} declares no '{rest}'; {hint}"
+            problems.append(f"{shown}{undeclared(rest, known, '' if command else f'{step}:')}")
         elif step == "lock" and rest in unlocked:
-            msg = (
-                f"{name}: lambda '{rest}' has no requirements, so there is nothing to lock; "
-                "list its dependencies in a requirements.txt in its folder"
-            )
-            if unlocked[rest]:
-                msg = f"{name}: lambda '{rest}' uses {unlocked[rest]}; lock with the tool of that"
+            problems.append(f"{shown}{_unlocked(rest, unlocked[rest])}")
         elif step not in prefixes and colon and rest in known:
             close = closest(step, prefixes)
             hint = (
                 f"did you mean '{close}:{rest}'?" if close else f"there are {', '.join(prefixes)}"
             )
-            msg = f"{name}: there is no step '{step}'; {hint}"
+            problems.append(f"{name}: there is no step '{step}'; {hint}")
         elif not colon and step in known and step not in {*prefixes, _WATCH, *OF_ALL}:
-            msg = f"{name}: this is a function, not a task; did you mean 'zip:{name}'?"
-        else:
-            continue
-        raise InvalidDodoFile(msg)
+            problems.append(f"{name}: this is a function, not a task; did you mean 'zip:{name}'?")
+    if problems:
+        raise InvalidDodoFile("\n".join(problems))
+
+
+def undeclared(name: str, known: Collection[str], prefix: str = "") -> str:
+    """Return the message about a name that the manifest does not declare."""
+    hint = "'lambdas list' shows the names"
+    if close := closest(name, known):
+        hint = f"did you mean '{prefix}{close}'?"
+    return f"{MANIFEST} declares no '{name}'; {hint}"
+
+
+def _unlocked(name: str, foreign: str) -> str:
+    """Return the message about a function that has no lockfile of ours."""
+    if foreign:
+        return f"lambda '{name}' uses {foreign}; update it with the tool that made it"
+    return (
+        f"lambda '{name}' has no requirements, so there is nothing to lock; "
+        "list its dependencies in a requirements.txt in its folder"
+    )

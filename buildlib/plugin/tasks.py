@@ -2,7 +2,7 @@
 
 import gc
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from buildlib.model import Function, Variant
 from buildlib.plugin import actions
 from buildlib.plugin.generated import Makers
 from buildlib.plugin.meta import ENGINE, meta, of_task
-from buildlib.plugin.selection import INVOKE, RENEW, Request, Selection, select
+from buildlib.plugin.selection import INVOKE, Request, Selection, lock_options, select
 from buildlib.plugin.uptodate import Forgotten, LockUpToDate, StepUpToDate, UpToDate
 from buildlib.project.project import Project
 from buildlib.steps.pending import Step
@@ -89,18 +89,21 @@ def _contained(project: Project) -> list[Function]:
 def _of_functions(project: Project, selection: Selection) -> Iterator[Task]:
     """Yield the tasks of each variant and function, and the groups of all."""
     steps = actions.steps()
-    yield _group("lock", "pin the dependencies with their hashes, in requirements.lock")
+    doc = "bring each lockfile in line with its requirements; '--upgrade' takes newer versions"
+    yield _group("lock", doc) | {"params": lock_options()}
     for step in steps:
         yield _group(step.name, step.doc)
-    locks: dict[str, str] = {}
     needed = {
         one.lockfile
         for variant in selection.variants.values()
         for one in project.with_layers(variant.function)
     }
+    by_lockfile: dict[str, list[Function]] = {}
     for function in project.manifest.functions:
         if function.lockfile and function.lockfile in needed:
-            yield _lock(project, function, locks)
+            by_lockfile.setdefault(function.lockfile, []).append(function)
+    for functions in by_lockfile.values():
+        yield from _locks(project, functions)
     for variant in selection.variants.values():
         yield from _variant(project, variant, steps, is_run=selection.is_run)
     for step in steps:
@@ -124,22 +127,29 @@ def _functions(basename: str, selection: Selection) -> Iterator[Task]:
         }
 
 
-def _lock(project: Project, function: Function, locks: dict[str, str]) -> Task:
-    """Return the task that makes a lock; functions with one source folder share it."""
-    path = str(function.lockfile)
-    first = locks.setdefault(path, function.name)
-    shared = first != function.name
-    return {
-        "basename": "lock",
-        "name": function.name,
-        "actions": [(actions.make_lock, [project, function])],
-        "params": RENEW,
-        "uptodate": [LockUpToDate(actions.LOCK.reason, project, function)],
-        "targets": [] if shared else [path],
-        "task_dep": [f"lock:{first}"] if shared else [],
-        "doc": f"pin {function.requirements}",
-        "meta": meta("lock", actions.ids(function)),
+def _locks(project: Project, functions: Sequence[Function]) -> Iterator[Task]:
+    """Yield the tasks of the functions that share a lockfile: the first one makes it."""
+    first, *others = functions
+    tasks = [f"lock:{function.name}" for function in others]
+    making = {
+        "actions": [(actions.make_lock, [project, first])],
+        "uptodate": [LockUpToDate(actions.LOCK.reason, project, first, tasks)],
+        "targets": [str(first.lockfile)],
     }
+    for function in functions:
+        yield {
+            "basename": "lock",
+            "name": function.name,
+            "params": lock_options(),
+            "doc": f"pin {function.requirements}",
+            "meta": meta("lock", actions.ids(function)),
+            **(making if function is first else _sharing(first)),
+        }
+
+
+def _sharing(first: Function) -> Task:
+    """Return the fields of a task whose lockfile another one makes."""
+    return {"actions": None, "task_dep": [f"lock:{first.name}"]}
 
 
 def _variant(

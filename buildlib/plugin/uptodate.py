@@ -83,13 +83,34 @@ class Forgotten(UpToDate):
 
 
 class LockUpToDate(UpToDate):
-    """The same for a lockfile; one that was named on the command line is renewed on purpose."""
+    """The same for a lockfile, which the tasks of several functions may share.
+
+    The options of each of these tasks, and of the group, say what to upgrade. A lockfile of which a
+    task was named may be written where others are frozen.
+    """
+
+    def __init__(
+        self, reason: Reason, project: object, function: object, tasks: Iterable[str]
+    ) -> None:
+        super().__init__(reason, project, function)
+        self._tasks = (*tasks, "lock")
+        self._named = False
+
+    def is_named(self, task: Task) -> bool:  # noqa: ARG002 - asked before
+        """Tell whether a task of the lockfile was named."""
+        return self._named
 
     def __call__(self, task: Task) -> bool:
         """Tell doit whether the lockfile is up to date."""
-        if _is_named(task, self.tasks_dict, "lock"):
-            task.init_options()
-            task.options["renew"] = True
+        self._named = _is_named(task, self.tasks_dict, *self._tasks)
+        task.init_options()
+        named = [self.tasks_dict[name] for name in self._tasks if name in self.tasks_dict]
+        options = [one.options for one in (task, *named) if one.options]
+        task.options["upgrade"] = any(some["upgrade"] for some in options)
+        packages = {name for some in options for name in some["upgrade_package"]}
+        task.options["upgrade_package"] = sorted(packages)
+        if task.options["upgrade"] or packages:
+            meta.note_asked(task, Asked("asked to upgrade", "", named=True))
             return False
         return super().__call__(task)
 

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from buildlib.errors import LockError
 from buildlib.layout import Layout
+from buildlib.lock import changes
 from buildlib.lock.requirements import Requirements
 from buildlib.lock.write import write_lock
-from buildlib.model import Function, Image, LockTarget
+from buildlib.model import Function, Image, LockTarget, Upgrade
 from buildlib.steps import times
 
 _logger = logging.getLogger(__name__)
@@ -38,14 +39,14 @@ def check_frozen(function: Function, problem: str, why: str) -> None:
     """
     if why:
         msg = (
-            f"{function.lockfile}: the lock {problem}, and {why}, so it is not made here; "
-            f"run 'doit lock:{function.name}' and commit the file"
+            f"{function.lockfile} {problem}. {why}, so it was not written. "
+            f"Run 'lambdas lock {function.name}' and commit the file."
         )
         raise LockError(msg, "lock-frozen")
 
 
-def write(inputs: LockInputs, layout: Layout, *, upgrade: bool) -> None:
-    """Resolve the requirements and write the lockfile; with `upgrade`, take newer versions.
+def write(inputs: LockInputs, layout: Layout, upgrade: Upgrade) -> list[str]:
+    """Resolve the requirements, write the lockfile, and return its changes as lines.
 
     Raises:
         LockError: the requirements have no solution, or the index cannot be reached.
@@ -56,17 +57,23 @@ def write(inputs: LockInputs, layout: Layout, *, upgrade: bool) -> None:
     log = layout.log("lock", function.name)
     log.unlink(missing_ok=True)
     with times.timed(layout, "lock", function.name):
-        warnings = write_lock(
+        images = list(_pinned(inputs, keep=not upgrade.everything))
+        written = write_lock(
             layout.root,
             layout.root / inputs.lockfile,
             inputs.requirements,
             inputs.targets,
             upgrade=upgrade,
-            images=list(_pinned(inputs, keep=not upgrade)),
+            images=images,
             log=log,
         )
-    for warning in warnings:
+    for warning in written.warnings:
         _logger.warning("%s", warning)
+    before, after = (
+        [(f"{image.name} for {image.architecture}", image.reference) for image in some]
+        for some in (inputs.pinned, images)
+    )
+    return [*written.changes, *changes.of_images(before, after)]
 
 
 def _pinned(inputs: LockInputs, *, keep: bool) -> Iterator[Image]:

@@ -40,8 +40,8 @@ def write(
         ids = sorted(known.keys() | wanted)
         stale = [name for name in ids if known.get(name) != wanted.get(name)]
         msg = (
-            f"lambdas.hashes.json: stale for {', '.join(stale) or 'its form only'}, and {frozen}, "
-            "so it is not written here; run 'doit record' and commit the file"
+            f"lambdas.hashes.json: out of date for {', '.join(stale) or 'its form only'}. "
+            f"{frozen}, so it was not written. Run 'lambdas record' and commit the file."
         )
         raise RecordError(msg)
     atomic.write(layout.hashes, hashes.text(wanted))

@@ -39,7 +39,7 @@ def build(project: Project, variant: Variant) -> Iterator[tuple[str, Done]]:
 
     """
     for function in project.with_layers(variant.function):
-        shared.make_lock(project, function, renew=False)
+        shared.make_lock(project, function)
     for step in STEPS:
         if reason(project, variant, step.name) is not None:
             yield step.name, perform(project, variant, step.name)

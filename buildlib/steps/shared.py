@@ -9,7 +9,7 @@ from buildlib.artifacts import hashes, index
 from buildlib.errors import BuildError
 from buildlib.files import locks
 from buildlib.lock import lockfile
-from buildlib.model import Function, Variant
+from buildlib.model import Function, Upgrade, Variant
 from buildlib.project.project import Project
 
 
@@ -18,28 +18,41 @@ def lock_reason(project: Project, function: Function) -> str | None:
     return project.lock_problem(function)
 
 
-def make_lock(project: Project, function: Function, *, renew: bool) -> None:
-    """Write the lockfile if it is out of date; with `renew`, take newer versions if it is not.
+def make_lock(
+    project: Project,
+    function: Function,
+    upgrade: Upgrade = Upgrade(),  # noqa: B008 - a frozen value
+    *,
+    named: bool = False,
+) -> list[str] | None:
+    """Write the lockfile if it is out of date, or to upgrade it; return its changes as lines.
 
-    Processes that want the same lockfile wait for each other, and the second one finds it made.
+    None if there was nothing to do. A lockfile that is `named` may be written where others are
+    frozen. Processes that want the same lockfile wait for each other, and the second one finds it
+    made.
 
     Raises:
-        LockError: it is frozen, or could not be made.
+        LockError: it is frozen, could not be made, or does not have a package to upgrade.
 
     """
     requirements = project.requirements(function)
     if requirements is None or function.lockfile is None:
-        return
-    if not renew and project.lock_problem(function) is None:
-        return
+        return None
+    if not upgrade and project.lock_problem(function) is None:
+        return None
+    path = project.layout.root / function.lockfile
+    if upgrade.packages and not upgrade.everything and path.exists():
+        known = lockfile.names(path)
+        if upgrade.packages.isdisjoint(known):
+            return []
     from buildlib.steps import lock  # and with it the resolver
 
     name = hashlib.sha256(function.lockfile.encode()).hexdigest()[:24]
     with locks.locked(project.layout.lock(f"lock-{name}")):
         problem = project.lock_problem(function)
-        if problem is None and not renew:
-            return
-        if not renew:
+        if problem is None and not upgrade:
+            return None
+        if not upgrade and not named:
             lock.check_frozen(function, problem or "", frozen(project))
         inputs = lock.LockInputs(
             function,
@@ -49,13 +62,13 @@ def make_lock(project: Project, function: Function, *, renew: bool) -> None:
             project.wanted_images(function),
             project.pinned_images(function),
         )
-        lock.write(inputs, project.layout, upgrade=problem is None)
+        return lock.write(inputs, project.layout, upgrade)
 
 
 def frozen(project: Project) -> str:
     """Return why committed files are not written here; empty if they are."""
     if project.manifest.frozen:
-        return "the manifest says 'frozen'"
+        return "The manifest says 'frozen'"
     return "CI is set" if lockfile.is_frozen(False, os.environ) else ""  # noqa: FBT003
 
 

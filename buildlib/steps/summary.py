@@ -20,7 +20,7 @@ class Done(NamedTuple):
     """The result of a step for a ZIP; empty if it neither made nor described one.
 
     `notes` are warnings that several variants may share, and `doubts` those about code, each with
-    its place.
+    its place. `changes` are lines about a lockfile: its path, and what changed in it.
     """
 
     outcome: str = ""
@@ -29,6 +29,7 @@ class Done(NamedTuple):
     previous: Written | None = None
     notes: tuple[str, ...] = ()
     doubts: tuple[tuple[str, str], ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 class Outcome(NamedTuple):

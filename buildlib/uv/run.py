@@ -2,6 +2,7 @@
 
 import functools
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -15,6 +16,10 @@ from buildlib.uv.redact import redact
 
 # Python runs its `sitecustomize.py` before the code of a build backend.
 _ISOLATED = Path(__file__).with_name("isolated")
+
+
+# The log of uv's resolver; of its steps, the choice of a version is worth showing.
+_STEP = re.compile(r"DEBUG (?P<text>Selecting: [^\s(\[]+)?")
 
 
 class Result(NamedTuple):
@@ -46,6 +51,8 @@ def run(
         variables["LAMBDA_ZIP_REPOSITORY"] = str(root)
     if arguments[0] == "pip" and settings.NO_INDEX in variables:
         command.append("--no-index")
+    # uv shows no bars without a terminal, but its resolver can log each step.
+    variables["RUST_LOG"] = "uv_resolver=debug" if progress.is_watched() else "off"
     lines = []
     with subprocess.Popen(  # noqa: S603 - the program is uv's own, the arguments are ours
         command,
@@ -60,10 +67,13 @@ def run(
     ) as process:
         try:
             for line in process.stdout or ():
-                lines.append(harmless(redact(line)))
+                step = _STEP.match(line)
+                shown = harmless(redact(step["text"] or "" if step else line))
+                if not step:
+                    lines.append(shown)
                 # A failed attempt offline is no news, because a run with the network follows.
-                if "--offline" not in arguments:
-                    progress.update(f"uv: {lines[-1]}")
+                if shown and "--offline" not in arguments:
+                    progress.update(f"uv: {shown}", often=step is not None)
         except BaseException:
             process.kill()
             raise
