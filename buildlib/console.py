@@ -11,6 +11,11 @@ def write(stream: TextIO, text: str) -> None:
     stream.write(harmless(text))
 
 
+def data(stream: TextIO, text: str) -> None:
+    """Write JSON for a program; nothing in it is altered, as its strings are escaped."""
+    stream.write(f"{text}\n")
+
+
 def command(stream: TextIO, lines: Iterable[str]) -> None:
     """Write commands for a CI service, which escape what they quote."""
     stream.writelines(f"{line}\n" for line in lines)

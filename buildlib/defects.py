@@ -15,8 +15,8 @@ from buildlib.text import harmless
 from buildlib.uv.redact import redact
 
 _OUT_OF_MEMORY = (
-    "there is not enough memory: run fewer tasks at once, as with 'doit -n 1', or close other "
-    "programs; earlier artifacts are untouched"
+    "there is not enough memory: run fewer tasks at once, as with 'lambdas build -j 1', or close "
+    "other programs; earlier artifacts are untouched"
 )
 
 

@@ -19,7 +19,7 @@ KINDS = {
     "manifest-missing": Kind(
         "No lambdas.yaml found",
         "lambdas.yaml declares the functions. doit looks for it in the folder of dodo.py.",
-        "Change to the folder that contains it, or run `python -m buildlib init` to propose one.",
+        "Change to the folder that contains it, or run `lambdas init` to propose one.",
     ),
     "manifest-syntax": Kind(
         "lambdas.yaml is not valid YAML",
@@ -82,25 +82,25 @@ KINDS = {
         "The lockfile is missing or out of date, and locks are frozen",
         "With CI set, or `frozen: true` in the manifest, nothing is resolved: only a lockfile that "
         "was reviewed and committed is built.",
-        "Run `doit lock:<name>` on your machine and commit requirements.lock.",
+        "Run `lambdas lock <name>` on your machine and commit requirements.lock.",
     ),
     "lock-missing": Kind(
         "The lockfile is missing",
         "The function has requirements, and a step that needs their pins ran before the step "
         "`lock`, as with `doit -s`.",
-        "Run `doit lock:<name>` and commit requirements.lock.",
+        "Run `lambdas lock <name>` and commit requirements.lock.",
     ),
     "lock-line": Kind(
         "A line of the lockfile is not a pin with hashes",
         "requirements.lock was edited by hand, contains the conflict markers of a merge, or was "
         "written by another tool.",
-        "Run `doit lock:<name>`; never edit the file by hand.",
+        "Run `lambdas lock <name>`; never edit the file by hand.",
     ),
     "image-unpinned": Kind(
         "The image is not pinned",
         "The image of a container decides the bytes, so a build uses it by digest only. The "
         "digest comes from the lockfile or from the manifest.",
-        "Run `doit lock:<name>` and commit the file, or write `image: <name>@sha256:<hex>`.",
+        "Run `lambdas lock <name>` and commit the file, or write `image: <name>@sha256:<hex>`.",
     ),
     # -- own code
     "syntax": Kind(
@@ -131,13 +131,13 @@ KINDS = {
         "The index served another file than the one in the lockfile: the release was replaced, a "
         "proxy changed the file, or the index is compromised.",
         "Find the cause before you build. If the release was replaced on purpose, run "
-        "`doit lock:<name>`.",
+        "`lambdas lock <name>`.",
     ),
     "install-failed": Kind(
         "Failed to install the dependencies",
         "uv could not download or unpack a package. The message shows the end of uv's output, the "
         "log all of it.",
-        "Check the connection, the index settings and the disk space, then run doit again.",
+        "Check the connection, the index settings and the disk space, then run the build again.",
     ),
     "sdist-not-pure": Kind(
         "A package in allow_sdist contains compiled code",
@@ -181,7 +181,7 @@ KINDS = {
     "engine-stopped": Kind(
         "The Docker engine refused a request, or the connection was lost",
         "The engine closed the connection or answered with an error. Nothing was built.",
-        "Check that the engine is running and has disk space, then run doit again.",
+        "Check that the engine is running and has disk space, then run the build again.",
     ),
     "image-absent": Kind(
         "An image is missing and cannot be pulled",
@@ -274,7 +274,7 @@ KINDS = {
         "Lambda's limit is 250 MB of unzipped files, and `size_limit` in the manifest may be "
         "stricter. The message lists the largest packages and possible savings.",
         "Leave files out with `exclude`, require fewer or smaller packages, or raise `size_limit`. "
-        "`doit size` shows all functions.",
+        "`lambdas size` shows all functions.",
     ),
     "verify": Kind(
         "A rebuild differs or fails",
@@ -304,8 +304,8 @@ KINDS = {
         "The recorded hashes do not match",
         "lambdas.hashes.json records the hash for each key. It is out of date or corrupt, or the "
         "same inputs gave other bytes.",
-        "If the inputs changed, run `doit record` and commit the file. If they did not, find the "
-        "cause before you deploy.",
+        "If the inputs changed, run `lambdas record` and commit the file. If they did not, find "
+        "the cause before you deploy.",
     ),
     # -- report, watch and init
     "report": Kind(
@@ -324,7 +324,7 @@ KINDS = {
     "init-exists": Kind(
         "lambdas.yaml already exists",
         "`init` never overwrites a file.",
-        "Run `python -m buildlib init --print` to see its proposal.",
+        "Run `lambdas init --print` to see its proposal.",
     ),
     "init-nothing": Kind(
         "No Lambda function found",
@@ -342,7 +342,7 @@ KINDS = {
     SYSTEM: Kind(
         "The operating system reported an error",
         "For example, a disk is full, a folder is read-only, or a file belongs to another user.",
-        "Follow the message, then run doit again. Finished ZIPs are unchanged.",
+        "Follow the message, then run the build again. Finished ZIPs are unchanged.",
     ),
 }
 
@@ -351,8 +351,8 @@ def page() -> Iterator[str]:
     """Yield the lines of docs/reference/errors.md."""
     yield "# Errors"
     yield ""
-    yield "<!-- Made by `python -m buildlib errors`; edit buildlib/error_kinds.py. -->"
+    yield "<!-- Made by `lambdas errors`; edit buildlib/error_kinds.py. -->"
     yield ""
-    yield "Each message ends with its kind; `python -m buildlib errors <kind>` prints its section."
+    yield "Each message ends with its kind; `lambdas errors <kind>` prints its section."
     for name, kind in KINDS.items():
         yield from ("", f"## {name}", "", f"**{kind.title}.** {kind.why}", "", kind.remedy)

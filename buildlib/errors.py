@@ -2,7 +2,7 @@
 
 A message gives the place, the problem, the allowed values and the next step; it is printed as is,
 without a traceback. The kind of an error, a key of `error_kinds.KINDS`, leads to a longer
-explanation; `python -m buildlib errors` generates docs/reference/errors.md from these. Any
+explanation; `lambdas errors` generates docs/reference/errors.md from these. Any
 exception but a `BuildError` or an `OSError` is a defect of this package.
 """
 
@@ -89,7 +89,7 @@ class VerifyError(BuildError):
 
 def with_help_link(message: str, kind: str) -> str:
     """Return a message with the command that explains its kind."""
-    return f"{message}\nMore: python -m buildlib errors {kind}" if kind else message
+    return f"{message}\nMore: lambdas errors {kind}" if kind else message
 
 
 def describe(error: BuildError | OSError) -> str:
@@ -104,15 +104,15 @@ def explain_os_error(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
     reason = (error.strerror or str(error)).lower()
     remedy = {
-        errno.ENOSPC: "free some space, then run doit again",
-        errno.EDQUOT: "free some space, then run doit again",
+        errno.ENOSPC: "free some space, then run the build again",
+        errno.EDQUOT: "free some space, then run the build again",
         errno.EROFS: "make it writable, or build in another checkout",
         errno.EACCES: "check its owner and permissions",
         errno.EPERM: "check its owner and permissions",
-        errno.ENOENT: "it was removed during the build; run doit again",
-        errno.ENOTDIR: "a file is where a folder should be; remove it, then run doit again",
-        errno.EEXIST: "a file is where a folder should be; remove it, then run doit again",
-        errno.EISDIR: "a folder is where a file should be; remove it, then run doit again",
+        errno.ENOENT: "it was removed during the build; run the build again",
+        errno.ENOTDIR: "a file is where a folder should be; remove it, then run the build again",
+        errno.EEXIST: "a file is where a folder should be; remove it, then run the build again",
+        errno.EISDIR: "a folder is where a file should be; remove it, then run the build again",
         errno.ENAMETOOLONG: "shorten the path",
         errno.EMFILE: "raise the limit of open files (ulimit -n)",
     }.get(error.errno or 0)

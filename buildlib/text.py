@@ -42,12 +42,12 @@ def amount(size: int) -> str:
     return f"{size / (1 << 10):.1f} kB" if size < MB else megabytes(size)
 
 
-def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield the lines of a table; the columns between the first and the last are numbers."""
+def table(rows: Sequence[tuple[str, ...]], *, numbers: bool = True) -> Iterator[str]:
+    """Yield the lines of a table; with `numbers`, those between the first and last are numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
-            cell.ljust(width) if number in {0, len(row) - 1} else cell.rjust(width)
+            cell.ljust(width) if not numbers or number in {0, len(row) - 1} else cell.rjust(width)
             for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import buildlib.__main__
 from buildlib import error_kinds
+from buildlib.cli import main as command
 from tests.conftest import Repository, Result
 
 BROKEN = """\
@@ -111,7 +111,7 @@ def test_a_command(
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(error_kinds, "page", page)
-    assert buildlib.__main__.main(["errors"]) == 2
+    assert command.main(["errors"]) == 2
     said = capsys.readouterr().err
     assert "this is a defect of doit-lambda-zip, not of your project: KeyError: 'surprise'" in said
     assert len(list((tmp_path / "build/defects").iterdir())) == 1

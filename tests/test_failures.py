@@ -66,7 +66,7 @@ def test_all_problems_at_once(built: Repository) -> None:
         )
     })  # fmt: skip
     *lines, more = built.doit(code=3).output.removeprefix("ERROR: ").strip().splitlines()
-    assert more == "More: python -m buildlib errors manifest"
+    assert more == "More: lambdas errors manifest"
     assert [line.split(": ")[0] for line in lines] == [
         "lambdas.yaml:4:14", "lambdas.yaml:5:3", "lambdas.yaml:9:13",
     ]  # fmt: skip
@@ -167,7 +167,7 @@ def test_a_frozen_lock(dependent: Repository, where: str) -> None:
         )
     message = dependent.fails("zip:api", **environment).message
     assert "lambdas/api/requirements.lock: the lock is missing" in message
-    assert "'doit lock:api'" in message
+    assert "'lambdas lock api'" in message
     assert dependent.doit("lock:api", **environment).ran == ["lock:api"]
     assert "lock:api" not in dependent.doit("zip:api", **environment).ran
     dependent.write({"lambdas/api/requirements.txt": "beta>=1\n"})
@@ -291,7 +291,7 @@ def test_a_full_disk_while_installing(dependent: Repository, index: Index) -> No
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], check=True)
     try:
         message = dependent.fails("venv:api").message
-        assert "Free some space, then run doit again." in message
+        assert "Free some space, then run the build again." in message
         assert "connection" not in message
     finally:
         subprocess.run(["umount", str(place)], check=True)

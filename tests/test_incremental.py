@@ -594,6 +594,6 @@ def test_a_digest_that_is_remembered_wrongly(repository: Repository) -> None:
     known["files"]["lambdas/api/other.py"][0] = "0" * 64
     records.write(record, known)
     repository.write({APP: HANDLER + "# edited again\n"})
-    assert "other.py: changed while it was read; run doit again" in repository.fails().output
+    assert "other.py: changed while it was read; run the build again" in repository.fails().output
     repository.doit()
     assert repository.members("api")["other.py"] == b"O = 1\n"

@@ -1,4 +1,4 @@
-"""`python -m buildlib init`, in repositories like those of real projects."""
+"""`lambdas init`, in repositories like those of real projects."""
 
 import subprocess
 import sys
@@ -375,7 +375,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     result = init(tmp_path)
     assert result.code == 1
     assert "lambdas.yaml already exists and is not overwritten" in result.output
-    assert result.output.endswith("\nMore: python -m buildlib errors init-exists\n")
+    assert result.output.endswith("\nMore: lambdas errors init-exists\n")
     assert (tmp_path / "lambdas.yaml").read_text() == "# mine\n"
 
 
@@ -386,7 +386,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     result = init(tmp_path)
     assert result.code == 1
     assert "[Errno" not in result.output
-    assert result.output.endswith("\nMore: python -m buildlib errors system\n")
+    assert result.output.endswith("\nMore: lambdas errors system\n")
 
 
 def test_a_template_with_a_mistake(tmp_path: Path) -> None:
@@ -401,7 +401,7 @@ def test_nothing_to_propose(tmp_path: Path, files: dict[str, str]) -> None:
     result = init(write(tmp_path, files))
     assert result.code == 1
     assert "found no Lambda function in Python" in result.output
-    assert result.output.endswith("\nMore: python -m buildlib errors init-nothing\n")
+    assert result.output.endswith("\nMore: lambdas errors init-nothing\n")
     assert not (tmp_path / "lambdas.yaml").exists()
 
 

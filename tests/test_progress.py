@@ -228,7 +228,7 @@ def test_interrupted(slow: Repository, options: tuple[str, ...]) -> None:
         UV_CACHE_DIR=str(slow.root / "build/fresh"),
     )
     last = plain(output).rstrip().splitlines()[-1]
-    assert last == "interrupted; finished steps are kept, run doit again to continue"
+    assert last == "interrupted; finished steps are kept, run the build again to continue"
     assert re.search(r"^\S+ +interrupted +at venv ", plain(output), re.MULTILINE)
     totals = plain(output).rstrip().splitlines()[-2]
     assert re.fullmatch(r"[12] interrupted in \d+\.\d s", totals)

@@ -166,5 +166,5 @@ def test_without_the_extra(repository: Repository, tmp_path: Path, name: str) ->
     assert (
         "doit report needs Vega and Jinja: pip install 'doit-lambda-zip[report]'" in result.output
     )
-    assert "python -m buildlib errors report" in result.output
+    assert "lambdas errors report" in result.output
     assert not (repository.root / "dist/report.html").exists()

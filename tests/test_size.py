@@ -125,7 +125,7 @@ def test_near_the_limit(repository: Repository) -> None:
         "lambdas.yaml": MANIFEST + "    size_limit: 1000\n",
         "lambdas/api/data.bin": b"x" * (900 - len(HANDLER)),
     })  # fmt: skip
-    warning = "api: 900 bytes unzipped, near its 'size_limit' of 1,000; 'doit size' shows"
+    warning = "api: 900 bytes unzipped, near its 'size_limit' of 1,000; 'lambdas size' shows"
     assert warning in repository.doit().message
     repository.sha256()
     assert repository.doit().message == "1 unchanged"

@@ -150,7 +150,7 @@ def test_a_limit_that_is_no_number(repository: Repository) -> None:
     message = repository.doit(code=3, LAMBDA_ZIP_STORE_LIMIT="2GB").output
     assert message == (
         "ERROR: LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '2GB'\n"
-        "More: python -m buildlib errors setting\n"
+        "More: lambdas errors setting\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""`python -m buildlib external`, as the `external` data source starts it, and `doit record`."""
+"""`lambdas external`, as the `external` data source starts it, and `doit record`."""
 
 import json
 import re

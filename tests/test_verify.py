@@ -105,7 +105,7 @@ def test_a_build_that_is_not_reproducible(dependent: Repository, index: Index) -
 def test_nothing_to_compare_with(repository: Repository) -> None:
     """An unbuilt variant cannot be verified, and the message says so."""
     message = repository.fails("verify").message
-    assert "dist/api.zip: it is not there; run 'doit zip:api' first" in message
+    assert "dist/api.zip: it is not there; run 'lambdas build api' first" in message
 
 
 def test_a_stale_lock(dependent: Repository) -> None:

@@ -288,11 +288,11 @@ def _open(content: Content) -> FileIO:
     try:
         return open(content.path, "rb", buffering=0)  # unbuffered: read in large chunks, or whole
     except FileNotFoundError:
-        msg = f"{content.path}: removed since it was staged; run doit again to restage it"
+        msg = f"{content.path}: removed since it was staged; run the build again to restage it"
         raise StagedFileError(msg) from None
 
 
 def _check_digest(content: Content, sha256: str) -> None:
     if sha256 != content.sha256:
-        msg = f"{content.path}: changed since it was staged; run doit again to restage it"
+        msg = f"{content.path}: changed since it was staged; run the build again to restage it"
         raise StagedFileError(msg)

@@ -1,4 +1,4 @@
-"""The differences between two ZIPs, byte for byte: `python -m buildlib diff A.zip B.zip`."""
+"""The differences between two ZIPs, byte for byte: `lambdas diff A.zip B.zip`."""
 
 import hashlib
 import unicodedata

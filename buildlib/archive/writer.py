@@ -89,5 +89,5 @@ def _copy(source: BinaryIO, name: bytes, member: CompressedMember, output: Hashi
         output.write(chunk)
         left -= len(chunk)
     if left or (not member.method and crc != member.crc):
-        msg = f"{name.decode()}: changed while it was read; run doit again"
+        msg = f"{name.decode()}: changed while it was read; run the build again"
         raise StagedFileError(msg)

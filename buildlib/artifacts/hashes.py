@@ -66,7 +66,7 @@ def check(record: Mapping[str, Entry], variant: Variant, key: str, sha256: str) 
         f"lambdas.hashes.json: '{variant.id}' has sha256 {expected['sha256']} for these inputs, "
         f"but this build gave {sha256}. A plan based on the record would not match this ZIP, so it "
         "is not published. Find the build that is not reproducible (packages compiled from source "
-        "may differ). To accept the new hash, delete the entry, run 'doit record' and commit the "
-        "file"
+        "may differ). To accept the new hash, delete the entry, run 'lambdas record' and commit "
+        "the file"
     )
     raise RecordError(msg)

@@ -76,7 +76,7 @@ def check_together(variant: Variant, size: int, layers: Mapping[str, int]) -> No
         msg = (
             f"{variant.id}: {megabytes(total)} unzipped with its layers, over Lambda's limit of "
             f"{megabytes(UNZIPPED_LIMIT)}: function {megabytes(size)}, {parts}. Leave out what the "
-            "function does not need; 'doit size' shows the largest packages"
+            "function does not need; 'lambdas size' shows the largest packages"
         )
         raise SizeError(msg)
 
@@ -92,12 +92,12 @@ def warning(variant: Variant, written: Written) -> str | None:
     if written.unzipped_size >= _NEAR * limit(variant.function):
         return (
             f"{variant.id}: {written.unzipped_size:,} bytes unzipped, near "
-            f"{_limit_text(variant.function)}; 'doit size' shows the largest packages"
+            f"{_limit_text(variant.function)}; 'lambdas size' shows the largest packages"
         )
     if written.size >= _NEAR * ZIPPED_LIMIT:
         return (
             f"{variant.id}: {megabytes(written.size)} zipped, near {upload_limit}; "
-            "'doit size' shows the largest packages"
+            "'lambdas size' shows the largest packages"
         )
     return None
 

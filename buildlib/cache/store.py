@@ -75,6 +75,15 @@ class Store(NamedTuple):
         atomic.remove(self._entry(key))
         atomic.remove(self._zip(key))
 
+    def problem(self) -> str | None:
+        """Return why nothing can be added to a shared store; None if it can."""
+        if not self.shared:
+            return None
+        folder = next(one for one in (self.folder, *self.folder.parents) if one.exists())
+        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            return None
+        return f"{self.folder} is not writable, so no ZIP is added to the store"
+
     def evict(self) -> None:
         """Remove the least recently used entries until the store is within its limit."""
         entries = sorted(self._entries())

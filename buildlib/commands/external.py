@@ -1,6 +1,6 @@
 """Answer the `external` data source of Terraform and OpenTofu: build, and return the hashes.
 
-    python -m buildlib external < query
+    lambdas external < query
 
 The protocol is that of the provider hashicorp/external: a JSON object of strings comes on stdin
 (or as the only argument, for provisioners), one goes to stdout and nothing else does; errors go to

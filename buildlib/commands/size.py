@@ -1,41 +1,94 @@
-"""`doit size`: the size of each variant against Lambda's limits."""
+"""`lambdas size`: the size of each variant against Lambda's limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from buildlib import text
 from buildlib.archive import contents
 from buildlib.artifacts import index, limits
 from buildlib.code import available
+from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 
+# Parts that are shown of a variant.
+_SHOWN = 3
 
-def sizes(project: Project) -> Iterator[str]:
-    """Yield a table of the ZIPs in dist/: sizes, share of the limit, largest packages."""
-    rows = [("variant", "zipped", "unzipped", "of limit", "layers", "the largest in it")]
-    missing = []
-    shadowing: dict[str, list[str]] = {}
-    for one in project.variants.values():
+
+class Part(NamedTuple):
+    """A distribution, or the own code, in a ZIP; `size` is in bytes, unzipped."""
+
+    name: str
+    size: int
+
+
+class Size(NamedTuple):
+    """The size of a variant in bytes.
+
+    `layers` is that of its declared layers, `share` the part of the limit that they take together,
+    and `parts` what is in the ZIP, the largest first.
+    """
+
+    id: str
+    zipped: int
+    unzipped: int
+    layers: int
+    share: float
+    parts: Sequence[Part]
+
+    @property
+    def in_runtime(self) -> list[str]:
+        """The parts that the runtime has, too, and of which Python takes these."""
+        names = (part.name for part in self.parts)
+        return [name for name in names if _canonical(name) in available.DISTRIBUTIONS]
+
+
+def measure(project: Project, variants: Iterable[Variant]) -> tuple[list[Size], list[str]]:
+    """Return the sizes of variants, and the ids of those that are not built."""
+    found, missing = [], []
+    for one in variants:
         entry, path = project.index().get(one.id), project.layout.zip(one.id)
         if entry is None or not index.is_built(entry) or not path.exists():
             missing.append(one.id)
             continue
-        in_layers = sum(_unzipped(project, layer.id) for layer in project.declared_layers(one))
-        part = (entry["unzipped_size"] + in_layers) / limits.limit(one.function)
+        layers = sum(_unzipped(project, layer.id) for layer in project.declared_layers(one))
+        share = (entry["unzipped_size"] + layers) / limits.limit(one.function)
         parts = contents.parts(contents.of_zip(path), project.sources(one.function))
-        for name in filter(_is_in_runtime, (p.name for p in parts)):
-            shadowing.setdefault(name, []).append(one.id)
-        largest = [f"{p.name} {text.megabytes(p.size)}" for p in parts[:3]]
-        shown = (text.megabytes(entry["size"]), text.megabytes(entry["unzipped_size"]))
-        layers = text.megabytes(in_layers) if one.function.layers else "none"
-        rows.append((one.id, *shown, f"{part:.1%}", layers, ", ".join(largest)))
-    yield from text.table(rows)
-    yield f"Lambda takes {text.megabytes(UNZIPPED_LIMIT)} unzipped together with the layers, also"
-    yield f"those of others, and {text.megabytes(ZIPPED_LIMIT)} zipped in a direct upload."
-    for name, variants in sorted(shadowing.items()):
-        yield f"Used instead of the runtime's: {name} in {', '.join(variants)}"
+        shown = [Part(part.name, part.size) for part in parts]
+        sizes = entry["size"], entry["unzipped_size"]
+        found.append(Size(one.id, *sizes, layers, share, shown))
+    return found, missing
+
+
+def lines(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
+    """Yield a table of the ZIPs in dist/: sizes, share of the limit, largest packages."""
+    found, missing = measure(project, variants)
+    with_layers = any(variant.function.layers for variant in variants)
+    columns = ("variant", "zipped", "unzipped", "of limit", "layers", "largest packages")
+    rows = [columns, *map(_row, found)]
+    yield from text.table([row if with_layers else (*row[:4], *row[5:]) for row in rows])
+    yield f"Limits: {text.megabytes(UNZIPPED_LIMIT)} unzipped, layers included, and"
+    yield f"{text.megabytes(ZIPPED_LIMIT)} zipped for a direct upload."
+    shadowing: dict[str, list[str]] = {}
+    for size in found:
+        for name in size.in_runtime:
+            shadowing.setdefault(name, []).append(size.id)
+    for name, ids in sorted(shadowing.items()):
+        yield f"Replaces the runtime's copy: {name} in {', '.join(ids)}"
     if missing:
         yield f"Not built: {', '.join(missing)}"
+
+
+def _row(size: Size) -> tuple[str, ...]:
+    largest = [f"{part.name} {text.amount(part.size)}" for part in size.parts[:_SHOWN]]
+    return (
+        size.id,
+        text.amount(size.zipped),
+        text.amount(size.unzipped),
+        f"{size.share:.1%}",
+        text.amount(size.layers) if size.layers else "-",
+        ", ".join(largest),
+    )
 
 
 def _unzipped(project: Project, variant_id: str) -> int:
@@ -43,5 +96,5 @@ def _unzipped(project: Project, variant_id: str) -> int:
     return int(project.index().get(variant_id, {}).get("unzipped_size", 0))
 
 
-def _is_in_runtime(part: str) -> bool:
-    return text.canonical_name(part.partition(" ")[0]) in available.DISTRIBUTIONS
+def _canonical(part: str) -> str:
+    return text.canonical_name(part.partition(" ")[0])

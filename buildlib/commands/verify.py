@@ -94,7 +94,7 @@ def verify(project: Project, one: Variant) -> Iterator[str]:
         yield f"{one.id}: left out; {shown} is not there, which needs a container"
         return
     if not artifact.exists():
-        msg = f"{shown}: it is not there; run 'doit zip:{one.id}' first"
+        msg = f"{shown}: it is not there; run 'lambdas build {one.id}' first"
         raise VerifyError(msg)
     _check_lock(project, one.function)
     with tempfile.TemporaryDirectory(prefix="lambda-zip-verify-") as temporary:
@@ -116,7 +116,7 @@ def verify(project: Project, one: Variant) -> Iterator[str]:
 
 def _check_lock(project: Project, function: Function) -> None:
     if problem := project.lock_problem(function):
-        msg = f"{function.lockfile}: the lock {problem}; run 'doit lock:{function.name}' first"
+        msg = f"{function.lockfile}: the lock {problem}; run 'lambdas lock {function.name}' first"
         raise VerifyError(msg)
 
 

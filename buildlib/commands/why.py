@@ -1,6 +1,7 @@
-"""`doit why`: the steps that will run and why, or the reasons of the last build."""
+"""`lambdas why`: the steps that will run and why, or the reasons of the last build."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
 
 from buildlib.errors import BuildError
 from buildlib.model import Variant
@@ -12,39 +13,80 @@ from buildlib.steps import zip as archive
 _SHOWN = 5
 
 
-def why(project: Project, variant: Variant, forgotten: Collection[str] = ()) -> Iterator[str]:
-    """Yield which steps of a variant will run, and the reasons; or that it is up to date.
+class Explanation(NamedTuple):
+    """Why a variant will be built, or why it was.
+
+    `steps` are those that will run, each with its reason; they are not known while `lock`, the
+    problem of its lockfile, is not mended. `reasons` are those of the next build, or of the last
+    one if the variant `is_built`. `error` is the message where inputs cannot be read.
+    """
+
+    id: str
+    lock: str = ""
+    steps: Sequence[tuple[str, str]] = ()
+    is_built: bool = False
+    reasons: Sequence[str] = ()
+    pruned: Sequence[str] = ()
+    error: str = ""
+
+    @property
+    def is_pending(self) -> bool:
+        """Tell whether a build has something to do for the variant."""
+        return bool(self.lock or self.steps or self.error)
+
+
+def explain(project: Project, variant: Variant, forgotten: Collection[str] = ()) -> Explanation:
+    """Return which steps of a variant will run, and why.
 
     `forgotten` are the steps that run anyway, since doit forgot them.
     """
     try:
-        yield from _why(project, variant, forgotten)
+        return _explain(project, variant, forgotten)
     except BuildError as error:
-        yield f"{variant.id}: cannot be built as it is"
-        yield from (f"  {line}" for line in str(error).splitlines())
+        return Explanation(variant.id, error=str(error))
 
 
-def _why(project: Project, variant: Variant, forgotten: Collection[str]) -> Iterator[str]:
+def _explain(project: Project, variant: Variant, forgotten: Collection[str]) -> Explanation:
     function = variant.function
     if problem := project.lock_problem(function):
-        yield f"{variant.id}: lock:{function.name} will run: {function.lockfile} {problem}"
-        yield "  which other steps run depends on the new lockfile"
-        return
+        name = function.name
+        return Explanation(variant.id, f"lock:{name} will run: {function.lockfile} {problem}")
     steps = pending.pending(project, variant)
-    status = project.status(variant)
-    again = [step for step in forgotten if step not in steps]
-    yield from (f"{variant.id}: {step} will run: doit forgot it" for step in again)
-    if not steps:
-        if not again:
-            yield f"{variant.id} is up to date"
-    elif status.written or status.stored:
-        yield from (f"{variant.id}: {step} will run: {reason}" for step, reason in steps.items())
-    else:
-        yield f"{variant.id}: {', '.join(steps)} will run"
-    if pruned := project.pruned(function):
-        more = f" and {len(pruned) - _SHOWN} more" if len(pruned) > _SHOWN else ""
-        yield f"  prune: no import of the handler leads to {', '.join(pruned[:_SHOWN])}{more}"
+    again = {step: "doit forgot it" for step in forgotten if step not in steps}
+    status, layout = project.status(variant), project.layout
+    pruned = project.pruned(function)
     if status.written is None:
-        yield from (f"  {reason}" for reason in pending.build_reasons(project, variant))
-    elif stamp := archive.load(project.layout, variant.id):
-        yield from (f"  last build: {reason}" for reason in stamp.reasons)
+        reasons: Sequence[str] = pending.build_reasons(project, variant)
+        if not status.stored:
+            steps = dict.fromkeys(steps, "")  # all of them, for the same reasons
+    else:
+        stamp = archive.load(layout, variant.id)
+        reasons = stamp.reasons if stamp else ()
+    is_built = status.written is not None
+    return Explanation(variant.id, "", (*again.items(), *steps.items()), is_built, reasons, pruned)
+
+
+def lines(found: Explanation) -> Iterator[str]:
+    """Yield an explanation as lines."""
+    if found.error:
+        yield f"{found.id}: cannot be built"
+        yield from (f"  {line}" for line in found.error.splitlines())
+        return
+    if found.lock:
+        yield f"{found.id}: {found.lock}"
+        yield "  The other steps depend on the new lockfile."
+        return
+    alike = [step for step, reason in found.steps if not reason]
+    for step, reason in found.steps:
+        if reason:
+            yield f"{found.id}: {step} will run: {reason}"
+    if alike:
+        yield f"{found.id}: {', '.join(alike)} will run"
+    if not found.steps:
+        yield f"{found.id} is up to date"
+    if found.pruned:
+        more = f" and {len(found.pruned) - _SHOWN} more" if len(found.pruned) > _SHOWN else ""
+        shown = ", ".join(found.pruned[:_SHOWN])
+        yield f"  prune: no import of the handler leads to {shown}{more}"
+    label = "last build: " if found.is_built else ""
+    yield from (f"  {label}{reason}" for reason in found.reasons)

@@ -43,7 +43,7 @@ class Engine(NamedTuple):
 
 @contextlib.contextmanager
 def connected(
-    function: Function, architecture: str, purpose: str = "'install: docker'"
+    function: Function | None, architecture: str, purpose: str = "'install: docker'"
 ) -> Iterator[Engine]:
     """Connect to the engine for an architecture, yield the connection, and close it.
 
@@ -88,19 +88,32 @@ def connected(
         failure = "stopped answering" if lost else "refused a request"
         msg = (
             f"the Docker engine at {address} {failure}: {reason(error)}. Nothing "
-            "was built from it; check that it is running, then run doit again"
+            "was built from it; check that it is running, then run the build again"
         )
         raise EngineError(msg, "engine-stopped") from error
     finally:
         client.close()
 
 
-def _settings(function: Function, architecture: str) -> tuple[dict[str, Any], str]:
+def describe() -> str:
+    """Return the version and the address of the engine that builds use by default.
+
+    Raises:
+        EngineError: no engine answers.
+
+    """
+    with connected(None, "", "'install: docker'") as engine:
+        version = engine.client.version()
+        target = f"{version.get('Os')}/{version.get('Arch')}"
+        return f"{version.get('Version')} for {target} at {engine.address}"
+
+
+def _settings(function: Function | None, architecture: str) -> tuple[dict[str, Any], str]:
     """Return the client's arguments, and the setting that they come from, for messages."""
     from docker.context import ContextAPI
     from docker.utils import kwargs_from_env
 
-    named = dict(function.docker.engine) if function.docker else {}
+    named = dict(function.docker.engine) if function and function.docker else {}
     if architecture in named:
         return {"base_url": named[architecture]}, f"'engine' for {architecture} in lambdas.yaml"
     if os.environ.get("DOCKER_HOST"):

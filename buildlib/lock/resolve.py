@@ -102,7 +102,7 @@ class Resolver:
             f"{self.requirements.path}: failed to resolve dependencies for {_shown(target)}\n"
             f"{text.tail(result.output)}\n"
             "Relax the conflicting requirements, check the spelling of the package names, "
-            "or check the connection to the package index; then run doit again."
+            "or check the connection to the package index; then run the build again."
         )
         raise LockError(msg, "lock-failed")
 

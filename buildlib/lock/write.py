@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,7 +59,7 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
     pins: dict[LockTarget, list[Locked]] = {}
     with ThreadPoolExecutor(4) as pool:
         jobs = [
-            pool.submit(_of_one_python, resolver, some, kept, upgrade)
+            pool.submit(copy_context().run, _of_one_python, resolver, some, kept, upgrade)
             for some in by_python.values()
         ]
         for job in jobs:

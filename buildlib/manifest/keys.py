@@ -135,8 +135,8 @@ FILES_KEYS = {
 
 DOCKER_KEYS = {
     "image": Key(
-        "The image; the runtime's Python must be on its PATH. 'doit lock' pins its digest in the "
-        "lockfile, unless the digest is given here.",
+        "The image; the runtime's Python must be on its PATH. 'lambdas lock' pins its digest in "
+        "the lockfile, unless the digest is given here.",
         pattern=IMAGE,
         rule="an image, such as 'public.ecr.aws/lambda/python:3.13', or one with '@sha256:<hex>'",
         default_text="AWS's 'public.ecr.aws/lambda/python:<version>'",
@@ -202,10 +202,10 @@ LAMBDA_KEYS = {
     ),
     "requirements": Key(
         "The file with the dependencies, relative to 'source' or to the repository's root: a "
-        "requirements file, 'pyproject.toml' or 'Pipfile', from which 'doit lock' makes a lockfile "
-        "next to it; or a lockfile itself: 'uv.lock', 'poetry.lock', 'pdm.lock', 'Pipfile.lock' or "
-        "'pylock.toml', whose versions and hashes are used as they are. Functions with the same "
-        "requirements share a lockfile.",
+        "requirements file, 'pyproject.toml' or 'Pipfile', from which 'lambdas lock' makes a "
+        "lockfile next to it; or a lockfile itself: 'uv.lock', 'poetry.lock', 'pdm.lock', "
+        "'Pipfile.lock' or 'pylock.toml', whose versions and hashes are used as they are. "
+        "Functions with the same requirements share a lockfile.",
         default_text="'requirements.txt', or else the only such file in 'source'",
         keys=REQUIREMENTS_KEYS,
         short="path",

@@ -128,7 +128,7 @@ def _marked(text: str) -> str:
 _HEAD = f"""\
 # lambdas.yaml
 
-<!-- Made by `python -m buildlib manifest`; edit buildlib/manifest/keys.py. -->
+<!-- Made by `lambdas manifest`; edit buildlib/manifest/keys.py. -->
 
 The manifest is a YAML file in the repository's root. Keys that are not listed here are errors.
 All problems are reported at once, with line and column, before anything runs. Editors that support

@@ -94,17 +94,18 @@ def _guarded(action: Callable[_P, Any]) -> Callable[_P, Any]:
     return run
 
 
-def load(root: Path, *, generated: bool, runs: bool) -> Project:
+def load(root: Path, *, generated: bool, runs: bool, frozen: str = "") -> Project:
     """Return the project in a folder; with `generated`, other tasks may make its sources.
 
-    A process that `runs` tasks is noted until it ends.
+    A process that `runs` tasks is noted until it ends. `frozen` says why lockfiles must not be
+    written, if they must not.
 
     Raises:
         InvalidDodoFile: the manifest has mistakes.
 
     """
     try:
-        project = Project(root, generated=generated)
+        project = Project(root, generated=generated, frozen=frozen)
     except (BuildError, OSError) as error:
         message = errors.describe(error)
         if os.environ.get("GITHUB_ACTIONS") == "true":
@@ -115,6 +116,8 @@ def load(root: Path, *, generated: bool, runs: bool) -> Project:
     # doit tells a loader nothing of the end of a command.
     atexit.register(project.save)
     if runs:
+        if problem := project.store.problem():
+            console.write(sys.stderr, f"warning: {problem}\n")
         atexit.register(running.end, running.begin(project.layout.running))
     return project
 
@@ -280,7 +283,7 @@ def why(project: Project, variant: Variant, task: Task) -> None:
     from buildlib.commands import why as command
 
     forgotten = [name.partition(":")[0] for name in meta.forgotten(task)]
-    _write(command.why(project, variant, forgotten))
+    _write(command.lines(command.explain(project, variant, forgotten)))
 
 
 def verify(project: Project, variant: Variant) -> None:
@@ -295,7 +298,7 @@ def size(project: Project) -> None:
     """Show how large each variant is."""
     from buildlib.commands import size as command  # for one task
 
-    _write(command.sizes(project))
+    _write(command.lines(project, list(project.variants.values())))
 
 
 def make_report(project: Project) -> None:

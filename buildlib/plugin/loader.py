@@ -16,13 +16,14 @@ from doit.cmdparse import CmdOption, CmdParse, CmdParseError
 from doit.doit_cmd import DoitMain
 from doit.task import Task
 
+from buildlib import workers
 from buildlib.layout import find_root
-from buildlib.plugin import tasks, workers
+from buildlib.plugin import tasks
 from buildlib.plugin.selection import Request
 
 _DODO = "dodo.py"
 
-DOIT_CONFIG = {
+DOIT_CONFIG: dict[str, Any] = {
     "backend": "lambdas",
     "dep_file": os.path.join("build", ".doit.json"),
     "default_tasks": ["index"],
@@ -46,7 +47,8 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
 
     The tasks of a dodo.py next to the manifest are loaded, too. `settings` come before those of
     the dodo.py; `options` are values for the parameters of tasks, by the names of their groups;
-    `command` is the command of ours that a user typed, for messages.
+    `command` is the command of `lambdas`, for messages, and `frozen` says why
+    lockfiles must not be written, if they must not.
     """
 
     def __init__(
@@ -54,11 +56,13 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
         settings: Mapping[str, object] | None = None,
         options: Mapping[str, Mapping[str, object]] | None = None,
         command: str = "",
+        frozen: str = "",
     ) -> None:
         super().__init__()
         self._settings = settings or {}
         self._options = options or {}
         self._command = command
+        self._frozen = frozen
 
     def setup(self, opt_values: dict[str, Any]) -> None:  # noqa: ARG002 - doit's interface
         """Go to the repository's root, and read its dodo.py if there is one."""
@@ -80,6 +84,7 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
             is_alone=not self._others,
             taken=self._others,
             command=self._command,
+            frozen=self._frozen,
         )
         self.namespace["task_lambdas"] = _creator(request)
         loaded: list[Task] = super().load_tasks(cmd, pos_args)

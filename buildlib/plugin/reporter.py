@@ -13,6 +13,7 @@ from doit.task import Task
 
 from buildlib.layout import Layout
 from buildlib.plugin import meta, signals, views
+from buildlib.plugin.result import Result
 from buildlib.plugin.tally import Tally
 from buildlib.text import harmless
 
@@ -53,6 +54,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._shows: list[str] = []  # files to look at
         self._kinds: set[type[BaseFail]] = set()
         self._codes: set[int] = set()
+        self._errors: dict[str, str] = {}  # messages by variant
+        self._warnings: list[str] = []
         self._said: dict[tuple[str, str], str] = {}  # the first task that failed with a message
         self._locks = {True: 0, False: 0}  # lockfiles with and without changes
         self._repeated: dict[str, list[str]] = {}  # tasks that failed as an earlier one did
@@ -107,6 +110,9 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self._codes.add(UNBUILT if step and step.step == meta.ENGINE else FAILURE)
         if step:
             self._tally.fail(step, seconds or 0.0)
+            if not isinstance(fail, UnmetDependency):
+                for variant in step.variants:
+                    self._errors.setdefault(variant, fail.get_msg().rstrip())
         if seconds is not None:
             self._view.end(task, step, failed=True)
         if step is None and fail.report:
@@ -150,7 +156,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         outcomes = self._tally.outcomes()
         if outcomes:
             self._view.table(outcomes)
-        self.write("".join(f"{note}\n" for note in self._tally.notes()))
+        self._warnings += self._tally.notes()
+        self.write("".join(f"{note}\n" for note in self._warnings))
         if any(self._locks.values()):
             self.write(f"{_locks(self._locks[True], self._locks[False])}\n")
         if totals := self._tally.totals(outcomes):
@@ -161,11 +168,23 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         if interrupted:
             name = signal.Signals(interrupted).name
             how = "interrupted" if interrupted == signal.SIGINT else f"ended by {name}"
-            self.write(f"{how}; finished steps are kept, run doit again to continue\n")
+            self.write(f"{how}; finished steps are kept, run the build again to continue\n")
             raise SystemExit(128 + interrupted)  # as a shell says it
         # To doit, a task that waited for one that failed is an error of its own, and ends with 2.
         if TaskFailed in self._kinds and self._kinds <= {TaskFailed, UnmetDependency}:
             raise SystemExit(min(self._codes))
+
+    def result(self, code: int) -> Result:
+        """Return the result of a run that ended with an exit code."""
+        left_out = self._tally.left_out
+        return Result(
+            code,
+            self._tally.outcomes(),
+            self._tally.unchanged(),
+            {**left_out, **self._errors},
+            self._warnings,
+            self._tally.seconds(),
+        )
 
     def _warn(self, left_out: dict[str, str]) -> None:
         """Name the variants that could not be built, as the last words of a run."""

@@ -19,7 +19,7 @@ from buildlib.text import closest
 
 
 def lock_options() -> list[dict[str, Any]]:
-    """Return the options of `lock`, made anew: doit appends values to the default of a list."""
+    """Return new options of `lock`: doit appends values to the default of a list."""
     return [
         {
             "name": "upgrade",
@@ -88,8 +88,10 @@ class Request:
     is_alone: bool = True
     # Names of tasks that a dodo.py defines itself.
     taken: frozenset[str] = frozenset()
-    # The command of ours that was typed, such as `build`; empty for one of doit.
+    # The command of `lambdas`, such as `build`; empty for one of doit.
     command: str = ""
+    # Why lockfiles must not be written; empty if they may.
+    frozen: str = ""
 
     @property
     def names(self) -> list[str] | None:
@@ -162,7 +164,7 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
 
 
 def _check_taken(taken: Collection[str], steps: Collection[str]) -> None:
-    """Refuse tasks of a dodo.py that have the names of ours.
+    """Refuse tasks of a dodo.py that have reserved names.
 
     Raises:
         InvalidDodoFile: there are such tasks. doit would only say that names must be unique.
@@ -232,9 +234,9 @@ def check_names(
 ) -> None:
     """Refuse mistyped names with hints; to doit they are only not tasks.
 
-    `known` are the names of functions and variants, `unlocked` functions without a lockfile that is
-    made here, each with its lockfile of another tool, if it has one. `command` is the command of
-    ours that got the names without the names of steps.
+    `known` are the names of functions and variants, `unlocked` functions that `lock`
+    has no lockfile for, each with its lockfile of another tool, if it has one. `command` is the
+    command of `lambdas` that got the names without those of steps.
 
     Raises:
         InvalidDodoFile: names are mistyped.
@@ -272,7 +274,7 @@ def undeclared(name: str, known: Collection[str], prefix: str = "") -> str:
 
 
 def _unlocked(name: str, foreign: str) -> str:
-    """Return the message about a function that has no lockfile of ours."""
+    """Return the message about a function that `lock` has no lockfile for."""
     if foreign:
         return f"lambda '{name}' uses {foreign}; update it with the tool that made it"
     return (

@@ -124,6 +124,14 @@ class Tally:
         totals |= {done: counts[done] for done in (FAILED, INTERRUPTED, LEFT_OUT)}
         return summary.totals(totals, time.monotonic() - self._began if outcomes else None)
 
+    def unchanged(self) -> list[str]:
+        """Return the ids of the variants that had nothing to do, sorted."""
+        return sorted(self._seen - self._runs.keys())
+
+    def seconds(self) -> float:
+        """Return the seconds since the run began."""
+        return time.monotonic() - self._began
+
     def notes(self) -> list[str]:
         """Return each warning once, with the variants or places that share it."""
         return [summary.note(text, self._notes[text]) for text in sorted(self._notes)]

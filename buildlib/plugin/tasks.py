@@ -42,7 +42,12 @@ def _load(request: Request) -> Iterator[Task]:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        project = actions.load(Path.cwd(), generated=not request.is_alone, runs=request.runs)
+        project = actions.load(
+            Path.cwd(),
+            generated=not request.is_alone,
+            runs=request.runs,
+            frozen=request.frozen,
+        )
         names = [step.name for step in actions.steps()]
         selection = select(project.variants, names, request)
         tasks = itertools.chain(
@@ -238,7 +243,7 @@ def _whole(
     }
 
 
-def _steps_of(variant: Variant) -> Iterator[str]:
+def of_variant(variant: Variant) -> Iterator[str]:
     """Yield the names of the tasks of a variant, that of its lockfile first."""
     yield f"lock:{variant.function.name}"
     yield from (f"{step.name}:{variant.id}" for step in actions.steps())
@@ -254,7 +259,7 @@ def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
                 "basename": "why",
                 "name": name,
                 "actions": [(actions.why, [project, project.variants[name]])],
-                "uptodate": [Forgotten(_steps_of(project.variants[name]))],
+                "uptodate": [Forgotten(of_variant(project.variants[name]))],
                 "meta": {},
                 "doc": f"say why {name} would be built, or why it was",
             }

@@ -85,8 +85,8 @@ class Forgotten(UpToDate):
 class LockUpToDate(UpToDate):
     """The same for a lockfile, which the tasks of several functions may share.
 
-    The options of each of these tasks, and of the group, say what to upgrade. A lockfile of which a
-    task was named may be written where others are frozen.
+    The options of each of these tasks, and of the group, name the packages to upgrade. A lockfile
+    of which a task was named may be written where others are frozen.
     """
 
     def __init__(

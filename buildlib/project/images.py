@@ -57,5 +57,5 @@ def _unpinned(function: Function, variant: Variant, name: str) -> str:
         )
     return (
         f"{function.lockfile}: no digest of the image {name} for Python {variant.python} on "
-        f"{variant.architecture}; run 'doit lock:{function.name}' and commit the file"
+        f"{variant.architecture}; run 'lambdas lock {function.name}' and commit the file"
     )

@@ -35,11 +35,13 @@ class Project:
     Answers are remembered while the files that they were read from are the same. Sources are
     looked at once: a run of doit sees one state of them, and the step that copies them checks.
     `run` is the id of this run, by which a record made in it is told from an older one. With
-    `generated`, sources may be missing until something else makes them.
+    `generated`, sources may be missing until something else makes them. `frozen` says why lockfiles
+    must not be written, if they must not.
     """
 
-    def __init__(self, root: Path, *, generated: bool = False) -> None:
+    def __init__(self, root: Path, *, generated: bool = False, frozen: str = "") -> None:
         self.layout = Layout(root)
+        self.frozen = frozen
         self.manifest = reader.read(root, generated=generated)
         self._clock = Clock(root, self.layout.build)
         self.digests = Digests(root, self.layout.digests, self._clock)
@@ -393,7 +395,7 @@ class Project:
         return self._remembered("index", state, lambda: index.read(self.layout))
 
     def recorded(self) -> dict[str, hashes.Entry]:
-        """Return the expected hashes, as `doit record` wrote them; empty without the file."""
+        """Return the expected hashes, as `lambdas record` wrote them; empty without the file."""
         state = signature(self.layout.hashes)
         return self._remembered("hashes", state, lambda: hashes.read(self.layout))
 
@@ -419,6 +421,9 @@ def _store(layout: Layout) -> Store:
     """Return the store: in build/, or in the folder that LAMBDA_ZIP_STORE names."""
     folder = os.environ.get("LAMBDA_ZIP_STORE")
     limit = os.environ.get("LAMBDA_ZIP_STORE_LIMIT", "")
+    if folder and "://" in folder:
+        msg = f"LAMBDA_ZIP_STORE: expected a folder, found the URL '{folder}'"
+        raise BuildError(msg, "setting")
     if limit and not limit.isdecimal():
         msg = f"LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '{limit}'"
         raise BuildError(msg, "setting")

@@ -67,6 +67,8 @@ def make_lock(
 
 def frozen(project: Project) -> str:
     """Return why committed files are not written here; empty if they are."""
+    if project.frozen:
+        return project.frozen
     if project.manifest.frozen:
         return "The manifest says 'frozen'"
     return "CI is set" if lockfile.is_frozen(False, os.environ) else ""  # noqa: FBT003

@@ -320,7 +320,7 @@ def _digests(previous: Staged | None, layout: Layout, variant: Variant) -> dict[
 def _check_environment(error: OSError, environment: Environment, layout: Layout) -> None:
     """Say that a file of the environment is missing, so that it is installed again."""
     if Path(error.filename).is_relative_to(environment.tree):
-        msg = f"{layout.relative(Path(error.filename))} is damaged; run doit again"
+        msg = f"{layout.relative(Path(error.filename))} is damaged; run the build again"
         raise InstallError(msg, "environment-damaged") from error
 
 
@@ -388,7 +388,8 @@ def dependencies(staged: Staged, layout: Layout, variant: Variant) -> list[File]
     path = layout.dependencies("stage", variant.id)
     files = read_list(path, staged.dependencies)
     if files is None:
-        msg = f"{layout.relative(path)}: missing or corrupt; run doit again to restage {variant.id}"
+        shown = layout.relative(path)
+        msg = f"{shown}: missing or corrupt; run the build again to restage {variant.id}"
         raise StagedFileError(msg)
     return files
 

@@ -103,18 +103,21 @@ def evict_reason(project: Project) -> str | None:
     return "build/files has files that nothing pins" if many else None
 
 
-def evict(project: Project) -> None:
-    """Remove the least recently used entries of a full store, and environments of old locks."""
+def evict(project: Project, *, spare: int = _SPARE) -> None:
+    """Remove the least recently used entries of a full store, and environments of old locks.
+
+    Of these, the newest `spare` stay.
+    """
     project.store.evict()
     layout = project.layout
     present = _environments(layout)
     if running.is_alone(layout.running):  # another run may have begun with an earlier lock
         used = set(_used(project))
-        spare = sorted(present - used, key=lambda name: _age(layout, name), reverse=True)
-        for name in spare[_SPARE:]:
+        old = sorted(present - used, key=lambda name: _age(layout, name), reverse=True)
+        for name in old[spare:]:
             atomic.remove(layout.environments / name)
-        present -= {*spare[_SPARE:]}
-        for path in pinned.unused(layout, project.variants.values())[_SPARE:]:
+        present -= {*old[spare:]}
+        for path in pinned.unused(layout, project.variants.values())[spare:]:
             atomic.remove(path)
         for pack in layout.build.glob("pack/env-*"):
             if pack.name.removeprefix("env-").removesuffix(".json") not in present:

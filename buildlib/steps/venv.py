@@ -186,7 +186,7 @@ def _complete(request: "Request", *, verify: bool) -> "Installed":
         unsettled |= _changing(first, installed)
     if unsettled:
         advice = (
-            f"If the lock was edited by hand, run 'doit lock:{name}'"
+            f"If the lock was edited by hand, run 'lambdas lock {name}'"
             if installed.incomplete
             else "Look in 'docker.setup' and in the image for something that writes to these files"
         )

@@ -156,7 +156,7 @@ def _copy(source: Path, target: str, origin: Origin) -> None:
             writer.write(chunk)
     if digest.hexdigest() != origin.file.sha256:
         os.unlink(target)
-        msg = f"{origin.path}: changed while it was read; run doit again"
+        msg = f"{origin.path}: changed while it was read; run the build again"
         raise StageError(msg, "changed")
 
 

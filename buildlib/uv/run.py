@@ -90,6 +90,17 @@ def run(
 _search_lock = threading.Lock()
 
 
+def version() -> str:
+    """Return the version of uv as it prints it.
+
+    Raises:
+        OSError: it cannot be run.
+
+    """
+    done = subprocess.run([_executable(), "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - uv's own
+    return done.stdout.strip()
+
+
 @functools.cache
 def _executable() -> str:
     from uv import find_uv_bin  # only where uv runs

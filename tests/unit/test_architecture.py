@@ -19,7 +19,7 @@ PACKAGE = Path(buildlib.__file__).parent
 ROWS = (
     ("text",),
     ("", "errors"),
-    ("error_kinds", "model", "contract", "runtimes", "layout", "console", "progress"),
+    ("error_kinds", "model", "contract", "runtimes", "layout", "console", "progress", "workers"),
     ("files",),
     ("recipe",),
     ("cache", "manifest", "uv"),
@@ -31,11 +31,13 @@ ROWS = (
     ("steps",),
     ("commands", "defects"),
     ("plugin",),
-    ("tasks", "__main__"),
+    ("tasks", "cli"),
+    ("__main__",),
 )
 
 # The modules that alone may import a package of others.
 OWNERS = {
+    "click": {"cli"},
     "doit": {"plugin"},
     "yaml": {
         *("manifest.nodes", "manifest.reader", "manifest.functions", "commands.init.templates"),

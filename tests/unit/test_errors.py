@@ -15,17 +15,17 @@ def test_message_and_kind() -> None:
     assert isinstance(error, BuildError)
     assert (str(error), error.kind) == ("requirements.lock: no", "lock-missing")
     assert errors.with_help_link(str(error), error.kind) == (
-        "requirements.lock: no\nMore: python -m buildlib errors lock-missing"
+        "requirements.lock: no\nMore: lambdas errors lock-missing"
     )
 
 
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        (errno.ENOSPC, "free some space, then run doit again; "),
+        (errno.ENOSPC, "free some space, then run the build again; "),
         (errno.EROFS, "make it writable, or build in another checkout; "),
         (errno.EACCES, "check its owner and permissions; "),
-        (errno.EEXIST, "a file is where a folder should be; remove it, then run doit again; "),
+        (errno.EEXIST, "a file is where a folder should be; remove it, then run the build again; "),
         (errno.EIO, ""),
     ],
 )

@@ -1,1 +1,1 @@
-"""`python -m buildlib init`: propose a manifest for an existing repository."""
+"""`lambdas init`: propose a manifest for an existing repository."""

@@ -37,7 +37,7 @@ def run(root: Path, *, show: bool) -> Iterator[str]:
     if (root / MANIFEST).exists() and not show:
         msg = (
             f"{MANIFEST} already exists and is not overwritten; "
-            "'python -m buildlib init --print' shows the proposal"
+            "'lambdas init --print' shows the proposal"
         )
         raise BuildError("\n".join([msg, *_news(root)]), "init-exists")
     proposed = proposal.propose(root)

@@ -30,7 +30,7 @@ _WORDS = {"true", "false", "yes", "no", "on", "off", "null"}
 
 
 _HEAD = """\
-# The Lambda functions of this repository; `doit list --all` lists their tasks.
+# The Lambda functions of this repository; `lambdas list` lists their tasks.
 version: 1
 """
 

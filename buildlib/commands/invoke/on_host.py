@@ -165,6 +165,12 @@ def _interpreters(variant: Variant, named: str | None, root: Path) -> list[Inter
     return suitable
 
 
+def has_interpreter(version: str, root: Path) -> bool:
+    """Tell whether this machine has a Python of a version that works."""
+    found = map(_inspect, dict.fromkeys(_interpreter_paths(version, root)))
+    return any(one is not None and one.version == version for one in found)
+
+
 def _interpreter_paths(version: str, root: Path) -> Iterator[str]:
     if version == "{}.{}".format(*sys.version_info[:2]):
         yield sys.executable

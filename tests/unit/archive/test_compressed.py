@@ -271,7 +271,9 @@ def test_other_content(packs: Packs) -> None:
     text, more = packs.content("text"), packs.content("more")
     expected = packs.make([text])
     Path(more.path).write_bytes(CONTENTS["more"].upper())
-    with pytest.raises(ArchiveError, match=r"more: changed since it was staged; run doit again"):
+    with pytest.raises(
+        ArchiveError, match=r"more: changed since it was staged; run the build again"
+    ):
         packs.make([text, more])
     assert packs.make([text]) == expected
     assert packs.compressed == []

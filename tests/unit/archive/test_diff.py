@@ -237,8 +237,8 @@ def test_program(tmp_path: Path) -> None:
     done = run(one, tmp_path / "gone.zip")
     assert (done.returncode, done.stdout) == (2, "")
     assert (
-        done.stderr == f"{tmp_path}{os.sep}gone.zip: no such file or directory\n"
-        "More: python -m buildlib errors zip\n"
+        done.stderr == f"error: {tmp_path}{os.sep}gone.zip: no such file or directory\n"
+        "More: lambdas errors zip\n"
     )
     done = run(one)
-    assert (done.returncode, done.stderr.partition(" ")[0]) == (2, "usage:")
+    assert (done.returncode, done.stderr.partition(" ")[0]) == (2, "Usage:")

@@ -104,7 +104,7 @@ def test_a_requirement_without_a_pin(path: Path) -> None:
 def test_two_pins_of_one_name(path: Path) -> None:
     """Two pins of one distribution for one target are an error that says how they came there."""
     text = f"{HEADER}alpha==1 --hash={A}\nalpha==2 --hash={A}\n"
-    with pytest.raises(LockError, match="two pins of alpha, 1 and 2, as after a merge; run 'doit"):
+    with pytest.raises(LockError, match="two pins of alpha, 1 and 2, as after a merge; run"):
         pins(path, text)
     same = f"alpha==1 --hash={A}\n"
     assert pins(path, HEADER + same + same) == "alpha==1"
@@ -144,7 +144,7 @@ def test_stale(path: Path) -> None:
     """A lock says what it was made from; other requirements or another lowest Python show."""
     path.write_text(HEADER)
     other = REQUIREMENTS._replace(sha256="1" * 64)
-    assert lockfile.state(path, other, T12) == "does not match requirements.txt"
+    assert lockfile.state(path, other, T12) == "is out of date with requirements.txt"
     expected = "is for Python 3.12 and newer, but the lambda needs 3.10"
     lower = [LockTarget("3.11", "arm64"), LockTarget("3.10", "arm64")]
     assert lockfile.state(path, REQUIREMENTS, lower) == expected
@@ -291,20 +291,20 @@ def test_not_a_pin(path: Path, line: str) -> None:
         pins(path, f"{HEADER}{line}\n")
     assert str(error.value) == (
         f"api/requirements.lock: '{shown}' is not a pin with hashes; "
-        "run 'doit lock:api' to regenerate the file"
+        "run 'lambdas lock api' to regenerate the file"
     )
 
 
 @pytest.mark.parametrize("marker", ["nonsense", "python_version >", "foo == '1'"])
 def test_bad_marker(path: Path, marker: str) -> None:
     """A marker that cannot be read is an error like any other."""
-    with pytest.raises(LockError, match=r"is not a pin with hashes; run 'doit lock:api'"):
+    with pytest.raises(LockError, match=r"is not a pin with hashes; run 'lambdas lock api'"):
         pins(path, f"alpha==1 ; {marker} --hash={A}\n")
 
 
 def test_not_utf8(path: Path) -> None:
     """A lock in another encoding is an error like any other."""
-    with pytest.raises(LockError, match=r"is not a pin with hashes; run 'doit lock:api'"):
+    with pytest.raises(LockError, match=r"is not a pin with hashes; run 'lambdas lock api'"):
         pins(path, b"alph\xe9==1\n")
 
 
@@ -313,7 +313,7 @@ def test_no_lock(path: Path) -> None:
     with pytest.raises(LockError) as error:
         lockfile.pins(path, "api/requirements.lock", variant())
     assert str(error.value) == (
-        "api/requirements.lock: missing; run 'doit lock:api' and commit the file"
+        "api/requirements.lock: missing; run 'lambdas lock api' and commit the file"
     )
 
 

@@ -758,7 +758,7 @@ def test_bad_input(root: Path, text: str | bytes, expected: list[str]) -> None:
 
 def test_no_manifest(tmp_path: Path) -> None:
     """A folder without a manifest says so."""
-    with pytest.raises(ManifestError, match=r"^no lambdas\.yaml found in .*init"):
+    with pytest.raises(ManifestError, match=r"^could not find lambdas\.yaml in .*init"):
         reader.read(tmp_path)
 
 

@@ -50,7 +50,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Request:
         (["--file=dodo.py", "run", "-a", "zip:api"], ["zip:api"]),
         (["--", "zip:api"], ["zip:api"]),
         (["-s", "hash:api"], ["hash:api"]),
-        (["lock:api", "--renew"], ["lock:api", "--renew"]),
+        (["lock:api", "--upgrade"], ["lock:api", "--upgrade"]),
         (["invoke:api", "--event={'a': 'b=c'}"], ["invoke:api", "--event={'a': 'b=c'}"]),
         (["-n", "2", "list"], ["list"]),  # to doit, too, this is a task
     ],

@@ -43,7 +43,7 @@ def chosen(*words: str, runs: bool = True, is_alone: bool = True) -> Selection:
     ("words", "variants", "on_demand"),
     [
         (["zip:api"], {"api"}, set()),
-        (["lock:api", "--renew", "hash:api"], {"api"}, set()),
+        (["lock:api", "--upgrade", "hash:api"], {"api"}, set()),
         (["zip:jobs"], {ONE, TWO}, set()),
         ([f"zip:{ONE}"], {ONE, TWO}, set()),  # with the task of both
         (["why:api", "verify:jobs"], {"api", ONE, TWO}, {"why", "verify"}),
@@ -106,7 +106,7 @@ def test_several() -> None:
     ("name", "message"),
     [
         ("zip:apo", "zip:apo: lambdas.yaml declares no 'apo'; did you mean 'zip:api'?"),
-        ("why:x", "why:x: lambdas.yaml declares no 'x'; run 'doit list --all' to see all tasks"),
+        ("why:x", "why:x: lambdas.yaml declares no 'x'; 'lambdas list' shows the names"),
         ("lock:jobs", "lock:jobs: lambda 'jobs' has no requirements"),
         ("zap:api", "zap:api: there is no step 'zap'; did you mean 'zip:api'?"),
         ("api", "api: this is a function, not a task; did you mean 'zip:api'?"),

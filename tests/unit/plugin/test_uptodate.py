@@ -1,6 +1,7 @@
 """How doit learns whether a step has anything to do."""
 
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -12,6 +13,7 @@ from doit.task import Task
 from buildlib.errors import BuildError
 from buildlib.model import Variant
 from buildlib.plugin import actions, meta
+from buildlib.plugin.selection import lock_options
 from buildlib.plugin.state import JsonState
 from buildlib.plugin.uptodate import LockUpToDate, StepUpToDate, UpToDate
 from buildlib.project.project import Project
@@ -72,14 +74,51 @@ def test_signature() -> None:
     assert list(inspect.signature(type(check).__call__).parameters) == ["self", "task"]
 
 
-def test_a_lock_that_is_named(state: JsonState) -> None:
-    """A lock that was selected by its name or its group is resolved again; others only if stale."""
-    task, group = Task("lock:api", [nothing]), Task("lock", None)
-    check = LockUpToDate(nothing)
-    assert ask(check, task, state, {"lock:api": task, "lock": group})
-    group.init_options()
-    assert not ask(check, task, state, {"lock:api": task, "lock": group})
-    assert task.options["renew"] is True
+def lock_tasks() -> dict[str, Task]:
+    """Return the tasks of a lockfile that two functions share."""
+    both = {"lock:api": Task("lock:api", [nothing], params=lock_options(), meta={"x": 1})}
+    both["lock:jobs"] = Task("lock:jobs", None, params=lock_options())
+    return both | {"lock": Task("lock", None, params=lock_options())}
+
+
+def lock_check(reason: Callable[..., str | None] = nothing) -> LockUpToDate:
+    return LockUpToDate(lambda *_: reason(), None, None, ["lock:jobs"])
+
+
+@pytest.mark.parametrize("name", ["lock:api", "lock:jobs", "lock"])
+def test_a_lock_that_is_named(state: JsonState, name: str) -> None:
+    """A named lock stays as it is while it is up to date; else the action learns of the name."""
+    tasks = lock_tasks()
+    tasks[name].init_options()
+    assert ask(lock_check(), tasks["lock:api"], state, tasks)
+    assert not ask(lock_check(stale), tasks["lock:api"], state, tasks)
+    assert meta.asked(tasks["lock:api"]).named
+
+
+def test_a_lock_that_is_not_named(state: JsonState) -> None:
+    """A lock that another task needs is not taken for a named one."""
+    tasks = lock_tasks()
+    assert not ask(lock_check(stale), tasks["lock:api"], state, tasks)
+    assert not meta.asked(tasks["lock:api"]).named
+
+
+@pytest.mark.parametrize("name", ["lock:api", "lock:jobs", "lock"])
+@pytest.mark.parametrize(
+    ("arguments", "everything", "packages"),
+    [
+        (["--upgrade"], True, []),
+        (["--upgrade-package", "b", "--upgrade-package=a"], False, ["a", "b"]),
+    ],
+)
+def test_upgrades(
+    state: JsonState, name: str, arguments: list[str], everything: bool, packages: list[str]
+) -> None:
+    """The options of each task of a lockfile, and of the group, reach the one that makes it."""
+    tasks = lock_tasks()
+    tasks[name].init_options(arguments)
+    assert not ask(lock_check(), tasks["lock:api"], state, tasks)
+    assert tasks["lock:api"].options == {"upgrade": everything, "upgrade_package": packages}
+    assert meta.asked(tasks["lock:api"]).named
 
 
 def test_a_zip_that_is_named(state: JsonState, monkeypatch: pytest.MonkeyPatch) -> None:

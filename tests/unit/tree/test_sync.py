@@ -244,7 +244,9 @@ def test_source_changes_after_hashing(staged: Stage) -> None:
     """A source that is no longer what was hashed is an error, and its copy does not stay."""
     staged.own["app.py"] = "hashed"
     write(staged.root, {"app.py": "edited"})
-    with pytest.raises(StageError, match=r"^app\.py: changed while it was read; run doit again$"):
+    with pytest.raises(
+        StageError, match=r"^app\.py: changed while it was read; run the build again$"
+    ):
         staged.sync_only()
     assert not (staged.tree / "app.py").exists()
     staged.sync()

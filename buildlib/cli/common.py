@@ -1,0 +1,115 @@
+"""For all commands: the repository, its variants by name, and output."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from buildlib import console
+from buildlib.errors import BuildError
+from buildlib.layout import Layout, find_root
+from buildlib.model import Variant
+from buildlib.plugin.program import NotStarted
+from buildlib.project.project import Project
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def enter() -> Path:
+    """Go to the root of the repository, where lambdas.yaml is, and return it.
+
+    Raises:
+        ManifestError: neither this directory nor one above it has the file.
+
+    """
+    here = Path.cwd()
+    root = find_root(here)
+    if root is None:
+        from buildlib.manifest import reader
+
+        raise reader.missing(here)
+    os.chdir(root)
+    return root
+
+
+def project() -> Project:
+    """Return the repository that this directory is in."""
+    return Project(enter())
+
+
+def chosen(repository: Project, names: Sequence[str]) -> list[Variant]:
+    """Return the variants with these names, or of functions with these names; all without names.
+
+    Raises:
+        NotStarted: the manifest declares no such name.
+
+    """
+    from buildlib.plugin import selection
+
+    variants = repository.variants.values()
+    known = {name for v in variants for name in (v.id, v.function.name)}
+    if unknown := [name for name in dict.fromkeys(names) if name not in known]:
+        raise NotStarted("\n".join(selection.undeclared(name, known) for name in unknown))
+    wanted = set(names)
+    return [v for v in variants if not wanted or {v.id, v.function.name} & wanted]
+
+
+def one(repository: Project, name: str) -> Variant:
+    """Return the one variant of a name.
+
+    Raises:
+        NotStarted: the manifest declares no such name, or several variants have it.
+
+    """
+    found = chosen(repository, [name])
+    if len(found) > 1:
+        ids = ", ".join(variant.id for variant in found)
+        msg = f"'{name}' has {len(found)} variants; name one of {ids}"
+        raise NotStarted(msg)
+    return found[0]
+
+
+def complete(
+    ctx: click.Context,  # noqa: ARG001 - click's interface
+    param: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[str]:
+    """Return the names of functions and variants that begin like a word, for a shell."""
+    try:
+        variants = project().variants.values()
+    except (BuildError, OSError):
+        return []
+    names = dict.fromkeys(name for v in variants for name in (v.function.name, v.id))
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def names_argument(function: F) -> F:
+    """Add the argument NAME... to a command."""
+    add = click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete)
+    return add(function)
+
+
+def json_option(function: F) -> F:
+    """Add the option --json to a command."""
+    add = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+    return add(function)
+
+
+def write(lines: Iterable[str]) -> None:
+    """Write lines to stdout."""
+    for line in lines:
+        console.write(sys.stdout, f"{line}\n")
+
+
+def write_json(value: object) -> None:
+    """Write a value to stdout as JSON."""
+    console.data(sys.stdout, json.dumps(value, indent=2))
+
+
+def layout() -> Layout:
+    """Return the layout of the repository that this directory is in."""
+    return Layout(enter())

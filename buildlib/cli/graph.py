@@ -1,0 +1,249 @@
+"""The commands that run doit's graph."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from buildlib import console
+from buildlib.cli import common
+from buildlib.plugin import program
+from buildlib.plugin.result import Result
+
+
+def _jobs(function: common.F) -> common.F:
+    add = click.option(
+        *("-j", "--jobs"),
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Number of tasks to run at once.  [default: one per processor, memory permitting]",
+    )
+    return add(function)
+
+
+def _settings(jobs: int | None, *, force: bool = False) -> dict[str, Any]:
+    settings: dict[str, Any] = {"always": force}
+    if jobs is not None:
+        settings["num_process"] = jobs
+    return settings
+
+
+@click.command()
+@common.names_argument
+@_jobs
+@click.option("--dry-run", is_flag=True, help="Explain each pending build; build nothing.")
+@click.option("--force", is_flag=True, help="Run every step, even if it is up to date.")
+@click.option("--frozen", is_flag=True, help="Fail if a lockfile is out of date.  [default: in CI]")
+@common.json_option
+def build(  # noqa: PLR0913 - click passes each option
+    names: Sequence[str],
+    jobs: int | None,
+    *,
+    dry_run: bool,
+    force: bool,
+    frozen: bool,
+    as_json: bool,
+) -> int:
+    """Build every function and layer, or those named, into dist/.
+
+    NAME is a function or layer of lambdas.yaml, or one of its variants. Only steps whose inputs
+    changed run.
+    """
+    if dry_run:
+        return _dry_run(names, as_json=as_json)
+    common.enter()
+    result = program.run(
+        [f"hash:{name}" for name in names] or ["index"],
+        command="build",
+        frozen="'--frozen' is set" if frozen else "",
+        stream=sys.stderr if as_json else None,
+        settings=_settings(jobs, force=force),
+    )
+    if as_json:
+        from buildlib.cli import output
+
+        common.write_json(output.of_build(result))
+    return result.code
+
+
+def _dry_run(names: Sequence[str], *, as_json: bool) -> int:
+    from buildlib.cli import inspect, output
+    from buildlib.commands import why
+
+    found = inspect.explanations(names)
+    pending = [one for one in found if one.is_pending]
+    if as_json:
+        common.write_json(output.of_why(found))
+    else:
+        for one in pending:
+            common.write(why.lines(one))
+        unchanged = len(found) - len(pending)
+        common.write([f"{len(pending)} to build, {unchanged} up to date"])
+    return int(any(one.error for one in found))
+
+
+@click.command()
+@common.names_argument
+@click.option("--upgrade", is_flag=True, help="Take the newest versions that are allowed.")
+@click.option(
+    *("-P", "--upgrade-package"),
+    "packages",
+    multiple=True,
+    metavar="PACKAGE",
+    help="Take the newest version of this package only; can be repeated.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; fail if a lockfile is out of date.")
+@_jobs
+def lock(
+    names: Sequence[str],
+    packages: Sequence[str],
+    jobs: int | None,
+    *,
+    upgrade: bool,
+    check: bool,
+) -> int:
+    """Bring lockfiles in line with their requirements.
+
+    Pinned versions stay as they are unless a requirement changed, or you upgrade them.
+    """
+    if check:
+        return _check_locks(names)
+    if packages:
+        _check_packages(names, packages)
+    common.enter()
+    result = program.run(
+        [f"lock:{name}" for name in _functions(names)] or ["lock"],
+        command="lock",
+        settings=_settings(jobs),
+        options={"lock": {"upgrade": upgrade, "upgrade_package": list(packages)}},
+    )
+    return result.code
+
+
+def _functions(names: Sequence[str]) -> list[str]:
+    """Return the functions of names, which may be those of variants."""
+    if not names:
+        return []
+    variants = common.project().variants
+    found = (variants[name].function.name if name in variants else name for name in names)
+    return list(dict.fromkeys(found))
+
+
+def _check_locks(names: Sequence[str]) -> int:
+    repository = common.project()
+    problems: dict[str, str] = {}
+    for variant in common.chosen(repository, names):
+        function = variant.function
+        if problem := repository.lock_problem(function):
+            problems[str(function.lockfile)] = f"{problem}; run 'lambdas lock {function.name}'"
+    for path, problem in problems.items():
+        console.write(sys.stderr, f"{path} {problem}\n")
+    return int(bool(problems))
+
+
+def _check_packages(names: Sequence[str], packages: Sequence[str]) -> None:
+    """Refuse packages that no lockfile has: a typo would be ignored.
+
+    Raises:
+        NotStarted: there are such packages.
+
+    """
+    from buildlib.lock import lockfile
+    from buildlib.text import canonical_name, closest
+
+    repository = common.project()
+    paths = {v.function.lockfile for v in common.chosen(repository, names) if v.function.lockfile}
+    files = [repository.layout.root / path for path in sorted(paths)]
+    known = {name for file in files if file.exists() for name in lockfile.names(file)}
+    problems = []
+    for package in packages:
+        if canonical_name(package) not in known:
+            close = closest(canonical_name(package), known)
+            hint = f"; did you mean '{close}'?" if close else ""
+            problems.append(f"--upgrade-package: no lockfile has '{package}'{hint}")
+    if problems:
+        raise program.NotStarted("\n".join(problems))
+
+
+@click.command()
+@common.names_argument
+def watch(names: Sequence[str]) -> int:
+    """Rebuild whenever an input changes, until Ctrl-C."""
+    from buildlib.commands import watch as command
+    from buildlib.plugin import signals
+
+    root = common.enter()
+    signals.install()
+    try:
+        for line in command.watch(root, names):
+            common.write([line])
+            sys.stdout.flush()
+    except KeyboardInterrupt as error:
+        common.write(["Stopped watching."])
+        if isinstance(error, signals.Stopped):
+            return 128 + signals.number(error)
+    return 0
+
+
+@click.command()
+@_jobs
+@click.option("--check", is_flag=True, help="Write nothing; fail if the file is out of date.")
+def record(jobs: int | None, *, check: bool) -> int:
+    """Write lambdas.hashes.json: the hash that each set of inputs must give.
+
+    Commit the file. A plan then needs no build, and a build that gives another hash fails.
+    """
+    common.enter()
+    frozen = "'--check' is set" if check else ""
+    return program.run(["record"], command="record", frozen=frozen, settings=_settings(jobs)).code
+
+
+@click.command()
+@_jobs
+def report(jobs: int | None) -> int:
+    """Write dist/report.html, a page about sizes, dependencies, changes and times."""
+    common.enter()
+    return program.run(["report"], command="report", settings=_settings(jobs)).code
+
+
+@click.command()
+@click.argument("name", shell_complete=common.complete)
+@click.option(
+    *("-e", "--event"),
+    default="{}",
+    metavar="EVENT",
+    help="A file, '-' for stdin, or JSON.  [default: {}]",
+)
+@click.option("--timeout", type=int, default=30, show_default=True, help="Seconds, 1 to 1800.")
+@click.option("--env-file", default="", metavar="FILE", help="Lines of NAME=VALUE.")
+@click.option(
+    "--where",
+    type=click.Choice(["auto", "image", "host"]),
+    default="auto",
+    show_default=True,
+    help="AWS's image, this machine, or the image if an engine answers.",
+)
+@click.option("--image", default="", help="An image to use instead of AWS's.")
+@click.option("--python", default="", metavar="PATH", help="An interpreter of this machine.")
+def invoke(name: str, **options: Any) -> int:  # noqa: ANN401 - click's values
+    """Build a function, and run it as Lambda does.
+
+    The function's output and the times go to stderr, its response to stdout.
+    """
+    from buildlib.commands.invoke import run as command
+
+    repository = common.project()
+    variant = common.one(repository, name)
+    layers = repository.declared_layers(variant)
+    tasks = [f"hash:{one.id}" for one in (variant, *layers)]
+    result: Result = program.run(tasks, command="invoke", stream=sys.stderr)
+    if result.code:
+        return result.code
+    found, where = command.invoke(common.project(), variant, command.Options(**options))
+    for line in command.shown(variant, found, where):
+        console.write(sys.stderr, f"{line}\n")
+    common.write([found.response])
+    if found.error:
+        console.write(sys.stderr, f"error: {variant.id}: {found.error}\n")
+    return int(bool(found.error))

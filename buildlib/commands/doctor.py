@@ -1,0 +1,166 @@
+"""`lambdas doctor`: what this machine offers, and what does not work."""
+
+import contextlib
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+import buildlib
+from buildlib.commands.invoke import on_host
+from buildlib.errors import BuildError
+from buildlib.layout import MANIFEST, find_root
+from buildlib.project.project import Project
+from buildlib.runtimes import RUNTIMES
+from buildlib.text import amount
+from buildlib.uv import run
+
+OK, NOTE, ERROR = "ok", "note", "error"
+
+# Free space in bytes below which a build of large packages is at risk.
+_ROOM = 1 << 30
+
+
+class Check(NamedTuple):
+    """A check: its name, its status, what was found, and the next step, or nothing."""
+
+    name: str
+    status: str
+    finding: str
+    advice: str = ""
+
+
+def checks(folder: Path) -> list[Check]:
+    """Return the checks of this machine, and of the repository that a folder is in."""
+    root = find_root(folder)
+    found = [_version(), _python(), _uv(), _encoder(), _workers()]
+    found += [_engine(), _interpreters(root or folder), *_extras()]
+    if root is None:
+        advice = "change to a repository that has one, or run 'lambdas init'"
+        return [*found, Check("manifest", NOTE, f"no {MANIFEST} here or above", advice)]
+    return [*found, *_of_repository(root)]
+
+
+def lines(found: Sequence[Check]) -> Iterator[str]:
+    """Yield the checks as lines."""
+    width = max(len(check.name) for check in found)
+    for check in found:
+        mark = {OK: "ok   ", NOTE: "note ", ERROR: "ERROR"}[check.status]
+        yield f"{mark}  {check.name.ljust(width)}  {check.finding}"
+        if check.advice:
+            yield f"{' ' * (width + 9)}{check.advice}"
+
+
+def _version() -> Check:
+    doit = metadata.version("doit")
+    return Check("version", OK, f"doit-lambda-zip {buildlib.__version__}, doit {doit}")
+
+
+def _python() -> Check:
+    return Check("python", OK, f"{platform.python_version()} on {platform.platform()}")
+
+
+def _uv() -> Check:
+    try:
+        version = run.version()
+    except (ImportError, OSError) as error:
+        advice = "reinstall doit-lambda-zip, which depends on uv"
+        return Check("uv", ERROR, f"cannot run: {error}", advice)
+    return Check("uv", OK, version)
+
+
+def _encoder() -> Check:
+    try:
+        from buildlib import contract
+    except ImportError as error:
+        return Check("compressor", ERROR, str(error), "reinstall doit-lambda-zip")
+    return Check("compressor", OK, contract.encoder())
+
+
+def _workers() -> Check:
+    from buildlib import workers
+
+    return Check("parallel", OK, f"{workers.count()} tasks at once by default")
+
+
+def _engine() -> Check:
+    from buildlib.docker import engine
+
+    try:
+        found = engine.describe()
+    except BuildError as error:
+        reason = str(error).splitlines()[0]
+        return Check("docker", NOTE, reason, "needed for 'install: docker' and for 'invoke'")
+    return Check("docker", OK, found)
+
+
+_FOR_INVOKE = "for 'invoke' without Docker"
+
+
+def _interpreters(root: Path) -> Check:
+    found = [version for version in RUNTIMES if on_host.has_interpreter(version, root)]
+    if not found:
+        return Check("interpreters", NOTE, "none of Lambda's Pythons", _FOR_INVOKE)
+    return Check("interpreters", OK, f"{', '.join(found)} {_FOR_INVOKE}")
+
+
+# The modules behind the extras, and their use.
+_EXTRAS = {
+    "init": ("hcl2", "'lambdas init' with Terraform"),
+    "watch": ("watchfiles", "'lambdas watch'"),
+}
+
+
+def _extras() -> Iterator[Check]:
+    from importlib.util import find_spec
+
+    for extra, (module, use) in _EXTRAS.items():
+        if find_spec(module):
+            yield Check(f"extra {extra}", OK, use)
+        else:
+            advice = f"pip install 'doit-lambda-zip[{extra}]'"
+            yield Check(f"extra {extra}", NOTE, f"not installed; for {use}", advice)
+
+
+def _of_repository(root: Path) -> Iterator[Check]:
+    free = shutil.disk_usage(root).free
+    status, advice = (OK, "") if free > _ROOM else (NOTE, "large packages need more")
+    yield Check("disk", status, f"{amount(free)} free", advice)
+    if not os.access(root, os.W_OK):
+        yield Check("folder", ERROR, f"{root} is not writable", "check its owner and permissions")
+    try:
+        project = Project(root)
+    except BuildError as error:
+        yield Check("manifest", ERROR, str(error).splitlines()[0], "'lambdas build' lists all")
+        return
+    functions = sum(not function.is_layer for function in project.manifest.functions)
+    layers = len(project.manifest.functions) - functions
+    counts = f"{functions} functions, {layers} layers, {len(project.variants)} variants"
+    yield Check("manifest", OK, f"{root / MANIFEST}: {counts}")
+    stale = [
+        str(function.lockfile)
+        for function in project.manifest.functions
+        if _problem(project, function.name)
+    ]
+    if stale:
+        shown = ", ".join(dict.fromkeys(stale))
+        yield Check("lockfiles", NOTE, f"out of date: {shown}", "run 'lambdas lock'")
+    else:
+        yield Check("lockfiles", OK, "up to date")
+    yield _store(project)
+
+
+def _problem(project: Project, name: str) -> str | None:
+    function = next(one for one in project.manifest.functions if one.name == name)
+    with contextlib.suppress(BuildError):
+        return project.lock_problem(function)
+    return "cannot be read"
+
+
+def _store(project: Project) -> Check:
+    if problem := project.store.problem():
+        return Check("store", ERROR, problem, "set LAMBDA_ZIP_STORE to a folder you may write to")
+    return Check("store", OK, f"{project.store.folder}, at most {amount(project.store.limit)}")
