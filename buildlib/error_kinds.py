@@ -131,7 +131,7 @@ KINDS = {
         "The index served another file than the one in the lockfile: the release was replaced, a "
         "proxy changed the file, or the index is compromised.",
         "Find the cause before you build. If the release was replaced on purpose, run "
-        "`lambdas lock <name>`.",
+        "`lambdas lock --upgrade <name>`, or `--upgrade-package <package>` for one package.",
     ),
     "install-failed": Kind(
         "Failed to install the dependencies",

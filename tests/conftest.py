@@ -158,6 +158,13 @@ class Result:
 
 
 @dataclass
+class Streams(Result):
+    """The exit code, stdout (`output`) and stderr (`errors`) of a command."""
+
+    errors: str = ""
+
+
+@dataclass
 class Repository:
     """A repository to run doit in."""
 
@@ -191,20 +198,28 @@ class Repository:
         assert code is None or done.returncode == code, done.stdout
         return Result(done.returncode, done.stdout)
 
-    def buildlib(self, *arguments: str) -> Result:
-        """Run `python -m buildlib`."""
+    def buildlib(self, *arguments: str, **environment: str) -> Result:
+        """Run `python -m buildlib`, which is the command `lambdas`."""
+        done = self.lambdas(*arguments, code=None, **environment)
+        return Result(done.code, done.output + done.errors)
+
+    def lambdas(
+        self, *arguments: str, code: int | None = 0, folder: str = ".", **environment: str
+    ) -> Streams:
+        """Run `lambdas` in a folder and check its exit code; `code=None` allows any."""
         done = subprocess.run(
             [self.python, "-m", "buildlib", *arguments],
-            cwd=self.root,
-            env=self.environment,
+            cwd=self.root / folder,
+            env=self.environment | environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
-        return Result(done.returncode, done.stdout)
+        assert "Traceback" not in done.stderr, done.stderr
+        assert code is None or done.returncode == code, (done.stdout, done.stderr)
+        return Streams(done.returncode, done.stdout, done.stderr)
 
     def fails(self, *arguments: str, **environment: str) -> Result:
         """Run doit, which must fail: with 1, or with 2 if a task depended on the failed one."""

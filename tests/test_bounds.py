@@ -56,7 +56,7 @@ def _long_requirement(repository: Repository, _: Index) -> None:
 def _big_lock(repository: Repository, index: Index) -> None:
     index.add("alpha")
     repository.write({"lambdas/api/requirements.txt": "alpha\n"})
-    repository.doit("lock:api")
+    repository.doit("lock:api", "--upgrade")
     path = repository.root / "lambdas/api/requirements.lock"
     path.write_text(path.read_text() + "".join(f"p{n}==1.0\n" for n in range(800_000)))
 

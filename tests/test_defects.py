@@ -22,7 +22,7 @@ module.{name} = broken
 # Where an exception passes another boundary: an action, a check, the loader.
 PLACES = {
     "an action": ("steps.zip", "write", ()),
-    "an action in a worker": ("steps.zip", "write", ("-n", "2")),
+    "an action in a worker": ("steps.zip", "write", ("-n", "2", "-P", "process")),
     "a check": ("steps.pending", "reason", ()),
     "the loader": ("plugin.tasks", "select", ()),
     "the manifest": ("manifest.variants", "expand", ()),

@@ -41,7 +41,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory, engine: socket.socket) ->
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "COV"))}
     address = "tcp://{}:{}".format(*engine.getsockname())
     repository = Repository(root, environment | {"CI": "true", "DOCKER_HOST": address})
-    repository.doit("-n", "2")
+    repository.doit("-n", "2", "-P", "process")
     return repository
 
 

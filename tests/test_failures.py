@@ -141,7 +141,7 @@ def test_a_hash_mismatch(dependent: Repository, index: Index) -> None:
     index.add("beta", files={"beta.py": "B = 1\n"}, requires=("alpha",))
     result = dependent.fails("zip:jobs", UV_CACHE_DIR=str(dependent.root / "build/fresh"))
     assert "Hash mismatch: a file from the index differs from the lock" in result.message
-    assert "doit lock:jobs" in result.message
+    assert "lambdas lock jobs" in result.message
     assert not (dependent.root / "dist").exists()
 
 
@@ -166,13 +166,13 @@ def test_a_frozen_lock(dependent: Repository, where: str) -> None:
             {"lambdas.yaml": text.replace("lambdas:", "defaults:\n  frozen: true\nlambdas:", 1)}
         )
     message = dependent.fails("zip:api", **environment).message
-    assert "lambdas/api/requirements.lock: the lock is missing" in message
+    assert "lambdas/api/requirements.lock is missing. " in message
     assert "'lambdas lock api'" in message
     assert dependent.doit("lock:api", **environment).ran == ["lock:api"]
     assert "lock:api" not in dependent.doit("zip:api", **environment).ran
     dependent.write({"lambdas/api/requirements.txt": "beta>=1\n"})
     message = dependent.fails("zip:api", **environment).message
-    assert "the lock does not match requirements.txt" in message
+    assert "requirements.lock is out of date with requirements.txt. " in message
 
 
 def test_credentials_stay_secret(dependent: Repository, index: Index) -> None:

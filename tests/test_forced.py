@@ -37,7 +37,7 @@ def test_forgotten(repository: Repository) -> None:
     assert repository.doit().output.endswith("1 unchanged\n")
 
 
-@pytest.mark.parametrize("processes", [[], ["-n", "2"]])
+@pytest.mark.parametrize("processes", [["-n", "0"], ["-n", "2", "-P", "process"]])
 def test_the_steps_tell_in_every_process(repository: Repository, processes: list[str]) -> None:
     """What a step did reaches the summary from whichever process did it."""
     assert reason(repository.doit(*processes).output) == "first build here"

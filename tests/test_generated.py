@@ -29,7 +29,7 @@ def generated(repository: Repository, include: str, target: str = "generated/sch
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+@pytest.mark.parametrize("parallel", [("-n", "0"), ("-n", "2", "-P", "process")])
 @pytest.mark.parametrize(
     ("include", "target", "member"),
     [

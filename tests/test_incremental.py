@@ -287,7 +287,7 @@ def test_naming_a_lock_takes_newer_versions(dependent: Repository, index: Index)
     """`doit lock:<name>` resolves again, although the lock is up to date."""
     dependent.doit()
     index.add("alpha", "2.0", files={"alpha/__init__.py": "A = 2\n"})
-    assert dependent.doit("lock:api").ran == ["lock:api"]
+    assert dependent.doit("lock:api", "--upgrade").ran == ["lock:api"]
     assert "alpha==2.0" in (dependent.root / "lambdas/api/requirements.lock").read_text()
     assert dependent.doit("zip:api").ran == ["venv:api", "stage:api", "touch:api", "zip:api"]
     assert dependent.members("api")["alpha/__init__.py"] == b"A = 2\n"
@@ -452,7 +452,7 @@ def test_functions_with_equal_dependencies_share_an_environment(dependent: Repos
         ),
         "lambdas/jobs/requirements.txt": "beta\n",
     })  # fmt: skip
-    dependent.doit("-n", "2")
+    dependent.doit("-n", "2", "-P", "process")
     assert len(list(dependent.root.glob("build/env/*/record.json"))) == 1
     logs = "".join(path.read_text() for path in dependent.root.glob("build/logs/venv-*.log"))
     assert logs.count("pip install") <= 2  # offline first, then online, for one installation
@@ -566,7 +566,7 @@ def test_next_to_other_tasks(repository: Repository) -> None:
 
 def test_workers_that_start_afresh(dependent: Repository) -> None:
     """Tasks work in processes that share nothing with the parent, as on Windows and macOS."""
-    dependent.doit("-n", "2")
+    dependent.doit("-n", "2", "-P", "process")
     before = dependent.sha256()
     dependent.doit("clean")
     dependent.write({
@@ -575,7 +575,7 @@ def test_workers_that_start_afresh(dependent: Repository) -> None:
             "from buildlib.tasks import *\n"
         ),
     })  # fmt: skip
-    dependent.doit("-n", "2")
+    dependent.doit("-n", "2", "-P", "process")
     assert dependent.sha256() == before
     dependent.doit("clean")
     dependent.doit("-n", "2", "-P", "thread")

@@ -77,7 +77,7 @@ def test_dist_is_tidied_while_one_fails(two: Repository) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+@pytest.mark.parametrize("parallel", [("-n", "0"), ("-n", "2", "-P", "process")])
 def test_an_absent_engine(boxed: Repository, parallel: tuple[str, ...]) -> None:
     """Without an engine the others are built; the last words name the function and the reason."""
     result = boxed.doit(*parallel)
@@ -92,7 +92,7 @@ def test_an_absent_engine(boxed: Repository, parallel: tuple[str, ...]) -> None:
     assert "2 unchanged, 1 not built" in again
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+@pytest.mark.parametrize("parallel", [("-n", "0"), ("-n", "2", "-P", "process")])
 def test_an_absent_engine_in_ci(boxed: Repository, parallel: tuple[str, ...]) -> None:
     """With CI set a function that cannot be built is a failure, with its annotation."""
     boxed.environment |= {"CI": "true", "GITHUB_ACTIONS": "true"}
@@ -119,5 +119,5 @@ def test_the_index_stays_reproducible(two: Repository, tmp_path: Path) -> None:
     for path in two.root.rglob("*"):
         if path.is_file() and not {"dist", "build"} & set(path.relative_to(two.root).parts):
             other.write({path.relative_to(two.root).as_posix(): path.read_bytes()})
-    other.fails("-n", "2")
+    other.fails("-n", "2", "-P", "process")
     assert (other.root / "dist/lambdas.json").read_bytes() == first

@@ -74,7 +74,7 @@ def test_another_target_keeps_the_pins(dependent: Repository, index: Index) -> N
     assert pins(dependent) == before == ["alpha==1.0", "beta==1.0"]
     dependent.write({"lambdas.yaml": MANIFEST})
     assert ".  lock:api" not in dependent.doit().output  # it holds for fewer targets, too
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     assert pins(dependent) == ["alpha==2.0", "beta==1.0"]
 
 
@@ -151,7 +151,7 @@ def test_pre_releases_by_option(dependent: Repository, index: Index) -> None:
     assert pins(dependent) == ["alpha==1.0"]
     dependent.write({"lambdas/api/requirements.txt": "--pre\nalpha\n"})
     (dependent.root / "lambdas/api/requirements.lock").unlink()
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     assert pins(dependent) == ["alpha==2.0rc1"]
 
 
@@ -193,7 +193,7 @@ def test_a_lock_heals_when_an_index_grows(dependent: Repository, index: Index) -
     dependent.doit()
     assert lock(dependent).count("--hash=") == 1
     index.files[name] = whole
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     assert lock(dependent).count("--hash=") == 2
 
 
@@ -294,7 +294,7 @@ def test_a_cooldown_is_honoured(
     }
     repository.write({file: ""})
     assert ".  lock:api" not in repository.doit().output  # the lock holds all the same
-    repository.doit("lock:api")
+    repository.doit("lock:api", "--upgrade")
     assert "exclude-newer" not in lock(repository)
     assert pins(repository) != ["six==1.13.0"]
 
@@ -392,7 +392,7 @@ def test_a_partial_index_moves_no_pin(dependent: Repository, index: Index) -> No
     }
     text = MANIFEST + "    architecture: [x86_64, arm64]\n"
     dependent.write({"lambdas/api/requirements.txt": "gamma\n", "lambdas.yaml": text})
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     assert pins(dependent) == ["gamma==2.0"]
     assert lock(dependent).endswith("    # via -r requirements.txt\n")
     dependent.write({"lambdas/api/requirements.txt": "gamma\nalpha\n"})

@@ -21,7 +21,7 @@ def twelve(repository: Repository, index: Index) -> Repository:
     return repository
 
 
-@pytest.mark.parametrize("parallel", [(), ("-n", "2")])
+@pytest.mark.parametrize("parallel", [("-n", "0"), ("-n", "2", "-P", "process")])
 def test_one_installation_fails_once(
     twelve: Repository, index: Index, parallel: tuple[str, ...]
 ) -> None:

@@ -78,7 +78,7 @@ def slow(dependent: Repository, index: Index) -> Repository:
     return dependent
 
 
-PARALLEL = [(), ("-n", "2"), ("-n", "2", "-P", "thread")]
+PARALLEL = [("-n", "0"), ("-n", "2", "-P", "process"), ("-n", "2", "-P", "thread")]
 
 
 @pytest.mark.parametrize("options", PARALLEL)

@@ -179,7 +179,7 @@ def test_a_build_that_fails(dependent: Repository, index: Index) -> None:
     assert "no network" in message
     assert "connection" not in message
     add_sdist(index, "py3-none-any", "exec('raise SystemExit(\"pg_config executable not found\")')")
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     message = dependent.fails("zip:api").message
     assert "sauce 1.0 is not pure Python" in message
     assert "set 'install: docker'" in message

@@ -18,7 +18,13 @@ pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at pro
 
 __all__ = ["heavy"]
 
-MODES = {"one": [], "processes": ["-n", "2"], "threads": ["-n", "2", "-P", "thread"]}
+_NAMES = ("zip:api", "hash:api", "zip:jobs")
+MODES = {
+    "one": ("doit", "-n", "0", *_NAMES),
+    "processes": ("doit", "-n", "2", "-P", "process", *_NAMES),
+    "threads": ("doit", "-n", "2", "-P", "thread", *_NAMES),
+    "lambdas": ("buildlib", "build", "api", "jobs"),
+}
 
 
 def of_session(session: int) -> dict[int, str]:
@@ -40,7 +46,7 @@ def stop_at(repository: Repository, mark: str, mode: str, sign: int) -> tuple[in
     # A shell without job control lets its background jobs, and their children, ignore two signals.
     reset = ["env", "--default-signal=INT,QUIT"]
     process = subprocess.Popen(
-        [*reset, *repository.command(*MODES[mode], "zip:api", "hash:api", "zip:jobs")],
+        [*reset, *repository.python, "-m", *MODES[mode]],
         cwd=repository.root,
         env=repository.environment,
         stdin=subprocess.DEVNULL,

@@ -186,7 +186,7 @@ def test_a_changed_pin_recompresses_only_that(dependent: Repository, index: Inde
     records.write(place, pack | {"sha256": hashlib.sha256(content).hexdigest()})
     (dependent.root / "dist/api.zip").unlink()
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     dependent.doit("zip:api")
     assert dependent.members("api")["beta.py"] == b"B = 2\n"
     with zipfile.ZipFile(dependent.root / "dist/api.zip") as archive:
@@ -199,7 +199,7 @@ def test_a_changed_pin_compresses_only_what_it_brought(dependent: Repository, in
     dependent.doit("zip:api")
     before = set(dependent.root.glob("build/pack/env-*.json"))
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     dependent.doit("zip:api")
     (new,) = set(dependent.root.glob("build/pack/env-*.json")) - before
     assert (
@@ -224,7 +224,7 @@ def test_why(dependent: Repository, index: Index) -> None:
         dependent.doit("why:api").output
     )
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     output = dependent.doit("why:api").output
     assert "api: venv, stage, touch, zip, hash will run\n" in output
     assert "requirements.lock: beta 1.0 -> 2.0\n" in output
@@ -233,7 +233,7 @@ def test_why(dependent: Repository, index: Index) -> None:
         {"lambdas.yaml": text.replace("app.handler\n", "app.handler\n    python: '3.12'\n", 1)}
     )
     assert "does not cover Python 3.12 on x86_64" in dependent.doit("why:api").output
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     assert "python 3.13 -> 3.12" in dependent.doit("why:api").output
 
 

@@ -120,7 +120,7 @@ def test_build_does_not_grow(dependent: Repository, index: Index) -> None:
     """Of twelve sets of pins, build/ keeps the present environment and a few for a way back."""
     for number in range(12):
         index.add("alpha", f"{number + 2}.0", files={"alpha/__init__.py": f"A = {number}\n"})
-        dependent.doit("lock:api", "lock:jobs")
+        dependent.doit("lock", "--upgrade")
         dependent.doit()
     environments = names(dependent.root / "build/env")
     packs = {name.removesuffix(".json") for name in names(dependent.root / "build/pack")}
@@ -133,7 +133,7 @@ def test_clean_leaves_nothing(dependent: Repository, index: Index) -> None:
     """`doit clean` leaves no environment, record or log, of whatever lock; committed files stay."""
     dependent.doit()
     index.add("alpha", "2.0", files={"alpha/__init__.py": "A = 2\n"})
-    dependent.doit("lock:api")
+    dependent.doit("lock:api", "--upgrade")
     dependent.doit()
     before = dependent.sha256()
     time.sleep(2.1)  # from then on, digests of the sources are kept

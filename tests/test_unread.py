@@ -279,7 +279,7 @@ def many(repository: Repository, count: int, code: str = HANDLER) -> None:
 
 
 @pytest.mark.parametrize("folder", ["", "lambdas/"])
-@pytest.mark.parametrize("processes", [(), ("-n", "2")])
+@pytest.mark.parametrize("processes", [("-n", "0"), ("-n", "2", "-P", "process")])
 def test_one_report_for_many(
     repository: Repository, folder: str, processes: tuple[str, ...]
 ) -> None:

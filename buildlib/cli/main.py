@@ -71,7 +71,8 @@ class _Commands(click.Group):
         """Put the default command into arguments that have none."""
         rest = args[2:] if args[:1] in (["-C"], ["--directory"]) else args
         is_global = rest and rest[0].partition("=")[0] in _GLOBAL
-        if not rest or (rest[0].startswith("-") and not is_global):
+        is_default = not rest or (rest[0].startswith("-") and not is_global)
+        if is_default and not ctx.resilient_parsing:  # a shell that completes words
             args = [*args[: len(args) - len(rest)], "build", *rest]
         return super().parse_args(ctx, args)
 

@@ -101,7 +101,7 @@ def _absent(name: str, platform: str, engine: Engine, reason: str) -> str:
     return (
         f"the image {name} ({platform}) is not on the Docker engine at {engine.address} and cannot "
         f"be pulled: {reason}. Check the name in 'docker: image:', log in to its registry, or load "
-        "it there with 'docker load'; if the image has changed, run 'lambdas lock <name>'"
+        "it there with 'docker load'; if the image has changed, run 'lambdas lock --upgrade <name>'"
     )
 
 

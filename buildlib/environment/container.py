@@ -224,7 +224,7 @@ def _advice(output: str, variant: Variant) -> str:
             "Hash mismatch: a file from the index differs from the lock, also after a second "
             "download. The connection was cut, the release was replaced, or the index is "
             "compromised: do not build from it before you know which. If the release was replaced "
-            f"on purpose, run 'lambdas lock {name}'."
+            f"on purpose, run 'lambdas lock --upgrade {name}'."
         )
     if re.search(r"\berror: command .*(gcc|g\+\+|cc)|No such file.*gcc|\.h: No such file", output):
         return (

@@ -191,9 +191,9 @@ def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError
         advice = (
             "Hash mismatch: a file from the index differs from the lock. The release was replaced, "
             "or the index is compromised: do not build from it before you know which. If the "
-            f"release was replaced on purpose, run 'lambdas lock {name}'. If an index that has "
-            "only some of the files came first during locking (an extra-index-url), delete "
-            f"{variant.function.lockfile} and lock again without that index."
+            f"release was replaced on purpose, run 'lambdas lock --upgrade {name}'. If an index "
+            "that has only some of the files came first during locking (an extra-index-url), "
+            f"delete {variant.function.lockfile} and lock again without that index."
         )
     elif "No space left on device" in output:
         advice = "Free some space, then run the build again."

@@ -29,8 +29,8 @@ def without(
         msg = (
             f"lambda '{function.name}': its layer '{layer.name}' has other versions: "
             f"{'; '.join(problems)}. Require the same ones in {function.requirements} and "
-            f"{layer.requirements}, and run 'lambdas lock {function.name} {layer.name}'; or take "
-            "the package out of one of them"
+            f"{layer.requirements}, and run 'lambdas lock --upgrade {function.name} {layer.name}'; "
+            "or take the package out of one of them"
         )
         raise LockError(msg, "layer")
     return tuple(rest)

@@ -74,7 +74,7 @@ def test_env_names(contained: Repository, bridge_index: Index, pythons: list[str
     bridge_index.credentials = f"builder:{SECRET}"
     url = with_user(bridge_index.url)
     contained.environment["UV_INDEX_URL"] = url
-    contained.doit("lock:api")
+    contained.doit("lock:api", "--upgrade")
     contained.environment["PRIVATE_INDEX"] = url
     contained.environment["UV_INDEX_URL"] = "http://127.0.0.1:9/nothing"
     contained.environment["PIP_INDEX_URL"] = url
@@ -103,7 +103,7 @@ def test_netrc(
     contained: Repository, bridge_index: Index, tmp_path: Path, pythons: list[str]
 ) -> None:
     """A secret file exists only during the installation, for its user only, and not in setup."""
-    contained.doit("lock:api")
+    contained.doit("lock:api", "--upgrade")
     bridge_index.credentials = f"builder:{SECRET}"
     host = bridge_index.url.split("/")[2].partition(":")[0]
     (tmp_path / "netrc").write_text(f"machine {host} login builder password {SECRET}\n")
@@ -190,7 +190,7 @@ def test_proxy(contained: Repository, engine: APIClient, proxy: type[Proxy]) -> 
     contained.environment["UV_INSECURE_HOST"] = "packages.invalid"
     contained.environment["HTTP_PROXY"] = proxy.address  # type: ignore[attr-defined]
     contained.environment["http_proxy"] = proxy.address  # type: ignore[attr-defined]
-    contained.doit("lock:api")
+    contained.doit("lock:api", "--upgrade")
     forget_downloads(engine)
     proxy.asked.clear()
     contained.doit("zip:api")
@@ -241,7 +241,7 @@ def test_hidden_from_other_programs(contained: Repository, pythons: list[str]) -
     contained.environment["TOKEN"] = SECRET
     mapping = {"setup": ["sleep 31"], "env": ["TOKEN"]}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
-    contained.doit("lock:api")
+    contained.doit("lock:api", "--upgrade")
     process = start(contained, "zip:api")
     wait_for_log(contained, "$ sleep 31")
     try:

@@ -43,7 +43,7 @@ def test_no_engine_leaves_out_what_needs_one(contained: Repository, pythons: lis
 
 def test_no_engine_fails_what_is_asked_for(contained: Repository) -> None:
     """Without an engine, a function that needs it fails by name, with one message."""
-    contained.doit("lock:api")
+    contained.doit("lock:api", "--upgrade")
     result = contained.fails("zip:api", DOCKER_HOST=NOWHERE)
     assert result.message.count("Cannot connect to the Docker engine at") == 1
     assert "Is it running? Start it" in result.message
@@ -84,7 +84,7 @@ def test_engine_per_architecture(
     """`engine` selects the engine of an architecture, whatever DOCKER_HOST is."""
     mapping = {"engine": {"x86_64": SECOND, "arm64": NOWHERE}, "setup": ["sleep 1"]}
     contained.write({"lambdas.yaml": manifest(pythons[0], mapping)})
-    contained.doit("lock:api", DOCKER_HOST=NOWHERE)
+    contained.doit("lock:api", "--upgrade", DOCKER_HOST=NOWHERE)
     process = start(contained, "zip:api")
     wait_for_log(contained, "$ sleep 1")
     assert (len(containers(engine)), len(containers(second))) == (0, 1)
@@ -93,7 +93,7 @@ def test_engine_per_architecture(
     assert containers(second) == []
     variants = manifest(pythons[0], mapping, architecture=["x86_64", "arm64"])
     contained.write({"lambdas.yaml": variants})
-    result = contained.fails("lock:api")
+    result = contained.fails("lock:api", "--upgrade")
     expected = f"the Docker engine at {NOWHERE} ('engine' for arm64 in lambdas.yaml)"
     assert f"Cannot connect to {expected}" in result.message
 

@@ -114,7 +114,7 @@ def test_digest_from_the_registry(
     python = pythons[0]
     name = f"{registry.name}:latest"
     contained.write({"lambdas.yaml": manifest(python, {"image": name})})
-    contained.doit("lock:api")
+    contained.doit("lock:api", "--upgrade")
     pinned = f"{registry.name}@{registry.digest}"
     assert image_lines(contained) == [f"# image: {python} x86_64 {name} {pinned}"]
     assert not any(pinned in (image["RepoDigests"] or []) for image in engine.images())
@@ -146,7 +146,7 @@ def test_local_image_is_pinned_by_its_id(
     contained: Repository, engine: APIClient, pythons: list[str]
 ) -> None:
     """An image that no registry has is pinned by its id."""
-    contained.doit("lock:api")
+    contained.doit("lock:api", "--upgrade")
     name = f"{IMAGES}:py{pythons[0]}"
     expected = engine.inspect_image(name)["Id"]  # type: ignore[no-untyped-call]
     assert image_lines(contained) == [f"# image: {pythons[0]} x86_64 {name} {expected}"]
@@ -163,7 +163,7 @@ def test_another_image_rebuilds(
     other = commit(engine, f"{IMAGES}:py{pythons[0]}", name)
     try:
         assert contained.doit().ran == []
-        contained.doit("lock:api")
+        contained.doit("lock:api", "--upgrade")
         assert image_lines(contained)[0].endswith(other)
         assert "venv:api" in contained.doit().ran
     finally:

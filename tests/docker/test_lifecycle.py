@@ -28,7 +28,7 @@ WAIT = "sleep 31"
 def waiting(repository: Repository, python: str, **docker: object) -> "subprocess.Popen[str]":
     """Start a build and wait until its container is in the middle of `setup`."""
     repository.write({"lambdas.yaml": manifest(python, {"setup": [WAIT], **docker})})
-    repository.doit("lock:api")
+    repository.doit("lock:api", "--upgrade")
     process = start(repository, "zip:api")
     wait_for_log(repository, f"$ {WAIT}")
     return process
@@ -45,13 +45,13 @@ def test_success_and_failure_leave_nothing(
     assert containers(engine) == []
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+@pytest.mark.parametrize("arguments", [("-n", "0"), ("-n", "2", "-P", "process")])
 def test_interrupt_leaves_nothing(
     contained: Repository, engine: APIClient, pythons: list[str], arguments: tuple[str, ...]
 ) -> None:
     """Ctrl-C in the middle of an installation removes its container."""
     contained.write({"lambdas.yaml": manifest(pythons[0], {"setup": [WAIT]})})
-    contained.doit("lock:api")
+    contained.doit("lock:api", "--upgrade")
     process = start(contained, *arguments, "zip:api")
     wait_for_log(contained, f"$ {WAIT}")
     assert len(containers(engine)) == 1
@@ -136,7 +136,7 @@ def test_failed_setup_says_why(contained: Repository, pythons: list[str]) -> Non
 
 def test_failed_installation_says_why(contained: Repository, bridge_index: Index) -> None:
     """A hash mismatch stops the build with that reason only."""
-    contained.doit("lock:api")
+    contained.doit("lock:api", "--upgrade")
     bridge_index.add("alpha", files={"alpha/__init__.py": "A = 'replaced'\n"})
     result = contained.fails("zip:api")
     assert "differs from the lock" in result.message

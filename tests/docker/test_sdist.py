@@ -24,7 +24,7 @@ def lock_sdists(repository: Repository) -> None:
     """Lock the sdists with doit, then remove the hashes of wheels from the lock."""
     pins = "".join(f"{name}=={version}\n" for name, (version, _) in SDISTS.items())
     repository.write({"lambdas/api/requirements.txt": pins})
-    repository.doit("lock:api")
+    repository.doit("lock:api", "--upgrade")
     path = repository.root / "lambdas/api/requirements.lock"
     kept = [digest for _, digest in SDISTS.values()]
     lines = [

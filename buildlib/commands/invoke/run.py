@@ -18,6 +18,10 @@ from buildlib.runtimes import RUNTIMES
 _LONGEST = 1800
 
 
+# How a value of JSON that is worth writing on a command line begins.
+_JSON = ("{", "[", '"')
+
+
 class Options(NamedTuple):
     """The command's options, by their names.
 
@@ -102,7 +106,8 @@ def _event(option: str) -> str:
     try:
         json.loads(content)
     except ValueError as error:
-        hint = "" if origin != "--event" else "; name a file, '-' for stdin, or write the JSON here"
-        msg = f"{origin}: not JSON: {error}{hint}"
+        msg = f"{origin}: not JSON: {error}"
+        if origin == "--event" and not option.lstrip().startswith(_JSON):
+            msg = f"event file '{option}' not found (and it is not valid JSON either)"
         raise InvokeError(msg) from None
     return content

@@ -3,7 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-import jsonschema  # type: ignore[import-untyped] # or its stubs are installed
+import jsonschema  # or its stubs are installed
 import pytest
 import yaml
 
