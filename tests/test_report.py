@@ -124,8 +124,6 @@ def test_left_out(repository: Repository) -> None:
 @pytest.mark.parametrize(
     "options", [("-n", "0"), ("-n", "2", "-P", "process"), ("-n", "2", "-P", "thread")]
 )
-    "options", [("-n", "0"), ("-n", "2", "-P", "process"), ("-n", "2", "-P", "thread")]
-)
 def test_times(dependent: Repository, options: tuple[str, ...]) -> None:
     """Every executed step is timed, also in processes and threads; timing changes nothing else."""
     ran = {task.replace(":", "/") for task in dependent.doit(*options).ran}
