@@ -2,7 +2,7 @@
 
 import sys
 
-from buildlib.plugin.loader import Dodo, task_lambdas
+from buildlib.plugin.loader import Dodo, configuration, task_lambdas
 
 __all__ = ["DOIT_CONFIG", "task_lambdas"]  # noqa: F822 - made by __getattr__
 
@@ -15,10 +15,14 @@ def __getattr__(name: str) -> object:
     if name != "DOIT_CONFIG":
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    from buildlib.plugin import loader
-
-    importer = sys.modules.get(str(sys._getframe(1).f_globals.get("__name__")))  # noqa: SLF001
-    if type(importer) is not type(sys):  # not a plain module
-        return dict(loader.DOIT_CONFIG)
+    frame = sys._getframe(1)  # noqa: SLF001
+    importer = sys.modules.get(str(frame.f_globals.get("__name__")))
+    # Only the code of a plain module, not that of a function that looks at this one.
+    if type(importer) is not type(sys) or frame.f_code.co_name != "<module>":
+        return configuration({})
     importer.__class__ = Dodo
     return importer.DOIT_CONFIG
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -490,7 +490,7 @@ def test_the_loader_beside_a_dodo(repository: Repository) -> None:
 
 
 def test_parallel_by_default(repository: Repository) -> None:
-    """Without an option, functions are built at once, one for each processor."""
+    """By default functions are built at once, one for each processor."""
     from buildlib import workers
     from buildlib.tasks import DOIT_CONFIG
 

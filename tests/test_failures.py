@@ -75,7 +75,7 @@ def test_all_problems_at_once(built: Repository) -> None:
 def test_no_manifest(repository: Repository) -> None:
     """Without lambdas.yaml, the message names the folder that was searched."""
     (repository.root / "lambdas.yaml").unlink()
-    assert "no lambdas.yaml found in" in repository.doit(code=3).output
+    assert "could not find lambdas.yaml in" in repository.doit(code=3).output
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_hash_mismatch(dependent: Repository, index: Index) -> None:
     index.add("beta", files={"beta.py": "B = 1\n"}, requires=("alpha",))
     result = dependent.fails("zip:jobs", UV_CACHE_DIR=str(dependent.root / "build/fresh"))
     assert "Hash mismatch: a file from the index differs from the lock" in result.message
-    assert "lambdas lock jobs" in result.message
+    assert "lambdas lock --upgrade jobs" in result.message
     assert not (dependent.root / "dist").exists()
 
 

@@ -20,7 +20,9 @@ def test_a_missing_package(dependent: Repository, index: Index) -> None:
         "lambdas/api/helper.py": "import os\nimport yaml\nimport beta.sub\n",
     })  # fmt: skip
     result = dependent.fails()
-    assert result.message.splitlines()[1:3] == [
+    lines = result.message.splitlines()
+    at = lines.index("stage:api failed")
+    assert lines[at + 1 : at + 3] == [
         "lambda 'api': Lambda could not import its handler",
         (
             "lambdas/api/helper.py:2: import of 'yaml': nothing in the ZIP provides it; add PyYAML "

@@ -217,7 +217,7 @@ def test_no_objects_are_shown(several: Repository, name: str) -> None:
         output = several.doit(command, name, code=None).output
         assert "ERROR" not in output
         assert not re.search(
-            r"0x|<(?!class '(bool|int)'>)|Project|Variant|Path\(|Function\(", output
+            r"0x|<(?!class '(bool|int|list)'>)|Project|Variant|Path\(|Function\(", output
         ), output
 
 

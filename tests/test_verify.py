@@ -113,7 +113,7 @@ def test_a_stale_lock(dependent: Repository) -> None:
     dependent.doit()
     dependent.write({"lambdas/api/requirements.txt": "alpha\n"})
     message = dependent.fails("verify:api").message
-    assert "requirements.lock: the lock does not match requirements.txt" in message
+    assert "requirements.lock: the lock is out of date with requirements.txt" in message
 
 
 def test_a_build_that_fails(dependent: Repository, index: Index) -> None:

@@ -65,7 +65,7 @@ def watching(repository: Repository, *names: str) -> Iterator[Watch]:
         watch.until("watching ")
         yield watch
         assert watch.stop() == 0
-        watch.until("no longer watching")
+        watch.until("Stopped watching.")
         assert not [line for line in watch.seen if "Traceback" in line]
     finally:
         watch.process.kill()
@@ -125,7 +125,7 @@ def test_what_is_away_for_a_moment(repository: Repository) -> None:
     manifest, folder = repository.root / "lambdas.yaml", repository.root / "lambdas/api"
     with watching(repository) as watch:
         manifest.rename(repository.root / "kept")
-        watch.until("no lambdas.yaml found in")
+        watch.until("could not find lambdas.yaml in")
         (repository.root / "kept").rename(manifest)
         assert watch.until("watching") == "watching 1 variant; Ctrl-C ends it"
         folder.rename(repository.root / "away")

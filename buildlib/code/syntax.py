@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from buildlib import programs
 from buildlib.errors import StageError
 
 # ruff parses the syntax of each version by itself. These rules are compile errors of CPython that
@@ -66,7 +67,14 @@ def _start(
     from ruff import find_ruff_bin  # only where own code changed
 
     arguments = [
-        *(find_ruff_bin(), "check", "--isolated", "--no-cache", "--quiet", "--ignore-noqa"),
+        *(
+            programs.find(find_ruff_bin),
+            "check",
+            "--isolated",
+            "--no-cache",
+            "--quiet",
+            "--ignore-noqa",
+        ),
         *("--target-version", f"py{python.replace('.', '')}", "--select", _RULES),
         *("--output-format", "json", "--output-file", f"{number}.json", *files),
     ]

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,9 @@ from buildlib.plugin.selection import Request
 
 _DODO = "dodo.py"
 
+# Tasks that talk to the user.
+_IN_FRONT = re.compile(r"(watch|invoke)(:|$)")
+
 DOIT_CONFIG: dict[str, Any] = {
     "backend": "lambdas",
     "dep_file": os.path.join("build", ".doit.json"),
@@ -35,6 +39,15 @@ DOIT_CONFIG: dict[str, Any] = {
     # uv and the compressor work outside of Python's lock, and a thread costs nothing to start.
     "par_type": "thread",
 }
+
+
+def configuration(others: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of doit for a dodo.py that has others of its own.
+
+    A task that talks to the user has the main thread for itself, which alone gets Ctrl-C.
+    """
+    alone = {"num_process": 0} if any(map(_IN_FRONT.match, sys.argv[1:])) else {}
+    return DOIT_CONFIG | alone | dict(others)
 
 
 def task_lambdas() -> Iterator[tasks.Task]:
@@ -73,7 +86,7 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
             self.namespace |= vars(doit_loader.get_module(_DODO))
         self._others = frozenset(_creators(self.namespace))
         theirs = self.namespace.get("DOIT_CONFIG", {})
-        self.namespace["DOIT_CONFIG"] = DOIT_CONFIG | theirs | self._settings
+        self.namespace["DOIT_CONFIG"] = configuration({**theirs, **self._settings})
 
     def load_tasks(self, cmd: DoitCmdBase, pos_args: list[str]) -> list[Task]:
         """Return the tasks that a command can need with these arguments."""
@@ -166,4 +179,4 @@ class Dodo(ModuleType):
     @property
     def DOIT_CONFIG(self) -> dict[str, object]:  # noqa: N802 - doit's name
         """Our settings, with those of the dodo.py in front."""
-        return DOIT_CONFIG | dict(vars(self).get("DOIT_CONFIG", {}))
+        return configuration(dict(vars(self).get("DOIT_CONFIG", {})))

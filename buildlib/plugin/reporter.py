@@ -158,7 +158,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self._view.table(outcomes)
         self._warnings += self._tally.notes()
         self.write("".join(f"{note}\n" for note in self._warnings))
-        if any(self._locks.values()):
+        if any(self._locks.values()) and not outcomes:
             self.write(f"{_locks(self._locks[True], self._locks[False])}\n")
         if totals := self._tally.totals(outcomes):
             self.write(f"{totals}\n")

@@ -4,12 +4,11 @@ import functools
 import os
 import re
 import subprocess
-import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib import progress
+from buildlib import programs, progress
 from buildlib.text import harmless
 from buildlib.uv import settings
 from buildlib.uv.redact import redact
@@ -42,8 +41,7 @@ def run(
     `root` is the repository, whose `uv.toml` or `[tool.uv]` may configure indexes. If uv `builds`
     distributions from source, their build backends run isolated from the user's secrets.
     """
-    with _search_lock:
-        executable = _executable()
+    executable = _executable()
     command = [executable, *arguments, "--no-config", "--color", "never", "--no-progress"]
     variables = settings.uv_variables(os.environ, root)
     if builds:
@@ -86,10 +84,6 @@ def run(
     return Result(code, output)
 
 
-# uv's search uses Python's sysconfig, whose first use is not safe in two threads at once.
-_search_lock = threading.Lock()
-
-
 def version() -> str:
     """Return the version of uv as it prints it.
 
@@ -105,4 +99,4 @@ def version() -> str:
 def _executable() -> str:
     from uv import find_uv_bin  # only where uv runs
 
-    return str(find_uv_bin())
+    return programs.find(find_uv_bin)

@@ -19,7 +19,8 @@ PACKAGE = Path(buildlib.__file__).parent
 ROWS = (
     ("text",),
     ("", "errors"),
-    ("error_kinds", "model", "contract", "runtimes", "layout", "console", "progress", "workers"),
+    ("error_kinds", "model", "contract", "runtimes", "layout", "console", "progress"),
+    ("programs", "workers"),
     ("files",),
     ("recipe",),
     ("cache", "manifest", "uv"),
