@@ -329,18 +329,6 @@ def test_diff(dependent: Repository) -> None:
     dependent.lambdas("diff", zips[0], "lambdas.yaml", code=2)
 
 
-def test_invoke(repository: Repository) -> None:
-    """`invoke` builds first; only the response is on stdout."""
-    python = "{}.{}".format(*sys.version_info[:2])
-    manifest = f"version: 1\nlambdas: {{api: {{handler: app.handler, python: '{python}'}}}}\n"
-    repository.write({"lambdas.yaml": manifest})
-    done = repository.lambdas("invoke", "api", "--event", '{"a": 1}', "--where", "host")
-    assert json.loads(done.output) == {"a": 1}
-    assert "api: built" in done.errors
-    done = repository.lambdas("invoke", "api", "-e", "no.json", "--where", "host", code=1)
-    assert "event file 'no.json' not found (and it is not valid JSON either)" in done.errors
-
-
 def test_invoke_of_several(dependent: Repository) -> None:
     """A function with several variants is not enough to invoke; they are named."""
     done = dependent.lambdas("invoke", "jobs", code=3)

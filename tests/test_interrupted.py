@@ -46,7 +46,7 @@ MARKS = {
 def kill_at(repository: Repository, pattern: str, sign: signal.Signals) -> bool:
     """Run `doit`, kill it with all its children as soon as `pattern` exists, and tell if it did."""
     process = subprocess.Popen(
-        repository.command("zip:api", "hash:api"),
+        repository.command("-n", "0", "zip:api", "hash:api"),
         cwd=repository.root,
         env=repository.environment,
         stdout=subprocess.DEVNULL,

@@ -387,3 +387,17 @@ def test_root_becomes_nobody(probe: Repository, open_folder: Path) -> None:
                               "--python", system)  # fmt: skip
     assert found == [65534, 65534, []]
     assert "without capabilities" not in errors
+
+
+def test_the_command(probe: Repository) -> None:
+    """`lambdas invoke` builds first; only the response is on stdout."""
+    done = probe.lambdas("invoke", "api", "--event", '{"get": "START"}', "--where", "host")
+    assert json.loads(done.output) == "initialised"
+    assert "api: built" in done.errors
+    assert "at init" in done.errors
+
+
+def test_an_event_that_is_no_file(probe: Repository) -> None:
+    """A name of a file that does not exist is said to be that."""
+    done = probe.lambdas("invoke", "api", "-e", "no.json", code=1)
+    assert "event file 'no.json' not found (and it is not valid JSON either)" in done.errors
