@@ -1,13 +1,14 @@
 """The data of the report as plain values, from the stamps of the steps and from the ZIPs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from buildlib import recipe
+from buildlib import recipe, text
 from buildlib.archive import contents, distributions
-from buildlib.archive.contents import Part
+from buildlib.archive.contents import OWN_FILES, Part, Placed
 from buildlib.archive.reader import ZipReader
-from buildlib.artifacts import limits
+from buildlib.artifacts import index, limits
 from buildlib.errors import BuildError
 from buildlib.model import Function, Variant, Written
 from buildlib.project.project import Project
@@ -28,6 +29,9 @@ class Dependency(NamedTuple):
 class Build(NamedTuple):
     """The build of a variant's ZIP; None or empty means unknown.
 
+    `written` is the ZIP of the present inputs. Without it, `why_not` says why, `failed` that the
+    last run tried, and `stale` is the ZIP of earlier inputs in dist/, if there is one.
+
     `limit` is in bytes unzipped; `environment` is the id of the environment, which variants with
     the same dependencies share; `seconds` has the time of each step that ran for this ZIP, by name.
     """
@@ -45,6 +49,8 @@ class Build(NamedTuple):
     origin: str
     previous: Written | None
     seconds: dict[str, float]
+    failed: bool = False
+    stale: Written | None = None
 
     @property
     def is_stored(self) -> bool:
@@ -53,10 +59,11 @@ class Build(NamedTuple):
 
 
 class Content(NamedTuple):
-    """The parts of a ZIP, largest first, and its locked dependencies, by name."""
+    """The parts of a ZIP, largest first, its locked dependencies, by name, and its files."""
 
     parts: list[Part]
     dependencies: list[Dependency]
+    files: list[Placed]
 
 
 class Lock(NamedTuple):
@@ -66,10 +73,28 @@ class Lock(NamedTuple):
     seconds: float | None
 
 
-def builds(project: Project) -> Iterator[Build]:
-    """Yield the build of each variant, with the reason if the variant is not built."""
+def builds(
+    project: Project, problems: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Build]:
+    """Yield the build of each variant, with the reason if the variant is not built.
+
+    `problems` has the messages of the variants that failed in this run, by their ids.
+    """
     for variant in project.variants.values():
-        yield _build(project, variant)
+        build = _build(project, variant)
+        if build.written is None:
+            build = build._replace(stale=_stale(project, variant))
+            if variant.id in problems:
+                build = build._replace(why_not=problems[variant.id], failed=True)
+        yield build
+
+
+def _stale(project: Project, variant: Variant) -> Written | None:
+    """Return the ZIP in dist/ of earlier inputs, as the index describes it."""
+    entry = project.index().get(variant.id)
+    if entry is None or not index.is_built(entry) or not project.layout.zip(variant.id).exists():
+        return None
+    return Written(entry["sha256"], entry["size"], entry["unzipped_size"])
 
 
 def _build(project: Project, variant: Variant) -> Build:
@@ -92,7 +117,7 @@ def _build(project: Project, variant: Variant) -> Build:
     try:
         written = project.status(variant).written
     except BuildError as error:
-        return build._replace(why_not=str(error))
+        return build._replace(why_not=str(error), failed=True)
     if written is None:
         no_engine = "Its dependencies need a container, and no Docker engine was available."
         return build._replace(why_not=no_engine if function.docker else "It is not built.")
@@ -124,9 +149,21 @@ def content(project: Project, variant: Variant) -> Content:
         expression, names = distributions.licences(message) if message else ("", [])
         licence = expression or ", ".join(names)
         dependencies.append(Dependency(name, distributions.version(pin, message), licence))
-    return Content(
-        contents.parts(contents.of_zip(path), project.sources(variant.function)), dependencies
-    )
+    own = project.sources(variant.function)
+    files = list(contents.placed(contents.of_zip(path), own))
+    labels = {part: _label(part) for part in {file.part for file in files}}
+    files = [file._replace(part=labels[file.part]) for file in files]
+    return Content(contents.parts_of(files), dependencies, files)
+
+
+def labelled(parts: Iterable[Part]) -> list[Part]:
+    """Return parts with the normalised names of their distributions, as lockfiles have them."""
+    return [part._replace(name=_label(part.name)) for part in parts]
+
+
+def _label(part: str) -> str:
+    name, space, version = part.partition(" ")
+    return part if part == OWN_FILES or not space else f"{text.canonical_name(name)} {version}"
 
 
 def lock(project: Project, function: Function) -> Lock:
