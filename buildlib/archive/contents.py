@@ -67,9 +67,7 @@ def of_tree(files: Iterable[File], tree: Path) -> Files:
     return Files({file.path: file.size for file in files}, lambda name: (tree / name).read_bytes())
 
 
-def placed(
-    files: Files, own: Iterable[Origin], *, with_savings: bool = True
-) -> Iterator[Placed]:
+def placed(files: Files, own: Iterable[Origin], *, with_savings: bool = True) -> Iterator[Placed]:
     """Yield the files of a ZIP, each with its part; `own` are the function's own files.
 
     A file belongs to the distribution whose RECORD lists it. A file in no RECORD, such as a library

@@ -44,8 +44,19 @@ INVOKE: list[dict[str, Any]] = [
 ]
 
 
-# The options of tasks; each variant or function has a task of these names.
-PARAMS: dict[str, list[dict[str, Any]]] = {"lock": RENEW, "invoke": INVOKE}
+REPORT: list[dict[str, Any]] = [
+    {
+        "name": "against",
+        "long": "against",
+        "default": "",
+        "help": "compare with an earlier lambdas.json or lambdas.hashes.json",
+    }
+]
+
+
+# The options of tasks. Each variant or function has a task of these names, except of those in
+# `OF_ALL`.
+PARAMS: dict[str, list[dict[str, Any]]] = {"lock": RENEW, "invoke": INVOKE, "report": REPORT}
 
 
 # The names of tasks that exist only where one of them can be needed.
@@ -180,7 +191,7 @@ def _names(words: Iterable[str]) -> list[str] | None:
         task, colon, _ = name.partition(":")
         if task == _WATCH:
             break
-        if "*" in name or not colon:
+        if "*" in name or not (colon or task in OF_ALL):
             continue
         try:
             options = [CmdOption(option) for option in PARAMS.get(task, ())]

@@ -6,6 +6,7 @@ packages of an earlier ZIP are known if that ZIP is beside its index, as in a `d
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from buildlib.commands.report.facts import Build, Content, labelled
 from buildlib.errors import BuildError
 from buildlib.model import Written
 
+
 class Earlier(NamedTuple):
     """A ZIP of an earlier build; `size` and `unzipped_size` are None if only its hash is known."""
 
@@ -26,11 +28,19 @@ class Earlier(NamedTuple):
 
 
 class Index(NamedTuple):
-    """An earlier index; `file` is the path as it was given, `digest` the sha256 of the content."""
+    """An earlier index; `file` is the path as it was given.
+
+    `listed` has the variants whose ZIPs are beside it.
+    """
 
     file: str
-    digest: str
     entries: Mapping[str, Earlier]
+    listed: list[str]
+
+    @property
+    def state(self) -> list[object]:
+        """All that a comparison depends on."""
+        return [self.file, sorted(self.entries.items()), self.listed]
 
 
 class Change(NamedTuple):
@@ -59,12 +69,13 @@ class Growth(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The changes since an earlier index, and of parts, the largest first.
+    """The changes since an earlier index, their number by kind, and the growth of parts.
 
     `listed` is the number of changed variants whose earlier contents are known, of `compared`.
     """
 
     file: str
+    counts: list[tuple[int, str]]
     changes: list[Change]
     parts: list[Growth]
     listed: int
@@ -87,8 +98,7 @@ def read(root: Path, file: str) -> Index | None:
     if not file:
         return None
     try:
-        content = (root / file).read_bytes()
-        found = json.loads(content)
+        found = json.loads((root / file).read_bytes())
     except OSError as error:
         msg = f"--against: {file} cannot be read: {error.strerror}; {_WANTED}"
         raise BuildError(msg, "report") from None
@@ -104,7 +114,8 @@ def read(root: Path, file: str) -> Index | None:
         msg = f"--against: {file} holds no index; {_WANTED}"
         raise BuildError(msg, "report")
     known = {name: entry for name, entry in entries.items() if entry}
-    return Index(file, hashlib.sha256(content).hexdigest(), known)
+    folder = (root / file).parent
+    return Index(file, known, [name for name in known if (folder / f"{name}.zip").is_file()])
 
 
 _WANTED = "name a lambdas.json or lambdas.hashes.json of an earlier build"
@@ -137,9 +148,11 @@ def compare(
         for position, parts in enumerate((then, present)):
             for part in parts:
                 sums.setdefault(_name(part, present), [0, 0])[position] += part.size
-    parts = [Growth(name, *sizes) for name, sizes in sums.items() if sizes[0] != sizes[1]]
-    parts.sort(key=lambda part: (-abs(part.now - part.before), part.name))
-    return Comparison(earlier.file, changes, parts, listed, len(moved))
+    growth = [Growth(name, *sizes) for name, sizes in sums.items() if sizes[0] != sizes[1]]
+    growth.sort(key=lambda part: (-abs(part.now - part.before), part.name))
+    numbers = Counter(change.how for change in changes)
+    counts = [(numbers[how], how) for how in _ORDER if numbers[how]]
+    return Comparison(earlier.file, counts, changes, growth, listed, len(moved))
 
 
 def _name(part: Part, present: Sequence[Part]) -> str:

@@ -141,12 +141,19 @@ def _drawn(tile: Tile, box: Box) -> Drawn:
         kind=tile.kind,
         spare=round(box.height * tile.spare / tile.size),
         title=title,
-        label=cut(tile.name, room) if room else "",
+        label=_label(tile, room) if room else "",
         note=shown if has_note else "",
         small=not small_room,
         small_note=box.height < _NARROW.two_lines or small_room < len(shown),
         level=tile.level,
     )
+
+
+def _label(tile: Tile, letters: int) -> str:
+    """Return the name of a tile, with a mark if it leads to its content."""
+    if not tile.level:
+        return cut(tile.name, letters)
+    return f"{cut(tile.name, letters - 2)} \N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
 
 def cut(name: str, letters: int) -> str:
@@ -183,7 +190,8 @@ def times(bars: Sequence[Bar]) -> Times:
     ends = dict.fromkeys(totals, float(_FROM))
     for bar in bars:
         width = bar.seconds * scale
-        lines[bar.name].segments.append(Segment(round(ends[bar.name], 1), round(width, 1), bar.step))
+        segment = Segment(round(ends[bar.name], 1), round(width, 1), bar.step)
+        lines[bar.name].segments.append(segment)
         ends[bar.name] += width
     ticks = [(round(_FROM + n * step * scale, 1), f"{n * step:g} s") for n in range(count + 1)]
     return Times(list(lines.values()), ticks)

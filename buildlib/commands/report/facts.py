@@ -73,9 +73,7 @@ class Lock(NamedTuple):
     seconds: float | None
 
 
-def builds(
-    project: Project, problems: Mapping[str, str] = MappingProxyType({})
-) -> Iterator[Build]:
+def builds(project: Project, problems: Mapping[str, str] = MappingProxyType({})) -> Iterator[Build]:
     """Yield the build of each variant, with the reason if the variant is not built.
 
     `problems` has the messages of the variants that failed in this run, by their ids.

@@ -1,4 +1,4 @@
-"""The files of a ZIP as a tree of parts, folders and files, of which a treemap shows the large ones.
+"""The files of a ZIP as a tree of parts, folders and files, whose large ones a treemap shows.
 
 A tree of pandas has thousands of files. So folders are split only where they are shown, the largest
 first, until a number of tiles is reached; small files are one tile.
