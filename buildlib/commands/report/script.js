@@ -60,7 +60,7 @@ for (const map of document.querySelectorAll(".map")) {
   const go = (link) => {
     const at = scrollY;
     location.hash = link.hash;
-    scrollTo({ top: at, behavior: "instant" });
+    scrollTo(scrollX, at);
   };
   map.addEventListener("click", (event) => {
     const link = event.target.closest("a");
