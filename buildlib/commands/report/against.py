@@ -1,7 +1,7 @@
 """The comparison with an earlier index: `doit report --against FILE`.
 
 The file is a `lambdas.json`, or the `lambdas.hashes.json` of a branch, which has no sizes. The
-packages of an earlier ZIP are known if that ZIP is beside its index, as in a `dist/` from CI.
+packages of an earlier ZIP are known if it is in the folder of the file, as in a `dist/` from CI.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class Earlier(NamedTuple):
 class Index(NamedTuple):
     """An earlier index; `file` is the path as it was given.
 
-    `listed` has the variants whose ZIPs are beside it.
+    `listed` has the variants whose ZIPs are in the folder of the file.
     """
 
     file: str
@@ -186,7 +186,7 @@ def _rank(change: Change) -> tuple[int, int, str]:
 
 
 def _parts(folder: Path, change: Change) -> list[Part] | None:
-    """Return the parts of the earlier ZIP beside its index; None if it is not there."""
+    """Return the parts of the earlier ZIP in this folder; None if it is not there."""
     path = folder / f"{change.id}.zip"
     try:
         with path.open("rb") as file:

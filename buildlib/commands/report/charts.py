@@ -19,9 +19,9 @@ MAP_HEIGHT = 240
 _GAP = 2
 
 
-# The width of a letter, the margin beside a label, and the heights of one and of two lines: on a
-# wide page, and on a phone, where letters are twice as large in proportion.
 class _Letters(NamedTuple):
+    """The width of a letter, both margins of a label, and the heights of one and of two lines."""
+
     width: float
     margin: int
     one_line: int
@@ -33,6 +33,7 @@ class _Letters(NamedTuple):
         return count if count >= _FEWEST and box.height >= self.one_line else 0
 
 
+# On a phone letters are twice as large in proportion.
 _WIDE, _NARROW = _Letters(7.2, 12, 20, 36), _Letters(14.4, 16, 38, 70)
 
 
@@ -174,7 +175,7 @@ def limit_bar(level: Level, limit: int) -> list[Segment]:
     return segments
 
 
-# The left and right end of the bars, and the letters of a name beside them.
+# The left and right end of the bars, and the most letters of a name.
 _FROM, _TO, _NAME = 224, 704, 30
 
 

@@ -39,7 +39,7 @@ def make(project: Project, earlier: str = "", problems: Mapping[str, str] = _NO_
     index = against.read(project.layout.root, earlier)
     builds = list(facts.builds(project, problems))
     contents = {
-        build.id: facts.content(project, project.variants[build.id])
+        build.id: facts.content(project, project.variants[build.id], build.written)
         for build in builds
         if build.written
     }
@@ -59,6 +59,8 @@ def clean(project: Project) -> None:
     """Remove the page."""
     atomic.remove(project.layout.report)
     atomic.remove(_stamp(project))
+    for variant_id in project.variants:
+        atomic.remove(project.layout.stamp("report", variant_id))
 
 
 def _stamp(project: Project) -> Path:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from buildlib import recipe, text
+from buildlib import __version__, recipe, text
 from buildlib.archive import contents, distributions
 from buildlib.archive.contents import OWN_FILES, Part, Placed
 from buildlib.archive.reader import ZipReader
 from buildlib.artifacts import index, limits
 from buildlib.errors import BuildError
+from buildlib.files import records
 from buildlib.model import Function, Variant, Written
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
@@ -136,8 +137,34 @@ def _build(project: Project, variant: Variant) -> Build:
     )
 
 
-def content(project: Project, variant: Variant) -> Content:
-    """Return the content of the ZIP of a built variant."""
+_CONTENT = records.fields(
+    of=records.row(records.text, records.text, records.sha256),
+    dependencies=records.list_of(records.row(records.text, records.text, records.text)),
+    files=records.list_of(
+        records.row(records.text, records.number, records.text, records.text),
+    ),
+)
+
+
+def content(project: Project, variant: Variant, written: Written) -> Content:
+    """Return the content of the ZIP of a built variant.
+
+    The savings in a ZIP need all of its code to be read, so they are kept for the next report.
+    """
+    path = project.layout.stamp("report", variant.id)
+    of = [__version__, project.inputs(variant).key, written.sha256]
+    known = records.read(path, _CONTENT)
+    if known is None or known["of"] != of:
+        dependencies, files = _read(project, variant)
+        known = {"of": of, "dependencies": dependencies, "files": files}
+        records.write(path, known)
+    files = [Placed(*row) for row in known["files"]]
+    dependencies = [Dependency(*row) for row in known["dependencies"]]
+    return Content(contents.parts_of(files), dependencies, files)
+
+
+def _read(project: Project, variant: Variant) -> tuple[list[Dependency], list[Placed]]:
+    """Return the locked dependencies and the files in the ZIP of a variant."""
     path = project.layout.zip(variant.id)
     metadata = distributions.metadata(ZipReader(path))
     packages = project.inputs(variant).environment_recipe["packages"]
@@ -150,8 +177,7 @@ def content(project: Project, variant: Variant) -> Content:
     own = project.sources(variant.function)
     files = list(contents.placed(contents.of_zip(path), own))
     labels = {part: _label(part) for part in {file.part for file in files}}
-    files = [file._replace(part=labels[file.part]) for file in files]
-    return Content(contents.parts_of(files), dependencies, files)
+    return dependencies, [file._replace(part=labels[file.part]) for file in files]
 
 
 def labelled(parts: Iterable[Part]) -> list[Part]:

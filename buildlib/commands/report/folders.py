@@ -18,7 +18,7 @@ TILES = 28
 _SMALLEST = 1 / 600
 
 
-# Beside a folder with this share, such as `pandas/`, others, such as its metadata, are a trifle.
+# A folder with this share of a package, such as `pandas/`, is shown as the package.
 _NEARLY_ALL = 0.95
 
 
@@ -64,7 +64,7 @@ class _Node(NamedTuple):
 def levels(parts: Sequence[Part], files: Sequence[Placed], most: int) -> list[Level]:
     """Return the levels of a ZIP, the one of all parts first, with at most about `most` tiles.
 
-    The first level is complete whatever `most` is.
+    The first level is always complete.
     """
     by_part: dict[str, list[Placed]] = {}
     for file in files:
@@ -136,7 +136,7 @@ def _children(node: _Node) -> list[_Node]:
 
 
 def _main(groups: Mapping[str, Sequence[Placed]], size: int) -> str:
-    """Return the folder beside which the others are a trifle; empty if there is none."""
+    """Return the folder that has nearly all of a size; empty if no folder has."""
     for path, files in groups.items():
         if path.endswith("/") and sum(file.size for file in files) > size * _NEARLY_ALL:
             return path

@@ -40,7 +40,7 @@ class Use(NamedTuple):
 
 
 class Package(NamedTuple):
-    """A part of ZIPs: the largest unzipped bytes in one ZIP, what could go of it, and all ZIPs."""
+    """A part of ZIPs: its unzipped bytes and savings in the ZIP that has most of it."""
 
     name: str
     size: int
@@ -159,7 +159,7 @@ def _uses(contents: Mapping[str, Content]) -> list[Use]:
 
 
 def _largest(contents: Mapping[str, Content]) -> list[Package]:
-    """Return the largest packages of all ZIPs, whatever their versions."""
+    """Return the largest packages of all ZIPs; versions of one package count as one."""
     found: dict[str, Package] = {}
     for variant_id, content in contents.items():
         for part in content.parts:

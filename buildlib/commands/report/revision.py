@@ -53,7 +53,7 @@ def _given(environ: Mapping[str, str]) -> Revision:
         server, repository, run = (environ.get(name, "") for name in names)
         return Revision(
             environ["GITHUB_SHA"],
-            # Of a pull request: its own branch, not `12/merge`.
+            # A pull request has its own branch in the first, and `12/merge` in the second.
             environ.get("GITHUB_HEAD_REF") or environ.get("GITHUB_REF_NAME", ""),
             run=_link(f"{server}/{repository}/actions/runs/{run}" if run else ""),
         )
