@@ -67,6 +67,26 @@ def test_damage_is_mended(repository: Repository) -> None:
     assert path.read_bytes() == before
 
 
+def test_what_is_remembered_decides_nothing(dependent: Repository) -> None:
+    """The remembered contents of ZIPs may be lost, damaged or of another ZIP: the page is right."""
+    dependent.doit("report")
+    path, before = dependent.root / "dist/report.html", page(dependent)
+    remembered = sorted((dependent.root / "build/report").iterdir())
+    assert [one.stem for one in remembered] == [
+        *("api", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64"),
+    ]
+    content = remembered[1].read_bytes()
+    for other in (b"{}", b"", content):
+        remembered[0].write_bytes(other)
+        path.unlink()
+        dependent.doit("report")
+        assert page(dependent) == before
+    shutil.rmtree(remembered[0].parent)
+    path.unlink()
+    dependent.doit("report")
+    assert page(dependent) == before
+
+
 def test_clean(repository: Repository) -> None:
     """`doit clean` removes the page alone, or together with dist/."""
     repository.doit("report")

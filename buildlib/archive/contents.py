@@ -67,16 +67,22 @@ def of_tree(files: Iterable[File], tree: Path) -> Files:
     return Files({file.path: file.size for file in files}, lambda name: (tree / name).read_bytes())
 
 
-def placed(files: Files, own: Iterable[Origin], *, with_savings: bool = True) -> Iterator[Placed]:
+def placed(
+    files: Files,
+    own: Iterable[Origin],
+    *,
+    with_savings: bool = True,
+    known: savings.Known | None = None,
+) -> Iterator[Placed]:
     """Yield the files of a ZIP, each with its part; `own` are the function's own files.
 
     A file belongs to the distribution whose RECORD lists it. A file in no RECORD, such as a library
     from an image, belongs to a part with the name of its top folder. Savings need all code to be
-    read.
+    searched, except that of `known` modules.
     """
     mine = {origin.file.path for origin in own}
     owners = dict(_owners(files)) | dict.fromkeys(mine, OWN_FILES)
-    patterns = savings.patterns(files, mine) if with_savings else {}
+    patterns = savings.patterns(files, mine, known) if with_savings else {}
     for path, size in files.sizes.items():
         name = owners.get(path) or path.removeprefix(LAYER_PREFIX).partition("/")[0]
         saving = IN_RUNTIME if _is_in_runtime(name) else patterns.get(path, "")

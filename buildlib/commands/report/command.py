@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from buildlib import __version__
+from buildlib.archive.savings import Known
 from buildlib.commands.report import against, facts, revision
 from buildlib.files import atomic, records
 from buildlib.project.project import Project
@@ -38,8 +39,9 @@ def make(project: Project, earlier: str = "", problems: Mapping[str, str] = _NO_
 
     index = against.read(project.layout.root, earlier)
     builds = list(facts.builds(project, problems))
+    known: Known = {}
     contents = {
-        build.id: facts.content(project, project.variants[build.id], build.written)
+        build.id: facts.content(project, project.variants[build.id], build.written, known)
         for build in builds
         if build.written
     }

@@ -8,6 +8,7 @@ from buildlib import __version__, recipe, text
 from buildlib.archive import contents, distributions
 from buildlib.archive.contents import OWN_FILES, Part, Placed
 from buildlib.archive.reader import ZipReader
+from buildlib.archive.savings import Known
 from buildlib.artifacts import index, limits
 from buildlib.errors import BuildError
 from buildlib.files import records
@@ -146,24 +147,27 @@ _CONTENT = records.fields(
 )
 
 
-def content(project: Project, variant: Variant, written: Written) -> Content:
+def content(project: Project, variant: Variant, written: Written, known: Known) -> Content:
     """Return the content of the ZIP of a built variant.
 
-    The savings in a ZIP need all of its code to be read, so they are kept for the next report.
+    The savings in a ZIP need all of its code to be read, so they are kept for the next report, and
+    `known` modules are kept for the other ZIPs of this one.
     """
     path = project.layout.stamp("report", variant.id)
     of = [__version__, project.inputs(variant).key, written.sha256]
-    known = records.read(path, _CONTENT)
-    if known is None or known["of"] != of:
-        dependencies, files = _read(project, variant)
-        known = {"of": of, "dependencies": dependencies, "files": files}
-        records.write(path, known)
-    files = [Placed(*row) for row in known["files"]]
-    dependencies = [Dependency(*row) for row in known["dependencies"]]
+    record = records.read(path, _CONTENT)
+    if record is None or record["of"] != of:
+        dependencies, files = _read(project, variant, known)
+        record = {"of": of, "dependencies": dependencies, "files": files}
+        records.write(path, record)
+    files = [Placed(*row) for row in record["files"]]
+    dependencies = [Dependency(*row) for row in record["dependencies"]]
     return Content(contents.parts_of(files), dependencies, files)
 
 
-def _read(project: Project, variant: Variant) -> tuple[list[Dependency], list[Placed]]:
+def _read(
+    project: Project, variant: Variant, known: Known
+) -> tuple[list[Dependency], list[Placed]]:
     """Return the locked dependencies and the files in the ZIP of a variant."""
     path = project.layout.zip(variant.id)
     metadata = distributions.metadata(ZipReader(path))
@@ -175,7 +179,7 @@ def _read(project: Project, variant: Variant) -> tuple[list[Dependency], list[Pl
         licence = expression or ", ".join(names)
         dependencies.append(Dependency(name, distributions.version(pin, message), licence))
     own = project.sources(variant.function)
-    files = list(contents.placed(contents.of_zip(path), own))
+    files = list(contents.placed(contents.of_zip(path), own, known=known))
     labels = {part: _label(part) for part in {file.part for file in files}}
     return dependencies, [file._replace(part=labels[file.part]) for file in files]
 
