@@ -45,6 +45,12 @@ def test_the_example_of_the_paper() -> None:
     ]
 
 
+def test_squares() -> None:
+    """Equal sizes that can be squares are squares."""
+    found = list(squarify([5] * 12, Box(0, 0, 4, 3)))
+    assert [(box.width, box.height) for box in found] == [pytest.approx((1, 1))] * 12
+
+
 def test_nothing() -> None:
     """Without sizes there are no boxes."""
     assert list(squarify([], Box(0, 0, 1, 1))) == []
