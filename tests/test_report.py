@@ -305,3 +305,13 @@ def test_against_nothing(repository: Repository) -> None:
     assert "python -m buildlib errors report" in result.output
     assert not (repository.root / "dist/report.html").exists()
     assert repository.index().keys() == {"api"}
+
+
+def test_an_edited_index(repository: Repository) -> None:
+    """A ZIP that the index describes wrongly is not on the page, and breaks nothing."""
+    repository.doit()
+    path = repository.root / "dist/lambdas.json"
+    path.write_text('{"api": {"sha256": "f"}}')
+    repository.write({"lambdas/api/app.py": BROKEN})
+    repository.fails("report")
+    assert "<strong>Failed: api.</strong> dist/ has no ZIP of it." in page(repository)

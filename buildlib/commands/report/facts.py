@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from buildlib import __version__, recipe, text
 from buildlib.archive import contents, distributions
 from buildlib.archive.contents import OWN_FILES, Part, Placed
 from buildlib.archive.reader import ZipReader
 from buildlib.archive.savings import Known
-from buildlib.artifacts import index, limits
+from buildlib.artifacts import limits
 from buildlib.errors import BuildError
 from buildlib.files import records
 from buildlib.model import Function, Variant, Written
@@ -92,9 +92,10 @@ def builds(project: Project, problems: Mapping[str, str] = MappingProxyType({}))
 def _stale(project: Project, variant: Variant) -> Written | None:
     """Return the ZIP in dist/ of earlier inputs, as the index describes it."""
     entry = project.index().get(variant.id)
-    if entry is None or not index.is_built(entry) or not project.layout.zip(variant.id).exists():
-        return None
-    return Written(entry["sha256"], entry["size"], entry["unzipped_size"])
+    row: list[Any] = [(entry or {}).get(name) for name in ("sha256", "size", "unzipped_size")]
+    if not records.WRITTEN(row) or not project.layout.zip(variant.id).exists():
+        return None  # or the index was edited
+    return Written(*row)
 
 
 def _build(project: Project, variant: Variant) -> Build:
