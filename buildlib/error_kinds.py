@@ -309,10 +309,10 @@ KINDS = {
     ),
     # -- report, watch and init
     "report": Kind(
-        "The report needs packages that are not installed",
-        "`doit report` draws charts with Vega and fills its page with Jinja. A build needs "
-        "neither, so they are an extra.",
-        "Run `pip install 'doit-lambda-zip[report]'` in the environment of doit.",
+        "The report has nothing to compare with",
+        "The file that `doit report --against` names is missing, or is no index.",
+        "Name a `lambdas.json` or `lambdas.hashes.json` of an earlier build. With the ZIPs of that "
+        "build beside it, the report also shows the growth of each package.",
     ),
     "watch": Kind(
         "`doit watch` cannot start",

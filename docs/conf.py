@@ -41,6 +41,7 @@ SECTIONS = {
         "how-to/dependencies",
         "how-to/invoke",
         "how-to/prove",
+        "how-to/report",
         "how-to/from-terraform-module",
         "how-to/from-sam",
         "how-to/from-serverless",

@@ -3,9 +3,12 @@
 from typing import Any
 
 from buildlib.archive import contents
-from buildlib.archive.contents import Part
+from buildlib.archive.contents import Part, Placed
 from buildlib.commands.report import page
+from buildlib.commands.report.against import Comparison
 from buildlib.commands.report.facts import Build, Content, Dependency, Lock
+from buildlib.commands.report.page import Facts
+from buildlib.commands.report.revision import Revision
 from buildlib.model import Written
 from buildlib.runtimes import UNZIPPED_LIMIT
 
@@ -13,7 +16,17 @@ EVIL = (
     "</script><script>document.title = 'evil'</script>\"><img src=x onerror=alert(1)>'&{{ 7 * 7 }}"
 )
 LONG = "a-name-that-no-one-would-give-" * 5
+COMMIT = "c0ffee" * 6 + "abcd"
+RUN = "https://ci.example/runs/7"
 SEVERAL = "größe-日本語-Ω"
+# The files of numpy: a folder in a folder, tests, and the metadata beside them.
+FILES = [
+    *(Placed(f"numpy/_core/{n}.so", 5_000_000, "numpy 2.2", "") for n in range(4)),
+    *(Placed(f"numpy/tests/test_{n}.py", 2_000_000, "numpy 2.2", "tests/") for n in range(4)),
+    *(Placed(f"numpy/{n}.py", 800, "numpy 2.2", "") for n in range(200)),
+    Placed("numpy/__init__.py", 1_640_000, "numpy 2.2", ""),
+    Placed("numpy-2.2.dist-info/METADATA", 200_000, "numpy 2.2", ""),
+]
 
 
 def build(name: str = "api", function: str | None = None, **fields: Any) -> Build:  # noqa: ANN401
@@ -47,16 +60,21 @@ def content(*parts: Part, dependencies: tuple[Dependency, ...] = ()) -> Content:
         Dependency("numpy", "2.2", "BSD-3-Clause"),
         Dependency("boto3", "1.40", "Apache-2.0"),
     ]
-    return Content([*usual, *parts], [*locked, *dependencies])
+    return Content([*usual, *parts], [*locked, *dependencies], FILES)
 
 
-def rendered(*builds: Build, **contents: Content) -> str:
+def rendered(
+    *builds: Build,
+    revision: Revision = Revision(),  # noqa: B008 - it is frozen
+    comparison: Comparison | None = None,
+    **contents: Content,
+) -> str:
     """Return the report about `builds`; `contents` replaces the default content of single ZIPs."""
     some = {one.id: contents.get(one.id, content()) for one in builds if one.written}
     locks = {
         one.function: Lock(f"lambdas/{one.function}/requirements.lock", 1.25) for one in builds
     }
-    return page.render(builds, some, locks)
+    return page.render(Facts(builds, some, locks, revision, comparison))
 
 
 def several() -> str:
@@ -72,8 +90,18 @@ def several() -> str:
         build("keys-py3.12-arm64", "keys", architecture="arm64", runtime="python3.12"),
         build("keys-py3.13-x86_64", "keys", environment="e2e2e2e2", origin="store", seconds={}),
         build("lzo", written=None, why_not="no engine answers", environment="", seconds={}),
+        build(
+            "broken",
+            written=None,
+            why_not=f"app.py:1:1: {EVIL}\n{LONG}",
+            environment="",
+            seconds={},
+            failed=True,
+            stale=Written("c" * 64, 12, 34),
+        ),
         build("nasty", reasons=[EVIL, LONG, SEVERAL], handler=EVIL, environment="e2e2e2e2"),
         build("plain", environment="", previous=None, reasons=["first build here"]),
+        revision=Revision(COMMIT, EVIL, "2026-11-28T20:27:09+01:00", RUN, is_dirty=True),
         nasty=nasty,
-        plain=Content([Part(contents.OWN_FILES, 900, {})], []),
+        plain=Content([Part(contents.OWN_FILES, 900, {})], [], []),
     )  # fmt: skip

@@ -1,10 +1,9 @@
 """`doit report`: one page about dist/, written on demand."""
 
 import json
-import os
 import re
+import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -68,6 +67,26 @@ def test_damage_is_mended(repository: Repository) -> None:
     assert path.read_bytes() == before
 
 
+def test_what_is_remembered_decides_nothing(dependent: Repository) -> None:
+    """The remembered contents of ZIPs may be lost, damaged or of another ZIP: the page is right."""
+    dependent.doit("report")
+    path, before = dependent.root / "dist/report.html", page(dependent)
+    remembered = sorted((dependent.root / "build/report").iterdir())
+    assert [one.stem for one in remembered] == [
+        *("api", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64"),
+    ]
+    content = remembered[1].read_bytes()
+    for other in (b"{}", b"", content):
+        remembered[0].write_bytes(other)
+        path.unlink()
+        dependent.doit("report")
+        assert page(dependent) == before
+    shutil.rmtree(remembered[0].parent)
+    path.unlink()
+    dependent.doit("report")
+    assert page(dependent) == before
+
+
 def test_clean(repository: Repository) -> None:
     """`doit clean` removes the page alone, or together with dist/."""
     repository.doit("report")
@@ -115,10 +134,10 @@ def test_left_out(repository: Repository) -> None:
         "lambdas/native/requirements.txt": "alpha\n",
     })  # fmt: skip
     repository.doit("report", DOCKER_HOST="unix:///there/is/no/engine.sock")
-    assert "1 of 2 variants are in dist/" in page(repository)
-    assert "Not in dist/: <strong>native</strong>. Its dependencies need a container" in page(
-        repository
-    )
+    text = page(repository)
+    assert "1 of 2 variants are up to date in dist/" in text
+    assert "<strong>Not built: native.</strong> dist/ has no ZIP of it." in text
+    assert "Its dependencies need a container" in text
 
 
 @pytest.mark.parametrize(
@@ -158,15 +177,143 @@ def test_times_that_cannot_be_kept(repository: Repository) -> None:
     assert "Nothing was built on this machine." in page(repository)
 
 
-@pytest.mark.parametrize("name", ["vl_convert", "jinja2"])
-def test_without_the_extra(repository: Repository, tmp_path: Path, name: str) -> None:
-    """Without the extra, the message says what to install, and everything else works."""
-    (tmp_path / f"{name}.py").write_text("raise ImportError\n")
-    environment: dict[str, Any] = {"PYTHONPATH": os.pathsep.join([str(tmp_path)])}
-    repository.doit(**environment)
-    result = repository.fails("report", **environment)
-    assert (
-        "doit report needs Vega and Jinja: pip install 'doit-lambda-zip[report]'" in result.output
-    )
+def test_names_are_normalised(repository: Repository, index: Index) -> None:
+    """A package has one name, whatever its metadata calls it: that of the lockfile."""
+    index.add("python_dateutil", "2.9")
+    repository.write({"lambdas/api/requirements.txt": "Python_DateUtil\n"})
+    repository.doit("report", UV_INDEX_URL=index.url)
+    assert "python-dateutil 2.9" in page(repository)
+    assert "python_dateutil 2.9" not in page(repository)
+
+
+def test_nothing_else_changes(dependent: Repository) -> None:
+    """The page alone has the commit: every other file of dist/ is as without it."""
+    dependent.doit()
+    before = contents(dependent.root / "dist")
+    dependent.doit("report", GITHUB_SHA="f" * 40, GITHUB_REF_NAME="topic")
+    after = contents(dependent.root / "dist")
+    assert 'Commit <code title="ffff' in after.pop("report.html").decode()
+    assert after == before
+    assert "ffffffff" not in str(after)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return the files in a folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_new_commit_is_a_new_page(repository: Repository) -> None:
+    """The page is out of date after a commit, and only then."""
+    repository.doit("report", CI_COMMIT_SHA="a" * 40)
+    assert repository.doit("report", CI_COMMIT_SHA="a" * 40).ran == []
+    assert repository.doit("report", CI_COMMIT_SHA="b" * 40).ran == ["report"]
+    assert 'Commit <code title="bbbb' in page(repository)
+
+
+BROKEN = "def other(event, context): ...\n"
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2"), ("-n", "2", "-P", "thread")])
+def test_failure(dependent: Repository, options: tuple[str, ...]) -> None:
+    """With a function that fails, the page is written, names it, and doit fails all the same."""
+    dependent.doit()
+    dependent.write({"lambdas/api/app.py": BROKEN})
+    result = dependent.fails(*options, "report")
+    assert result.message.splitlines()[-1] == "dist/report.html"
+    text = page(dependent)
+    assert "<strong>Failed: api.</strong> dist/api.zip is of earlier inputs:" in text
+    assert "app.py does not define &#39;handler&#39;" in text
+    assert "2 of 3 variants are up to date in dist/" in text
+    assert dependent.listed()["api"]["stale"] is True
+
+
+def test_failure_without_an_earlier_build(repository: Repository) -> None:
+    """A function that never was built is not made up; the next good run replaces the page."""
+    repository.write({"lambdas/api/app.py": BROKEN})
+    repository.fails("report")
+    assert "<strong>Failed: api.</strong> dist/ has no ZIP of it." in page(repository)
+    repository.write({"lambdas/api/app.py": HANDLER})
+    assert repository.doit("report").ran[-1] == "report"
+    assert "Failed" not in page(repository)
+
+
+def test_failure_of_a_lock(dependent: Repository) -> None:
+    """A lock that cannot be made fails all variants of its function, each with the message."""
+    dependent.write({"lambdas/jobs/requirements.txt": "there-is-none\n"})
+    dependent.fails("report")
+    text = page(dependent)
+    assert text.count("<strong>Failed: jobs-py3.1") == 2
+    assert "there-is-none" in text
+    assert "1 of 3 variants are up to date" in text
+
+
+def test_failure_and_a_dodo_that_stops_at_the_first(repository: Repository) -> None:
+    """The page is written also if doit is told to stop at the first failure."""
+    dodo = "from buildlib.tasks import *\nDOIT_CONFIG = {**DOIT_CONFIG, 'continue': False}\n"
+    repository.write({"dodo.py": dodo, "lambdas/api/app.py": BROKEN})
+    repository.fails("report")
+    assert "<strong>Failed: api.</strong>" in page(repository)
+
+
+def test_failure_of_another_task(repository: Repository) -> None:
+    """A failure writes no page unless the report was asked for."""
+    repository.write({"lambdas/api/app.py": BROKEN})
+    repository.fails()
+    assert not (repository.root / "dist/report.html").exists()
+
+
+def test_absent_engine_in_ci(repository: Repository) -> None:
+    """With CI set, an absent engine is a failure, and there is a page."""
+    test_left_out(repository)
+    (repository.root / "dist/report.html").unlink()
+    engine = {"DOCKER_HOST": "unix:///there/is/no/engine.sock"}
+    lock = repository.root / "lambdas/native/requirements.lock"
+    assert not lock.exists()
+    result = repository.doit("report", code=None, CI="true", **engine)
+    assert result.code != 0
+    assert "Not built: native." in page(repository)
+
+
+def test_against(dependent: Repository, tmp_path: Path) -> None:
+    """`--against` compares with an earlier index, and its ZIPs if they are beside it."""
+    dependent.doit()
+    base = tmp_path / "base"
+    shutil.copytree(dependent.root / "dist", base)
+    dependent.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
+    made = dependent.doit("report", "--against", str(base / "lambdas.json"))
+    assert made.ran[-1] == "report"
+    text = page(dependent)
+    assert "<strong>1</strong> changed, <strong>2</strong> the same." in text
+    assert "Growth by package, unzipped, in 1 of 1 variants that differ" in text
+    same = dependent.doit("report", f"--against={base / 'lambdas.json'}")
+    assert same.ran == []
+    plain = dependent.doit("report")
+    assert plain.ran == ["report"]
+    assert "Compared with" not in page(dependent)
+
+
+def test_against_recorded_hashes(repository: Repository) -> None:
+    """`lambdas.hashes.json` says what differs."""
+    repository.doit("record")
+    repository.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
+    repository.doit("report", "--against", "lambdas.hashes.json")
+    assert "<strong>1</strong> changed." in page(repository)
+
+
+def test_against_nothing(repository: Repository) -> None:
+    """A missing file fails the report with what to name; the builds are done."""
+    result = repository.fails("report", "--against=base.json")
+    assert "--against: base.json cannot be read: No such file or directory" in result.output
     assert "lambdas errors report" in result.output
     assert not (repository.root / "dist/report.html").exists()
+    assert repository.index().keys() == {"api"}
+
+
+def test_an_edited_index(repository: Repository) -> None:
+    """A ZIP that the index describes wrongly is not on the page, and breaks nothing."""
+    repository.doit()
+    path = repository.root / "dist/lambdas.json"
+    path.write_text('{"api": {"sha256": "f"}}')
+    repository.write({"lambdas/api/app.py": BROKEN})
+    repository.fails("report")
+    assert "<strong>Failed: api.</strong> dist/ has no ZIP of it." in page(repository)

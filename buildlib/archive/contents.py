@@ -41,6 +41,19 @@ class Part(NamedTuple):
         return f"{self.name}: {megabytes(self.size)}{savings}"
 
 
+class Placed(NamedTuple):
+    """A file of a ZIP, with its unzipped bytes and the name of the part that it belongs to.
+
+    `saving` is the pattern for `exclude`, or `IN_RUNTIME`, with which the ZIP would do without it;
+    empty for a file that it needs.
+    """
+
+    path: str
+    size: int
+    part: str
+    saving: str
+
+
 def of_zip(path: Path) -> Files:
     """Return the files in the ZIP at `path`."""
     archive = ZipReader(path)
@@ -54,24 +67,42 @@ def of_tree(files: Iterable[File], tree: Path) -> Files:
     return Files({file.path: file.size for file in files}, lambda name: (tree / name).read_bytes())
 
 
-def parts(files: Files, own: Iterable[Origin]) -> list[Part]:
-    """Return the parts of a ZIP, the largest first; `own` are the function's own files.
+def placed(
+    files: Files,
+    own: Iterable[Origin],
+    *,
+    with_savings: bool = True,
+    known: savings.Known | None = None,
+) -> Iterator[Placed]:
+    """Yield the files of a ZIP, each with its part; `own` are the function's own files.
 
     A file belongs to the distribution whose RECORD lists it. A file in no RECORD, such as a library
-    from an image, belongs to a part with the name of its top folder.
+    from an image, belongs to a part with the name of its top folder. Savings need all code to be
+    searched, except that of `known` modules.
     """
     mine = {origin.file.path for origin in own}
     owners = dict(_owners(files)) | dict.fromkeys(mine, OWN_FILES)
-    patterns = savings.patterns(files, mine)
-    sizes: dict[str, int] = {}
-    saved: dict[str, dict[str, int]] = {}
+    patterns = savings.patterns(files, mine, known) if with_savings else {}
     for path, size in files.sizes.items():
         name = owners.get(path) or path.removeprefix(LAYER_PREFIX).partition("/")[0]
+        saving = IN_RUNTIME if _is_in_runtime(name) else patterns.get(path, "")
+        yield Placed(path, size, name, "" if name == OWN_FILES else saving)
+
+
+def parts(files: Files, own: Iterable[Origin]) -> list[Part]:
+    """Return the parts of a ZIP, the largest first; `own` are the function's own files."""
+    return parts_of(placed(files, own))
+
+
+def parts_of(files: Iterable[Placed]) -> list[Part]:
+    """Return the parts that files form, the largest first."""
+    sizes: dict[str, int] = {}
+    saved: dict[str, dict[str, int]] = {}
+    for _, size, name, saving in files:
         sizes[name] = sizes.get(name, 0) + size
-        why = IN_RUNTIME if _is_in_runtime(name) else patterns.get(path)
-        if why and size and name != OWN_FILES:
+        if saving and size:
             by_reason = saved.setdefault(name, {})
-            by_reason[why] = by_reason.get(why, 0) + size
+            by_reason[saving] = by_reason.get(saving, 0) + size
     unsorted = [
         Part(name, size, dict(sorted(saved.get(name, {}).items(), key=lambda saving: -saving[1])))
         for name, size in sizes.items()

@@ -3,6 +3,7 @@
 A folder counts only if no module outside of it imports it: botocore imports `botocore.docs`.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
@@ -37,10 +38,23 @@ class Files(NamedTuple):
     read: Callable[[str], bytes]
 
 
-def patterns(files: Files, own: Collection[str]) -> dict[str, str]:
+class Words(NamedTuple):
+    """The words of the import statements of a module, and the dotted names in it."""
+
+    words: frozenset[str]
+    names: frozenset[str]
+    reads_stubs: bool
+
+
+# The words of modules by the hash of their content, for several ZIPs with the same packages.
+Known = dict[bytes, Words]
+
+
+def patterns(files: Files, own: Collection[str], known: Known | None = None) -> dict[str, str]:
     """Return the pattern for `exclude` of each file of a dependency that is not needed.
 
-    `own` are the paths of the function's own files. They are kept, and their imports count.
+    `own` are the paths of the function's own files. They are kept, and their imports count. Modules
+    that are in `known` are not searched again, and others are added to it.
     """
     folders: dict[str, list[str]] = {}
     stubs: list[str] = []
@@ -52,7 +66,8 @@ def patterns(files: Files, own: Collection[str]) -> dict[str, str]:
     if not folders and not stubs:
         return {}
     inside = {path for paths in folders.values() for path in paths}
-    scanned = _Scan(files, (path for path in files.sizes if path not in inside))
+    others = (path for path in files.sizes if path not in inside)
+    scanned = _Scan(files, others, {} if known is None else known)
     used = {folder for folder in folders if scanned.imports(folder)}
     found = {} if scanned.reads_stubs else dict.fromkeys(stubs, _STUBS)
     for folder, paths in folders.items():
@@ -84,7 +99,7 @@ def _folder(path: str) -> str:
 class _Scan:
     """The words of the import statements in the modules of a tree, by their top folders."""
 
-    def __init__(self, files: Files, paths: Iterable[str]) -> None:
+    def __init__(self, files: Files, paths: Iterable[str], known: Known) -> None:
         self.reads_stubs = False
         self._words: dict[str, set[str]] = {}
         self._names: set[str] = set()
@@ -92,15 +107,13 @@ class _Scan:
             if not path.endswith(".py"):
                 continue
             content = files.read(path)
-            self.reads_stubs |= _READS_STUBS in content
-            statements = b"\n".join(_IMPORTS.findall(content)).decode(errors="replace")
-            words = self._words.setdefault(path.partition("/")[0], set())
-            words.update(re.findall(r"\w+", statements))
-            self._names.update(re.findall(r"\w+(?:\.\w+)+", statements))
-            for module, names in _FROM.findall(statements):
-                self._names.update(f"{module}.{name}" for name in re.findall(r"\w+", names))
-            named = b" ".join(_NAMED.findall(content)).decode(errors="replace")
-            self._names.update(re.findall(r"\w+(?:\.\w+)+", named))
+            digest = hashlib.sha256(content).digest()
+            if digest not in known:
+                known[digest] = _search(content)
+            found = known[digest]
+            self.reads_stubs |= found.reads_stubs
+            self._words.setdefault(path.partition("/")[0], set()).update(found.words)
+            self._names |= found.names
 
     def imports(self, folder: str) -> bool:
         """Tell whether a module may import a folder: by its name there, or by its whole name."""
@@ -109,3 +122,14 @@ class _Scan:
         return folder.rpartition("/")[2] in words or any(
             known == name or known.startswith(f"{name}.") for known in self._names
         )
+
+
+def _search(content: bytes) -> Words:
+    statements = b"\n".join(_IMPORTS.findall(content)).decode(errors="replace")
+    names = set(re.findall(r"\w+(?:\.\w+)+", statements))
+    for module, imported in _FROM.findall(statements):
+        names.update(f"{module}.{name}" for name in re.findall(r"\w+", imported))
+    named = b" ".join(_NAMED.findall(content)).decode(errors="replace")
+    names.update(re.findall(r"\w+(?:\.\w+)+", named))
+    words = frozenset(re.findall(r"\w+", statements))
+    return Words(words, frozenset(names), _READS_STUBS in content)

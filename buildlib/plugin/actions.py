@@ -8,7 +8,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec
 
@@ -301,18 +301,35 @@ def size(project: Project) -> None:
     _write(command.lines(project, list(project.variants.values())))
 
 
-def make_report(project: Project) -> None:
-    """Write the report."""
+def make_report(project: Project, against: str = "") -> None:
+    """Write the report, compared with the index in the file `against`."""
     from buildlib.commands.report import command  # for one task
 
-    command.make(project)
+    command.make(project, against)
 
 
-def report_reason(project: Project) -> str | None:
+def report_reason(project: Project, against: str = "") -> str | None:
     """Return why the report is out of date; None if it is not."""
     from buildlib.commands.report import command  # for one task
 
-    return None if command.is_done(project) else "dist/report.html is out of date"
+    return None if command.is_done(project, against) else "dist/report.html is out of date"
+
+
+def report_failures(root: Path, against: str, problems: Mapping[str, str]) -> str:
+    """Write the report of a run in which variants failed; return why it was not written.
+
+    `problems` has the messages of the variants that failed, by their ids.
+    """
+    from buildlib.commands.report import command  # for one task
+
+    try:
+        # A project that remembers nothing of the state before the run.
+        command.make(Project(root, generated=True), against, problems)
+    except (BuildError, OSError) as error:
+        return f"report failed\n{errors.describe(error)}"
+    except Exception:  # noqa: BLE001 - the boundary
+        return _defect()
+    return ""
 
 
 def clean_report(project: Project) -> None:

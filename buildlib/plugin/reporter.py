@@ -20,6 +20,9 @@ from buildlib.text import harmless
 FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
 
 
+_REPORT = "report"
+
+
 UNBUILT = 2  # with CI set, where an engine is absent and nothing else failed
 
 
@@ -59,12 +62,16 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._said: dict[tuple[str, str], str] = {}  # the first task that failed with a message
         self._locks = {True: 0, False: 0}  # lockfiles with and without changes
         self._repeated: dict[str, list[str]] = {}  # tasks that failed as an earlier one did
+        self._problems: dict[str, str] = {}  # the first message of each variant that failed
+        self._root = layout.root
+        self._report: Task | None = None  # the task `report`, wanted and not done
 
     def initialize(self, tasks: dict[str, Task], selected_tasks: list[str]) -> None:
         """Prepare for the run."""
         super().initialize(tasks, selected_tasks)
         signals.install()
         self._view.begin()
+        self._report = tasks.get(_REPORT) if _REPORT in selected_tasks else None
 
     def execute_task(self, task: Task) -> None:
         """Say that a task runs."""
@@ -83,7 +90,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             if lines:
                 self._view.write("".join([f"{title}\n", *(f"  {line}\n" for line in lines)]))
         self._tally.leave_out(meta.left_out(task))
-        self._note_file(step)
+        self._end(step)
         if seconds is not None:
             self._view.end(task, step, failed=False)
 
@@ -94,7 +101,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self._locks[False] += bool(task.actions and meta.asked(task).named)
         elif step:
             self._tally.skip(step)
-        self._note_file(step)
+        self._end(step)
         self._view.skip(task, step)
 
     def skip_ignore(self, task: Task) -> None:
@@ -119,11 +126,21 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             # doit shows its output at the end
             self.failures.append({"task": task, "exception": fail})
         message = fail.get_msg().rstrip()
+        if step:
+            self._note_failure(task, step, message, is_cause=not isinstance(fail, UnmetDependency))
         if not isinstance(fail, UnmetDependency):
             if step or fail.report:
                 self._say_failure(task, fail, message, is_ours=step is not None)
         elif step is None and fail.report and task.actions:  # of a group, each failure was said
             self._view.write(f"{task.name} did not run, as it needs {message}\n")
+
+    def _note_failure(self, task: Task, step: meta.Meta, message: str, *, is_cause: bool) -> None:
+        """Keep the message of a failure for the report, and whether that itself has to be made."""
+        if step.step == _REPORT:
+            self._report = None if is_cause else task
+        elif is_cause:
+            for variant in step.variants:
+                self._problems.setdefault(variant, message)
 
     def _say_failure(self, task: Task, fail: BaseFail, message: str, *, is_ours: bool) -> None:
         is_expected = isinstance(fail, TaskFailed) or not is_ours
@@ -151,6 +168,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         super().complete_run()  # the output of tasks that are not ours
         if interrupted:
             self._tally.interrupt()
+        elif self._report:
+            self._report_failures(self._report)
         for first, others in self._repeated.items():
             self.write(f"failed as {first} did: {', '.join(sorted(others))}\n")
         outcomes = self._tally.outcomes()
@@ -195,7 +214,19 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
                 "dist/lambdas.json marks them as stale or missing, and a plan refuses them.\n"
             )
 
-    def _note_file(self, step: meta.Meta | None) -> None:
+    def _report_failures(self, task: Task) -> None:
+        """Write the report, which waited for a task that failed."""
+        from buildlib.plugin import actions
+
+        task.init_options()
+        why = actions.report_failures(self._root, task.options["against"], self._problems)
+        if why:
+            self.write(f"{why}\n")
+        else:
+            self._end(meta.read(task))
+
+    def _end(self, step: meta.Meta | None) -> None:
         """Note the file that a task has to show, whether it was made now or before."""
         if step and step.shows:
             self._shows.append(step.shows)
+            self._report = None

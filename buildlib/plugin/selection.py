@@ -54,10 +54,22 @@ INVOKE: list[dict[str, Any]] = [
 ]
 
 
-# The options of tasks; each variant or function has a task of these names.
+REPORT: list[dict[str, Any]] = [
+    {
+        "name": "against",
+        "long": "against",
+        "default": "",
+        "help": "compare with an earlier lambdas.json or lambdas.hashes.json",
+    }
+]
+
+
+# The options of tasks. Each variant or function has a task of these names, except of those in
+# `OF_ALL`.
 PARAMS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "lock": lock_options,
     "invoke": lambda: INVOKE,
+    "report": lambda: REPORT,
 }
 
 
@@ -215,7 +227,7 @@ def _names(words: Iterable[str]) -> list[str] | None:
         task, colon, _ = name.partition(":")
         if task == _WATCH:
             break
-        if "*" in name or not (colon or task == "lock"):
+        if "*" in name or not (colon or task in {"lock", *OF_ALL}):
             continue
         try:
             options = [CmdOption(option) for option in PARAMS.get(task, list)()]

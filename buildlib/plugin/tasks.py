@@ -10,8 +10,14 @@ from buildlib.model import Function, Variant
 from buildlib.plugin import actions
 from buildlib.plugin.generated import Makers
 from buildlib.plugin.meta import ENGINE, meta, of_task
-from buildlib.plugin.selection import INVOKE, Request, Selection, lock_options, select
-from buildlib.plugin.uptodate import Forgotten, LockUpToDate, StepUpToDate, UpToDate
+from buildlib.plugin.selection import INVOKE, REPORT, Request, Selection, lock_options, select
+from buildlib.plugin.uptodate import (
+    Forgotten,
+    LockUpToDate,
+    ReportUpToDate,
+    StepUpToDate,
+    UpToDate,
+)
 from buildlib.project.project import Project
 from buildlib.steps.pending import Step
 
@@ -227,7 +233,10 @@ def _of_all(project: Project) -> Iterator[Task]:
         actions.REPORT,
         shows=project.layout.relative(project.layout.report),
         doc="write dist/report.html, a page about sizes, dependencies, changes and times",
+        # If a function fails, doit leaves this out, and the reporter writes the page.
         task_dep=["index"],
+        params=REPORT,
+        uptodate=[ReportUpToDate(actions.REPORT.reason, project)],
         clean=[(actions.clean_report, [project])],
     )
 
@@ -235,12 +244,12 @@ def _of_all(project: Project) -> Iterator[Task]:
 def _whole(
     project: Project, name: str, work: actions.Work, shows: str = "", **fields: object
 ) -> Task:
-    return fields | {
+    return {
         "basename": name,
         "actions": [(actions.act, [work.make, project])],
         "uptodate": [UpToDate(work.reason, project)],
         "meta": meta(name, [], shows),
-    }
+    } | fields
 
 
 def of_variant(variant: Variant) -> Iterator[str]:

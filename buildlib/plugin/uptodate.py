@@ -115,6 +115,16 @@ class LockUpToDate(UpToDate):
         return super().__call__(task)
 
 
+class ReportUpToDate(UpToDate):
+    """The same for the report, whose option names an index to compare with."""
+
+    def __call__(self, task: Task) -> bool:
+        """Tell doit whether the page is up to date."""
+        task.init_options()
+        self._arguments = (*self._arguments[:1], task.options["against"])
+        return super().__call__(task)
+
+
 class StepUpToDate(UpToDate):
     """The same for a step of a variant.
 

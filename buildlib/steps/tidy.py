@@ -77,7 +77,7 @@ def _forget(layout: Layout, variant_id: str) -> None:
     """Remove all that build/ has of a variant, except environments."""
     from buildlib.archive import compressed  # loads the encoder
 
-    for step in ("stage", "touch", "zip", "evidence"):
+    for step in ("stage", "touch", "zip", "evidence", "report"):
         atomic.remove(layout.stamp(step, variant_id))
         atomic.remove(layout.dependencies(step, variant_id))
         atomic.remove(layout.time(step, variant_id))

@@ -84,7 +84,9 @@ def test_accessible_names(show: Show) -> None:
     page = show()
     open_all(page)
     for role, name, count in (
-        ("img", "Sizes by package in nasty: a bar against its limit, and a map.", 1),
+        ("img", "All parts of nasty as a bar against its limit.", 1),
+        ("group", "Map of nasty.zip", 1),
+        ("link", "numpy 2.2, 28.6 MB, 7.6 MB of it could go", 3),
         ("img", "The tasks of keys, from its lock to the index.", 1),
         ("img", "Build times of the 3 slowest variants, by step.", 1),
         ("table", "Contents of nasty.zip, unzipped", 1),
@@ -94,12 +96,14 @@ def test_accessible_names(show: Show) -> None:
         ("searchbox", "Filter variants", 1),
         ("searchbox", "Filter dependencies", 1),
         ("navigation", "Sections", 1),
-        ("button", "Unzipped", 1),
+        ("button", "Unzipped", 2),
     ):
         found = page.get_by_role(role, name=name)  # type: ignore[arg-type]
         assert found.count() == count, f"{role} {name}: {found.count()}"
-    pictures = page.get_by_role("img")
-    assert pictures.count() == page.locator("svg").count()  # no other element has this role
+    pictures = page.locator("[role=img]")
+    maps = page.locator(".level:visible")
+    drawings = page.locator("svg:not(svg svg)").locator("visible=true").count()
+    assert pictures.count() + maps.count() == drawings  # no other element has this role
     # The table with its figures follows each chart.
     for picture in pictures.all():
         assert picture.locator("xpath=following::table[1]").locator("tbody tr").count() > 0
@@ -137,6 +141,107 @@ def test_a_link_opens_its_variant(show: Show) -> None:
     expect(page.get_by_role("table", name="Contents of keys-py3.13-x86_64.zip")).to_be_in_viewport()
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("name", ["nasty", "keys-py3.13-x86_64"])
+def test_the_name_of_an_opened_variant_is_seen(show: Show, name: str, width: int) -> None:
+    """A link to a variant scrolls to its heading, which has its name."""
+    page = show(width=width)
+    page.locator("#variant-table").get_by_role("link", name=name, exact=True).click()
+    heading = page.get_by_role("heading", name=name, exact=True)
+    expect(heading).to_be_in_viewport(ratio=1)
+    top = heading.bounding_box()["y"]  # type: ignore[index]
+    assert 0 <= top < 450
+
+
+def level(page: Page) -> str:
+    """Return the name of the visible level of the map of `nasty`."""
+    shown = page.locator("#v-nasty .level:visible")
+    assert shown.count() == 1
+    return str(shown.get_attribute("aria-label"))
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_map_opens_packages(show: Show, *, scripts: bool) -> None:
+    """By keyboard and by click, a package leads to its folders, a folder to files, and back.
+
+    Links do it, so that it works without scripts, and the browser's own way back does, too.
+    """
+    page = show(java_script_enabled=scripts)
+    page.locator("summary", has_text="nasty").click()
+    area = page.locator("#v-nasty")
+    assert level(page) == "Map of nasty.zip"
+    area.get_by_role("link", name="numpy 2.2, 28.6 MB").focus()
+    page.keyboard.press("Enter")
+    assert level(page) == "Map of numpy 2.2"
+    assert page.evaluate("document.activeElement.ariaLabel") == "Map of numpy 2.2"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.locator(":focus title").text_content() == "_core/, 19.1 MB"
+    area.get_by_role("link", name="_core/, 19.1 MB").click()
+    assert level(page) == "Map of _core/"
+    area.get_by_role("link", name="numpy 2.2", exact=True).click()
+    assert level(page) == "Map of numpy 2.2"
+    page.go_back()
+    assert level(page) == "Map of _core/"
+    if scripts:
+        page.keyboard.press("Escape")
+        assert level(page) == "Map of numpy 2.2"
+
+
+def test_the_page_stays_while_the_map_changes(show: Show) -> None:
+    """A click on a part scrolls nothing: the map changes in its place."""
+    page = show()
+    page.locator("summary", has_text="nasty").click()
+    part = page.locator("#v-nasty").get_by_role("link", name="numpy 2.2, 28.6 MB")
+    part.scroll_into_view_if_needed()
+    before = page.evaluate("scrollY")
+    part.click()
+    assert level(page) == "Map of numpy 2.2"
+    assert page.evaluate("scrollY") == before
+
+
+def test_what_could_go_is_seen(show: Show) -> None:
+    """What could go has a colour, a place in the legend, and words."""
+    page = show()
+    page.locator("summary", has_text="nasty").click()
+    area = page.locator("#v-nasty")
+    expect(area.locator(".key.spare")).to_be_visible()
+    expect(area.locator(".level:visible .k-spare").first).to_be_visible()
+    expect(area.get_by_role("link", name="7.6 MB of it could go").first).to_be_visible()
+
+
+def test_the_first_screen(show: Show) -> None:
+    """At 1440 by 900 the first screen has the largest packages."""
+    page = show(rendered(*(build(f"f{n}") for n in range(20))), width=1440)
+    table = page.get_by_role("table", name="The largest parts of all ZIPs")
+    expect(table.locator("tbody tr").nth(2)).to_be_in_viewport(ratio=1)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_table_that_scrolls_looks_like_it(show: Show, scheme: str) -> None:
+    """On a phone a table that is cut has a shadow at its end, until it is scrolled there."""
+    page = show(width=390, color_scheme=scheme)
+    box = page.get_by_role("group", name="Variants", exact=True)
+    box.scroll_into_view_if_needed()
+    assert box.evaluate("(one) => one.scrollWidth > one.clientWidth")
+
+    def ends() -> list[bytes]:
+        place = box.bounding_box()
+        assert place
+        y = place["y"] + place["height"] - 8
+        return [
+            page.screenshot(clip={"x": x, "y": y, "width": 6, "height": 6})
+            for x in (place["x"], place["x"] + place["width"] - 6)
+        ]
+
+    left, right = ends()
+    assert left != right
+    box.evaluate("(one) => one.scrollTo({left: one.scrollWidth, behavior: 'instant'})")
+    now_left, now_right = ends()
+    assert now_right != right
+    assert now_left != left
+
+
 def names(page: Page) -> list[str]:
     """Return the names of the visible variants, from top to bottom."""
     return page.locator("#variant-table tbody tr:visible th").all_inner_texts()
@@ -172,8 +277,8 @@ def test_schemes(show: Show) -> None:
         colours.append(
             page.evaluate("""() => [
                 getComputedStyle(document.body).backgroundColor,
-                getComputedStyle(document.querySelector("svg [fill='var(--package)']")).fill,
-                getComputedStyle(document.querySelector("svg [fill='var(--task-ran)']")).fill,
+                getComputedStyle(document.querySelector("svg .k-package")).fill,
+                getComputedStyle(document.querySelector("svg .task-ran")).fill,
             ]""")
         )
     assert all(light != dark for light, dark in zip(*colours, strict=True))
@@ -186,16 +291,16 @@ def test_no_overflow(show: Show, width: int) -> None:
     page = show(width=width)
     open_all(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    label = page.locator(f"svg .{'narrow' if width == 360 else 'wide'} tspan:visible").first
+    label = page.locator(".map text:visible").first
     assert label.bounding_box()["height"] >= 9  # type: ignore[index]
 
 
-def test_reduced_motion(show: Show) -> None:
-    """Nothing moves if the user prefers reduced motion."""
+def test_no_motion(show: Show) -> None:
+    """Nothing moves, and a link leads to its place at once: also to one that it has to open."""
+    page = show()
     behaviour = "getComputedStyle(document.documentElement).scrollBehavior"
-    assert show(reduced_motion="reduce").evaluate(behaviour) == "auto"
-    assert show(reduced_motion="no-preference").evaluate(behaviour) == "smooth"
-    assert show().evaluate("document.getAnimations().length") == 0
+    assert page.evaluate(behaviour) == "auto"
+    assert page.evaluate("document.getAnimations().length") == 0
 
 
 @pytest.mark.parametrize("scripts", [True, False])
@@ -209,7 +314,7 @@ def test_print(show: Show, *, scripts: bool) -> None:
     for one in ("keys-py3.12-arm64", "keys-py3.13-x86_64", "nasty", "plain"):
         assert f"Contents of {one}.zip, unzipped" in text
         assert f"{one}.zip" in text
-    assert text.count("How it is built") == 4
+    assert text.count("How it is built") == 5
     assert "no engine answers" in text
     if scripts:
         assert page.locator("details[open]").count() == 0  # closed as before printing
@@ -225,7 +330,7 @@ def test_without_scripts(show: Show) -> None:
     page.locator("summary", has_text="nasty").click()
     expect(page.get_by_role("table", name="Contents of nasty.zip")).to_be_visible()
     assert page.locator("svg").first.is_visible() is False
-    assert page.get_by_role("img", name="Sizes by package in nasty").is_visible()
+    assert page.get_by_role("group", name="Map of nasty.zip").is_visible()
 
 
 def test_hundreds_of_variants(show: Show) -> None:
@@ -237,7 +342,7 @@ def test_hundreds_of_variants(show: Show) -> None:
     assert names(page) == ["f123-b"]
     page.get_by_role("link", name="f123-b").click()
     expect(page.get_by_role("table", name="Contents of f123-b.zip")).to_be_in_viewport()
-    assert page.locator("details svg:visible").count() == 2
+    assert page.locator("details svg:not(svg svg)").locator("visible=true").count() == 3
 
 
 def test_what_doit_made(show: Show, repository: Repository) -> None:
@@ -247,4 +352,4 @@ def test_what_doit_made(show: Show, repository: Repository) -> None:
     open_all(page)
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
-    assert page.get_by_role("link", name="api").is_visible()
+    assert page.locator("#variant-table").get_by_role("link", name="api").is_visible()

@@ -64,9 +64,8 @@ OWNERS = {
         *("environment.damage", "lock.lockfile", "lock.choice", "lock.formats", "lock.graph"),
     },
     "elftools": {"environment.elf"},
-    "vl_convert": {"commands.report.charts"},
     "jinja2": {"commands.report.page"},
-    "markupsafe": {"commands.report.charts", "commands.report.page"},
+    "markupsafe": {"commands.report.page"},
 }
 
 # What takes long to import, or has no business where nothing is built.
@@ -74,7 +73,7 @@ HEAVY = {
     *("docker", "rich", "watchfiles", "hcl2", "elftools"),
     *("filelock", "pathspec", "packaging", "uv", "jsonschema"),
     *("ruff", "stdlibs", "tree_sitter", "tree_sitter_python"),
-    *("vl_convert", "jinja2", "markupsafe", "buildlib.commands.report"),
+    *("jinja2", "markupsafe", "buildlib.commands.report"),
     *("buildlib.tree.secrets", "buildlib.environment.elf", "buildlib.archive.reader"),
     *("buildlib.commands.verify", "buildlib.commands.invoke", "buildlib.commands.init"),
     *("requests", "urllib3", "http.client", "http.server", "urllib.request", "ssl", "asyncio"),

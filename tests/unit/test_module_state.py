@@ -16,7 +16,6 @@ REASONS = {
     "code.reader: cache of _parser()": "a parser keeps nothing between two sources",
     "uv.run: cache of _executable()": "the path of the installed uv",
     "programs: _lock = threading.Lock": "sysconfig is not safe when two threads ask it first",
-    "commands.report.charts: cache of treemap()": "its arguments alone decide a drawing",
     "commands.invoke.driver: _lock = threading.Lock": "a program of its own, in its own process",
     "plugin.views: os.environ[...]": "tells the tasks' processes where to write their status",
     "uv.described: json.dumps": "the process in which uv asks an interpreter, and nothing else",

@@ -2,59 +2,76 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from buildlib import __version__
-from buildlib.commands.report import facts
-from buildlib.errors import BuildError
+from buildlib.archive.savings import Known
+from buildlib.commands.report import against, facts, revision
 from buildlib.files import atomic, records
 from buildlib.project.project import Project
 
+_NO_PROBLEMS: Mapping[str, str] = MappingProxyType({})
 
-def is_done(project: Project) -> bool:
+
+def is_done(project: Project, earlier: str = "") -> bool:
     """Tell whether the page exists, unmodified, and all its data is still current."""
     try:
         content = project.layout.report.read_bytes()
     except FileNotFoundError:
         return False
-    return bool(records.read(_stamp(project), records.sequence) == _state(project, content))
+    state = _state(project, content, earlier, _NO_PROBLEMS)
+    return bool(records.read(_stamp(project), records.sequence) == state)
 
 
-def make(project: Project) -> None:
-    """Write the page.
+def make(project: Project, earlier: str = "", problems: Mapping[str, str] = _NO_PROBLEMS) -> None:
+    """Write the page, compared with the index in the file `earlier`, if one is named.
+
+    `problems` has the messages of the variants that failed in this run, by their ids.
 
     Raises:
-        BuildError: Vega or Jinja is not installed.
+        BuildError: the file `earlier` is no index.
 
     """
-    try:
-        from buildlib.commands.report import page  # an extra
-    except ImportError:
-        msg = "doit report needs Vega and Jinja: pip install 'doit-lambda-zip[report]'"
-        raise BuildError(msg, "report") from None
-    builds = list(facts.builds(project))
+    from buildlib.commands.report import page  # and with it the templates
+
+    index = against.read(project.layout.root, earlier)
+    builds = list(facts.builds(project, problems))
+    known: Known = {}
     contents = {
-        build.id: facts.content(project, project.variants[build.id])
+        build.id: facts.content(project, project.variants[build.id], build.written, known)
         for build in builds
         if build.written
     }
-    locks = {f.name: facts.lock(project, f) for f in project.manifest.functions}
-    content = page.render(builds, contents, locks).encode()
+    shown = page.Facts(
+        builds,
+        contents,
+        {function.name: facts.lock(project, function) for function in project.manifest.functions},
+        revision.read(project.layout.root, os.environ),
+        against.compare(project.layout.root, index, builds, contents) if index else None,
+    )
+    content = page.render(shown).encode()
     atomic.write(project.layout.report, content)
-    records.write(_stamp(project), _state(project, content))
+    records.write(_stamp(project), _state(project, content, earlier, problems))
 
 
 def clean(project: Project) -> None:
     """Remove the page."""
     atomic.remove(project.layout.report)
     atomic.remove(_stamp(project))
+    for variant_id in project.variants:
+        atomic.remove(project.layout.stamp("report", variant_id))
 
 
 def _stamp(project: Project) -> Path:
     return project.layout.build / "report.json"
 
 
-def _state(project: Project, content: bytes) -> list[str]:
+def _state(
+    project: Project, content: bytes, earlier: str, problems: Mapping[str, str]
+) -> list[str]:
     """Return the sha256 of the page's data, and of the page.
 
     The data leaves out the contents of ZIPs, because the sha256 of a ZIP determines them, and the
@@ -62,8 +79,12 @@ def _state(project: Project, content: bytes) -> list[str]:
     """
     builds = [
         [*build, build.written and project.inputs(project.variants[build.id]).key]
-        for build in facts.builds(project)
+        for build in facts.builds(project, problems)
     ]
     locks = [facts.lock(project, function) for function in project.manifest.functions]
-    page_data = json.dumps([__version__, builds, locks])
+    root = project.layout.root
+    index = against.read(root, earlier)
+    compared = index.state if index else []
+    commit = revision.read(root, os.environ)
+    page_data = json.dumps([__version__, builds, locks, compared, commit])
     return [hashlib.sha256(data).hexdigest() for data in (page_data.encode(), content)]

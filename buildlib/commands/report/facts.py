@@ -1,14 +1,17 @@
 """The data of the report as plain values, from the stamps of the steps and from the ZIPs."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from buildlib import recipe
+from buildlib import __version__, recipe, text
 from buildlib.archive import contents, distributions
-from buildlib.archive.contents import Part
+from buildlib.archive.contents import OWN_FILES, Part, Placed
 from buildlib.archive.reader import ZipReader
+from buildlib.archive.savings import Known
 from buildlib.artifacts import limits
 from buildlib.errors import BuildError
+from buildlib.files import records
 from buildlib.model import Function, Variant, Written
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
@@ -28,6 +31,9 @@ class Dependency(NamedTuple):
 class Build(NamedTuple):
     """The build of a variant's ZIP; None or empty means unknown.
 
+    `written` is the ZIP of the present inputs. Without it, `why_not` says why, `failed` that the
+    last run tried, and `stale` is the ZIP of earlier inputs in dist/, if there is one.
+
     `limit` is in bytes unzipped; `environment` is the id of the environment, which variants with
     the same dependencies share; `seconds` has the time of each step that ran for this ZIP, by name.
     """
@@ -45,6 +51,8 @@ class Build(NamedTuple):
     origin: str
     previous: Written | None
     seconds: dict[str, float]
+    failed: bool = False
+    stale: Written | None = None
 
     @property
     def is_stored(self) -> bool:
@@ -53,10 +61,11 @@ class Build(NamedTuple):
 
 
 class Content(NamedTuple):
-    """The parts of a ZIP, largest first, and its locked dependencies, by name."""
+    """The parts of a ZIP, largest first, its locked dependencies, by name, and its files."""
 
     parts: list[Part]
     dependencies: list[Dependency]
+    files: list[Placed]
 
 
 class Lock(NamedTuple):
@@ -66,10 +75,27 @@ class Lock(NamedTuple):
     seconds: float | None
 
 
-def builds(project: Project) -> Iterator[Build]:
-    """Yield the build of each variant, with the reason if the variant is not built."""
+def builds(project: Project, problems: Mapping[str, str] = MappingProxyType({})) -> Iterator[Build]:
+    """Yield the build of each variant, with the reason if the variant is not built.
+
+    `problems` has the messages of the variants that failed in this run, by their ids.
+    """
     for variant in project.variants.values():
-        yield _build(project, variant)
+        build = _build(project, variant)
+        if build.written is None:
+            build = build._replace(stale=_stale(project, variant))
+            if variant.id in problems:
+                build = build._replace(why_not=problems[variant.id], failed=True)
+        yield build
+
+
+def _stale(project: Project, variant: Variant) -> Written | None:
+    """Return the ZIP in dist/ of earlier inputs, as the index describes it."""
+    entry = project.index().get(variant.id)
+    row: list[Any] = [(entry or {}).get(name) for name in ("sha256", "size", "unzipped_size")]
+    if not records.WRITTEN(row) or not project.layout.zip(variant.id).exists():
+        return None  # or the index was edited
+    return Written(*row)
 
 
 def _build(project: Project, variant: Variant) -> Build:
@@ -92,7 +118,7 @@ def _build(project: Project, variant: Variant) -> Build:
     try:
         written = project.status(variant).written
     except BuildError as error:
-        return build._replace(why_not=str(error))
+        return build._replace(why_not=str(error), failed=True)
     if written is None:
         no_engine = "Its dependencies need a container, and no Docker engine was available."
         return build._replace(why_not=no_engine if function.docker else "It is not built.")
@@ -113,8 +139,37 @@ def _build(project: Project, variant: Variant) -> Build:
     )
 
 
-def content(project: Project, variant: Variant) -> Content:
-    """Return the content of the ZIP of a built variant."""
+_CONTENT = records.fields(
+    of=records.row(records.text, records.text, records.sha256),
+    dependencies=records.list_of(records.row(records.text, records.text, records.text)),
+    files=records.list_of(
+        records.row(records.text, records.number, records.text, records.text),
+    ),
+)
+
+
+def content(project: Project, variant: Variant, written: Written, known: Known) -> Content:
+    """Return the content of the ZIP of a built variant.
+
+    The savings in a ZIP need all of its code to be read, so they are kept for the next report, and
+    `known` modules are kept for the other ZIPs of this one.
+    """
+    path = project.layout.stamp("report", variant.id)
+    of = [__version__, project.inputs(variant).key, written.sha256]
+    record = records.read(path, _CONTENT)
+    if record is None or record["of"] != of:
+        dependencies, files = _read(project, variant, known)
+        record = {"of": of, "dependencies": dependencies, "files": files}
+        records.write(path, record)
+    files = [Placed(*row) for row in record["files"]]
+    dependencies = [Dependency(*row) for row in record["dependencies"]]
+    return Content(contents.parts_of(files), dependencies, files)
+
+
+def _read(
+    project: Project, variant: Variant, known: Known
+) -> tuple[list[Dependency], list[Placed]]:
+    """Return the locked dependencies and the files in the ZIP of a variant."""
     path = project.layout.zip(variant.id)
     metadata = distributions.metadata(ZipReader(path))
     packages = project.inputs(variant).environment_recipe["packages"]
@@ -124,9 +179,20 @@ def content(project: Project, variant: Variant) -> Content:
         expression, names = distributions.licences(message) if message else ("", [])
         licence = expression or ", ".join(names)
         dependencies.append(Dependency(name, distributions.version(pin, message), licence))
-    return Content(
-        contents.parts(contents.of_zip(path), project.sources(variant.function)), dependencies
-    )
+    own = project.sources(variant.function)
+    files = list(contents.placed(contents.of_zip(path), own, known=known))
+    labels = {part: _label(part) for part in {file.part for file in files}}
+    return dependencies, [file._replace(part=labels[file.part]) for file in files]
+
+
+def labelled(parts: Iterable[Part]) -> list[Part]:
+    """Return parts with the normalised names of their distributions, as lockfiles have them."""
+    return [part._replace(name=_label(part.name)) for part in parts]
+
+
+def _label(part: str) -> str:
+    name, space, version = part.partition(" ")
+    return part if part == OWN_FILES or not space else f"{text.canonical_name(name)} {version}"
 
 
 def lock(project: Project, function: Function) -> Lock:

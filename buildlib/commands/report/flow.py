@@ -13,6 +13,10 @@ _NAMES = ("lock", *(step.name for step in STEPS), "index")
 _COLUMN = {name: number for number, name in enumerate(_NAMES)}
 
 
+# The variants that are named of those that share an environment.
+_SHOWN = 5
+
+
 _LAST = _COLUMN["index"]
 
 
@@ -63,11 +67,17 @@ def build_flow(builds: Sequence[Build], lock: Lock, sharing: dict[str, list[str]
             title = f"{len(names)} other{'s' if len(names) > 1 else ''}"
             flow.nodes.append(Node(2, below, title, "same venv", "other"))
             flow.edges.append(Edge(1, row, 2, below))
-            flow.rows.append(Row(below, ", ".join(names)))
+            flow.rows.append(Row(below, _few(names)))
     _add(
         flow, Task("index", "dist/lambdas.json", "every hash", "ran", "all variants", None), middle
     )
     return flow
+
+
+def _few(names: Sequence[str]) -> str:
+    """Return the first names: a thousand functions may share an environment."""
+    more = len(names) - _SHOWN
+    return ", ".join(names if more <= 0 else [*names[:_SHOWN], f"{more} more"])
 
 
 def _add(flow: Flow, task: Task, row: float) -> None:
@@ -93,7 +103,7 @@ def _tasks(build: Build, lock: Lock, sharing: dict[str, list[str]]) -> Iterator[
         if step.name == "venv" and build.environment:
             subject = f"environment {build.environment}, for {build.id}"
             if names := sharing.get(build.environment):
-                subject += f" and {', '.join(names)}"
+                subject += f" and {_few(names)}"
         yield Task(step.name, subject, needs, state, note, seconds)
         needs = step.name
 

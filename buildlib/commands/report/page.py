@@ -6,6 +6,7 @@ template's escaping could neither run a script nor send a request.
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,15 +15,21 @@ import jinja2
 from markupsafe import Markup
 
 from buildlib import __version__, text
-from buildlib.archive.contents import IN_RUNTIME, OWN_FILES, Part
-from buildlib.commands.report import charts, flow
-from buildlib.commands.report.charts import Bar, Tile
+from buildlib.archive.contents import IN_RUNTIME, OWN_FILES
+from buildlib.commands.report import charts, flow, folders
+from buildlib.commands.report.against import Comparison
+from buildlib.commands.report.charts import Bar
 from buildlib.commands.report.facts import Build, Content, Dependency, Lock
+from buildlib.commands.report.revision import Revision
 from buildlib.runtimes import ZIPPED_LIMIT
 from buildlib.steps.pending import STEPS
 
-# The most tiles that a reader can tell apart, and the most lines that one can compare.
-_TILES, _LINES = 40, 20
+# The most lines that a reader can compare: of build times, and of packages on the first screen.
+_LINES, _LARGEST = 20, 8
+
+
+# The tiles of all treemaps together, and the fewest of one: a tile is about 250 bytes of the page.
+_TILES, _FEWEST_TILES = 700, 30
 
 
 class Use(NamedTuple):
@@ -30,6 +37,16 @@ class Use(NamedTuple):
 
     dependency: Dependency
     variants: list[str]
+
+
+class Package(NamedTuple):
+    """A part of ZIPs: its unzipped bytes and savings in the ZIP that has most of it."""
+
+    name: str
+    size: int
+    savings: dict[str, int]
+    variant: str
+    variants: int
 
 
 class Group(NamedTuple):
@@ -40,19 +57,32 @@ class Group(NamedTuple):
     flow: flow.Flow
 
 
-def render(
-    builds: Sequence[Build], contents: Mapping[str, Content], locks: Mapping[str, Lock]
-) -> str:
-    """Return the page; `contents` has variant ids as keys, `locks` has function names."""
+class Facts(NamedTuple):
+    """All that the page shows; `contents` has variant ids as keys, `locks` has function names."""
+
+    builds: Sequence[Build]
+    contents: Mapping[str, Content]
+    locks: Mapping[str, Lock]
+    revision: Revision
+    comparison: Comparison | None = None
+
+
+def render(facts: Facts) -> str:
+    """Return the page."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FunctionLoader(_template),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
-        lstrip_blocks=True,
     )
-    environment.filters |= {"amount": text.amount, "seconds": flow.shown, "change": _change}
+    environment.filters |= {
+        "amount": text.amount,
+        "seconds": flow.shown,
+        "change": _change,
+        "cut": charts.cut,
+    }
     style, script = _read("style.css"), _read("script.js")
+    builds, contents = facts.builds, facts.contents
     return environment.get_template("page.html").render(
         version=__version__,
         style=style,
@@ -62,16 +92,26 @@ def render(
         builds=builds,
         built=[build for build in builds if build.written],
         contents=contents,
-        groups=_groups(builds, locks),
+        groups=_groups(builds, facts.locks),
         uses=_uses(contents),
+        revision=facts.revision,
+        comparison=facts.comparison,
+        largest=_largest(contents),
         zipped_limit=ZIPPED_LIMIT,
         in_runtime=IN_RUNTIME,
-        tiles=_TILES,
-        treemap=_treemap,
-        graph=lambda flow: charts.graph(flow.nodes, flow.edges, flow.rows),
+        levels=_levels(contents),
+        map_ids={build.id: f"m{number}" for number, build in enumerate(builds)},
+        treemap=charts.treemap,
+        limit_bar=charts.limit_bar,
         slowest=_slowest(builds),
         times=lambda builds: charts.times(_bars(builds)),
     )
+
+
+def _template(name: str) -> str:
+    """Return a template without its indentation, which would be a fifth of the page."""
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return re.sub(r"^[ \t]+", "", text, flags=re.MULTILINE)
 
 
 def _read(name: str) -> Markup:
@@ -118,21 +158,29 @@ def _uses(contents: Mapping[str, Content]) -> list[Use]:
     return [Use(dependency, variants) for dependency, variants in sorted(variants_of.items())]
 
 
-def _treemap(build: Build, content: Content) -> Markup:
-    tiles = [
-        Tile(part.name, part.size, text.amount(part.size), _kind(part)) for part in content.parts
-    ]
-    if len(tiles) > _TILES:
-        rest = sum(tile.size for tile in tiles[_TILES:])
-        name = f"{len(tiles) - _TILES} smaller ones"
-        tiles[_TILES:] = [Tile(name, rest, text.amount(rest), "rest")]
-    return charts.treemap(tuple(tiles), build.limit)
+def _largest(contents: Mapping[str, Content]) -> list[Package]:
+    """Return the largest packages of all ZIPs; versions of one package count as one."""
+    found: dict[str, Package] = {}
+    for variant_id, content in contents.items():
+        for part in content.parts:
+            name = part.name if part.name == OWN_FILES else part.name.partition(" ")[0]
+            known = found.get(name) or Package(part.name, 0, {}, variant_id, 0)
+            if part.size > known.size:
+                known = Package(part.name, part.size, part.savings, variant_id, known.variants)
+            found[name] = known._replace(variants=known.variants + 1)
+    return sorted(found.values(), key=lambda package: (-package.size, package.name))[:_LARGEST]
 
 
-def _kind(part: Part) -> str:
-    if part.name == OWN_FILES:
-        return "own"
-    return "runtime" if IN_RUNTIME in part.savings else "package"
+def _levels(contents: Mapping[str, Content]) -> dict[str, list[folders.Level]]:
+    """Return the levels of each treemap; the tiles that a small ZIP leaves go to larger ones."""
+    found, rest = {}, _TILES
+    order = sorted(contents, key=lambda variant_id: (len(contents[variant_id].files), variant_id))
+    for done, variant_id in enumerate(order):
+        content = contents[variant_id]
+        share = max(_FEWEST_TILES, rest // (len(order) - done))
+        found[variant_id] = folders.levels(content.parts, content.files, share)
+        rest -= sum(len(level.tiles) for level in found[variant_id])
+    return found
 
 
 def _slowest(builds: Sequence[Build]) -> list[Build]:

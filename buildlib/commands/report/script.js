@@ -1,7 +1,8 @@
 
 "use strict";
 
-/* The page is complete without this script, which sorts, filters, and opens sections to print. */
+/* The page is complete without this script, which sorts, filters, keeps the
+   page in its place, and opens sections to print. */
 
 const value = (cell) => cell.dataset.value ?? cell.textContent.trim();
 
@@ -52,6 +53,25 @@ for (const input of document.querySelectorAll("[data-table]")) {
   input.addEventListener("input", show);
   input.parentElement.hidden = false;
   show(); // a browser may restore the text of the input
+}
+
+/* A level of a map takes the place of another one: the page must not jump, and Escape goes back. */
+for (const map of document.querySelectorAll(".map")) {
+  const go = (link) => {
+    const at = scrollY;
+    location.hash = link.hash;
+    scrollTo(scrollX, at);
+  };
+  map.addEventListener("click", (event) => {
+    const link = event.target.closest("a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    go({ hash: link.getAttribute("href") });
+  });
+  map.addEventListener("keydown", (event) => {
+    const above = event.target.closest(".level")?.querySelector(".trail a:last-of-type");
+    if (event.key === "Escape" && above) go(above);
+  });
 }
 
 let opened = [];

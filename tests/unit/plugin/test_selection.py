@@ -50,6 +50,8 @@ def chosen(*words: str, runs: bool = True, is_alone: bool = True) -> Selection:
         (["why:api"], {"api"}, {"why"}),
         (["invoke:api", "--event", "zip:jobs"], {"api"}, {"invoke"}),  # the option's value
         (["invoke:api", "--event=zip:jobs", "zip:jobs"], {"api", ONE, TWO}, {"invoke"}),
+        (["report", "--against", "api"], set(VARIANTS), set()),
+        (["report", "--against=zip:api", "why:api"], set(VARIANTS), {"why"}),
         (["size"], set(), {"size"}),
         (["watch", "api", "jobs"], set(), {"watch"}),
         (["index"], set(VARIANTS), set()),

@@ -2,15 +2,20 @@
 
 import base64
 import hashlib
+import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from buildlib.archive.contents import Part
 from buildlib.commands.report import page
+from buildlib.commands.report.against import CHANGED, GONE, Change, Comparison, Earlier, Growth
+from buildlib.commands.report.facts import Content
+from buildlib.commands.report.revision import Revision
 from buildlib.model import Written
-from tests.pages import LONG, SEVERAL, build, rendered, several
+from tests.pages import COMMIT, FILES, LONG, RUN, SEVERAL, build, content, rendered, several
 
 FOLDER = Path(page.__file__).parent
 
@@ -26,12 +31,13 @@ class Reader(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        is_in_svg = any(one == "svg" for one, _ in self.tags)  # where a title is a tooltip
         self.tags.append((tag, dict(attrs)))
-        if tag in self.inside:
+        if tag in self.inside and not (tag == "title" and is_in_svg):
             self.stack.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in self.inside:
+        if tag in self.stack:
             self.stack.pop()
 
     def handle_data(self, data: str) -> None:
@@ -71,6 +77,9 @@ def test_self_contained() -> None:
         assert tag != "link"
         assert "src" not in attributes
         if "href" in attributes:
+            if attributes["href"] == RUN:  # the only link that leads away
+                assert attributes["rel"] == "noreferrer"
+                continue
             assert str(attributes["href"])[:1] == "#"
             assert str(attributes["href"])[1:] in places
     assert "url(" not in page.inside["style"][0]
@@ -87,7 +96,7 @@ def test_pages_of_little() -> None:
     """A function without dependencies, without times, not built at all; no function at all."""
     alone = rendered(build(environment="", seconds={}, previous=None))
     assert "Nothing was built on this machine." in alone
-    assert "1 of 1 variants are in dist/, of 1 function." in re.sub(r"\s+", " ", alone)
+    assert "1 of 1 variants are up to date in dist/, of 1 function." in re.sub(r"\s+", " ", alone)
     none = rendered(build(written=None, why_not="no engine answers", seconds={}))
     assert none.count("no engine answers") == 2
     assert "No function has dependencies." in none
@@ -108,6 +117,88 @@ def test_more_than_a_direct_upload() -> None:
     """A ZIP that only S3 takes is called that."""
     large = build(written=Written("a" * 64, 60_000_000, 90_000_000))
     assert "over the 50.0 MB limit of a direct upload" in rendered(large)
+
+
+def words(text: str) -> str:
+    """Return a page as a reader sees it, roughly: without tags and runs of white space."""
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]*>", " ", text)))
+
+
+def test_commit() -> None:
+    """The head names commit, branch, date and CI run; without any, there is no empty phrase."""
+    revision = Revision(COMMIT, "main", "2026-11-28T20:27:09Z", RUN)
+    text = words(rendered(build(), revision=revision))
+    assert "Commit c0ffeec0ffee on main , 2026-11-28 20:27 UTC , CI run . 1 of 1" in text
+    dirty = words(rendered(build(), revision=Revision(COMMIT, is_dirty=True)))
+    assert "Commit c0ffeec0ffee with uncommitted changes. 1 of 1" in dirty
+    assert "Commit" not in words(rendered(build()))
+
+
+def test_what_failed() -> None:
+    """A variant that failed is named first, with its message, and what dist/ has of it."""
+    stale = Written("c" * 64, 12, 34)
+    text = words(
+        rendered(
+            build(),
+            build("broken", written=None, failed=True, why_not="app.py:1: no", stale=stale),
+            build("lost", written=None, failed=True, why_not="app.py:1: no"),
+            build("old", written=None, why_not="It is not built.", stale=stale),
+        )
+    )
+    assert text.index("Failed: broken. dist/broken.zip is of earlier inputs: 34 B") < text.index(
+        "Failed: lost. dist/ has no ZIP of it. app.py:1: no"
+    )
+    assert "Out of date: old. dist/old.zip is of earlier inputs" in text
+    assert "1 of 4 variants are up to date" in text
+
+
+def test_comparison() -> None:
+    """Variants that differ, with their growth and that of packages; unknown sizes are no zeros."""
+    now, then = Written("a" * 64, 1, 3000), Earlier("b" * 64, 1, 1000)
+    shown = Comparison(
+        "base/lambdas.json",
+        [(1, CHANGED), (1, GONE)],
+        [Change("api", CHANGED, then, now), Change("old", GONE, then, None)],
+        [Growth("numpy", 400, 2400)],
+        1,
+        2,
+    )
+    text = words(rendered(build(), comparison=shown))
+    assert "Compared with base/lambdas.json 1 changed, 1 gone." in text
+    assert "api changed 1000 B 2.9 kB +2.0 kB" in text
+    assert "old gone 1000 B 0 B \N{MINUS SIGN}1000 B" in text
+    assert "in 1 of 2 variants that differ" in text
+    assert "numpy 400 B 2.3 kB +2.0 kB" in text
+    unknown = Change("api", CHANGED, Earlier("b" * 64, None, None), now)
+    hashes = Comparison("h.json", [(1, CHANGED)], [unknown], [], 0, 1)
+    text = words(rendered(build(), comparison=hashes))
+    assert "api changed \N{EN DASH} 2.9 kB \N{EN DASH}" in text
+    assert "Growth by package needs the earlier ZIPs beside h.json." in text
+
+
+def test_largest_packages() -> None:
+    """Before the variants, the largest packages of all are named, each once for all versions."""
+    old = Content([Part("numpy 2.1", 40_000_000, {}), Part("six 1.0", 9, {})], [], [])
+    text = words(rendered(build(), build("jobs"), jobs=old))
+    assert text.index("Largest packages") < text.index("All variants in lambdas.yaml")
+    assert re.search(r"numpy 2\.1 38\.1 MB 38\.1 MB \N{EN DASH} jobs 2 boto3 1\.40 8\.6 MB", text)
+
+
+def test_size_of_the_page() -> None:
+    """Twenty functions with large packages are less than 400 kB, and all of them can be opened."""
+    names = [f"f{n:02}" for n in range(20)]
+    files = [
+        file._replace(path=f"{top}{file.path}", part=f"{top}{file.part}")
+        for top in ("a", "b", "c", "d", "e", "f")
+        for file in FILES
+    ]
+    parts = [Part(f"{top}numpy 2.2", 31_000_000, {"tests/": 8_000_000}) for top in "abcdef"]
+    large = content(*parts)._replace(files=files)
+    contents = dict.fromkeys(names, large)
+    text = rendered(*map(build, names), revision=Revision(), comparison=None, **contents)
+    assert len(text.encode()) < 400_000
+    for number in range(20):
+        assert f'id="m{number}-2"' in text
 
 
 def palettes() -> dict[str, dict[str, str]]:
@@ -139,7 +230,7 @@ def test_contrast(scheme: str) -> None:
     for name in ("ink", "soft", "link"):
         assert contrast(colours[name], paper) >= 4.5, name
         assert contrast(colours[name], colours["raised"]) >= 4.5, name
-    tiles = ("package", "own", "runtime", "rest")
+    tiles = ("package", "own", "spare", "runtime", "rest")
     for name in tiles:
         assert contrast(colours["on-tile"], colours[name]) >= 4.5, name
     drawn = [name for name in colours if name.startswith("step-")]
