@@ -55,8 +55,12 @@ OWNERS = {
     "pathspec": {"files.gitignore", "tree.patterns"},
     "ruff": {"code.syntax"},
     "stdlibs": {"code.available"},
-    "tree_sitter": {"code.conditions", "code.places", "code.reader"},
+    "tree_sitter": {
+        *("code.conditions", "code.places", "code.reader"),
+        *("commands.init.cdk.python", "commands.init.cdk.syntax", "commands.init.cdk.typescript"),
+    },
     "tree_sitter_python": {"code.reader"},
+    "tree_sitter_typescript": {"commands.init.cdk.typescript"},
     "packaging": {
         *("environment.damage", "lock.lockfile", "lock.choice", "lock.formats", "lock.graph"),
     },
@@ -70,7 +74,7 @@ OWNERS = {
 HEAVY = {
     *("docker", "rich", "watchfiles", "hcl2", "elftools"),
     *("filelock", "pathspec", "packaging", "uv", "jsonschema"),
-    *("ruff", "stdlibs", "tree_sitter", "tree_sitter_python"),
+    *("ruff", "stdlibs", "tree_sitter", "tree_sitter_python", "tree_sitter_typescript"),
     *("vl_convert", "jinja2", "markupsafe", "buildlib.commands.report"),
     *("buildlib.tree.secrets", "buildlib.environment.elf", "buildlib.archive.reader"),
     *("buildlib.commands.verify", "buildlib.commands.invoke", "buildlib.commands.init"),

@@ -18,6 +18,7 @@ from buildlib.commands.init import (
     unread,
 )
 from buildlib.commands.init.candidates import Candidate
+from buildlib.commands.init.cdk import constructs
 from buildlib.manifest import keys, locations, reader
 
 _PYTHON, _ARCHITECTURE = "3.13", "x86_64"
@@ -53,6 +54,7 @@ def propose(root: Path) -> Proposal:
     layers: list[str] = []
     declared = templates.find_candidates(root, notes, layers)
     declared += terraform.find_candidates(root, notes, layers)
+    declared += constructs.find_candidates(root, notes, layers)
     declared += frameworks.find_candidates(root, notes)
     guessed = [
         function

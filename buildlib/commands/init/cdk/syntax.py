@@ -1,0 +1,51 @@
+"""What the translations of both languages do with nodes of tree-sitter."""
+
+import re
+from typing import TYPE_CHECKING
+
+from buildlib.code.conditions import text
+from buildlib.commands.init.cdk.program import Expression, Literal, Opaque, Text
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\n": ""}
+
+
+def first_error(root: "Node") -> int:
+    """Return the line of the first syntax error of a tree, or 0."""
+    if not root.has_error:
+        return 0
+    node = root
+    while True:
+        inner = next((c for c in node.children if c.has_error or c.is_missing), None)
+        if inner is None or node.is_error:
+            return node.start_point.row + 1
+        node = inner
+
+
+def unescaped(content: str) -> Expression:
+    """Return the value of a string literal; unknown if it has escapes of characters by number."""
+    if re.search(r"\\[^\\'\"`$ntr\n]", content):
+        return Opaque(content)
+    return Literal(re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), content, flags=re.DOTALL))
+
+
+def concatenation(parts: list[Expression]) -> Expression:
+    """Return the parts of a string as one expression."""
+    if not parts:
+        return Literal("")
+    return parts[0] if len(parts) == 1 and isinstance(parts[0], Literal) else Text(tuple(parts))
+
+
+def named(node: "Node | None") -> list["Node"]:
+    """Return the named children of a node, without comments."""
+    return [c for c in node.named_children if c.type != "comment"] if node else []
+
+
+def line(node: "Node") -> int:
+    """Return the line of a node's start."""
+    return node.start_point.row + 1
+
+
+__all__ = ["concatenation", "first_error", "line", "named", "text", "unescaped"]
