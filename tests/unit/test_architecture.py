@@ -57,7 +57,12 @@ OWNERS = {
     "stdlibs": {"code.available"},
     "tree_sitter": {
         *("code.conditions", "code.places", "code.reader"),
-        *("commands.init.cdk.python", "commands.init.cdk.syntax", "commands.init.cdk.typescript"),
+        *(
+            "commands.init.cdk.python",
+            "commands.init.cdk.python_values",
+            "commands.init.cdk.syntax",
+        ),
+        *("commands.init.cdk.typescript", "commands.init.cdk.typescript_imports"),
     },
     "tree_sitter_python": {"code.reader"},
     "tree_sitter_typescript": {"commands.init.cdk.typescript"},

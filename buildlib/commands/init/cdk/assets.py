@@ -32,7 +32,7 @@ class Properties:
 
     def __getitem__(self, key: str) -> Value:
         """Return a property; None without it, `Unknown` if nothing says whether it is there."""
-        missing = Unknown("its properties") if self._is_open else None
+        missing = Unknown("computed properties") if self._is_open else None
         return self._values.get(key, missing)
 
     def __iter__(self) -> Iterator[str]:
@@ -94,8 +94,9 @@ def _asset(made: Made) -> Asset:
 
 def unknown(key: str, value: Value) -> str:
     """Return the note about a property that is not literal."""
-    text = "" if value is None else f" ({described(value)})"
-    return f"its {key}{text} is known only when CDK runs"
+    if value is None:
+        return f"its {key} is not given"
+    return f"its {key} ({described(value)}) is known only when CDK runs"
 
 
 def described(value: Value) -> str:
@@ -128,7 +129,7 @@ def runtime(value: Value) -> Runtime:
     if "latest" in text.lower() and "python" in text.lower():
         return Runtime("", "its runtime is the latest Python of CDK; choose one as 'python'")
     if match := _OTHER_RUNTIME.search(text):
-        return Runtime(match[1].lower())
+        return Runtime(match[1])
     return Runtime("", unknown("runtime", value))
 
 

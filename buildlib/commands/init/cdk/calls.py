@@ -228,7 +228,7 @@ class Calls(Expressions):
             changed = [*of, *callback]
         elif isinstance(of, Record) and name == "update":
             changed = _merged([of, *arguments, self.arguments(call.arguments, scope)[1]])
-        self.replace(call.function.of, changed, scope)
+        self.replace(call.function.of, library.bounded(changed), scope)
         return None
 
 

@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-from collections import Counter
 from pathlib import Path
 
 from buildlib.commands.init import candidates
@@ -51,11 +50,12 @@ class _Reading:
         self.sources = sources
         self.notes = notes
         self._labels: dict[Made, str] = {}
-        self._others: Counter[str] = Counter()
+        self._others: dict[tuple[str, int, str], str] = {}
 
     def candidates(self, calls: list[Made]) -> list[Candidate]:
         """Return the functions and layers of calls, each once."""
         found: dict[tuple[object, ...], Candidate] = {}
+        labels: dict[int, list[str]] = {}
         for made in calls:
             one = self._candidate(made)
             if one is None:
@@ -63,16 +63,28 @@ class _Reading:
             # A stack that an app makes twice has the same functions.
             place, values = (made.file, made.line), (one.source, one.handler, one.runtime)
             label = one.origin if one.source is None else ""
-            key = (*place, *values, one.architecture, tuple(one.layers[: not one.is_layer]), label)
+            key = (
+                *place,
+                *values,
+                one.architecture,
+                () if one.is_layer else tuple(one.layers),
+                label,
+            )
             first = found.setdefault(key, one)
+            labels.setdefault(id(first), []).append(_label(made))
             if first.is_layer:
                 self._labels[made] = first.layers[0]
+        for one in found.values():
+            if shared := _shared(labels[id(one)]):
+                one.name = _name(shared, is_layer=one.is_layer)
         if self._others:
-            names = ", ".join(sorted(self._others))
-            number = self._others.total()
-            plural = "s" if number > 1 else ""
-            self.notes.append(f"{number} function{plural} of CDK not for Python ({names}); skipped")
+            names = ", ".join(sorted(set(self._others.values())))
+            number = f"{len(self._others)} function{'s' if len(self._others) > 1 else ''}"
+            self.notes.append(f"{number} of the CDK app not for Python ({names}); skipped")
         return list(found.values())
+
+    def _other(self, made: Made, runtime: str) -> None:
+        self._others[made.file, made.line, _label(made)] = runtime
 
     def _candidate(self, made: Made) -> Candidate | None:
         if _FUNCTION.fullmatch(made.name):
@@ -82,7 +94,7 @@ class _Reading:
         if _LAYER.fullmatch(made.name):
             return self._layer(made)
         if _OTHER.fullmatch(made.name):
-            self._others[made.name.rpartition(".")[2]] += 1
+            self._other(made, made.name.rpartition(".")[2])
         elif _IMAGE.fullmatch(made.name):
             self._note(made, "a container image, not a ZIP; skipped")
         elif _UNREAD.fullmatch(made.name):
@@ -98,15 +110,15 @@ class _Reading:
         properties = Properties(made)
         runtime = assets.runtime(properties["runtime"])
         code = assets.code(properties["code"])
-        if code.is_image or runtime.name == "from_image":
+        if code.is_image or runtime.name == "FROM_IMAGE":
             self._note(made, "a container image, not a ZIP; skipped")
             return None
         if runtime.name and not runtime.name.startswith("python"):
-            self._others[runtime.name] += 1
+            self._other(made, runtime.name)
             return None
         function = self._new(made, properties, code)
         if not runtime.name and function.source and not self._has_python(function.source):
-            self._others["an unknown runtime"] += 1
+            self._other(made, "an unknown runtime")
             return None
         handler = properties["handler"]
         if isinstance(handler, str):
@@ -135,7 +147,7 @@ class _Reading:
         """Return a function with all but its handler."""
         source = self._source(made, code)
         label = _label(made) or posixpath.basename(source.path or "") or made.owner
-        function = Candidate(candidates.valid_name(label), _origin(made, label), source.path)
+        function = Candidate(_name(label, is_layer=False), _origin(made, label), source.path)
         function.notes += source.notes
         runtime = assets.runtime(properties["runtime"])
         function.runtime = runtime.name or None
@@ -180,7 +192,7 @@ class _Reading:
             self._note(made, f"a layer that is not built: {text}")
             return None
         path = str(source.path)
-        name = candidates.valid_name(label.removesuffix("Layer") or label)
+        name = _name(label, is_layer=True)
         layer = Candidate(name, _origin(made, label), source=path, is_layer=True)
         layer.layers = [candidates.layer_label(f"{made.file}:{made.line}", f"{label} {path}")]
         moves = "/asset-output/python" in " ".join(assets.command(code.options))
@@ -214,6 +226,18 @@ def _label(made: Made) -> str:
         if isinstance(value, Unknown) and (known := value.known.strip("-_ ")):
             return known
     return ""
+
+
+def _name(label: str, *, is_layer: bool) -> str:
+    return candidates.valid_name((label.removesuffix("Layer") if is_layer else "") or label)
+
+
+def _shared(labels: list[str]) -> str:
+    """Return the words that the ids of one function in several stacks have in common."""
+    words = [re.split(r"[-_ ]", label) for label in dict.fromkeys(labels)]
+    if len(words) == 1:
+        return ""
+    return "-".join(word for word in words[0] if all(word in other for other in words))
 
 
 def _origin(made: Made, label: str) -> str:

@@ -18,9 +18,6 @@ from buildlib.commands.init.cdk.values import (
     Value,
 )
 
-# Elements of a list that a loop goes through.
-_MOST = 500
-
 
 class Expressions(ABC):
     """Evaluates expressions; calls are up to the subclass."""
@@ -56,7 +53,7 @@ class Expressions(ABC):
 
     def value(self, expression: Expression, scope: Scope) -> Value:
         """Return the value of an expression, which may be `Unknown`."""
-        return self._forms[type(expression)](expression, scope)
+        return library.bounded(self._forms[type(expression)](expression, scope))
 
     def _ref(self, ref: program.Ref, scope: Scope) -> Value:
         found = scope.find(ref.name)
@@ -152,7 +149,7 @@ class Expressions(ABC):
         """Return the elements of an iterable; None if they are unknown."""
         if isinstance(value, Record):
             value = None if value.is_open else list(value)
-        return value if isinstance(value, list) and len(value) <= _MOST else None
+        return value if isinstance(value, list) else None
 
     def _each(self, each: program.Each, scope: Scope) -> Value:
         elements = self.elements(self.value(each.iterable, scope))

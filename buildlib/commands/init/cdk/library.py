@@ -9,6 +9,19 @@ from buildlib.commands.init.cdk.values import Here, Method, Record, Unknown, Val
 _Arguments = Sequence[Value]
 
 
+# Characters of a text, and elements of a list, that are followed.
+LONGEST, MOST = 10_000, 500
+
+
+def bounded(value: Value) -> Value:
+    """Return a value; `Unknown` instead of a text or list that is too long."""
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST else Unknown("a long text")
+    if isinstance(value, list):
+        return value if len(value) <= MOST else Unknown("a long list")
+    return value
+
+
 def join(parts: _Arguments) -> Value:
     """Return joined paths; an absolute part, such as one from `__file__`, begins again."""
     if not parts or not all(isinstance(part, str) for part in parts):

@@ -217,25 +217,28 @@ class Program:
 
 def shown(expression: Expression) -> str:
     """Return an expression for a message, on one line and not long."""
+    line = " ".join(_shown(expression).split())
+    return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
+
+
+def _shown(expression: Expression) -> str:
+    text = "..."
     match expression:
         case Literal(value=value):
-            return repr(value)
-        case Ref(name=name):
-            return name
+            text = repr(value)
+        case Ref(name=name) | Opaque(text=name):
+            text = name
         case Attribute(of=of, name=name):
-            return f"{shown(of)}.{name}"
+            text = f"{_shown(of)}.{name}"
         case Item(of=of, key=key):
-            return f"{shown(of)}[{shown(key)}]"
+            text = f"{_shown(of)}[{_shown(key)}]"
         case Call(function=function, arguments=arguments):
-            return f"{shown(function)}({', '.join(shown(one.value) for one in arguments)})"
+            text = f"{_shown(function)}({', '.join(_shown(one.value) for one in arguments)})"
         case Join(left=left, right=right):
-            return f"{shown(left)} / {shown(right)}"
+            text = f"{_shown(left)} / {_shown(right)}"
         case Text(parts=parts):
-            return " + ".join(map(shown, parts))
-        case Opaque(text=text):
-            line = " ".join(text.split())
-            return line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
-    return "..."
+            text = " + ".join(map(_shown, parts))
+    return text
 
 
 # Characters of an expression in a message.

@@ -37,11 +37,11 @@ class Sources:
             if not _USES.search(source):
                 continue
             makes |= _MAKES.search(source) is not None
-            if file.endswith(".py") or not _is_generated(source):
+            if not _is_generated(source):
                 is_python |= file.endswith(".py") or _PYTHON.search(source) is not None
                 self.apps.append(file)
-            elif _PYTHON.search(source) and _MAKES.search(source):
-                notes.append(f"{file}: not read, as its long lines look generated")
+            elif _MAKES.search(source) and (file.endswith(".py") or _PYTHON.search(source)):
+                notes.append(f"{file}: not read, as it is too large or generated")
         if not makes or not is_python:
             self.apps = []
 
@@ -63,18 +63,21 @@ class Sources:
                     yield f"{prefix}{name}"
 
     def _read(self, file: str) -> bytes:
-        """Return the content of a file; empty if it is too large or cannot be read."""
+        """Return the first part of a file, larger than any that is followed; empty on an error."""
         try:
-            path = self.root / file
-            return path.read_bytes() if path.stat().st_size <= _LARGEST else b""
+            with (self.root / file).open("rb") as stream:
+                return stream.read(_LARGEST + 1)
         except OSError:
             return b""
 
     def load(self, file: str) -> program.Program | None:
         """Return the program of a file; None if it cannot be read."""
         source = self._read(file)
+        if _is_generated(source):
+            return None
         try:
-            read = (python if file.endswith(".py") else typescript).translate(source)
+            is_python = file.endswith(".py")
+            read = python.translate(source) if is_python else typescript.translate(source)
         except ImportError:
             if not self._is_told:
                 self.notes.append(
@@ -143,4 +146,5 @@ class Sources:
 
 
 def _is_generated(source: bytes) -> bool:
-    return any(len(line) > _WIDEST for line in source.split(b"\n"))
+    is_wide = any(len(line) > _WIDEST for line in source.split(b"\n"))
+    return is_wide or len(source) > _LARGEST

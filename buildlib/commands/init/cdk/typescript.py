@@ -14,6 +14,7 @@ from buildlib.commands.init.cdk.syntax import (
     text,
     unescaped,
 )
+from buildlib.commands.init.cdk.typescript_imports import imports, required
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -50,44 +51,32 @@ _BLOCKS = {"program", "statement_block", "class_body", "class_static_block", "sw
 
 
 def _statement(node: "Node") -> list[Statement]:
-    match node.type:
-        case "expression_statement":
-            return [_simple(child) for child in named(node)]
-        case "lexical_declaration" | "variable_declaration":
-            return [one for child in named(node) for one in _declared(child)]
-        case "return_statement":
-            inner = named(node)
-            return [program.Return(_value(inner[0]))] if inner else []
-        case "for_in_statement":
-            target = _pattern(node.child_by_field_name("left"))
-            iterable = _field(node, "right")
-            if text(node.child_by_field_name("operator")) == "in":
-                iterable = Opaque(text(node.child_by_field_name("right")))
-            return [program.Loop(target, iterable, _body(node))]
-        case "export_statement":
-            inner = named(node)
-            return _statement(inner[-1]) if inner else []
-        case "function_declaration" | "method_definition":
-            return [_function(node)]
-        case "class_declaration" | "abstract_class_declaration" | "class":
-            return [_class(node)]
-        case "public_field_definition" | "field_definition":
-            name = node.child_by_field_name("name") or node.child_by_field_name("property")
-            value = node.child_by_field_name("value")
-            return [program.Assign(text(name), _value(value))] if value else []
-        case "import_statement":
-            return list(_imports(node))
-        case "statement_block" | "labeled_statement":
-            return list(_block(node.child_by_field_name("body") or node))
-        case kind if kind in _BRANCHES:
-            return [_branch(node)]
-    return []
+    translate_one = _STATEMENTS.get(node.type)
+    return translate_one(node) if translate_one else []
 
 
-_BRANCHES = {
-    *("if_statement", "for_statement", "while_statement", "do_statement", "try_statement"),
-    "switch_statement",
-}
+def _return(node: "Node") -> list[Statement]:
+    inner = named(node)
+    return [program.Return(_value(inner[0]))] if inner else []
+
+
+def _for(node: "Node") -> list[Statement]:
+    target = _pattern(node.child_by_field_name("left"))
+    iterable = _field(node, "right")
+    if text(node.child_by_field_name("operator")) == "in":  # the keys, as texts
+        iterable = Opaque(text(node.child_by_field_name("right")))
+    return [program.Loop(target, iterable, _body(node))]
+
+
+def _export(node: "Node") -> list[Statement]:
+    inner = named(node)
+    return _statement(inner[-1]) if inner else []
+
+
+def _class_field(node: "Node") -> list[Statement]:
+    name = node.child_by_field_name("name") or node.child_by_field_name("property")
+    value = node.child_by_field_name("value")
+    return [program.Assign(text(name), _value(value))] if value else []
 
 
 def _simple(node: "Node") -> Statement:
@@ -107,13 +96,21 @@ def _simple(node: "Node") -> Statement:
     return program.Evaluate(_value(node))
 
 
+def _declaration(node: "Node") -> list[Statement]:
+    return [one for child in named(node) for one in _declared(child)]
+
+
+def _class_statement(node: "Node") -> list[Statement]:
+    return [_class(node)]
+
+
 def _declared(node: "Node") -> list[Statement]:
     name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
     if node.type != "variable_declarator" or value is None:
         return []
     if value.type == "class":
         return [_class(value, text(name))]
-    module = _required(value)
+    module = required(value)
     if module is None or name is None:
         return [program.Assign(_pattern(name), _value(value))]
     if name.type == "identifier":
@@ -123,35 +120,13 @@ def _declared(node: "Node") -> list[Statement]:
     return [program.Import(module, key, one) for key, one, _ in fields if isinstance(one, str)]
 
 
-def _required(node: "Node") -> str | None:
-    """Return the module of `require("module")`."""
-    if node.type != "call_expression" or text(node.child_by_field_name("function")) != "require":
-        return None
-    arguments = named(node.child_by_field_name("arguments"))
-    return text(arguments[0]).strip("'\"`") if arguments else None
+def _branch(node: "Node") -> list[Statement]:
+    condition = node.child_by_field_name("condition") or node.child_by_field_name("value")
+    before = [program.Evaluate(_value(condition))] if condition else []
+    return [*before, _blocks(node)]
 
 
-def _imports(node: "Node") -> list[Statement]:
-    found: list[Statement] = []
-    for clause in named(node):
-        module = text(node.child_by_field_name("source")).strip("'\"")
-        for child in named(clause):
-            if clause.type == "import_require_clause" and child.type == "identifier":
-                module = text(clause.child_by_field_name("source")).strip("'\"")
-                found.append(program.Import(module, "", text(child)))
-            elif child.type == "identifier":
-                found.append(program.Import(module, "default", text(child)))
-            elif child.type == "namespace_import":
-                found += (program.Import(module, "", text(one)) for one in named(child))
-            elif child.type == "named_imports":
-                for one in named(child):
-                    name = text(one.child_by_field_name("name"))
-                    alias = text(one.child_by_field_name("alias"))
-                    found.append(program.Import(module, name, alias or name))
-    return found
-
-
-def _branch(node: "Node") -> program.Branch:
+def _blocks(node: "Node") -> program.Branch:
     if node.type == "if_statement":
         other = node.child_by_field_name("alternative")
         blocks = [_block(node.child_by_field_name("consequence"))]
@@ -159,8 +134,8 @@ def _branch(node: "Node") -> program.Branch:
         return program.Branch(tuple(blocks), other is not None)
     if node.type == "switch_statement":
         cases = named(node.child_by_field_name("body"))
-        parts = ([c for c in named(case) if c.is_named] for case in cases)
-        return program.Branch(tuple(tuple(s for c in one for s in _statement(c)) for one in parts))
+        parts = (tuple(one for child in named(case) for one in _statement(child)) for case in cases)
+        return program.Branch(tuple(parts))
     blocks = [_block(child.child_by_field_name("body") or child) for child in named(node)]
     return program.Branch(tuple(block for block in blocks if block))
 
@@ -173,13 +148,12 @@ def _function(node: "Node") -> program.Function:
     name = text(node.child_by_field_name("name"))
     single = node.child_by_field_name("parameter")
     found = [single] if single else named(node.child_by_field_name("parameters"))
+    parameters = tuple(map(_parameter, found))
     is_static = any(child.type == "static" for child in node.children)
     body = node.child_by_field_name("body")
     if body is not None and body.type != "statement_block":  # x => value
-        return program.Function(
-            name, tuple(map(_parameter, found)), (program.Return(_value(body)),)
-        )
-    return program.Function(name, tuple(map(_parameter, found)), _block(body), is_static)
+        return program.Function(name, parameters, (program.Return(_value(body)),))
+    return program.Function(name, parameters, _block(body), is_static)
 
 
 def _parameter(node: "Node") -> Parameter:
@@ -292,6 +266,14 @@ def _operator(node: "Node") -> Expression | None:
     return None
 
 
+def _ref(node: "Node") -> Expression:
+    return program.Ref(text(node))
+
+
+def _item(node: "Node") -> Expression:
+    return program.Item(_field(node, "object"), _field(node, "index"))
+
+
 def _member(node: "Node") -> Expression:
     return program.Attribute(_field(node, "object"), text(node.child_by_field_name("property")))
 
@@ -302,13 +284,13 @@ def _first(node: "Node") -> Expression:
 
 
 _VALUES: dict[str, Callable[["Node"], Expression | None]] = {
-    **dict.fromkeys(("identifier", "this", "super", "meta_property"), lambda n: program.Ref(text(n))),
+    **dict.fromkeys(("identifier", "this", "super", "meta_property"), _ref),
     **dict.fromkeys(
         ("parenthesized_expression", "as_expression", "satisfies_expression", "await_expression",
          "non_null_expression", "computed_property_name"),
         _first,
     ),
-    **dict.fromkeys(("arrow_function", "function_expression"), lambda node: _function(node)),
+    **dict.fromkeys(("arrow_function", "function_expression"), _function),
     **dict.fromkeys(("call_expression", "new_expression"), _call),
     "undefined": lambda _: program.Literal(None),
     "null": lambda _: program.Literal(None),
@@ -318,10 +300,28 @@ _VALUES: dict[str, Callable[["Node"], Expression | None]] = {
     "string": _string,
     "template_string": _template,
     "member_expression": _member,
-    "subscript_expression": lambda node: program.Item(_field(node, "object"), _field(node, "index")),
+    "subscript_expression": _item,
     "array": lambda node: program.Sequence(tuple(map(_argument, named(node)))),
     "object": _mapping,
     "binary_expression": _operator,
     "type_assertion": lambda node: _value(named(node)[-1]),
     "assignment_expression": lambda node: _field(node, "right"),
 }  # fmt: skip
+
+
+_STATEMENTS: dict[str, Callable[["Node"], list[Statement]]] = {
+    **dict.fromkeys(("if_statement", "for_statement", "while_statement", "do_statement"), _branch),
+    **dict.fromkeys(("try_statement", "switch_statement"), _branch),
+    **dict.fromkeys(("lexical_declaration", "variable_declaration"), _declaration),
+    **dict.fromkeys(("function_declaration", "method_definition"), lambda node: [_function(node)]),
+    **dict.fromkeys(("class_declaration", "abstract_class_declaration", "class"), _class_statement),
+    **dict.fromkeys(("public_field_definition", "field_definition"), _class_field),
+    "expression_statement": lambda node: [_simple(child) for child in named(node)],
+    "return_statement": _return,
+    "for_in_statement": _for,
+    "export_statement": _export,
+    "import_statement": imports,
+    "statement_block": lambda node: list(_block(node)),
+    "labeled_statement": lambda node: list(_body(node)),
+    "ERROR": lambda node: [one for child in named(node) for one in _statement(child)],
+}
