@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from buildlib.commands.init.cdk.values import Here, Instance, Made, Name, Record, Unknown, Value
 
-_RUNTIME = re.compile(r"\bRuntime\.PYTHON_(\d)_(\d+)$")
-_OTHER_RUNTIME = re.compile(r"\bRuntime\.([A-Z][A-Z0-9_]+)$")
-_ARCHITECTURE = re.compile(r"\bArchitecture\.(ARM_64|X86_64)$")
+# Members of the library's classes; the name before may be of an import that is not read.
+_RUNTIME = re.compile(r"([\w.]+\.)?Runtime\.PYTHON_(\d)_(\d+)")
+_OTHER_RUNTIME = re.compile(r"([\w.]+\.)?Runtime\.([A-Z][A-Z0-9_]+)")
+_ARCHITECTURE = re.compile(r"([\w.]+\.)?Architecture\.(ARM_64|X86_64)")
 
 
 # What a bundling may run that a build here does by itself.
@@ -27,13 +28,17 @@ class Properties:
         record.is_open = made.keywords.is_open
         for one in records:
             record = record.merged(one.keywords if isinstance(one, Made) else one)
-        self._is_open = record.is_open
+        self.is_open = record.is_open
         self._values = {key.replace("_", "").lower(): value for key, value in record.items()}
 
     def __getitem__(self, key: str) -> Value:
         """Return a property; None without it, `Unknown` if nothing says whether it is there."""
-        missing = Unknown("computed properties") if self._is_open else None
+        missing = Unknown("computed properties") if self.is_open else None
         return self._values.get(key, missing)
+
+    def get(self, key: str) -> Value:
+        """Return a property; None if it is not in the text."""
+        return self._values.get(key)
 
     def __iter__(self) -> Iterator[str]:
         """Yield the keys."""
@@ -124,19 +129,19 @@ def runtime(value: Value) -> Runtime:
         name = next(iter(value.arguments), value.keywords.get("name"))
         return Runtime(name) if isinstance(name, str) else Runtime("", unknown("runtime", name))
     text = described(value)
-    if match := _RUNTIME.search(text):
-        return Runtime(f"python{match[1]}.{match[2]}")
-    if "latest" in text.lower() and "python" in text.lower():
+    if match := _RUNTIME.fullmatch(text):
+        return Runtime(f"python{match[2]}.{match[3]}")
+    if isinstance(value, Made) and "latest" in text.lower() and "python" in text.lower():
         return Runtime("", "its runtime is the latest Python of CDK; choose one as 'python'")
-    if match := _OTHER_RUNTIME.search(text):
-        return Runtime(match[1])
+    if match := _OTHER_RUNTIME.fullmatch(text):
+        return Runtime(match[2])
     return Runtime("", unknown("runtime", value))
 
 
 def architecture(value: Value) -> str | None:
     """Return an architecture; None if it is unknown."""
-    match = _ARCHITECTURE.search(described(value))
-    return {"ARM_64": "arm64", "X86_64": "x86_64"}[match[1]] if match else None
+    match = _ARCHITECTURE.fullmatch(described(value))
+    return {"ARM_64": "arm64", "X86_64": "x86_64"}[match[2]] if match else None
 
 
 def made(value: Value) -> Made | None:
@@ -149,12 +154,12 @@ def notes(options: Properties | None) -> Iterator[str]:
     """Yield notes about options of an asset, or of the bundling of a PythonFunction."""
     if options is None:
         return
-    excluded = [key for key in ("exclude", "assetexcludes") if options[key]]
+    excluded = [key for key in ("exclude", "assetexcludes") if options.get(key)]
     if excluded:
         value = options[excluded[0]]
         shown = ", ".join(map(described, value)) if isinstance(value, list) else described(value)
         yield f"its asset leaves out {shown}; translate that to 'exclude'"
-    bundling = _nested(options["bundling"])
+    bundling = _nested(options.get("bundling"))
     if isinstance(bundling, Unknown):
         yield unknown("bundling", bundling)
     elif bundling is not None and not _USUAL.fullmatch(" ".join(command(options))):
@@ -178,8 +183,8 @@ def bundling(value: Value) -> Iterator[str]:
 
 def command(options: Properties | None) -> list[str]:
     """Return the literal texts of a bundling's command."""
-    inner = _nested(options["bundling"]) if options else None
-    value = inner["command"] if isinstance(inner, Properties) else None
+    inner = _nested(options.get("bundling")) if options else None
+    value = inner.get("command") if isinstance(inner, Properties) else None
     if not isinstance(value, list):
         return [] if value is None else ["?"]
     return [one if isinstance(one, str) else "?" for one in value]

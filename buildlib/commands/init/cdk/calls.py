@@ -24,13 +24,6 @@ from buildlib.commands.init.cdk.values import (
 _DEPTH = 20
 
 
-# Methods that change a list or record, and those of them whose result is known.
-_CHANGES = {
-    *("append", "push", "extend", "update", "insert", "pop", "remove", "clear", "setdefault"),
-    *("reverse", "sort", "unshift", "shift", "splice", "popitem"),
-}
-
-
 CONSTRUCTORS = ("__init__", "constructor")
 
 
@@ -75,10 +68,15 @@ class Calls(Expressions):
                 result = _merged([*positional, keywords])
             case Name(dotted=dotted) if known := library.FUNCTIONS.get(dotted):
                 result = known(positional)
+            case Name(dotted=dotted) if dotted.endswith(".__init__"):
+                base = dotted.removesuffix(".__init__")
+                return self._make(base, positional[1:], keywords, call, scope)
             case Name(dotted=dotted):
                 return self._make(dotted, positional, keywords, call, scope)
             case Method():
                 result = self._method(target, positional, call, scope)
+            case Unknown() if shown(call.function).endswith("Function"):
+                self._make(f"?{shown(call.function)}", positional, keywords, call, scope)
         return Unknown(shown(call)) if result is None else result
 
     def returned(self, value: Value) -> None:
@@ -154,6 +152,10 @@ class Calls(Expressions):
             self.apply(constructor, positional, keywords)
         else:
             me.made = self._base(klass, positional, keywords, call, scope)
+            # The fields of a dataclass, whose order is not known here.
+            unknown = positional or keywords.is_open
+            me.attributes |= {name: Unknown(name) for name in klass.attributes if unknown}
+            me.attributes |= keywords
         return me
 
     def constructor(self, klass: Klass, me: Instance) -> Closure | None:
@@ -219,7 +221,7 @@ class Calls(Expressions):
             if elements is None:
                 return None
             return [self.apply(callback, [one, n], Record()) for n, one in enumerate(elements)]
-        if name not in _CHANGES or not isinstance(call.function, program.Attribute):
+        if name not in library.CHANGES or not isinstance(call.function, program.Attribute):
             return library.call_method(method, arguments)
         changed: Value = Unknown(shown(call.function.of))
         if isinstance(of, list) and name in {"append", "push"}:

@@ -99,6 +99,8 @@ class _Reading:
             self._note(made, "a container image, not a ZIP; skipped")
         elif _UNREAD.fullmatch(made.name):
             self._note(made, f"{made.name} is not read; skipped")
+        elif made.name.startswith("?") and self._is_python(made):
+            self._note(made, f"'{made.name[1:]}' is from an import that is not read; skipped")
         return None
 
     def _note(self, made: Made, text: str) -> None:
@@ -140,7 +142,7 @@ class _Reading:
         else:
             unknown = ("handler", handler) if isinstance(index, str) else ("index", index)
             function.notes.append(assets.unknown(*unknown))
-        function.notes += assets.bundling(properties["bundling"])
+        function.notes += assets.bundling(properties.get("bundling"))
         return function
 
     def _new(self, made: Made, properties: Properties, code: Asset) -> Candidate:
@@ -152,11 +154,13 @@ class _Reading:
         runtime = assets.runtime(properties["runtime"])
         function.runtime = runtime.name or None
         function.notes += [runtime.problem] if runtime.problem else []
-        if (value := properties["architecture"]) is not None:
+        if (value := properties.get("architecture")) is not None:
             function.architecture = assets.architecture(value)
             if function.architecture is None:
                 function.notes.append(assets.unknown("architecture", value))
-        self._set_layers(function, properties["layers"])
+        self._set_layers(function, properties.get("layers"))
+        if properties.is_open:
+            function.notes.append("some of its properties are known only when CDK runs")
         return function
 
     def _source(self, made: Made, code: Asset) -> "_Source":
@@ -200,10 +204,16 @@ class _Reading:
             layer.include = [(path, ".")]
             found = locations.default(self.sources.root, path)
             layer.requirements = found[0] if len(found) == 1 else None
-        notes = assets.bundling(properties["bundling"]) if is_python else assets.notes(code.options)
+        options = properties.get("bundling")
+        notes = assets.bundling(options) if is_python else assets.notes(code.options)
         for note in notes:
             self._note(made, note)
         return layer
+
+    def _is_python(self, made: Made) -> bool:
+        """Tell whether a construct of an unknown origin is for Python, by its name or runtime."""
+        runtime = assets.runtime(Properties(made)["runtime"]).name
+        return made.name.endswith("PythonFunction") or runtime.startswith("python")
 
     def _has_python(self, folder: str) -> bool:
         return any((self.sources.root / folder).glob("*.py"))

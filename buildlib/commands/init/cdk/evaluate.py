@@ -25,6 +25,13 @@ from buildlib.commands.init.cdk.values import (
     is_same,
 )
 
+# Names of libraries, for imports of all their names.
+_USUAL = (
+    *("Function", "Code", "Runtime", "Architecture", "LayerVersion", "AssetCode"),
+    *("PythonFunction", "PythonLayerVersion", "DockerImageFunction", "Stack", "Stage"),
+)
+
+
 # Statements of one repository that are followed.
 _STEPS = 100_000
 
@@ -197,7 +204,10 @@ class Evaluator(Calls):
     def _import(self, one: program.Import, scope: Scope) -> None:
         file = self._find(scope.file, one.module)
         if one.name == "*":
-            scope.names |= self.module(file).names if file else {}
+            library_name = library.canonical(one.module)
+            is_cdk = library_name.startswith("aws_cdk")
+            known = {name: Name(f"{library_name}.{name}") for name in _USUAL if is_cdk}
+            scope.names |= self.module(file).names if file else known
             return
         value: Value = Name(library.canonical(one.module, one.name))
         if file is not None:

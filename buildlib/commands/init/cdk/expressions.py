@@ -87,7 +87,9 @@ class Expressions(ABC):
     def _member(self, klass: Klass, name: str, me: Value) -> Value:
         """Return an attribute or method of a class, or of its bases."""
         if name in klass.attributes:
-            return klass.attributes[name]
+            found = klass.attributes[name]
+            is_method = isinstance(found, Closure) and me is not None
+            return Closure(found.function, found.scope, me, klass) if is_method else found
         if method := klass.method(name):
             return Closure(method[0], method[1].scope, me, method[1])
         for base in klass.bases:
@@ -175,10 +177,12 @@ class Expressions(ABC):
             value = self.value(argument.value, scope)
             if argument.name:
                 keywords[argument.name] = value
-            elif argument.spread == 2:  # noqa: PLR2004 - **value
-                keywords = keywords.merged(value)
-            elif argument.spread and isinstance(value, list):
+            elif argument.spread == 1 and isinstance(value, list):
                 positional += value
+            elif argument.spread == 2 and isinstance(value, Record):  # noqa: PLR2004 - **value
+                keywords = keywords.merged(value)
+            elif argument.spread:  # a call gives no argument twice, so the others stay known
+                keywords.is_open = True
             else:
                 positional.append(value)
         return positional, keywords

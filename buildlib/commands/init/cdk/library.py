@@ -43,7 +43,7 @@ def concatenate(parts: _Arguments) -> Value:
     if any(not isinstance(part, str | int) for part in parts):
         first = next(part for part in parts if not isinstance(part, str | int))
         known = "".join(part.known if isinstance(part, Unknown) else "" for part in parts) or whole
-        return Unknown(first.text if isinstance(first, Unknown) else "a value", known)
+        return Unknown(getattr(first, "text", "a value"), known)
     return Here(whole) if isinstance(parts[0], Here) else whole
 
 
@@ -114,6 +114,13 @@ BUILTINS = frozenset({
 })  # fmt: skip
 
 
+# Methods that change a list or record.
+CHANGES = {
+    *("append", "push", "extend", "update", "insert", "pop", "remove", "clear", "setdefault"),
+    *("reverse", "sort", "unshift", "shift", "splice", "popitem"),
+}
+
+
 def _is_text(arguments: _Arguments) -> bool:
     return bool(arguments) and isinstance(arguments[0], str)
 
@@ -129,7 +136,7 @@ def attribute(of: Value, name: str) -> Value:
         return found[1:]
     if isinstance(of, Record) and name in of:
         return of[name]
-    if isinstance(of, Record) and name not in _METHODS:
+    if isinstance(of, Record) and name not in _METHODS and name not in CHANGES:
         return Unknown(name) if of.is_open else None
     return Method(of, name)
 

@@ -14,7 +14,7 @@ from buildlib.commands.init.cdk.syntax import (
     text,
     unescaped,
 )
-from buildlib.commands.init.cdk.typescript_imports import imports, required
+from buildlib.commands.init.cdk.typescript_imports import imports, reexports, required
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -69,8 +69,15 @@ def _for(node: "Node") -> list[Statement]:
 
 
 def _export(node: "Node") -> list[Statement]:
+    if node.child_by_field_name("source"):
+        return reexports(node)
     inner = named(node)
-    return _statement(inner[-1]) if inner else []
+    found = _statement(inner[-1]) if inner else []
+    if any(child.type == "default" for child in node.children) and inner:
+        name = inner[-1].child_by_field_name("name")
+        default = program.Ref(text(name)) if name else _value(inner[-1])
+        found.append(program.Assign("default", default))
+    return found
 
 
 def _class_field(node: "Node") -> list[Statement]:

@@ -37,3 +37,16 @@ def imports(node: "Node") -> list[Statement]:
                     alias = text(one.child_by_field_name("alias"))
                     found.append(program.Import(module, name, alias or name))
     return found
+
+
+def reexports(node: "Node") -> list[Statement]:
+    """Translate `export * from` and `export {a} from`."""
+    module = text(node.child_by_field_name("source")).strip("'\"")
+    clause = next((child for child in named(node) if child.type == "export_clause"), None)
+    if clause is None:
+        return [program.Import(module, "*", "")]
+    found: list[Statement] = []
+    for one in named(clause):
+        name = text(one.child_by_field_name("name"))
+        found.append(program.Import(module, name, text(one.child_by_field_name("alias")) or name))
+    return found
