@@ -35,8 +35,8 @@ def find_candidates(root: Path, notes: list[str], layers: list[str]) -> list[Can
         evaluator.run(sources.apps)
     except ExhaustedError:
         notes.append("the CDK app has too many statements; functions after them may be missing")
-    except RecursionError:
-        notes.append("the CDK app is nested too deep; functions after that may be missing")
+    if evaluator.is_cut:
+        notes.append("the CDK app has calls that are nested too deep; functions may be missing")
     reading = _Reading(sources, notes)
     found = reading.candidates(evaluator.made)
     layers += [str(one.source) for one in found if one.is_layer]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from buildlib.commands.init.cdk import library, program
 from buildlib.commands.init.cdk.calls import CONSTRUCTORS, Calls
+from buildlib.commands.init.cdk.expressions import NESTING
 from buildlib.commands.init.cdk.program import Statement, shown
 from buildlib.commands.init.cdk.values import (
     Closure,
@@ -99,8 +100,13 @@ class Evaluator(Calls):
 
     def run_block(self, statements: Sequence[Statement], scope: Scope) -> None:
         """Follow statements."""
+        if self.nesting >= NESTING:
+            self.is_cut = True
+            return
+        self.nesting += 1
         for statement in statements:
             self._statement(statement, scope)
+        self.nesting -= 1
 
     def _statement(self, statement: Statement, scope: Scope) -> None:
         self._steps += 1

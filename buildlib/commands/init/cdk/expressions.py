@@ -18,11 +18,17 @@ from buildlib.commands.init.cdk.values import (
     Value,
 )
 
+# Expressions and blocks inside of each other, of all functions that call each other. One needs up
+# to five calls of Python's, whose own limit counts differently from one version to the next.
+NESTING = 120
+
 
 class Expressions(ABC):
     """Evaluates expressions; calls are up to the subclass."""
 
     def __init__(self) -> None:
+        self.is_cut = False  # whether something was nested too deep to be followed
+        self.nesting = 0
         self._forms: dict[type, Callable[..., Value]] = {
             program.Literal: lambda expression, _: expression.value,
             program.Ref: self._ref,
@@ -53,7 +59,13 @@ class Expressions(ABC):
 
     def value(self, expression: Expression, scope: Scope) -> Value:
         """Return the value of an expression, which may be `Unknown`."""
-        return library.bounded(self._forms[type(expression)](expression, scope))
+        if self.nesting >= NESTING:
+            self.is_cut = True
+            return Unknown("an expression that is nested too deep")
+        self.nesting += 1
+        found = library.bounded(self._forms[type(expression)](expression, scope))
+        self.nesting -= 1
+        return found
 
     def _ref(self, ref: program.Ref, scope: Scope) -> Value:
         found = scope.find(ref.name)

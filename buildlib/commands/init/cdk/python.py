@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING
 from buildlib.code import reader
 from buildlib.commands.init.cdk import program, python_values
 from buildlib.commands.init.cdk.program import Expression, Opaque, Statement
-from buildlib.commands.init.cdk.syntax import first_error, named, text
+from buildlib.commands.init.cdk.syntax import check_depth, first_error, named, text
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
 
 def translate(source: bytes) -> program.Program:
-    """Translate the source of a module; parts with errors are left out."""
+    """Translate the source of a module; parts with errors are left out.
+
+    Raises:
+        DepthError: it is nested too deep.
+
+    """
     root = reader.tree(source)
+    check_depth(root)
     return program.Program(_block(root), first_error(root))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from buildlib.commands.init import candidates
 from buildlib.commands.init.cdk import program, python, typescript
+from buildlib.commands.init.cdk.syntax import DepthError
 
 _SCRIPTS = (".ts", ".mts", ".cts", ".js", ".mjs", ".cjs")
 
@@ -86,8 +87,8 @@ class Sources:
                 )
             self._is_told = True
             return None
-        except RecursionError:
-            self.notes.append(f"{file}: cannot be read: its expressions are nested too deep")
+        except DepthError:
+            self.notes.append(f"{file}: cannot be read: it is nested too deep")
             return None
         if read.error and file in self.apps:
             self.notes.append(

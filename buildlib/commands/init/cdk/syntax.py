@@ -24,6 +24,33 @@ def first_error(root: "Node") -> int:
         node = inner
 
 
+# Levels of a tree that is translated, by functions that call themselves: Python's own limit differs
+# from one version to the next.
+_DEEPEST = 200
+
+
+class DepthError(Exception):
+    """A file is nested too deep."""
+
+
+def check_depth(root: "Node") -> None:
+    """Raise an error for a tree with too many levels.
+
+    Raises:
+        DepthError: there are too many.
+
+    """
+    cursor = root.walk()
+    while True:
+        if cursor.depth > _DEEPEST:
+            raise DepthError
+        if cursor.goto_first_child():
+            continue
+        while not cursor.goto_next_sibling():
+            if not cursor.goto_parent():
+                return
+
+
 def unescaped(content: str) -> Expression:
     """Return the value of a string literal; unknown if it has escapes of characters by number."""
     if re.search(r"\\[^\\'\"`$ntr\n]", content):

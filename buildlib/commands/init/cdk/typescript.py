@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from buildlib.commands.init.cdk import program
 from buildlib.commands.init.cdk.program import Argument, Expression, Opaque, Parameter, Statement
 from buildlib.commands.init.cdk.syntax import (
+    check_depth,
     concatenation,
     first_error,
     line,
@@ -25,9 +26,11 @@ def translate(source: bytes) -> program.Program:
 
     Raises:
         ImportError: the extra with the grammar is not installed.
+        DepthError: it is nested too deep.
 
     """
     root = _parser().parse(source).root_node
+    check_depth(root)
     return program.Program(_block(root), first_error(root))
 
 

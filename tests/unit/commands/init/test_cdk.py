@@ -277,6 +277,10 @@ def test_without_the_extra(tmp_path: Path) -> None:
 
 HOSTILE = {
     "python": ("lib/x.py", "y = 'aa'\n" + "y = y + y\n" * 90 + "z = [y]\n" + "z = [z, z]\n" * 90),
+    "classes": ("lib/x.py", "class C:\n    def __init__(self, n):\n        C([C(n)])\nC(1)\n"),
+    "blocks": ("lib/x.py", "def f(n):\n    for a in x:\n        with y:\n            f(a)\nf(1)\n"),
+    "calls": ("lib/x.py", "def f(n):\n    f([[[[[f(n)]]]]])\nf([[[[[[[[[[1]]]]]]]]]])\n"),
+    "nested": ("lib/x.py", "def f(n):\n    return n\nx = " + "f(" * 90 + ")" * 90 + "\n"),
     "recursion": ("lib/x.py", "def f(n):\n    f(n)\n    f(n)\nf(1)\n"),
     "cycle": ("lib/x.py", "from lib.x import *\nclass A(B): ...\nclass B(A): ...\nB(1)\n"),
     "loops": ("lib/x.py", "for a in [1, 2, 3]:\n    " + "    ".join(
@@ -294,9 +298,17 @@ HOSTILE = {
 def test_hostile(propose: Propose, case: str) -> None:
     """No program stops `init`, which says where it gave up, and takes seconds at most."""
     file, text = HOSTILE[case]
-    found = propose(text + "// Function PYTHON_3_12\n", file)
+    comment = "#" if file.endswith(".py") else "//"
+    found = propose(f"{text}{comment} Function PYTHON_3_12\n", file)
     assert {one.source for one in found.functions} >= {"fn/a", "fn/b"}
-    assert found.notes or case in {"python", "cycle"}
+    assert found.notes or case in {"python", "cycle", "loops", "nested", "blocks"}
+
+
+def test_a_long_chain_of_imports(tmp_path: Path) -> None:
+    """Files that import each other in a long chain are followed as far as there is room."""
+    chain = {f"m{n}.py": f"from m{n + 1} import f\nimport aws_cdk.Function\n" for n in range(400)}
+    found = proposal.propose(write(tmp_path, SOURCES | chain | {"m400.py": ""}))
+    assert [note for note in found.notes if "nested too deep" in note]
 
 
 def test_only_apps_are_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
