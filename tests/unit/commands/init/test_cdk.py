@@ -230,6 +230,21 @@ def test_not_twice(propose: Propose) -> None:
     assert found.notes == []
 
 
+def test_stacks_come_first(propose: Propose) -> None:
+    """A construct that a stack makes is followed with its values, wherever the stack is written."""
+    found = propose(
+        "class Up(cdk.Construct):\n"
+        "    def __init__(self, scope, id, where):\n"
+        '        _lambda.Function(self, id, runtime=P12, handler="index.handler",\n'
+        "            code=Code.from_asset(where))\n"
+        "class S(Stack):\n"
+        "    def __init__(self, scope, id):\n"
+        '        Up(self, "Up", where="fn/a")\n'
+    )
+    assert declared(found)["up"].source == "fn/a"
+    assert found.notes == []
+
+
 def test_output_is_not_read(tmp_path: Path) -> None:
     """cdk.out, declarations, and JavaScript that is compiled from TypeScript are skipped."""
     call = "new lambda.Function(x, 'Up', {runtime: P12, handler: 'index.handler', "
@@ -345,5 +360,12 @@ def test_a_path_without_cdk_json(tmp_path: Path) -> None:
     write(tmp_path, {"a/b/s.py": call, "a/fn/index.py": HANDLER})
     assert declared(proposal.propose(tmp_path))["up"].source == "a/fn"
     write(tmp_path, {"fn/index.py": HANDLER})
+    assert declared(proposal.propose(tmp_path)) == {}
+    write(tmp_path, {"a/cdk.json": "{}", "a/b/fn/index.py": HANDLER})
+    assert declared(proposal.propose(tmp_path))["up"].source == "a/fn"
+    (tmp_path / "a/cdk.json").rename(tmp_path / "a/b/cdk.json")
+    assert declared(proposal.propose(tmp_path))["up"].source == "a/b/fn"
+    (tmp_path / "a/b/fn/index.py").unlink()
+    (tmp_path / "a/b/fn").rmdir()
     found = proposal.propose(tmp_path)
     assert [note for note in found.notes if "its code 'fn' is not in this repository" in note]

@@ -19,6 +19,8 @@ PYTHON = {
     "in a loop over unknown": ('where = "fn/a"\nfor where in x:\n    pass', "where", None),
     "after a loop": ('for where in ("fn/b", "fn/a"):\n    pass', "where", "fn/a"),
     "fallback of a variable": ("", 'os.environ.get("W") or "fn/a"', None),
+    "fallback of a name": ("", 'x or "fn/a"', None),
+    "escape": ("", r'"fn/\a"', None),
     "fallback of None": ("", 'None or "fn/a"', "fn/a"),
     "default of get": ("", 'os.environ.get("W", "fn/a")', None),
     "get of a dict": ('c = {"w": "fn/a"}', 'c.get("w", "fn/b")', "fn/a"),
