@@ -106,6 +106,8 @@ def _complete(root: Path, function: Candidate, guessed: Iterable[Candidate]) -> 
     if function.handler is None:
         same_source = [other for other in guessed if other.source == function.source]
         function.handler = same_source[0].handler if same_source else None
+        if same_source:
+            function.notes.append(f"{function.handler} is proposed as its handler; its code has it")
 
 
 def _problem(root: Path, function: Candidate, functions: Iterable[Candidate]) -> str | None:

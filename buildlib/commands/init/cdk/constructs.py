@@ -63,13 +63,8 @@ class _Reading:
             # A stack that an app makes twice has the same functions.
             place, values = (made.file, made.line), (one.source, one.handler, one.runtime)
             label = one.origin if one.source is None else ""
-            key = (
-                *place,
-                *values,
-                one.architecture,
-                () if one.is_layer else tuple(one.layers),
-                label,
-            )
+            used = () if one.is_layer else tuple(one.layers)
+            key = (*place, *values, one.architecture, used, label, *one.notes)
             first = found.setdefault(key, one)
             labels.setdefault(id(first), []).append(_label(made))
             if first.is_layer:

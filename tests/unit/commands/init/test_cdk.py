@@ -230,6 +230,17 @@ def test_not_twice(propose: Propose) -> None:
     assert found.notes == []
 
 
+def test_one_place_of_several_functions(propose: Propose) -> None:
+    """Of two calls of a helper, the one with values that only a run gives is a question still."""
+    found = propose(
+        "def add(id, **more):\n"
+        '    _lambda.Function(x, id, runtime=P12, handler="index.handler",\n'
+        '        code=Code.from_asset("fn/a"), **more)\n'
+        'add("One")\nadd("Two", layers=config.layers)\n'
+    )
+    assert [note for note in found.notes if "Two: it uses the layers config.layers" in note]
+
+
 def test_stacks_come_first(propose: Propose) -> None:
     """A construct that a stack makes is followed with its values, wherever the stack is written."""
     found = propose(
