@@ -13,8 +13,14 @@ _Arguments = Sequence[Value]
 LONGEST, MOST = 10_000, 500
 
 
+# Digits of a number that is followed.
+DIGITS = 18
+
+
 def bounded(value: Value) -> Value:
-    """Return a value; `Unknown` instead of a text or list that is too long."""
+    """Return a value; `Unknown` instead of a text, list or number that is too long."""
+    if isinstance(value, int) and abs(value) >= 10**DIGITS:
+        return Unknown("a large number")
     if isinstance(value, str):
         return value if len(value) <= LONGEST else Unknown("a long text")
     if isinstance(value, list):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from buildlib.commands.init.cdk import program
 from buildlib.commands.init.cdk.program import Argument, Expression, Opaque, Parameter
-from buildlib.commands.init.cdk.syntax import concatenation, line, named, text, unescaped
+from buildlib.commands.init.cdk.syntax import concatenation, line, named, number, text, unescaped
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -133,7 +133,7 @@ _VALUES: dict[str, Callable[["Node"], Expression | None]] = {
     "true": lambda _: program.Literal(value=True),
     "false": lambda _: program.Literal(value=False),
     "none": lambda _: program.Literal(None),
-    "integer": lambda node: program.Literal(int(text(node))) if text(node).isdecimal() else None,
+    "integer": lambda node: number(text(node)),
     "attribute": _attribute,
     "subscript": _subscript,
     "call": _call,

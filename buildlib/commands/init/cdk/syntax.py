@@ -4,6 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 from buildlib.code.conditions import text
+from buildlib.commands.init.cdk.library import DIGITS
 from buildlib.commands.init.cdk.program import Expression, Literal, Opaque, Text
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def unescaped(content: str) -> Expression:
     if re.search(r"\\[^\\'\"`$ntr\n]", content):
         return Opaque(content)
     return Literal(re.sub(r"\\(.)", lambda m: _ESCAPES.get(m[1], m[1]), content, flags=re.DOTALL))
+
+
+def number(content: str) -> Expression | None:
+    """Return the value of a whole number that is not long; None of another one."""
+    is_short = content.isascii() and content.isdecimal() and len(content) <= DIGITS
+    return Literal(int(content)) if is_short else None
 
 
 def concatenation(parts: list[Expression]) -> Expression:

@@ -12,6 +12,7 @@ from buildlib.commands.init.cdk.syntax import (
     first_error,
     line,
     named,
+    number,
     text,
     unescaped,
 )
@@ -306,7 +307,7 @@ _VALUES: dict[str, Callable[["Node"], Expression | None]] = {
     "null": lambda _: program.Literal(None),
     "true": lambda _: program.Literal(value=True),
     "false": lambda _: program.Literal(value=False),
-    "number": lambda node: program.Literal(int(text(node))) if text(node).isdecimal() else None,
+    "number": lambda node: number(text(node)),
     "string": _string,
     "template_string": _template,
     "member_expression": _member,

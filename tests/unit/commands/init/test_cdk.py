@@ -307,6 +307,8 @@ HOSTILE = {
     "blocks": ("lib/x.py", "def f(n):\n    for a in x:\n        with y:\n            f(a)\nf(1)\n"),
     "calls": ("lib/x.py", "def f(n):\n    f([[[[[f(n)]]]]])\nf([[[[[[[[[[1]]]]]]]]]])\n"),
     "nested": ("lib/x.py", "def f(n):\n    return n\nx = " + "f(" * 90 + ")" * 90 + "\n"),
+    "number": ("lib/x.py", f"y = {'9' * 4900}\nz = f'{{y}}'\n"),
+    "numbers": ("lib/x.py", "y = 1\n" + "y = y + y\n" * 20_000 + "z = f'{y}'\n"),
     "recursion": ("lib/x.py", "def f(n):\n    f(n)\n    f(n)\nf(1)\n"),
     "cycle": ("lib/x.py", "from lib.x import *\nclass A(B): ...\nclass B(A): ...\nB(1)\n"),
     "loops": ("lib/x.py", "for a in [1, 2, 3]:\n    " + "    ".join(
@@ -320,6 +322,10 @@ HOSTILE = {
 }  # fmt: skip
 
 
+# Those of them that are followed to their end.
+WITHIN = {"python", "cycle", "loops", "nested", "blocks", "number", "numbers"}
+
+
 @pytest.mark.parametrize("case", HOSTILE)
 def test_hostile(propose: Propose, case: str) -> None:
     """No program stops `init`, which says where it gave up, and takes seconds at most."""
@@ -327,7 +333,15 @@ def test_hostile(propose: Propose, case: str) -> None:
     comment = "#" if file.endswith(".py") else "//"
     found = propose(f"{text}{comment} Function PYTHON_3_12\n", file)
     assert {one.source for one in found.functions} >= {"fn/a", "fn/b"}
-    assert found.notes or case in {"python", "cycle", "loops", "nested", "blocks"}
+    assert found.notes or case in {
+        "python",
+        "cycle",
+        "loops",
+        "nested",
+        "blocks",
+        "number",
+        "numbers",
+    }
 
 
 def test_a_long_chain_of_imports(tmp_path: Path) -> None:
