@@ -48,7 +48,7 @@ REASONS = {
 }
 RUN = {"sh", "console"}
 # Languages with a parser each; `text` is free-form, such as another program's output.
-SHOWN = {"yaml", "json", "toml", "hcl", "python", "ini", "text"}
+SHOWN = {"yaml", "json", "toml", "hcl", "python", "ini", "text", "ts"}
 _OPTIONS = {"file", "code", "skip", "wrong", "needs"}
 
 

@@ -1,5 +1,6 @@
 """The commands that run doit's graph."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -200,11 +201,18 @@ def record(jobs: int | None, *, check: bool) -> int:
 
 
 @click.command()
+@click.option("--against", default="", metavar="FILE", help="Compare with an earlier index.")
 @_jobs
-def report(jobs: int | None) -> int:
-    """Write dist/report.html, a page about sizes, dependencies, changes and times."""
+def report(jobs: int | None, against: str) -> int:
+    """Write dist/report.html, a page about sizes, dependencies, changes and times.
+
+    FILE is an earlier lambdas.json, or lambdas.hashes.json.
+    """
+    path = os.path.abspath(against) if against else ""  # from the directory of the user
     common.enter()
-    return program.run(["report"], command="report", settings=_settings(jobs)).code
+    options = {"report": {"against": path}}
+    settings = _settings(jobs)
+    return program.run(["report"], command="report", options=options, settings=settings).code
 
 
 @click.command()

@@ -73,7 +73,7 @@ class Module(NamedTuple):
 def read(source: bytes, python: str) -> Module:
     """Read a module for a Python such as `3.13`; parts with errors are left out."""
     reader = _Reader(source, python)
-    root = _parser().parse(source).root_node
+    root = tree(source)
     reader.visit(root)
     is_dynamic = root.has_error or not reader.names.isdisjoint({"*", "__getattr__"})
     return Module(
@@ -85,6 +85,11 @@ def read(source: bytes, python: str) -> Module:
         tuple(reader.paths),
         is_dynamic or _BINDS.search(source) is not None,
     )
+
+
+def tree(source: bytes) -> "Node":
+    """Return the syntax tree of a module."""
+    return _parser().parse(source).root_node
 
 
 @functools.cache

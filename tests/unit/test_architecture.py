@@ -58,8 +58,17 @@ OWNERS = {
     "pathspec": {"files.gitignore", "tree.patterns"},
     "ruff": {"code.syntax"},
     "stdlibs": {"code.available"},
-    "tree_sitter": {"code.conditions", "code.places", "code.reader"},
+    "tree_sitter": {
+        *("code.conditions", "code.places", "code.reader"),
+        *(
+            "commands.init.cdk.python",
+            "commands.init.cdk.python_values",
+            "commands.init.cdk.syntax",
+        ),
+        *("commands.init.cdk.typescript", "commands.init.cdk.typescript_imports"),
+    },
     "tree_sitter_python": {"code.reader"},
+    "tree_sitter_typescript": {"commands.init.cdk.typescript"},
     "packaging": {
         *("environment.damage", "lock.lockfile", "lock.choice", "lock.formats", "lock.graph"),
     },
@@ -72,7 +81,7 @@ OWNERS = {
 HEAVY = {
     *("docker", "rich", "watchfiles", "hcl2", "elftools"),
     *("filelock", "pathspec", "packaging", "uv", "jsonschema"),
-    *("ruff", "stdlibs", "tree_sitter", "tree_sitter_python"),
+    *("ruff", "stdlibs", "tree_sitter", "tree_sitter_python", "tree_sitter_typescript"),
     *("jinja2", "markupsafe", "buildlib.commands.report"),
     *("buildlib.tree.secrets", "buildlib.environment.elf", "buildlib.archive.reader"),
     *("buildlib.commands.verify", "buildlib.commands.invoke", "buildlib.commands.init"),

@@ -14,6 +14,7 @@ REASONS = {
     "code.available: cache of standard_library()": "a table that never changes",
     "lock.choice: cache of ranks()": "the tags of a runtime, which its argument alone decides",
     "code.reader: cache of _parser()": "a parser keeps nothing between two sources",
+    "commands.init.cdk.typescript: cache of _parser()": "the same",
     "uv.run: cache of _executable()": "the path of the installed uv",
     "programs: _lock = threading.Lock": "sysconfig is not safe when two threads ask it first",
     "commands.invoke.driver: _lock = threading.Lock": "a program of its own, in its own process",

@@ -35,6 +35,8 @@ def complete(root: Path, function: Candidate) -> None:
     if imported & names and not names & _TOOLS:
         function.requirements = path
         return
+    if names & _TOOLS and not imported & names:
+        return  # a file of the repository, from which this function imports nothing
     why = "it has no requirements of its own"
     if names & _TOOLS:
         why = f"{path} has tools of the repository ({', '.join(sorted(names & _TOOLS))})"

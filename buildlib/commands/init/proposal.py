@@ -18,6 +18,7 @@ from buildlib.commands.init import (
     unread,
 )
 from buildlib.commands.init.candidates import Candidate
+from buildlib.commands.init.cdk import constructs
 from buildlib.manifest import keys, locations, reader
 
 _PYTHON, _ARCHITECTURE = "3.13", "x86_64"
@@ -53,6 +54,7 @@ def propose(root: Path) -> Proposal:
     layers: list[str] = []
     declared = templates.find_candidates(root, notes, layers)
     declared += terraform.find_candidates(root, notes, layers)
+    declared += constructs.find_candidates(root, notes, layers)
     declared += frameworks.find_candidates(root, notes)
     guessed = [
         function
@@ -104,6 +106,8 @@ def _complete(root: Path, function: Candidate, guessed: Iterable[Candidate]) -> 
     if function.handler is None:
         same_source = [other for other in guessed if other.source == function.source]
         function.handler = same_source[0].handler if same_source else None
+        if same_source:
+            function.notes.append(f"{function.handler} is proposed as its handler; its code has it")
 
 
 def _problem(root: Path, function: Candidate, functions: Iterable[Candidate]) -> str | None:
