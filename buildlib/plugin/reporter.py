@@ -108,7 +108,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         """Say that the user told doit to ignore a task."""
         self._view.write(f"!! {task.title()}\n")
 
-    def add_failure(self, task: Task, fail: BaseFail) -> None:
+    def add_failure(self, task: Task, fail: BaseFail) -> None:  # noqa: C901 - one case after another
         """Report once why a task failed; our tasks that only depend on it are counted."""
         self._kinds.add(type(fail))
         step = meta.read(task)
