@@ -10,14 +10,15 @@ from pathlib import Path
 
 from buildlib.commands.init import (
     candidates,
+    connect,
     folders,
     frameworks,
     needs,
     templates,
-    terraform,
     unread,
 )
 from buildlib.commands.init.candidates import Candidate
+from buildlib.commands.init.terraform import search as terraform
 from buildlib.manifest import keys, locations, reader
 
 _PYTHON, _ARCHITECTURE = "3.13", "x86_64"
@@ -33,6 +34,9 @@ _HEAD = """\
 # The Lambda functions of this repository; `doit list --all` lists their tasks.
 version: 1
 """
+
+
+_NO_SOURCE = "its source is unknown"
 
 
 @dataclass
@@ -61,6 +65,8 @@ def propose(root: Path) -> Proposal:
     ]
     own_layers = [candidate for candidate in declared if candidate.is_layer]
     declared = [candidate for candidate in declared if not candidate.is_layer]
+    unplaced = [function for function in declared if function.is_open]
+    declared = [function for function in declared if not function.is_open]
     for function in declared:
         _complete(root, function, guessed)
     functions: list[Candidate] = []
@@ -68,10 +74,13 @@ def propose(root: Path) -> Proposal:
         problem = _problem(root, function, functions)
         if problem is None:
             functions.append(function)
+        elif problem == _NO_SOURCE and (function.runtime or function.architecture):
+            unplaced.append(function)
         elif problem:
             notes.append(f"{function.origin}: {problem}; skipped")
             notes += [f"{function.origin}: {note}" for note in function.notes]
     _rename([*functions, *own_layers])
+    notes += connect.connect(unplaced, [one for one in functions if one.is_guess])
     _name_layers(functions, own_layers)
     for function in functions:
         function.check()
@@ -112,7 +121,7 @@ def _problem(root: Path, function: Candidate, functions: Iterable[Candidate]) ->
     if not runtime.startswith("python"):
         return f"it is for {runtime}, not Python"
     if source is None:
-        return "its source is unknown"
+        return _NO_SOURCE
     if not (root / source).is_dir() or source.partition("/")[0] in {"build", "dist"}:
         return f"its source {source} is not a folder, or is a folder for build output"
     if function.handler is None or not re.fullmatch(keys.HANDLER, function.handler):
