@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from buildlib.commands.init.candidates import Candidate
-from buildlib.commands.init.hcl.modules import ANY
+from buildlib.commands.init.hcl.elements import ANY
 from buildlib.lock import unread
 
 

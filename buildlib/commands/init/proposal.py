@@ -108,11 +108,17 @@ def _complete(root: Path, function: Candidate, guessed: Iterable[Candidate]) -> 
         why = f"it has the only module {_module(function)}"
         function.notes.append(f"{function.source} is proposed as its source, because {why}")
     elif function.source is None and len(namesakes) == 1:
-        function.source = namesakes[0].source
+        function.source = _import_root(namesakes[0], function)
         function.notes.append(f"{function.source} is proposed as its source, because of its name")
     if function.handler is None:
         same_source = [other for other in guessed if other.source == function.source]
         function.handler = same_source[0].handler if same_source else None
+
+
+def _import_root(guess: Candidate, function: Candidate) -> str | None:
+    """Return the folder in which a function's handler is the module of a guess, if there is one."""
+    stem, path = _module(function).replace(".", "/"), _path(guess)
+    return path.removesuffix(stem).rstrip("/") or "." if path.endswith(stem) else guess.source
 
 
 def _problem(root: Path, function: Candidate, functions: Iterable[Candidate]) -> str | None:

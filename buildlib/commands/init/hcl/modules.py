@@ -2,13 +2,14 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from buildlib.commands.init.hcl import constraints, files, library, paths, values
+from buildlib.commands.init.hcl import constraints, elements, files, library, paths, values
+from buildlib.commands.init.hcl.elements import ANY, Element
 from buildlib.commands.init.hcl.evaluate import Function, Scope, evaluate
 from buildlib.commands.init.hcl.files import Block, Expression
 from buildlib.commands.init.hcl.values import Budget, Failure, Index, Unknown
@@ -16,24 +17,8 @@ from buildlib.commands.init.hcl.values import Budget, Failure, Index, Unknown
 Value = Any
 
 
-# The key of an element that only Terraform knows: no file name or identifier has this character.
-ANY = "\ue000"
-
-
-# Elements of one block, and modules within modules.
-_MOST_ELEMENTS = 1_000
+# Modules within modules.
 _DEEPEST = 8
-
-
-class Element(NamedTuple):
-    """One element of a block with `for_each` or `count`: its key, and the names in it.
-
-    `doubt` says why the elements are not known: then the key is `ANY`.
-    """
-
-    key: str | int | None
-    names: Mapping[str, Value]
-    doubt: str = ""
 
 
 @dataclass
@@ -92,6 +77,7 @@ class Module:
             for name, expression in block.attributes.items()
         }
         self._calls: dict[str, list[Module]] = {}
+        self._elements: dict[int, list[Element]] = {}
 
     def of(self, *labels: str) -> Iterator[Block]:
         """Yield the blocks with this kind and first labels."""
@@ -167,21 +153,34 @@ class Module:
 
     def elements(self, block: Block) -> list[Element]:
         """Return the elements of a block: one, those of `for_each`, or as many as `count` says."""
+        if id(block) not in self._elements:
+            self._elements[id(block)] = []  # for a block that names itself
+            self._elements[id(block)] = list(self._elements_of(block))
+        return self._elements[id(block)]
+
+    def _elements_of(self, block: Block) -> Iterable[Element]:
         for_each, count = (block.attributes.get(name) for name in ("for_each", "count"))
         if for_each is not None:
-            return list(_each(self.evaluate(for_each), for_each, is_set=self._is_set(for_each)))
+            value = self.evaluate(for_each)
+            if isinstance(value, Unknown) and isinstance(value.owner, Module):
+                value = value.owner._chained(value.path) or value  # noqa: SLF001 - its own
+            return elements.each(value, for_each, is_set=self._is_set(for_each))
         if count is None:
             return [Element(None, {})]
-        number = self.evaluate(count)
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            return [Element(None, {"count": {"index": 0}})]
-        if number > _MOST_ELEMENTS:
-            doubt = f"its count, {count.place}, is more than {_MOST_ELEMENTS}"
-            return [Element(ANY, {"count": {"index": 0}}, doubt)]
-        return [
-            Element(None if number <= 1 else index, {"count": {"index": index}})
-            for index in range(int(number))
-        ]
+        return elements.counted(self.evaluate(count), count)
+
+    def _chained(self, path: values.Path) -> dict[str, Value]:
+        """Return the elements of a block that is the `for_each` of another; empty if unknown."""
+        labels = path if path[:1] in {("data",), ("module",)} else ("resource", *path)
+        if any(isinstance(label, Index) for label in labels):
+            return {}
+        block = next(self.of(*map(str, labels)), None)
+        if block is None or "for_each" not in block.attributes:
+            return {}
+        paths_of = {str(one.key): (*path, Index(str(one.key))) for one in self.elements(block)}
+        if ANY in paths_of:
+            return {}
+        return {key: Unknown(values.dotted(one), one, self) for key, one in paths_of.items()}
 
     def _is_set(self, expression: Expression) -> bool:
         """Tell whether an expression seems to be a set, whose values are its keys."""
@@ -224,23 +223,3 @@ class Module:
     def _lineage(self) -> list[str]:
         """Return the folders of this module and of those that it is called in."""
         return [self.folder, *(self.parent._lineage() if self.parent else [])]  # noqa: SLF001
-
-
-def _each(value: Value, expression: Expression, *, is_set: bool) -> Iterator[Element]:
-    """Yield the elements of a `for_each`; an unknown one if they are not known."""
-    where = f"its for_each, {expression.place},"
-    doubt = ""
-    if isinstance(value, Unknown):
-        doubt = f"{where} is known only to Terraform: {value.cause}"
-    elif not isinstance(value, dict):
-        doubt = f"{where} is neither a map nor a set"
-    elif not value:
-        doubt = f"{where} is empty, as far as the files say"
-    elif len(value) > _MOST_ELEMENTS:
-        doubt = f"{where} has {len(value)} elements, more than {_MOST_ELEMENTS}"
-    if doubt:
-        inner = Unknown(doubt)
-        yield Element(ANY, {"each": {"key": ANY, "value": ANY if is_set else inner}}, doubt)
-        return
-    for key, one in value.items():
-        yield Element(str(key), {"each": {"key": str(key), "value": one}})

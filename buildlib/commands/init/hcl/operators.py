@@ -1,5 +1,6 @@
 """Operators and brackets of HCL, applied to values."""
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +26,7 @@ def as_number(value: Value) -> int | float:
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv,
-    "%": operator.mod, "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge,
+    "%": math.fmod, "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge,
 }  # fmt: skip
 
 

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 from buildlib.commands.init import candidates
 from buildlib.commands.init.hcl import files, values
+from buildlib.commands.init.hcl.elements import ANY, Element
 from buildlib.commands.init.hcl.files import Block
-from buildlib.commands.init.hcl.modules import ANY, Element, Module
+from buildlib.commands.init.hcl.modules import Module
 from buildlib.commands.init.hcl.values import Index, Unknown
 
 _COMMUNITY = re.compile(r"terraform-aws-modules/(terraform-aws-)?lambda\b")

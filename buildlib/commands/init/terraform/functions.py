@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from buildlib.commands.init import candidates
 from buildlib.commands.init.candidates import Candidate
+from buildlib.commands.init.hcl.elements import ANY, Element
 from buildlib.commands.init.hcl.files import Block
-from buildlib.commands.init.hcl.modules import ANY, Element, Module
+from buildlib.commands.init.hcl.modules import Module
 from buildlib.commands.init.hcl.values import Unknown
 from buildlib.commands.init.terraform import blocks, packages
 from buildlib.commands.init.terraform.blocks import Declared

@@ -10,7 +10,8 @@ from typing import Any
 from buildlib.commands.init import candidates
 from buildlib.commands.init.candidates import Candidate
 from buildlib.commands.init.hcl import paths
-from buildlib.commands.init.hcl.modules import ANY, Module
+from buildlib.commands.init.hcl.elements import ANY
+from buildlib.commands.init.hcl.modules import Module
 from buildlib.commands.init.hcl.values import Index, Unknown
 from buildlib.commands.init.terraform.blocks import Declared
 from buildlib.manifest import locations
@@ -182,9 +183,14 @@ def _elements(module: Module, kind: str, name: str | None = None) -> Iterator[De
 def _element(module: Module, kind: str, name: str, rest: list[Any]) -> Declared | None:
     """Return the element of a block that a reference names."""
     key = rest[0].key if rest and isinstance(rest[0], Index) else None
-    found = list(_elements(module, kind, name))
-    exact = (one for one in found if one.element.key == key)
-    return next(exact, found[0] if len(found) == 1 and key in {None, 0} else None)
+    name_of_all = f"{kind}.{name}"
+    if name_of_all not in module.memory:
+        every = _elements(module, kind, name)
+        module.memory[name_of_all] = {one.element.key: one for one in every}
+    found: dict[str | int | None, Declared] = module.memory[name_of_all]
+    if key in found:
+        return found[key]
+    return next(iter(found.values())) if len(found) == 1 and key in {None, 0} else None
 
 
 def set_source_of_module(function: Candidate, declared: Declared) -> None:
