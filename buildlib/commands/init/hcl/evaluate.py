@@ -58,15 +58,20 @@ def _term(tree: Tree, scope: Scope) -> Value:
     return evaluate(inner(tree)[0], scope)
 
 
+_LITERALS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
+
+
 def _identifier(tree: Tree, scope: Scope) -> Value:
     name = str(parts(tree)[0])
     if name in scope.names:
         return scope.names[name]
+    if name in _LITERALS:  # of older versions of the parser
+        return _LITERALS[name]
     return scope.resolve((name,))
 
 
 def _literal(tree: Tree, _: Scope) -> Value:
-    return {"true": True, "false": False}.get(str(parts(tree)[0]))
+    return _LITERALS[str(parts(tree)[0])]
 
 
 def _number(tree: Tree, _: Scope) -> Value:
