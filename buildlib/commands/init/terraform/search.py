@@ -28,7 +28,7 @@ def find_candidates(root: Path, notes: list[str], layers: list[str]) -> list[Can
     A module that another one calls is read with the arguments of its calls. The folders of layers
     are added to `layers`, and unreadable files to `notes`.
     """
-    sources = _sources(root)
+    sources = _sources(root, notes)
     try:
         parsed = {
             folder: _parsed(folder, some, notes) for folder, some in _relevant(sources).items()
@@ -91,17 +91,16 @@ def _folder(one: Candidate) -> str:
     return os.path.dirname(one.origin.partition(",")[0]) or "."
 
 
-def _sources(root: Path) -> dict[str, dict[str, bytes]]:
+def _sources(root: Path, notes: list[str]) -> dict[str, dict[str, bytes]]:
     """Return the Terraform files by folder and name."""
-    found = {}
+    found: dict[str, dict[str, bytes]] = {}
     for folder, names in candidates.source_folders(root):
-        some = {
-            name: (root / folder / name).read_bytes()
-            for name in names
-            if name.endswith(".tf") or name == terragrunt.NAME or _VALUES.fullmatch(name)
-        }
-        if some:
-            found[folder] = some
+        for name in names:
+            if name.endswith(".tf") or name == terragrunt.NAME or _VALUES.fullmatch(name):
+                try:
+                    found.setdefault(folder, {})[name] = (root / folder / name).read_bytes()
+                except OSError as error:
+                    notes.append(f"{posixpath.normpath(f'{folder}/{name}')}: {error.strerror}")
     return found
 
 

@@ -156,6 +156,22 @@ def test_a_count_of_0(tmp_path: Path) -> None:
     assert found.notes == []
 
 
+def test_most_elements(tmp_path: Path) -> None:
+    """A block with more elements than a repository has functions is a note."""
+    many = 'toset([for i in range(1001) : "f${i}"])'
+    found = proposal.propose(write(tmp_path, {"main.tf": BLOCK % many}))
+    assert "its for_each, main.tf:3, has 1001 elements, more than 1000" in found.notes[0]
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """A link to nothing is a note, and the other files are read."""
+    write(tmp_path, {"infra/main.tf": BLOCK % 'toset(["a"])', "a/main.py": ""})
+    (tmp_path / "infra/gone.tf").symlink_to("nothing")
+    found = proposal.propose(tmp_path)
+    assert found.notes[0] == "infra/gone.tf: No such file or directory"
+    assert len(found.notes) == 2
+
+
 MANY = 'toset([for i in range(900) : "f${i}"])'
 WIDE = f'module "b" {{\n  source   = "../m%d"\n  for_each = {MANY}\n}}\n'
 
