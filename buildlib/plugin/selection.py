@@ -14,7 +14,7 @@ from doit.cmdparse import CmdOption, CmdParseError, TaskParse
 from doit.exceptions import InvalidDodoFile
 
 from buildlib.layout import MANIFEST
-from buildlib.model import Variant
+from buildlib.model import Function, Variant
 from buildlib.text import closest
 
 RENEW = [
@@ -124,11 +124,8 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
     names = request.names
     if names is None or not request.is_alone:
         return Selection(variants, _without(ON_DEMAND, request.taken), is_run=request.runs)
-    unlocked = {
-        v.function.name: v.function.requirements or ""
-        for v in variants.values()
-        if not v.function.lockfile
-    }
+    declared = (variant.function for variant in variants.values())
+    unlocked = {function.name: function for function in declared if not function.lockfile}
     check_names(names, owners, steps, unlocked)
     if request.runs and "invoke" in names:
         msg = "invoke: name a variant, as in 'doit invoke:<id> --event=event.json'"
@@ -194,12 +191,12 @@ def check_names(
     names: Iterable[str],
     known: Collection[str],
     steps: Collection[str],
-    unlocked: Mapping[str, str],
+    unlocked: Mapping[str, Function],
 ) -> None:
     """Refuse a mistyped name with a hint; to doit it is only not a task.
 
-    `known` are the names of functions and variants, `unlocked` functions without a lockfile that is
-    made here, each with its lockfile of another tool, if it has one.
+    `known` are the names of functions and variants, `unlocked` functions and layers without a
+    lockfile that is made here.
 
     Raises:
         InvalidDodoFile: a name is mistyped.
@@ -216,12 +213,13 @@ def check_names(
                 hint = f"did you mean '{step}:{close}'?"
             msg = f"{name}: {MANIFEST} declares no '{rest}'; {hint}"
         elif step == "lock" and rest in unlocked:
+            title, requirements = unlocked[rest].title, unlocked[rest].requirements
             msg = (
-                f"{name}: lambda '{rest}' has no requirements, so there is nothing to lock; "
+                f"{name}: {title} has no requirements, so there is nothing to lock; "
                 "list its dependencies in a requirements.txt in its folder"
             )
-            if unlocked[rest]:
-                msg = f"{name}: lambda '{rest}' uses {unlocked[rest]}; lock with the tool of that"
+            if requirements:
+                msg = f"{name}: {title} uses {requirements}; lock with the tool of that"
         elif step not in prefixes and colon and rest in known:
             close = closest(step, prefixes)
             hint = (
