@@ -108,6 +108,11 @@ class Function(NamedTuple):
         return "layer" if self.is_layer else "lambda"
 
     @property
+    def title(self) -> str:
+        """The word and the name, at the beginning of messages: `lambda 'api'`."""
+        return f"{self.kind} '{self.name}'"
+
+    @property
     def prefix(self) -> str:
         """The folder of dependencies in the ZIP, which Lambda has on Python's path."""
         return LAYER_PREFIX if self.is_layer else ""

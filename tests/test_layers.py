@@ -201,6 +201,20 @@ def test_a_folder(layered: Repository) -> None:
     assert wanted <= layered.members("common").keys()
 
 
+def test_messages(layered: Repository, index: Index) -> None:
+    """Messages about a layer's lock, installation and content call it a layer."""
+    layered.write({"layers/common.txt": "alpha\nnothing-of-this-name\n"})
+    assert "lambda 'common'" not in layered.fails("lock:common").message
+    layered.write({"layers/common.txt": "alpha\n"})
+    layered.doit("lock:common")
+    index.add("beta", "1.0", files={"beta.py": "replaced = 1\n"})
+    message = layered.fails("zip:common").message
+    assert "layer 'common'" in message
+    assert "lambda 'common'" not in message
+    layered.write({"lambdas.yaml": MANIFEST.replace("    requirements: layers/common.txt\n", "")})
+    assert "layer 'common' has no requirements" in layered.doit("lock:common", code=None).output
+
+
 @pytest.mark.network
 @pytest.mark.skipif(platform.system() != "Linux", reason="AWS's emulator is a program for Linux")
 def test_invoke(layered: Repository) -> None:

@@ -97,6 +97,24 @@ def test_an_edit(repository: Repository) -> None:
     assert repository.doit().ran == []
 
 
+def test_a_source_at_the_root(repository: Repository) -> None:
+    """A new file or folder at the root of a function whose source is the root builds again."""
+    repository.write({
+        "lambdas.yaml": "version: 1\nlambdas: {all: {source: ., handler: app.handler}}\n",
+        "app.py": HANDLER,
+    })  # fmt: skip
+    with watching(repository) as watch:
+        repository.write({"new.txt": "1"})
+        watch.until("all: built (new.txt added)")
+        repository.write({"new.txt": "2"})
+        watch.until("all: built (new.txt changed)")
+        repository.write({"folder/deep/other.txt": "1"})
+        watch.until("all: built (folder/deep/other.txt added)")
+        (repository.root / "new.txt").unlink()
+        watch.until("all: built (new.txt removed)")
+    assert repository.doit().ran == []
+
+
 def test_a_mistake(repository: Repository) -> None:
     """A failed build is reported, and the next save builds again."""
     with watching(repository) as watch:

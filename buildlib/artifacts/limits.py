@@ -134,7 +134,7 @@ def _too_large(
     if in_runtime:
         advice.append("Packages that the runtime provides need not be in the requirements.")
     return (
-        f"lambda '{function.name}': {variant.id}.zip would have {size:,} bytes "
+        f"{function.title}: {variant.id}.zip would have {size:,} bytes "
         f"unzipped, {size - limit(function):,} more than {_limit_text(function)} (layers count, "
         "too, but are not known here). Largest parts:\n"
         + "\n".join(f"  {part}" for part in largest[:_SHOWN])

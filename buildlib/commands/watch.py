@@ -9,11 +9,13 @@ from pathlib import Path
 from buildlib import errors
 from buildlib.cache.digests import signature
 from buildlib.errors import BuildError
-from buildlib.layout import MANIFEST
+from buildlib.files.walk import JUNK_FOLDERS, is_junk
+from buildlib.layout import MANIFEST, OUTPUTS
 from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.steps import run, summary
 from buildlib.text import closest
+from buildlib.tree import sources
 
 # Milliseconds: changes that come together are one; the manifest is looked at this often.
 _STEP, _DEBOUNCE, _LOOK = 20, 200, 500
@@ -45,6 +47,8 @@ def watch(root: Path, names: Sequence[str]) -> Iterator[str]:
                 files = project.manifest.files
                 seen = _manifests(root, files)
             variants = chosen(project, names)
+            written = _written(variants)
+            entries = _at_the_root(root, written)
             yield from _built(project, variants)
             plural = "s" if len(variants) > 1 else ""
             yield f"watching {len(variants)} variant{plural}; Ctrl-C ends it"
@@ -58,7 +62,7 @@ def watch(root: Path, names: Sequence[str]) -> Iterator[str]:
                 yield_on_timeout=True,
                 raise_interrupt=True,
             ):
-                if _manifests(root, files) != seen:
+                if _manifests(root, files) != seen or _at_the_root(root, written) != entries:
                     break
                 if changed or fresh:
                     yield from _built(_again(project), variants)
@@ -141,6 +145,21 @@ def _folders(project: Project, variants: Sequence[Variant]) -> list[Path]:
         if path.is_file() and not any(path.is_relative_to(folder) for folder in paths - {root}):
             paths.add(path if path.parent == root else path.parent)
     return sorted(paths - {root})
+
+
+def _written(variants: Sequence[Variant]) -> frozenset[str] | None:
+    """Return the names at the root that builds write; None if the root is no function's source."""
+    functions = {variant.function.name: variant.function for variant in variants}.values()
+    if not any(tree.path == "." for function in functions for tree in sources.trees(function)):
+        return None
+    return OUTPUTS | {function.lockfile for function in functions if function.lockfile}
+
+
+def _at_the_root(root: Path, written: frozenset[str] | None) -> set[str]:
+    """Return the names at the root, which is not watched itself; none if it is no source."""
+    if written is None:
+        return set()
+    return {n for n in os.listdir(root) if n not in JUNK_FOLDERS | written and not is_junk(n)}
 
 
 def _manifests(root: Path, files: Iterable[str]) -> list[object]:

@@ -74,7 +74,7 @@ def resolve(function: Function, architecture: str, name: str) -> str:
 @contextlib.contextmanager
 def _named(function: Function) -> Iterator[None]:
     """Prefix every error message with the name of the function."""
-    prefix = f"lambda '{function.name}': "
+    prefix = f"{function.title}: "
     try:
         yield
     except InstallError as error:
@@ -178,7 +178,7 @@ class _Steps(NamedTuple):
 
     def _failed(self, what: str, advice: str) -> InstallError:
         return InstallError(
-            f"lambda '{self.variant.function.name}': {what}\n{text.tail(self.log.output)}\n"
+            f"{self.variant.function.title}: {what}\n{text.tail(self.log.output)}\n"
             f"{advice} Full log: {self.shown}.",
             "container-failed",
         )
@@ -305,7 +305,7 @@ def _secrets(function: Function, options: Docker) -> dict[str, bytes]:
         except (OSError, RuntimeError) as error:
             reason = (getattr(error, "strerror", None) or str(error)).lower()
             msg = (
-                f"lambda '{function.name}': cannot read the secret '{name}' from {path}: "
+                f"{function.title}: cannot read the secret '{name}' from {path}: "
                 f"{reason}; create the file, or change 'docker: secrets:'"
             )
             raise InstallError(msg, "secret") from None

@@ -315,7 +315,7 @@ def _error(subject: str, lines: list[str], advice: str, variant: Variant) -> Ins
         lines = [*lines[:_SHOWN], f"  and {len(lines) - _SHOWN} more files"]
     glibc = ".".join(map(str, runtime.glibc))
     return InstallError(
-        f"lambda '{variant.function.name}': {subject} that cannot run on Python {variant.python} "
+        f"{variant.function.title}: {subject} that cannot run on Python {variant.python} "
         f"on {variant.architecture} ({runtime.system}, glibc {glibc}):\n"
         + "\n".join(lines)
         + f"\n{advice} If Lambda never loads a file, name it in 'exclude'.",

@@ -50,7 +50,7 @@ def missing(codes: Mapping[str, Code], paths: Iterable[str], python: str) -> dic
     return found
 
 
-def warning(name: str, libraries: Mapping[str, Collection[str]], system: str) -> str:
+def warning(title: str, libraries: Mapping[str, Collection[str]], system: str) -> str:
     """Return the warning about libraries that are missing, with the remedies."""
     lines = []
     for library, paths in sorted(libraries.items()):
@@ -59,7 +59,7 @@ def warning(name: str, libraries: Mapping[str, Collection[str]], system: str) ->
         lines.append(f"  {library}, which {', '.join(shown)}{more} needs")
     names = ", ".join(sorted(libraries))
     return (
-        f"lambda '{name}': neither the ZIP nor Lambda's {system} has these libraries:\n"
+        f"{title}: neither the ZIP nor Lambda's {system} has these libraries:\n"
         + "\n".join(lines)
         + "\nCode that loads them fails in Lambda. Put them into 'lib/' of the function, or use "
         "'install: docker' and copy them with 'docker: {libraries: [...]}'. If a layer has them, "

@@ -72,7 +72,7 @@ def raise_if_any(overlaps: Mapping[str, Sequence[str]], function: Function) -> N
             "none of these files, name them in 'exclude'."
         )
     msg = (
-        f"lambda '{function.name}': distributions install different files under one name, and the "
+        f"{function.title}: distributions install different files under one name, and the "
         "order of installation would decide which one is in the ZIP:\n"
         + "\n".join(lines)
         + f"\n{advice}"

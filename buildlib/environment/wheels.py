@@ -165,7 +165,7 @@ def _move(part: Path, target: Path) -> None:
 
 
 def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError:
-    name = variant.function.name
+    title, name = variant.function.title, variant.function.name
     runtime = RUNTIMES[variant.python]
     shown = log.relative_to(root).as_posix()
     if failed := builds.failure(output):
@@ -176,7 +176,7 @@ def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError
         tag = platform_tag(variant.python, variant.architecture)
         version = variant.python.replace(".", "")
         return InstallError(
-            f"lambda '{name}': {match['name']} {match['version']} has no wheel for Python "
+            f"{title}: {match['name']} {match['version']} has no wheel for Python "
             f"{variant.python} on {variant.architecture} ({runtime.system}, glibc "
             f"{'.'.join(map(str, runtime.glibc))}).\n"
             f"Tried: cp{version}, abi3 and py3 wheels for {tag} and older, and for any platform.\n"
@@ -202,7 +202,7 @@ def _error(variant: Variant, output: str, root: Path, log: Path) -> InstallError
             "Check the connection to the package index and its settings, then run the build again."
         )
     return InstallError(
-        f"lambda '{name}': failed to install the dependencies for Python {variant.python} on "
+        f"{title}: failed to install the dependencies for Python {variant.python} on "
         f"{variant.architecture}\n{tail(output)}\n{advice} Full log: {shown}.",
         "hash-mismatch" if replaced else "install-failed",
     )
@@ -222,6 +222,6 @@ def _check_pure(variant: Variant, pins: Sequence[Pin], target: Path) -> None:
 def _build_failed(variant: Variant, failed: builds.Failure, log: str = "") -> InstallError:
     more = f"\nFull log: {log}." if log and "\n" in failed.why else ""
     return InstallError(
-        f"lambda '{variant.function.name}': {failed.why}{more}",
+        f"{variant.function.title}: {failed.why}{more}",
         "sdist-not-pure" if failed.compiles else "sdist-failed",
     )

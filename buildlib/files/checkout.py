@@ -47,18 +47,32 @@ def _makes_links_text(root: Path) -> bool:
     return _NO_LINKS.search(_git_config(root)) is not None
 
 
+_SPARSE = re.compile(r"^\s*sparsecheckout\s*=\s*(true|yes|on|1)\s*$", re.IGNORECASE | re.MULTILINE)
+
+
+def is_sparse(root: Path) -> bool:
+    """Tell whether git left folders out of this checkout (git-sparse-checkout(1))."""
+    return _SPARSE.search(_git_config(root)) is not None
+
+
 def _git_config(root: Path) -> str:
     """Return the text of git's configuration of a checkout; empty if this is none."""
     for folder in (root, *root.parents):
         git = folder / ".git"
         if not git.exists():
             continue
+        own = git
         try:
             if git.is_file():  # a worktree or a submodule
                 git = folder / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
-                common = git / "commondir"
+                own, common = git, git / "commondir"
                 git = git / common.read_text(encoding="utf-8").strip() if common.exists() else git
-            return (git / "config").read_text(encoding="utf-8", errors="replace")
+            files = (git / "config", own / "config.worktree")
+            return "\n".join(
+                file.read_text(encoding="utf-8", errors="replace")
+                for file in files
+                if file.exists()
+            )
         except (OSError, ValueError):
             return ""
     return ""

@@ -453,7 +453,7 @@ def check_unique(found: Iterable[tuple[Reader, Function, yaml.Node]]) -> None:
     locks: dict[str, Function] = {}
     layers = tuple(function.name for _, function, _ in found if function.is_layer)
     for reader, function, node in found:
-        where = f"{function.kind} '{function.name}'"
+        where = function.title
         for layer in function.layers:
             if layer not in layers:
                 close = closest(layer, layers)
@@ -466,16 +466,16 @@ def check_unique(found: Iterable[tuple[Reader, Function, yaml.Node]]) -> None:
         for name in {function.name, *(variant.id for variant in variants.expand(function))}:
             if name in ids:
                 other = ids[name]
-                text = f"{where}: the name '{name}' is also used by lambda '{other}'; rename one"
+                text = f"{where}: the name '{name}' is also used by {other}; rename one"
                 reader.problem(node, text)
-        ids |= {variant.id: function.name for variant in variants.expand(function)}
-        ids[function.name] = function.name
+        ids |= {variant.id: function.title for variant in variants.expand(function)}
+        ids[function.name] = function.title
         if function.lockfile:
             first = locks.setdefault(function.lockfile, function)
             if first.requires != function.requires:
                 reader.problem(
                     node,
-                    f"{where}: its lockfile {function.lockfile} is also the one of lambda "
-                    f"'{first.name}', which has other requirements; give the files of one of them "
+                    f"{where}: its lockfile {function.lockfile} is also the one of "
+                    f"{first.title}, which has other requirements; give the files of one of them "
                     "other names",
                 )

@@ -7,6 +7,7 @@ import yaml
 
 from buildlib import layout
 from buildlib.errors import ManifestError
+from buildlib.files import checkout
 from buildlib.manifest.functions import Contents, check_unique, read_functions, with_deployed
 from buildlib.manifest.nodes import LOADER, Reader
 from buildlib.model import Manifest
@@ -92,10 +93,19 @@ def parse(root: Path, text: str, *, generated: bool = False) -> Manifest:
         for name, reader in readers.items()
         for line, column, text in sorted(reader.problems)
     ]
+    if any(hint in line for line in lines for hint in _ABSENT) and checkout.is_sparse(root):
+        lines.append(
+            "This is a sparse checkout: add the missing folders with 'git sparse-checkout add "
+            "<folder>', also for a single task, because all of the manifest is checked"
+        )
     if lines:
         raise ManifestError("\n".join(lines), "manifest")
     functions = tuple(function for _, function, _ in found)
     return Manifest(functions, any(some.frozen for some in contents.values()), tuple(contents))
+
+
+# Of problems that a sparse checkout has, and a complete one has not.
+_ABSENT = ("does not exist", "no file matches")
 
 
 def _composed(name: str, text: str) -> yaml.Node:

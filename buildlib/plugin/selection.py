@@ -14,7 +14,7 @@ from doit.cmdparse import CmdOption, CmdParseError, TaskParse
 from doit.exceptions import InvalidDodoFile
 
 from buildlib.layout import MANIFEST
-from buildlib.model import Variant
+from buildlib.model import Function, Variant
 from buildlib.text import closest
 
 
@@ -154,11 +154,8 @@ def select(variants: Mapping[str, Variant], steps: Collection[str], request: Req
     names = request.names
     if names is None or not request.is_alone:
         return Selection(variants, _without(ON_DEMAND, request.taken), is_run=request.runs)
-    unlocked = {
-        v.function.name: v.function.requirements or ""
-        for v in variants.values()
-        if not v.function.lockfile
-    }
+    declared = (variant.function for variant in variants.values())
+    unlocked = {function.name: function for function in declared if not function.lockfile}
     check_names(names, owners, steps, unlocked, request.command)
     if request.runs and "invoke" in names:
         msg = "invoke: name a variant, as in 'doit invoke:<id> --event=event.json'"
@@ -241,14 +238,14 @@ def check_names(
     names: Iterable[str],
     known: Collection[str],
     steps: Collection[str],
-    unlocked: Mapping[str, str],
+    unlocked: Mapping[str, Function],
     command: str = "",
 ) -> None:
     """Refuse mistyped names with hints; to doit they are only not tasks.
 
-    `known` are the names of functions and variants, `unlocked` functions that `lock`
-    has no lockfile for, each with its lockfile of another tool, if it has one. `command` is the
-    command of `lambdas` that got the names without those of steps.
+    `known` are the names of functions and variants, `unlocked` functions and layers that `lock` has
+    no lockfile for. `command` is the command of `lambdas` that got the names without those of
+    steps.
 
     Raises:
         InvalidDodoFile: names are mistyped.
@@ -264,7 +261,7 @@ def check_names(
         if step in prefixes and colon and rest not in known:
             problems.append(f"{shown}{undeclared(rest, known, '' if command else f'{step}:')}")
         elif step == "lock" and rest in unlocked:
-            problems.append(f"{shown}{_unlocked(rest, unlocked[rest])}")
+            problems.append(f"{shown}{_unlocked(unlocked[rest])}")
         elif step not in prefixes and colon and rest in known:
             close = closest(step, prefixes)
             hint = (
@@ -285,11 +282,13 @@ def undeclared(name: str, known: Collection[str], prefix: str = "") -> str:
     return f"{MANIFEST} declares no '{name}'; {hint}"
 
 
-def _unlocked(name: str, foreign: str) -> str:
-    """Return the message about a function that `lock` has no lockfile for."""
-    if foreign:
-        return f"lambda '{name}' uses {foreign}; update it with the tool that made it"
+def _unlocked(function: Function) -> str:
+    """Return the message about a function or layer that `lock` has no lockfile for."""
+    if function.requirements:
+        return f"{function.title} uses {function.requirements}; update it with its own tool"
+            f"{function.title} uses {function.requirements}; update it with the tool that made it"
+        )
     return (
-        f"lambda '{name}' has no requirements, so there is nothing to lock; "
+        f"{function.title} has no requirements, so there is nothing to lock; "
         "list its dependencies in a requirements.txt in its folder"
     )

@@ -52,7 +52,7 @@ def reference(variant: Variant, pinned: Iterable[Image]) -> str:
 def _unpinned(function: Function, variant: Variant, name: str) -> str:
     if function.lockfile is None:
         return (
-            f"lambda '{function.name}': it has no requirements.lock to pin the image in; write its "
+            f"{function.title}: it has no requirements.lock to pin the image in; write its "
             f"digest into the manifest: 'image: {name}@sha256:<hex>'"
         )
     return (

@@ -27,7 +27,7 @@ def without(
     if problems:
         function = variant.function
         msg = (
-            f"lambda '{function.name}': its layer '{layer.name}' has other versions: "
+            f"{function.title}: its layer '{layer.name}' has other versions: "
             f"{'; '.join(problems)}. Require the same ones in {function.requirements} and "
             f"{layer.requirements}, and run 'lambdas lock --upgrade {function.name} {layer.name}'; "
             "or take the package out of one of them"

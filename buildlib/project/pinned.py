@@ -58,7 +58,7 @@ def fetched(
                 try:
                     download.download(one, layout.pinned(one.sha256))
                 except StageError as error:
-                    problems.append(f"lambda '{variant.function.name}': {error}")
+                    problems.append(f"{variant.function.title}: {error}")
     if problems:
         raise StageError("\n".join(problems), "pinned-file")
     there = {layout.relative(layout.pinned(one.sha256)) for one in _of(variant)}

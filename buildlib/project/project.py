@@ -213,7 +213,7 @@ class Project:
             layer = self._layers.get(target)
             if layer is None:
                 msg = (
-                    f"lambda '{variant.function.name}': its layer '{name}' is not for Python "
+                    f"{variant.function.title}: its layer '{name}' is not for Python "
                     f"{variant.python} on {variant.architecture}; add them to the layer's 'python' "
                     "and 'architecture'"
                 )
@@ -260,7 +260,7 @@ class Project:
             other = known.setdefault(origin.file.path, origin)
             if other is not origin:
                 problems.append(
-                    f"lambda '{variant.function.name}': {other.path} and a file of 'files' both "
+                    f"{variant.function.title}: {other.path} and a file of 'files' both "
                     f"become '{origin.file.path}' in the ZIP; name another place with 'as'"
                 )
         if problems:

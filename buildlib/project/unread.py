@@ -113,7 +113,7 @@ class Search:
         if len(found) > 1:
             names = ", ".join(sorted(map(os.path.basename, found)))
             msg = (
-                f"lambda '{function.name}': {function.source} has several files with dependencies; "
+                f"{function.title}: {function.source} has several files with dependencies; "
                 f"set 'requirements' to one of them: {names}"
             )
             raise LockError(msg, "dependencies-unread")

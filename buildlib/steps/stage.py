@@ -328,9 +328,9 @@ def _warn_of_left_out(inputs: Inputs, layout: Layout) -> None:
     """Warn of a file that is left out by default although the function's code names it."""
     for module, path in sources.named_in_code(layout.root, inputs.own, inputs.left_out):
         _logger.warning(
-            "lambda '%s': %s names '%s', which is left out by default; if it reads the file, add "
+            "%s: %s names '%s', which is left out by default; if it reads the file, add "
             "'!/%s' to 'exclude'",
-            *(inputs.variant.function.name, module, path, path),
+            *(inputs.variant.function.title, module, path, path),
         )
 
 

@@ -100,7 +100,7 @@ def install(
             try:
                 environment = _installed(inputs, layout, tree, verify=verify)._replace(run=run)
             except InstallError as error:
-                note = {"run": run, "of": inputs.variant.function.name}
+                note = {"run": run, "of": inputs.variant.function.title}
                 note |= {"message": str(error.args[0]), "kind": error.kind}
                 records.write(layout.environment_failure(key), note)
                 raise
@@ -123,8 +123,8 @@ def _raise_again(inputs: Inputs, layout: Layout, run: str) -> None:
     """
     note = records.read(layout.environment_failure(inputs.environment_key), _FAILURE)
     if note is not None and note["run"] == run:
-        before, now = (f"lambda '{name}'" for name in (note["of"], inputs.variant.function.name))
-        error = InstallError(note["message"].replace(before, now), "install-failed")
+        message = note["message"].replace(note["of"], inputs.variant.function.title)
+        error = InstallError(message, "install-failed")
         error.kind = note["kind"]
         raise error
 
@@ -166,7 +166,8 @@ def _complete(request: "Request", *, verify: bool) -> "Installed":
     """
     from buildlib.environment import damage
 
-    name, from_wheels = request.variant.function.name, not request.variant.function.docker
+    function = request.variant.function
+    from_wheels = not function.docker
     installed = _canonical(request, trust_record=from_wheels and not verify)
     problems = installed.incomplete | installed.damaged
     if not problems:
@@ -186,13 +187,13 @@ def _complete(request: "Request", *, verify: bool) -> "Installed":
         unsettled |= _changing(first, installed)
     if unsettled:
         advice = (
-            f"If the lock was edited by hand, run 'lambdas lock {name}'"
+            f"If the lock was edited by hand, run 'lambdas lock {function.name}'"
             if installed.incomplete
             else "Look in 'docker.setup' and in the image for something that writes to these files"
         )
         shown = request.layout.relative(request.log)
         msg = (
-            f"lambda '{name}': the installer succeeded, but {damage.describe(unsettled)}. "
+            f"{function.title}: the installer succeeded, but {damage.describe(unsettled)}. "
             f"{advice}. Full log: {shown}."
         )
         raise InstallError(msg, "install-failed")
@@ -277,7 +278,7 @@ def warn_of_libraries(
     }
     if needed:
         system = RUNTIMES[variant.python].system
-        _logger.warning("%s", libraries.warning(variant.function.name, needed, system))
+        _logger.warning("%s", libraries.warning(variant.function.title, needed, system))
 
 
 def clean(inputs: Inputs, layout: Layout) -> None:

@@ -44,7 +44,7 @@ def check_handler(
     module, _, function_name = function.handler.rpartition(".")
     stem = module.replace(".", "/")
     module_path = module_of(function.handler, paths)
-    where = f"lambda '{function.name}': handler '{function.handler}'"
+    where = f"{function.title}: handler '{function.handler}'"
     if module_path is None and function.handler in paths and not function.handler.endswith(".py"):
         return None  # a layer runs this file
     if module_path is None:

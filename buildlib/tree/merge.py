@@ -46,7 +46,7 @@ def merge(
             problems.append(both_become(function, other, origin))
     if problems:
         raise StageError("\n".join(problems), "file-twice")
-    names.check_names(sorted(origin_of), f"lambda '{function.name}'")
+    names.check_names(sorted(origin_of), f"{function.title}")
     return [origin_of[path] for path in sorted(origin_of, key=str.encode)], rewritten
 
 
@@ -63,6 +63,6 @@ def both_become(function: Function, one: Origin, other: Origin) -> str:
         return f"the dependency's {origin.path}" if origin.dependency else origin.path
 
     return (
-        f"lambda '{function.name}': {label(one)} and {label(other)} both become "
+        f"{function.title}: {label(one)} and {label(other)} both become "
         f"'{other.file.path}' in the ZIP; rename or exclude one"
     )

@@ -168,7 +168,7 @@ class OwnCode:
         advice = Advice(self.variant, names, paths, around)
         errors = [advice.error(one) for one in found.missing if one.is_certain]
         if errors:
-            what = f"lambda '{function.name}': Lambda could not import its handler"
+            what = f"{function.title}: Lambda could not import its handler"
             raise StageError("\n".join([what, *errors]), "import-missing")
         doubts = [advice.doubt(one, edits_path=found.edits_path) for one in found.missing]
         return Verdict(module, reached, doubts)

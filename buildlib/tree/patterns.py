@@ -78,12 +78,12 @@ def _spec(function: Function, key: str, patterns: Sequence[str]) -> GitIgnoreSpe
 
     if len(patterns) > _MOST:
         msg = (
-            f"lambda '{function.name}': {key}: {len(patterns)} patterns, more than {_MOST}; "
+            f"{function.title}: {key}: {len(patterns)} patterns, more than {_MOST}; "
             "one pattern may name a folder, or all files of a kind as in '*.md'"
         )
         raise StageError(msg, "pattern")
     for pattern in patterns:
-        where = f"lambda '{function.name}': {key}: '{pattern}'"
+        where = f"{function.title}: {key}: '{pattern}'"
         if any(part.count("*") > _STARS for part in pattern.split("/")):
             msg = f"{where} has more than {_STARS} '*' in one name; write several patterns"
             raise StageError(msg, "pattern")

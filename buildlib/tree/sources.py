@@ -49,7 +49,7 @@ def sources(  # noqa: PLR0913, PLR0917 - each is one independent input
             problems.append(both_become(function, other, origin))
     if problems:
         raise StageError("\n".join(problems), "file-twice")
-    names.check_names(sorted(origin_of), f"lambda '{function.name}'")
+    names.check_names(sorted(origin_of), f"{function.title}")
     return [origin_of[name] for name in sorted(origin_of)]
 
 
@@ -106,7 +106,7 @@ def _find(
         path = root / tree.path
         if not path.exists():
             msg = (
-                f"lambda '{function.name}': '{tree.path}' does not exist, and no task of dodo.py "
+                f"{function.title}: '{tree.path}' does not exist, and no task of dodo.py "
                 "has it as a target; create it, or correct the path in lambdas.yaml"
             )
             raise StageError(msg, "manifest")

@@ -44,7 +44,7 @@ OWNERS = {
         *("manifest.nodes", "manifest.reader", "manifest.functions", "commands.init.templates"),
         "lock.declared",
     },
-    "hcl2": {"commands.init.terraform"},
+    "hcl2": {"commands.init.hcl.files"},
     "docker": {"docker.container", "docker.engine", "docker.images"},
     # docker's errors are these packages' errors.
     "requests": {"docker.container", "docker.engine"},

@@ -34,8 +34,9 @@ class Candidate:
     `source` and `requirements` are POSIX paths relative to the repository's root; so is the first
     of each pair of `include`, and the second is its path in the ZIP, empty for its own name.
     `runtime` and `architecture` are copied from the declaration. A function that nothing declares
-    `is_guess`. `layers` are the labels of its layers, until these have their names. `notes` are
-    open questions.
+    `is_guess`. One that `is_open` stands for functions whose number or code is not known, and one
+    that `is_off` is declared, but not deployed. `layers` are the labels of its layers, until these
+    have their names. `notes` are open questions.
     """
 
     name: str
@@ -48,6 +49,8 @@ class Candidate:
     include: list[tuple[str, str]] = field(default_factory=list)
     is_guess: bool = False
     is_layer: bool = False
+    is_open: bool = False
+    is_off: bool = False
     layers: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from buildlib.commands.init import (
     candidates,
+    connect,
     folders,
     frameworks,
     needs,
     templates,
-    terraform,
     unread,
 )
 from buildlib.commands.init.candidates import Candidate
 from buildlib.commands.init.cdk import constructs
+from buildlib.commands.init.terraform import search as terraform
 from buildlib.manifest import keys, locations, reader
 
 _PYTHON, _ARCHITECTURE = "3.13", "x86_64"
@@ -34,6 +35,9 @@ _HEAD = """\
 # The Lambda functions of this repository; `lambdas list` lists their tasks.
 version: 1
 """
+
+
+_NO_SOURCE = "its source is unknown"
 
 
 @dataclass
@@ -63,6 +67,8 @@ def propose(root: Path) -> Proposal:
     ]
     own_layers = [candidate for candidate in declared if candidate.is_layer]
     declared = [candidate for candidate in declared if not candidate.is_layer]
+    unplaced = [function for function in declared if function.is_open]
+    declared = [function for function in declared if not function.is_open]
     for function in declared:
         _complete(root, function, guessed)
     functions: list[Candidate] = []
@@ -70,10 +76,13 @@ def propose(root: Path) -> Proposal:
         problem = _problem(root, function, functions)
         if problem is None:
             functions.append(function)
+        elif problem == _NO_SOURCE and (function.runtime or function.architecture):
+            unplaced.append(function)
         elif problem:
             notes.append(f"{function.origin}: {problem}; skipped")
             notes += [f"{function.origin}: {note}" for note in function.notes]
     _rename([*functions, *own_layers])
+    notes += connect.connect(unplaced, [one for one in functions if one.is_guess])
     _name_layers(functions, own_layers)
     for function in functions:
         function.check()
@@ -101,7 +110,7 @@ def _complete(root: Path, function: Candidate, guessed: Iterable[Candidate]) -> 
         why = f"it has the only module {_module(function)}"
         function.notes.append(f"{function.source} is proposed as its source, because {why}")
     elif function.source is None and len(namesakes) == 1:
-        function.source = namesakes[0].source
+        function.source = _import_root(namesakes[0], function)
         function.notes.append(f"{function.source} is proposed as its source, because of its name")
     if function.handler is None:
         same_source = [other for other in guessed if other.source == function.source]
@@ -110,13 +119,19 @@ def _complete(root: Path, function: Candidate, guessed: Iterable[Candidate]) -> 
             function.notes.append(f"{function.handler} is proposed as its handler; its code has it")
 
 
+def _import_root(guess: Candidate, function: Candidate) -> str | None:
+    """Return the folder in which a function's handler is the module of a guess, if there is one."""
+    stem, path = _module(function).replace(".", "/"), _path(guess)
+    return path.removesuffix(stem).rstrip("/") or "." if path.endswith(stem) else guess.source
+
+
 def _problem(root: Path, function: Candidate, functions: Iterable[Candidate]) -> str | None:
     """Return why a function cannot be proposed; None if it can, empty for a silent skip."""
     runtime, source = function.runtime or "python", function.source
     if not runtime.startswith("python"):
         return f"it is for {runtime}, not Python"
     if source is None:
-        return "its source is unknown"
+        return _NO_SOURCE
     if not (root / source).is_dir() or source.partition("/")[0] in {"build", "dist"}:
         return f"its source {source} is not a folder, or is a folder for build output"
     if function.handler is None or not re.fullmatch(keys.HANDLER, function.handler):

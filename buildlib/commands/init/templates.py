@@ -109,6 +109,23 @@ def _load(root: Path, file: str, notes: list[str]) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def decoded(text: str) -> object:
+    """Return the content of a YAML document, for Terraform's `yamldecode`.
+
+    Raises:
+        ValueError: it is no YAML, or has more values than are read.
+
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+    if _values(content, {}) > _MANY:
+        msg = f"with its aliases expanded it has more than {_MANY} values"
+        raise ValueError(msg)
+    return content
+
+
 def _template(
     root: Path, folder: str, file: str, content: dict[str, Any], notes: list[str]
 ) -> Iterator[Candidate]:

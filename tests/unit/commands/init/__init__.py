@@ -1,0 +1,1 @@
+"""Tests of buildlib.commands.invoke, a file for each module."""

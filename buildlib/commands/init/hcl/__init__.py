@@ -1,0 +1,1 @@
+"""HCL, the language of Terraform: read files, and evaluate expressions without Terraform."""

@@ -1,0 +1,1 @@
+"""Find functions in Terraform: `aws_lambda_function`, terraform-aws-modules/lambda, own modules."""
