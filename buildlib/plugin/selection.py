@@ -286,8 +286,6 @@ def _unlocked(function: Function) -> str:
     """Return the message about a function or layer that `lock` has no lockfile for."""
     if function.requirements:
         return f"{function.title} uses {function.requirements}; update it with its own tool"
-            f"{function.title} uses {function.requirements}; update it with the tool that made it"
-        )
     return (
         f"{function.title} has no requirements, so there is nothing to lock; "
         "list its dependencies in a requirements.txt in its folder"
