@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -237,3 +238,19 @@ def test_default_tasks_of_the_repository(several: Repository) -> None:
     assert several.sha256().keys() == {"api"}
     several.write({"build.py": dodo % "size"})
     assert "jobs" in several.doit("-f", "build.py").output
+
+
+def test_a_sparse_checkout(several: Repository) -> None:
+    """A named function needs its own files only; all of them, or a missing one, need theirs."""
+    several.doit()
+    before = several.sha256()["api"]
+    shutil.rmtree(several.root / "lambdas/jobs")
+    shutil.rmtree(several.root / "dist")
+    several.doit("hash:api")
+    assert several.sha256() == {"api": before}
+    several.lambdas("build", "api")
+    for names in ([], ["index"], ["hash:jobs"], ["hash:api", "hash:jobs"]):
+        output = several.doit(*names, code=3).output
+        assert "lambda 'jobs'" in output
+        assert "lambdas/jobs" in output
+    assert "lambdas/jobs" in several.lambdas("build", "jobs", code=3).errors

@@ -11,6 +11,7 @@ from buildlib import console
 from buildlib.cli import common
 from buildlib.plugin import program
 from buildlib.plugin.result import Result
+from buildlib.project.project import Project
 
 
 def _jobs(function: common.F) -> common.F:
@@ -126,7 +127,8 @@ def _functions(names: Sequence[str]) -> list[str]:
     """Return the functions of names, which may be those of variants."""
     if not names:
         return []
-    variants = common.project().variants
+    # Other functions may be missing, as in a sparse checkout.
+    variants = Project(common.enter(), generated=True).variants
     found = (variants[name].function.name if name in variants else name for name in names)
     return list(dict.fromkeys(found))
 

@@ -29,7 +29,7 @@ def measure(project: Project) -> list[Cache]:
 
 
 def prune(project: Project, *, everything: bool = False) -> int:
-    """Remove what no present input uses, or everything; return the bytes that this freed."""
+    """Remove everything, or old environments and ZIPs; return the bytes that this freed."""
     folders = {path for _, path, _ in _caches(project)}
     before = sum(map(_size, folders))
     if everything:

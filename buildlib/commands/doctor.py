@@ -1,4 +1,4 @@
-"""`lambdas doctor`: what this machine offers, and what does not work."""
+"""`lambdas doctor`: checks of this machine and of the repository."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ _ROOM = 1 << 30
 
 
 class Check(NamedTuple):
-    """A check: its name, its status, what was found, and the next step, or nothing."""
+    """A check: its name, its status, the finding, and the next step, or nothing."""
 
     name: str
     status: str

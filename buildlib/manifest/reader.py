@@ -130,7 +130,7 @@ def _others(root: Path, reader: Reader, top: Contents) -> Iterator[str]:
         paths = sorted(path for path in root.glob(pattern) if path.is_file())
         names = [path.relative_to(root).as_posix() for path in paths]
         found |= dict.fromkeys(name for name in names if name != layout.MANIFEST)
-        if not names:
+        if not names and not reader.generated:
             reader.problem(node, f"manifests: no file matches '{pattern}'; correct the pattern")
     yield from found
 

@@ -8,7 +8,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec
 
@@ -22,7 +22,7 @@ from doit.exceptions import (
 from doit.task import Task
 
 from buildlib import console, errors, progress
-from buildlib.errors import BuildError
+from buildlib.errors import BuildError, ManifestError
 from buildlib.files import running
 from buildlib.layout import MANIFEST, Layout
 from buildlib.manifest import variants
@@ -94,8 +94,12 @@ def _guarded(action: Callable[_P, Any]) -> Callable[_P, Any]:
     return run
 
 
-def load(root: Path, *, generated: bool, runs: bool, frozen: str = "") -> Project:
+def load(
+    root: Path, *, generated: bool, runs: bool, frozen: str = "", sparse: bool = False
+) -> Project:
     """Return the project in a folder; with `generated`, other tasks may make its sources.
+
+    With `sparse`, sources may be missing, too: `check_present` looks at those that are needed.
 
     A process that `runs` tasks is noted until it ends. `frozen` says why lockfiles must not be
     written, if they must not.
@@ -105,14 +109,9 @@ def load(root: Path, *, generated: bool, runs: bool, frozen: str = "") -> Projec
 
     """
     try:
-        project = Project(root, generated=generated, frozen=frozen)
+        project = _project(root, generated=generated, frozen=frozen, sparse=sparse)
     except (BuildError, OSError) as error:
-        message = errors.describe(error)
-        if os.environ.get("GITHUB_ACTIONS") == "true":
-            from buildlib.plugin import github
-
-            console.command(sys.stdout, github.annotations(MANIFEST, message))
-        raise InvalidDodoFile(message) from None
+        raise _refused(error) from None
     # doit tells a loader nothing of the end of a command.
     atexit.register(project.save)
     if runs:
@@ -120,6 +119,45 @@ def load(root: Path, *, generated: bool, runs: bool, frozen: str = "") -> Projec
             console.write(sys.stderr, f"warning: {problem}\n")
         atexit.register(running.end, running.begin(project.layout.running))
     return project
+
+
+def _project(root: Path, *, generated: bool, frozen: str, sparse: bool) -> Project:
+    try:
+        return Project(root, generated=generated, frozen=frozen)
+    except ManifestError as error:
+        if not sparse:
+            raise
+        project = Project(root, generated=True, frozen=frozen)
+        project.absent = error
+        return project
+
+
+def check_present(project: Project, variants: Iterable[Variant]) -> None:
+    """Refuse a project of which a needed source is missing.
+
+    Raises:
+        InvalidDodoFile: with all mistakes of the manifest.
+
+    """
+    if project.absent is None:
+        return
+    root = project.layout.root
+    for variant in variants:
+        needed = [tree.path for tree in variant.function.include]
+        needed += [variant.function.source] if not variant.function.is_layer else []
+        needed += variant.function.requires.paths if variant.function.requires else ()
+        if not all((root / path).exists() for path in needed):
+            raise _refused(project.absent)
+
+
+def _refused(error: BuildError | OSError) -> InvalidDodoFile:
+    """Return doit's error for a manifest that cannot be used, after annotating it in CI."""
+    message = errors.describe(error)
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        from buildlib.plugin import github
+
+        console.command(sys.stdout, github.annotations(MANIFEST, message))
+    return InvalidDodoFile(message)
 
 
 def steps() -> tuple[pending.Step, ...]:

@@ -106,6 +106,11 @@ class Request:
     frozen: str = ""
 
     @property
+    def is_narrow(self) -> bool:
+        """Tell whether each word names a task of one function, or of its variants."""
+        return self.runs and self.is_alone and all(":" in name for name in self.names or ("",))
+
+    @property
     def names(self) -> list[str] | None:
         """Return the names of tasks and targets; None if they are not known."""
         if self.words is None:

@@ -53,9 +53,12 @@ def _load(request: Request) -> Iterator[Task]:
             generated=not request.is_alone,
             runs=request.runs,
             frozen=request.frozen,
+            sparse=request.is_narrow,
         )
         names = [step.name for step in actions.steps()]
         selection = select(project.variants, names, request)
+        needed = project.variants if selection.is_complete else selection.variants
+        actions.check_present(project, needed.values())
         tasks = itertools.chain(
             _of_functions(project, selection),
             _of_all(project) if selection.is_complete else (),

@@ -42,6 +42,7 @@ class Project:
     def __init__(self, root: Path, *, generated: bool = False, frozen: str = "") -> None:
         self.layout = Layout(root)
         self.frozen = frozen
+        self.absent: BuildError | None = None  # the mistakes of a manifest of a sparse checkout
         self.manifest = reader.read(root, generated=generated)
         self._clock = Clock(root, self.layout.build)
         self.digests = Digests(root, self.layout.digests, self._clock)
