@@ -307,6 +307,13 @@ KINDS = {
         "If the inputs changed, run `lambdas record` and commit the file. If they did not, find "
         "the cause before you deploy.",
     ),
+    "earlier-index": Kind(
+        "The earlier build to compare with cannot be read",
+        "`--against` or LAMBDA_ZIP_AGAINST names a file that does not exist, or that is neither a "
+        "dist/lambdas.json nor a lambdas.hashes.json.",
+        "Correct the path, or fetch the file first: it is an artifact of an earlier build, or is "
+        "committed on the base branch. Without a comparison, leave out the option.",
+    ),
     # -- report, watch and init
     "report": Kind(
         "The report needs packages that are not installed",

@@ -111,7 +111,9 @@ def load(root: Path, *, generated: bool, runs: bool, frozen: str = "") -> Projec
         if os.environ.get("GITHUB_ACTIONS") == "true":
             from buildlib.plugin import github
 
-            console.command(sys.stdout, github.annotations(MANIFEST, message))
+            annotator = github.Annotator()
+            console.command(sys.stdout, annotator.add(github.errors(MANIFEST, message)))
+            console.command(sys.stdout, annotator.end())
         raise InvalidDodoFile(message) from None
     # doit tells a loader nothing of the end of a command.
     atexit.register(project.save)
