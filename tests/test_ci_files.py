@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from buildlib import __version__
-from tests.conftest import HANDLER, Repository
-from tests.documents import ROOT
+from tests.conftest import HANDLER, Index, Repository
+from tests.documents import ROOT, blocks
 
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS = ACTION["runs"]["steps"]
@@ -362,3 +362,143 @@ def test_the_hooks(tmp_path: Path) -> None:
     assert "lambdas/api/requirements.lock is missing" in hook("lambdas-lock", 1)
     repository.write({"lambdas.yaml": "version: 1\nlambdas:\n  api: {hander: x}\n"})
     assert "unknown key 'hander'" in hook("lambdas-manifest", 1)
+
+
+# -- the page about CI -----------------------------------------------------------------------------
+
+PAGE = {
+    block.options["file"]: block.content
+    for block in blocks(ROOT / "docs/how-to/ci.md")
+    if "file" in block.options
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [
+        (".github/workflows/lambdas.yml", "github-workflows"),
+        (".github/workflows/dependabot-locks.yml", "github-workflows"),
+        (".github/workflows/upgrade-locks.yml", "github-workflows"),
+        (".gitlab-ci.yml", "gitlab-ci"),
+        ("renovate.json", "renovate"),
+    ],
+)
+def test_files_of_the_page_fit_their_schemas(tmp_path: Path, name: str, schema: str) -> None:
+    """The schema of the service accepts each file that the page about CI shows."""
+    path = tmp_path / Path(name).name
+    path.write_text(PAGE[name], encoding="utf-8")
+    check_schema(schema, path)
+
+
+def test_the_page_uses_these_files() -> None:
+    """It gives the action and the component inputs that they have, and names all hooks."""
+    steps = yaml.safe_load(PAGE[".github/workflows/lambdas.yml"])["jobs"]["build"]["steps"]
+    (ours,) = [step for step in steps if step["uses"].startswith("OWNER/doit-lambda-zip@")]
+    assert ours["with"].keys() <= ACTION["inputs"].keys()
+    (include,) = yaml.safe_load(PAGE[".gitlab-ci.yml"])["include"]
+    assert include["component"].split("/")[-1].startswith("lambdas@")
+    assert component(**include["inputs"])
+    (repo,) = yaml.safe_load(PAGE[".pre-commit-config.yaml"])["repos"]
+    assert [hook["id"] for hook in repo["hooks"]] == [hook["id"] for hook in HOOKS]
+    text = (ROOT / "docs/how-to/ci.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in ACTION["inputs"])
+
+
+def test_the_page_pins_what_this_project_pins() -> None:
+    """Each action on the page has the commit that this project's own workflows and action have."""
+    ours = "".join(
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "action.yml", *(ROOT / ".github/workflows").glob("*.yml"))
+    )
+    for name, text in PAGE.items():
+        for use in re.findall(r"uses: (?!OWNER)(.*)", text):
+            assert f"uses: {use}\n" in ours, f"{name}: {use}"
+
+
+@pytest.mark.skipif(not shutil.which("zizmor", path=program_path()), reason="needs zizmor")
+def test_workflows_of_the_page_are_safe(tmp_path: Path) -> None:
+    """Zizmor finds no weakness in the workflows that users copy."""
+    for name, text in PAGE.items():
+        if name.startswith(".github/"):
+            pinned = text.replace("@COMMIT", f"@{'0' * 40}")
+            Repository(tmp_path).write({name: pinned})
+    folder = str(tmp_path / ".github/workflows")
+    run("zizmor", "-q", "--offline", folder, folder=tmp_path, PATH=program_path())
+
+
+_GH = """\
+#!/bin/sh
+echo "$@" >>"{log}"
+if [ "$2" = list ]; then grep -c "^pr create" "{log}" || true; fi
+"""
+
+
+@pytest.fixture
+def cloned(repository: Repository, index: Index) -> Repository:
+    """Give a repository with a requirement, its lockfile, and a remote to push to."""
+    index.add("requests", "2.32.4")
+    repository.environment |= {
+        "UV_INDEX_URL": index.url,
+        "PATH": program_path(),
+        "CI": "true",
+        "RUNNER_TEMP": str(repository.root.parent),
+    }
+    repository.write({"lambdas/api/requirements.txt": "requests\n", ".gitignore": "build/\n"})
+    repository.lambdas("lock")
+    commit(repository.root)
+    remote = repository.root.parent / "remote"
+    run("git", "clone", "-q", "--bare", ".", remote, folder=repository.root)
+    run("git", "remote", "add", "origin", remote, folder=repository.root)
+    run("git", "fetch", "-q", folder=repository.root)
+    run("git", "branch", "-q", "-u", "origin/main", folder=repository.root)
+    index.add("requests", "2.32.5")
+    return repository
+
+
+def run_workflow(repository: Repository, name: str) -> None:
+    """Run the commands of a workflow's job, but for the installation of this package."""
+    (job,) = yaml.safe_load(PAGE[f".github/workflows/{name}.yml"])["jobs"].values()
+    scripts = [step["run"] for step in job["steps"] if "run" in step]
+    assert scripts[0].startswith("pip install doit-lambda-zip==")
+    for script in scripts[1:]:
+        command = ("bash", "-e", "-c", script)
+        run(*command, folder=repository.root, code=0, **repository.environment)
+
+
+def pushed(repository: Repository, branch: str) -> str:
+    """Return the lockfile on a branch of the remote."""
+    place = f"{branch}:lambdas/api/requirements.lock"
+    return run("git", "show", place, folder=repository.root.parent / "remote")
+
+
+@needs_bash
+def test_locks_after_dependabot(cloned: Repository) -> None:
+    """The workflow adds the lockfile to the branch, and is idle when there is nothing to add."""
+    run_workflow(cloned, "dependabot-locks")
+    assert "requests==2.32.4" in pushed(cloned, "main")
+    cloned.write({"lambdas/api/requirements.txt": "requests==2.32.5\n"})
+    run("git", "-c", "user.name=t", "-c", "user.email=t@e", "commit", "-qam", "Bump",
+        folder=cloned.root)  # fmt: skip
+    run_workflow(cloned, "dependabot-locks")
+    assert "requests==2.32.5" in pushed(cloned, "main")
+    assert not run("git", "status", "--porcelain", folder=cloned.root)
+    cloned.lambdas("lock", "--check")
+
+
+@needs_bash
+def test_locks_without_a_bot(cloned: Repository) -> None:
+    """The workflow pushes upgraded lockfiles, and opens one pull request with their changes."""
+    log = cloned.root.parent / "gh.log"
+    program = cloned.root.parent / "bin/gh"
+    program.parent.mkdir()
+    program.write_text(_GH.format(log=log))
+    program.chmod(0o755)
+    cloned.environment["PATH"] = f"{program.parent}:{program_path()}"
+    for _ in range(2):
+        run("git", "reset", "-q", "--hard", "origin/main", folder=cloned.root)
+        run_workflow(cloned, "upgrade-locks")
+        assert "requests==2.32.5" in pushed(cloned, "upgrade-locks")
+    assert "requests==2.32.4" in pushed(cloned, "main")
+    assert log.read_text().count("pr create --head upgrade-locks ") == 1
+    changes = (cloned.root.parent / "changes.txt").read_text()
+    assert "Updated requests 2.32.4 -> 2.32.5" in changes
