@@ -16,7 +16,7 @@ lambdas:
   'api':
     # handler: old.handler
     python: '3.13'
-
+# a comment at the margin
     handler: app.handler
   jobs:
     source: jobs

@@ -158,6 +158,9 @@ def test_many() -> None:
     assert [row[0] for row in rows] == [*names[:60], "Total"]
     assert rows[-1][2:] == ["976.6 kB", "3.8 MB"]
     assert "Not in the table: 940 unchanged." in text
+    base = Base("base.json", {name: Earlier(B) for name in names[500:]})
+    rows = cells(job_summary.render(result((), names), dict.fromkeys(names[500:], entry()), base))
+    assert [row[0] for row in rows] == [*names[500:], "Total"]
     few = result([outcome("f0000")], names[1:])
     assert len(cells(job_summary.render(few, {}, None))) == 51
 
@@ -169,7 +172,7 @@ def test_the_limit() -> None:
     run = result(
         [outcome(name, FAILED, "|" * 10_000) for name in names], (), errors, ["w" * 9999] * 999
     )
-    for room in (1 << 20, 100_000, 5000, 4096, -1):
+    for room in (1 << 20, 100_000, 5000, 4096, 300, -1):
         text = job_summary.render(run, {}, Base("base.json", {}), room=room)
         assert len(text.encode()) <= max(room, 0)
     text = job_summary.render(run, {}, None)
