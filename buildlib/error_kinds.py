@@ -307,13 +307,14 @@ KINDS = {
         "If the inputs changed, run `lambdas record` and commit the file. If they did not, find "
         "the cause before you deploy.",
     ),
-    # -- report, watch and init
-    "report": Kind(
-        "The report has nothing to compare with",
-        "The file that `doit report --against` names is missing, or is no index.",
-        "Name a `lambdas.json` or `lambdas.hashes.json` of an earlier build. With the ZIPs of that "
-        "build beside it, the report also shows the growth of each package.",
+    "earlier-index": Kind(
+        "The earlier build to compare with cannot be read",
+        "`--against` or LAMBDA_ZIP_AGAINST names a file that does not exist, or that is neither a "
+        "dist/lambdas.json nor a lambdas.hashes.json.",
+        "Correct the path, or fetch the file first: it is an artifact of an earlier build, or is "
+        "committed on the base branch. Without a comparison, leave out the option.",
     ),
+    # -- report, watch and init
     "watch": Kind(
         "`doit watch` cannot start",
         "The command names an undeclared function, or the package watchfiles, which detects "

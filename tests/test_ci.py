@@ -17,6 +17,7 @@ from buildlib.contract import CONTRACT
 from tests.documents import ROOT, blocks
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+ACTION = ROOT / "action.yml"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMPARE = ROOT / ".ci/compare_golden.py"
 GOLDEN = {"api": "a" * 64, "jobs-py3.13-arm64": "b" * 64}
@@ -71,7 +72,7 @@ def check_schema(path: Path) -> subprocess.CompletedProcess[str]:
 def test_every_action_is_pinned() -> None:
     """An action is named by a full commit, with its version beside it, the same in every place."""
     versions: dict[str, set[str]] = {}
-    for path in WORKFLOWS:
+    for path in (*WORKFLOWS, ACTION):
         for line in path.read_text(encoding="utf-8").splitlines():
             if "uses:" in line and "uses: ./" not in line:
                 match = re.search(r"uses: ([\w/-]+)@([0-9a-f]{40} # v\d+\.\d+\.\d+)$", line)

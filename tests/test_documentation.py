@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import buildlib
 from buildlib import error_kinds
@@ -102,20 +101,6 @@ def test_what_was_printed_goes_into_a_page() -> None:
 
 
 # -- CI --------------------------------------------------------------------------------------------
-
-
-def test_the_pipelines(repository: Repository) -> None:
-    """The commands of both pipelines on the CI page build on a runner."""
-    page = ROOT / "docs/how-to/ci.md"
-    github, gitlab = [yaml.safe_load(b.content) for b in blocks(page) if b.language == "yaml"]
-    steps = [step["run"] for step in github["jobs"]["build"]["steps"] if "run" in step]
-    assert steps == gitlab["build-lambdas"]["script"]
-    assert steps[0].startswith("pip install ")
-    for step in steps[1:]:
-        program, *arguments = step.split()
-        assert program == "doit"
-        repository.doit(*arguments, CI="true")
-    repository.sha256()
 
 
 def test_the_quick_start_is_two_commands_that_ci_runs() -> None:

@@ -270,7 +270,7 @@ def test_what_needs_a_failure(repository: Repository) -> None:
 
 
 def test_annotations_without_a_line(dependent: Repository) -> None:
-    """An error about a whole file names the file; one about a lambda names its declaration."""
+    """An error about a whole file names the file; one about a handler names its line."""
     environment = {"GITHUB_ACTIONS": "true"}
     dependent.write({
         "lambdas/api/requirements.txt": "nowhere\n",
@@ -279,7 +279,7 @@ def test_annotations_without_a_line(dependent: Repository) -> None:
     output = dependent.doit(code=1, **environment).output
     assert "::error file=lambdas/api/requirements.txt,title=lock%3Aapi::lambdas/api" in output
     # Which of two equal failures comes first is chance; the other one is named at the end.
-    place = r"file=lambdas\.yaml,line=5,title=stage%3Ajobs-py3\.1[23]-x86_64"
+    place = r"file=lambdas\.yaml,line=6,title=stage%3Ajobs-py3\.1[23]-x86_64"
     assert len(re.findall(f"::error {place}::lambda 'jobs': handler", output)) == 1
 
 

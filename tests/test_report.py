@@ -303,8 +303,8 @@ def test_against_recorded_hashes(repository: Repository) -> None:
 def test_against_nothing(repository: Repository) -> None:
     """A missing file fails the report with what to name; the builds are done."""
     result = repository.fails("report", "--against=base.json")
-    assert "--against: base.json cannot be read: No such file or directory" in result.output
-    assert "lambdas errors report" in result.output
+    assert "base.json: cannot be read: no such file or directory" in result.output
+    assert "lambdas errors earlier-index" in result.output
     assert not (repository.root / "dist/report.html").exists()
     assert repository.index().keys() == {"api"}
 

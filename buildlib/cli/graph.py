@@ -1,17 +1,24 @@
 """The commands that run doit's graph."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
-from buildlib import console
+from buildlib import console, errors
+from buildlib.artifacts import earlier
 from buildlib.cli import common
+from buildlib.errors import BuildError
 from buildlib.plugin import program
 from buildlib.plugin.result import Result
 from buildlib.project.project import Project
+
+# A path from the user's directory, which can be below the repository's root.
+_PATH = click.Path(dir_okay=False, resolve_path=True, path_type=Path)
 
 
 def _jobs(function: common.F) -> common.F:
@@ -37,6 +44,14 @@ def _settings(jobs: int | None, *, force: bool = False) -> dict[str, Any]:
 @click.option("--dry-run", is_flag=True, help="Explain each pending build; build nothing.")
 @click.option("--force", is_flag=True, help="Run every step, even if it is up to date.")
 @click.option("--frozen", is_flag=True, help="Fail if a lockfile is out of date.  [default: in CI]")
+@click.option(
+    "--against",
+    metavar="FILE",
+    help="Compare with an earlier build: its lambdas.json or lambdas.hashes.json.",
+)
+@click.option(
+    "--junit", type=_PATH, metavar="FILE", help="Write the results as a JUnit report, for CI."
+)
 @common.json_option
 def build(  # noqa: PLR0913 - click passes each option
     names: Sequence[str],
@@ -45,6 +60,8 @@ def build(  # noqa: PLR0913 - click passes each option
     dry_run: bool,
     force: bool,
     frozen: bool,
+    against: str | None,
+    junit: Path | None,
     as_json: bool,
 ) -> int:
     """Build every function and layer, or those named, into dist/.
@@ -54,19 +71,52 @@ def build(  # noqa: PLR0913 - click passes each option
     """
     if dry_run:
         return _dry_run(names, as_json=as_json)
-    common.enter()
-    result = program.run(
-        [f"hash:{name}" for name in names] or ["index"],
-        command="build",
-        frozen="'--frozen' is set" if frozen else "",
-        stream=sys.stderr if as_json else None,
-        settings=_settings(jobs, force=force),
-    )
+    base = _base(against) if against else None
+    with _reported(junit) as report:
+        common.enter()
+        result = program.run(
+            [f"hash:{name}" for name in names] or ["index"],
+            command="build",
+            frozen="'--frozen' is set" if frozen else "",
+            stream=sys.stderr if as_json else None,
+            settings=_settings(jobs, force=force),
+            base=base,
+        )
+        report(result)
     if as_json:
         from buildlib.cli import output
 
         common.write_json(output.of_build(result))
     return result.code
+
+
+def _base(against: str) -> earlier.Base:
+    """Return the build to compare with, before the command goes to the repository's root.
+
+    Raises:
+        NotStarted: the file is no index of an earlier build.
+
+    """
+    try:
+        return earlier.Base(against, earlier.read(Path(against)))
+    except BuildError as error:
+        msg = f"--against: {errors.describe(error)}"
+        raise program.NotStarted(msg) from None
+
+
+@contextlib.contextmanager
+def _reported(path: Path | None) -> Iterator[Callable[[Result], None]]:
+    """Yield a function that writes the JUnit report; write one, too, if nothing was started."""
+    if path is None:
+        yield lambda _: None
+        return
+    from buildlib.cli import junit
+
+    try:
+        yield lambda result: junit.write(path, junit.of_result(result))
+    except (program.NotStarted, BuildError) as error:
+        junit.write(path, junit.of_problem(str(error)))
+        raise
 
 
 def _dry_run(names: Sequence[str], *, as_json: bool) -> int:

@@ -156,7 +156,9 @@ def _refused(error: BuildError | OSError) -> InvalidDodoFile:
     if os.environ.get("GITHUB_ACTIONS") == "true":
         from buildlib.plugin import github
 
-        console.command(sys.stdout, github.annotations(MANIFEST, message))
+        annotator = github.Annotator()
+        console.command(sys.stdout, annotator.add(github.errors(MANIFEST, message)))
+        console.command(sys.stdout, annotator.end())
     return InvalidDodoFile(message)
 
 

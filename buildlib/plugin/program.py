@@ -11,6 +11,7 @@ from doit.dependency import JSONCodec
 from doit.doit_cmd import DoitMain, reset_vars
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
+from buildlib.artifacts.earlier import Base
 from buildlib.model import Variant
 from buildlib.plugin import tasks
 from buildlib.plugin.loader import DOIT_CONFIG, Loader
@@ -62,12 +63,14 @@ def run(  # noqa: PLR0913 - each is one independent input of the run
     stream: TextIO | None = None,
     settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Mapping[str, object]] | None = None,
+    base: Base | None = None,
 ) -> Result:
     """Run tasks by their names, show it on `stream` (stdout by default), and return the result.
 
     `command` is the command that the user typed, for messages, and `frozen` says why lockfiles must
     not be written, if they must not. `settings` are those of doit's
-    command `run`, such as `num_process`, and `options` those of tasks, by their groups.
+    command `run`, such as `num_process`, and `options` those of tasks, by their groups. `base` is
+    the build to compare with.
 
     Raises:
         NotStarted: nothing ran.
@@ -76,7 +79,10 @@ def run(  # noqa: PLR0913 - each is one independent input of the run
     main = DoitMain()  # with the settings of pyproject.toml and doit.cfg, as doit itself
     reset_vars()
     # An instance, where doit documents a class, so that it can be asked afterwards.
-    reporter = Reporter(stream or sys.stdout, {})
+    try:
+        reporter = Reporter(stream or sys.stdout, {"base": base})
+    except InvalidDodoFile as error:
+        raise NotStarted(str(error)) from None
     loader = Loader({**(settings or {}), "reporter": reporter}, options, command, frozen)
     graph = _Run(
         task_loader=get_loader(main.config, loader), config=main.config, bin_name="lambdas"

@@ -4,17 +4,23 @@ import os
 import re
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any, TextIO
 
-from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
+from doit.exceptions import BaseFail, InvalidDodoFile, TaskFailed, UnmetDependency
 from doit.reporter import ConsoleReporter
 from doit.task import Task
 
+from buildlib import errors
+from buildlib.artifacts import earlier, index
+from buildlib.artifacts.earlier import Base
+from buildlib.errors import BuildError
 from buildlib.layout import Layout
 from buildlib.plugin import meta, signals, views
 from buildlib.plugin.result import Result
 from buildlib.plugin.tally import Tally
+from buildlib.steps import summary
 from buildlib.text import harmless
 
 FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
@@ -42,6 +48,22 @@ def _cause(step: meta.Meta, message: str) -> tuple[str, str]:
     return step.step, message
 
 
+def _base() -> Base | None:
+    """Return the build to compare with, by the environment.
+
+    Raises:
+        InvalidDodoFile: the variable names no such file.
+
+    """
+    if not (name := os.environ.get("LAMBDA_ZIP_AGAINST")):
+        return None
+    try:
+        return earlier.Base(name, earlier.read(Path(name)))
+    except BuildError as error:
+        msg = f"LAMBDA_ZIP_AGAINST: {errors.describe(error)}"
+        raise InvalidDodoFile(msg) from None
+
+
 class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
     """The reporter `lambdas` of doit: it counts, and a view shows."""
 
@@ -49,7 +71,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
 
     def __init__(self, outstream: TextIO, options: dict[str, Any]) -> None:
         super().__init__(outstream, options)
-        layout = Layout(Path.cwd())
+        self._layout = layout = Layout(Path.cwd())
+        self._base: Base | None = options.get("base") or _base()
         self._tally = Tally()
         self._view = views.choose(
             outstream, self._tally, layout.build / "activity" / str(os.getpid())
@@ -175,15 +198,19 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         outcomes = self._tally.outcomes()
         if outcomes:
             self._view.table(outcomes)
-        self._warnings += self._tally.notes()
+        remarks = self._tally.remarks()
+        self._warnings += (summary.note(*remark) for remark in remarks)
         self.write("".join(f"{note}\n" for note in self._warnings))
+        self._view.warn(remarks)
         if any(self._locks.values()) and not outcomes:
             self.write(f"{_locks(self._locks[True], self._locks[False])}\n")
         if totals := self._tally.totals(outcomes):
             self.write(f"{totals}\n")
+            self._compare()
         self.write("".join(f"{path}\n" for path in self._shows))
         if left_out := self._tally.left_out:
             self._warn(left_out)
+        self._summarise()
         if interrupted:
             name = signal.Signals(interrupted).name
             how = "interrupted" if interrupted == signal.SIGINT else f"ended by {name}"
@@ -224,6 +251,26 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self.write(f"{why}\n")
         else:
             self._end(meta.read(task))
+
+    def _compare(self) -> None:
+        """Count the variants that differ from those of the build to compare with."""
+        if self._base is None:
+            return
+        counts = Counter(earlier.compare(self._base.zips, index.read(self._layout)).values())
+        states = (earlier.CHANGED, earlier.NEW, earlier.REMOVED, earlier.SAME)
+        shown = ", ".join(f"{counts[state]} {state}" for state in states if counts[state])
+        self.write(f"against {self._base.name}: {shown or 'nothing to compare'}\n")
+
+    def _summarise(self) -> None:
+        """Write the summary of a job, if the CI service has a file for it."""
+        if not (name := os.environ.get("GITHUB_STEP_SUMMARY")):
+            return
+        from buildlib.plugin import job_summary
+
+        try:
+            job_summary.append(Path(name), self.result(0), index.read(self._layout), self._base)
+        except OSError as error:
+            self.write(f"warning: the job summary was not written: {error}\n")
 
     def _end(self, step: meta.Meta | None) -> None:
         """Note the file that a task has to show, whether it was made now or before."""

@@ -38,6 +38,13 @@ class Running(NamedTuple):
     seconds: float
 
 
+class Remark(NamedTuple):
+    """A warning, and the variants or places that share it."""
+
+    text: str
+    places: Sequence[str]
+
+
 class Tally:
     """The counts of a run so far. One thread counts; another may look at the same time."""
 
@@ -132,9 +139,9 @@ class Tally:
         """Return the seconds since the run began."""
         return time.monotonic() - self._began
 
-    def notes(self) -> list[str]:
+    def remarks(self) -> list[Remark]:
         """Return each warning once, with the variants or places that share it."""
-        return [summary.note(text, self._notes[text]) for text in sorted(self._notes)]
+        return [Remark(text, sorted(set(self._notes[text]))) for text in sorted(self._notes)]
 
     def look(self) -> tuple[list[Running], str]:
         """Return our running tasks, the oldest first, and the counts so far as a line."""

@@ -1,4 +1,4 @@
-"""Where a run is shown: on a terminal, in the log of GitHub Actions, or as plain lines.
+"""Where a run is shown: on a terminal, in the log of a CI service, or as plain lines.
 
 doit imports every reporter at every command, so nothing here takes time to import; rich is behind
 `screen`, and loaded once something runs on a terminal.
@@ -6,7 +6,8 @@ doit imports every reporter at every command, so nothing here takes time to impo
 
 import contextlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -17,7 +18,7 @@ from buildlib.files import atomic
 from buildlib.lock import lockfile
 from buildlib.plugin.meta import Meta
 from buildlib.plugin.screen import Running, Screen
-from buildlib.plugin.tally import Tally
+from buildlib.plugin.tally import Remark, Tally
 from buildlib.steps import summary
 from buildlib.steps.summary import Outcome
 from buildlib.text import harmless
@@ -55,6 +56,9 @@ class Plain:
     def annotate(self, title: str, message: str) -> None:
         """Point at the places that an error names."""
 
+    def warn(self, remarks: Sequence[Remark]) -> None:
+        """Point at the places that warnings name, after all errors."""
+
     def close(self) -> None:
         """Remove the live lines, if there are some."""
 
@@ -63,12 +67,13 @@ class Plain:
         self.write("".join(f"{summary.line(one)}\n" for one in outcomes))
 
 
-class Groups(Plain):
-    """The log of GitHub Actions: the lines of a variant are folded, and errors are annotated."""
+class Folded(Plain):
+    """The log of a CI service: the lines of a variant are written together, and folded."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._lines: dict[str, list[str]] = {}  # of each variant that is not finished
+        self._began: dict[str, float] = {}
 
     def start(self, task: Task, step: Meta | None) -> None:
         """Keep the line of a variant's task until nothing will follow."""
@@ -76,30 +81,72 @@ class Groups(Plain):
             super().start(task, step)
             return
         for variant in step.variants:
+            self._began.setdefault(variant, time.time())
             self._lines.setdefault(variant, []).append(f".  {task.title()}")
 
     def end(self, task: Task, step: Meta | None, *, failed: bool) -> None:  # noqa: ARG002
-        """Write the group of a variant, once nothing will follow."""
+        """Write the lines of a variant, once nothing will follow."""
         if step and step.step != "lock" and (failed or step.step == "hash"):
             self._close(step.variants)
 
     def skip(self, task: Task, step: Meta | None) -> None:  # noqa: ARG002 - of the interface
-        """Write the group of a variant of which the last step had nothing to do."""
+        """Write the lines of a variant of which the last step had nothing to do."""
         if step and step.step == "hash":
             self._close(step.variants)
+
+    def fold(self, title: str, lines: Iterable[str], began: float) -> Iterator[str]:  # noqa: ARG002
+        """Yield lines as the service folds them; `began` is the time of the first one."""
+        yield from lines
+
+    def _close(self, variants: Sequence[str]) -> None:
+        for variant in variants:
+            if lines := self._lines.pop(variant, None):
+                began = self._began.pop(variant)
+                console.command(self._stream, self.fold(variant, map(harmless, lines), began))
+
+
+class Groups(Folded):
+    """The log of GitHub Actions: errors and warnings are annotated besides."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        from buildlib.plugin import github
+
+        self._annotator = github.Annotator()
+
+    def fold(self, title: str, lines: Iterable[str], began: float) -> Iterator[str]:  # noqa: ARG002
+        """Yield a group."""
+        from buildlib.plugin import github
+
+        return github.group(title, lines)
 
     def annotate(self, title: str, message: str) -> None:
         """Write a workflow command for each place."""
         from buildlib.plugin import github
 
-        console.command(self._stream, github.annotations(title, harmless(message)))
+        annotations = github.errors(title, harmless(message))
+        console.command(self._stream, self._annotator.add(annotations))
 
-    def _close(self, variants: Sequence[str]) -> None:
+    def warn(self, remarks: Sequence[Remark]) -> None:
+        """Write a workflow command for each warning."""
         from buildlib.plugin import github
 
-        for variant in variants:
-            if lines := self._lines.pop(variant, None):
-                console.command(self._stream, github.group(variant, map(harmless, lines)))
+        annotations = (
+            github.warning(harmless(remark.text), [*map(harmless, remark.places)])
+            for remark in remarks
+        )
+        console.command(self._stream, self._annotator.add(annotations))
+        console.command(self._stream, self._annotator.end())
+
+
+class Sections(Folded):
+    """The log of GitLab CI."""
+
+    def fold(self, title: str, lines: Iterable[str], began: float) -> Iterator[str]:
+        """Yield a section."""
+        from buildlib.plugin import gitlab
+
+        return gitlab.section(title, lines, began, time.time())
 
 
 class Live(Plain):
@@ -171,6 +218,8 @@ def choose(stream: TextIO, tally: Tally, folder: Path) -> Plain:
     """Return the view for a stream; running steps note their present work in `folder`."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
         return Groups(stream)
+    if os.environ.get("GITLAB_CI"):
+        return Sections(stream)
     return Live(stream, tally, folder) if is_live(stream) else Plain(stream)
 
 

@@ -19,10 +19,15 @@ def classes() -> dict[str, str]:
     found: dict[str, str] = {}
     for module in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_bytes())):
-            if isinstance(node, ast.ClassDef) and node.name.endswith("Error"):
+            if isinstance(node, ast.ClassDef) and any(map(is_shown, node.bases)):
                 usual = getattr(getattr(errors, node.name, None), "default_kind", "")
                 found[node.name] = usual
     return found
+
+
+def is_shown(base: ast.expr) -> bool:
+    """Tell whether a class with this base is an error for the user."""
+    return ast.unparse(base).endswith("Error") and ast.unparse(base) != "ValueError"
 
 
 def raised() -> Iterator[tuple[str, list[str]]]:

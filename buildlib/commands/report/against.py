@@ -5,26 +5,18 @@ packages of an earlier ZIP are known if it is in the folder of the file, as in a
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from buildlib.archive import contents
 from buildlib.archive.contents import OWN_FILES, Part
-from buildlib.artifacts import index
+from buildlib.artifacts import earlier, index
+from buildlib.artifacts.earlier import Earlier
 from buildlib.commands.report.facts import Build, Content, labelled
 from buildlib.errors import BuildError
 from buildlib.model import Written
-
-
-class Earlier(NamedTuple):
-    """A ZIP of an earlier build; `size` and `unzipped_size` are None if only its hash is known."""
-
-    sha256: str
-    size: int | None
-    unzipped_size: int | None
 
 
 class Index(NamedTuple):
@@ -97,37 +89,10 @@ def read(root: Path, file: str) -> Index | None:
     """
     if not file:
         return None
-    try:
-        found = json.loads((root / file).read_bytes())
-    except OSError as error:
-        msg = f"--against: {file} cannot be read: {error.strerror}; {_WANTED}"
-        raise BuildError(msg, "report") from None
-    except (ValueError, RecursionError):
-        msg = f"--against: {file} is not JSON; {_WANTED}"
-        raise BuildError(msg, "report") from None
-    if not isinstance(found, dict):
-        msg = f"--against: {file} holds no index; {_WANTED}"
-        raise BuildError(msg, "report")
-    entries = {name: _entry(value) for name, value in found.items() if index.is_id(name)}
-    # A variant that was not built then is in the index without a hash.
-    if len(entries) < len(found) or not all(isinstance(v, dict) for v in found.values()):
-        msg = f"--against: {file} holds no index; {_WANTED}"
-        raise BuildError(msg, "report")
-    known = {name: entry for name, entry in entries.items() if entry}
+    known = earlier.read(root / file)
     folder = (root / file).parent
-    return Index(file, known, [name for name in known if (folder / f"{name}.zip").is_file()])
-
-
-_WANTED = "name a lambdas.json or lambdas.hashes.json of an earlier build"
-
-
-def _entry(value: Any) -> Earlier | None:  # noqa: ANN401 - any JSON value
-    sha256 = value.get("sha256") if isinstance(value, dict) else None
-    if not isinstance(sha256, str):
-        return None
-    sizes = [value.get("size"), value.get("unzipped_size")]
-    size, unzipped = (s if type(s) is int and s >= 0 else None for s in sizes)
-    return Earlier(sha256, size, unzipped)
+    listed = [name for name in known if index.is_id(name) and (folder / f"{name}.zip").is_file()]
+    return Index(file, known, listed)
 
 
 def compare(

@@ -20,7 +20,8 @@ def stream() -> io.StringIO:
 def reporter(stream: io.StringIO, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reporter:
     """Give a reporter of plain lines in an empty repository."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITLAB_CI", "LAMBDA_ZIP_AGAINST"):
+        monkeypatch.delenv(name, raising=False)
     reporter = Reporter(stream, {})
     reporter.initialize({}, [])
     return reporter

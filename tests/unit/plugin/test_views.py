@@ -10,8 +10,8 @@ import pytest
 
 from buildlib import progress
 from buildlib.plugin import meta
-from buildlib.plugin.tally import Tally
-from buildlib.plugin.views import Groups, Live, Plain, choose
+from buildlib.plugin.tally import Remark, Tally
+from buildlib.plugin.views import Groups, Live, Plain, Sections, choose
 from buildlib.steps.summary import FAILED, Outcome
 from tests.unit.plugin.conftest import Make
 
@@ -62,6 +62,35 @@ def test_groups(ours: Make, other: Make) -> None:
     ]  # fmt: skip
 
 
+def test_sections(ours: Make, other: Make) -> None:
+    """In GitLab CI a variant's lines are one section, with the time of its first line."""
+    stream = io.StringIO()
+    play(Sections(stream), ours, other)
+    text = re.sub(r"(section_\w+):\d{10}:", r"\1:TIME:", stream.getvalue())
+    assert text.split("\n") == [
+        ".  lock:api",
+        "\x1b[0Ksection_start:TIME:api[collapsed=true]\r\x1b[0Kapi",
+        ".  venv:api", ".  hash:api",
+        "\x1b[0Ksection_end:TIME:api\r\x1b[0K",
+        ".  mine", "api: failed (at zip)", "",
+    ]  # fmt: skip
+
+
+def test_warnings_in_github_actions() -> None:
+    """Warnings are annotated, and those over the limit are counted, as are errors."""
+    stream = io.StringIO()
+    view = Groups(stream)
+    for number in range(12):
+        view.annotate("zip:api", f"app.py:{number}: no")
+    view.warn([Remark(f"odd {number}\x1b", ["app.py:3"]) for number in range(12)])
+    lines = stream.getvalue().splitlines()
+    assert lines[9] == "::warning file=app.py,line=3,title=lambdas::odd 0\\x1b"
+    assert lines[-2:] == [
+        "::error title=lambdas::3 more errors; the log has all of them",
+        "::warning title=lambdas::3 more warnings; the log has all of them",
+    ]
+
+
 def test_a_group_ends_with_a_failure(ours: Make) -> None:
     """A group is written when a step fails, or when the last step has nothing to do."""
     stream = io.StringIO()
@@ -100,6 +129,7 @@ def test_live(ours: Make, other: Make, tmp_path: Path) -> None:
         (Terminal(), {}, Live),
         (Terminal(), {"GITHUB_ACTIONS": "true"}, Groups),
         (io.StringIO(), {"GITHUB_ACTIONS": "true"}, Groups),
+        (Terminal(), {"GITLAB_CI": "true", "CI": "true"}, Sections),
         (Terminal(), {"CI": "true"}, Plain),
         (Terminal(), {"TERM": "dumb"}, Plain),
         (io.StringIO(), {}, Plain),
@@ -113,7 +143,7 @@ def test_choice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The view follows the stream and the environment."""
-    for name in ("GITHUB_ACTIONS", "CI"):
+    for name in ("GITHUB_ACTIONS", "GITLAB_CI", "CI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
     for name, value in environment.items():

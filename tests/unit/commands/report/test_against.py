@@ -20,18 +20,23 @@ NOW = Content([Part("numpy 2.2", 700, {}), Part(OWN_FILES, 50, {})], [], [])
 HASHES = {"key": "k", "source_code_hash": "c"}
 
 
+def digest(name: str) -> str:
+    """Return a hash for a name."""
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
 def compared(root: Path, entries: dict[str, Any], *names: str) -> Comparison:
     """Return the comparison of variants that are built now with earlier entries."""
     (root / "lambdas.json").write_text(json.dumps(entries))
     found = against.read(root, "lambdas.json")
     assert found
-    builds = [build(name, written=Written(name * 8, 100, 750)) for name in names]
+    builds = [build(name, written=Written(digest(name), 100, 750)) for name in names]
     return against.compare(root, found, builds, dict.fromkeys(names, NOW))
 
 
 def entry(name: str, unzipped: int = 750) -> dict[str, Any]:
     """Return an entry whose hash is that of the variant `name` in `compared`."""
-    return {"sha256": name * 8, "size": 100, "unzipped_size": unzipped}
+    return {"sha256": digest(name), "size": 100, "unzipped_size": unzipped}
 
 
 def test_changes(tmp_path: Path) -> None:
@@ -109,13 +114,13 @@ def test_another_zip_is_not_compared(tmp_path: Path) -> None:
 def test_no_index(tmp_path: Path, text: str) -> None:
     """A file that is no index is refused by its name, with what to name instead."""
     (tmp_path / "old.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(BuildError, match=r"--against: old\.json .* name a lambdas\.json") as error:
+    with pytest.raises(BuildError, match=r"old\.json: .*needs the dist/lambdas\.json") as error:
         against.read(tmp_path, "old.json")
-    assert error.value.kind == "report"
+    assert error.value.kind == "earlier-index"
 
 
 def test_no_file(tmp_path: Path) -> None:
     """A missing file is refused; without a name there is nothing to compare with."""
-    with pytest.raises(BuildError, match=r"--against: old\.json cannot be read: No such file"):
+    with pytest.raises(BuildError, match=r"old\.json: cannot be read: no such file"):
         against.read(tmp_path, "old.json")
     assert against.read(tmp_path, "") is None

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from buildlib.archive.contents import Part
+from buildlib.artifacts.earlier import Earlier
 from buildlib.commands.report import page
-from buildlib.commands.report.against import CHANGED, GONE, Change, Comparison, Earlier, Growth
+from buildlib.commands.report.against import CHANGED, GONE, Change, Comparison, Growth
 from buildlib.commands.report.facts import Content
 from buildlib.commands.report.revision import Revision
 from buildlib.model import Written
