@@ -19,15 +19,16 @@ def classes() -> dict[str, str]:
     found: dict[str, str] = {}
     for module in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_bytes())):
-            if isinstance(node, ast.ClassDef) and any(map(is_shown, node.bases)):
+            if isinstance(node, ast.ClassDef) and is_shown(node):
                 usual = getattr(getattr(errors, node.name, None), "default_kind", "")
                 found[node.name] = usual
     return found
 
 
-def is_shown(base: ast.expr) -> bool:
-    """Tell whether a class with this base is an error for the user."""
-    return ast.unparse(base).endswith("Error") and ast.unparse(base) != "ValueError"
+def is_shown(node: ast.ClassDef) -> bool:
+    """Tell whether a class is an error for the user: others are caught where they are raised."""
+    bases = [ast.unparse(base) for base in node.bases]
+    return node.name == "BuildError" or (node.name.endswith("Error") and bases != ["Exception"])
 
 
 def raised() -> Iterator[tuple[str, list[str]]]:
