@@ -21,27 +21,15 @@ html_theme = "furo"
 html_title = "doit-lambda-zip"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["copy.js"]
 html_copy_source = False
 html_show_sphinx = False
 html_theme_options = {"footer_icons": [], "top_of_page_buttons": []}
 
-# What stands in the navigation, and in which order. A page that is missing here is a warning.
+# The navigation, in its order. Sphinx warns of a page that is missing here.
 SECTIONS = {
-    "Tutorial": ["tutorial", "recording"],
-    "How to": [
-        "how-to/adopt",
-        "how-to/terraform",
-        "how-to/ci",
-        "how-to/private-index",
-        "how-to/architectures",
-        "how-to/shared-code",
-        "how-to/layouts",
-        "how-to/layers",
-        "how-to/docker",
-        "how-to/dependencies",
-        "how-to/invoke",
-        "how-to/prove",
-        "how-to/report",
+    "Start here": ["tutorial", "recording", "how-to/adopt"],
+    "Migrate": [
         "how-to/from-terraform-module",
         "how-to/from-sam",
         "how-to/from-serverless",
@@ -50,6 +38,24 @@ SECTIONS = {
         "how-to/from-zappa",
         "how-to/from-poetry",
         "how-to/from-pants",
+    ],
+    "Build and deploy": [
+        "how-to/terraform",
+        "how-to/ci",
+        "how-to/architectures",
+        "how-to/layers",
+        "how-to/layouts",
+        "how-to/shared-code",
+    ],
+    "Manage dependencies": [
+        "how-to/dependencies",
+        "how-to/private-index",
+        "how-to/docker",
+    ],
+    "Test and inspect": [
+        "how-to/invoke",
+        "how-to/prove",
+        "how-to/report",
     ],
     "Reference": [
         "reference/manifest",
@@ -74,7 +80,7 @@ SECTIONS = {
 }
 
 
-# Pages beside docs/ are no part of the site; it has them as files.
+# Pages outside of docs/ are not part of the site, which offers them as downloads.
 _OUTSIDE = re.compile(
     r"\[([^\]]+)\]\(((?:\.\./)+(?:CHANGELOG|RELEASING|SECURITY|benchmarks/README)\.md)\)"
 )

@@ -11,6 +11,7 @@ import pytest
 
 import buildlib
 from buildlib import error_kinds
+from buildlib.cli.main import GROUPS
 from buildlib.contract import CONTRACT
 from buildlib.manifest import schema
 from tests import plays
@@ -65,9 +66,10 @@ def test_reasons_are_used() -> None:
 
 
 def test_commands_in_the_text(repository: Repository) -> None:
-    """Each `doit ...` or `python -m buildlib...` within a sentence names a real command or task."""
+    """Each `lambdas`, `doit` or `python -m buildlib` within a sentence names a real command."""
     listed = repository.doit("list", "--all").output.split("\n")
     tasks = {line.split()[0].partition(":")[0] for line in listed if line}
+    ours = {name for group in GROUPS.values() for name in group}
     commands = {"list", "info", "clean", "forget", "help", "tabcompletion"}
     for page in DOCUMENTS:
         for text in re.findall(r"`(doit[ :][^`]*)`", page.read_text(encoding="utf-8")):
@@ -75,6 +77,8 @@ def test_commands_in_the_text(repository: Repository) -> None:
             for word in words[:1]:
                 known = tasks | commands | {"4", "2", "console"}  # the values of -n and -r
                 assert word.partition(":")[0] in known, f"{plays.name(page)}: {text}"
+        for word in re.findall(r"`lambdas ([a-z][a-z-]*)[^`]*`", page.read_text(encoding="utf-8")):
+            assert word in ours, f"{plays.name(page)}: lambdas {word}"
         for module in re.findall(r"`python -m (buildlib[.\w]*)", page.read_text(encoding="utf-8")):
             path = PACKAGE.parent / module.replace(".", "/")
             assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
@@ -126,6 +130,12 @@ def test_what_ci_is_said_to_run() -> None:
 # -- links -----------------------------------------------------------------------------------------
 
 
+_OF_THIS_REPOSITORY = re.compile(
+    r"\]\(https://(?:github\.com/doit-lambda-zip/doit-lambda-zip/blob|"
+    r"raw\.githubusercontent\.com/doit-lambda-zip/doit-lambda-zip)/main/"
+)
+
+
 def prose(page: Path) -> str:
     """Return the text of a page without its fenced blocks."""
     text = page.read_text(encoding="utf-8")
@@ -143,9 +153,15 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_links_lead_somewhere() -> None:
-    """Every relative link in a document points to an existing file and heading."""
+    """Every link to this repository's files points to an existing file and heading.
+
+    The README's links are absolute, because package indexes show it too.
+    """
     for page in DOCUMENTS:
         text = prose(page)
+        if page == ROOT / "README.md":
+            assert not re.findall(r"\]\((?!https://)", text)
+            text = _OF_THIS_REPOSITORY.sub("](", text)
         for target in re.findall(r"\]\(([^):]+)\)", text):
             path, _, anchor = target.partition("#")
             linked = (page.parent / path).resolve() if path else page

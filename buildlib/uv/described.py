@@ -24,11 +24,17 @@ def _answer() -> None:
         if isinstance(value, dict) and "result" in value:
             answered.append(value)
             if value["result"] == "success":
+                platform = {**value.get("platform", {})}  # until uv 0.12
                 for name in target.keys() - value.keys():
-                    sys.stderr.write(f"uv asks for no '{name}'\n")
-                    os._exit(3)
+                    if name not in platform:
+                        sys.stderr.write(f"uv asks for no '{name}'\n")
+                        os._exit(3)
+                    platform[name] = target[name]
+                known = {name: target[name] for name in target.keys() & value.keys()}
                 markers = {**value["markers"], **target["markers"]}
-                value = {**value, **target, "markers": markers}
+                value = {**value, **known, "markers": markers}
+                if platform:
+                    value["platform"] = platform
         return dumps(value, *rest, **options)
 
     def check() -> None:  # a uv that asks in another way must not get this machine's answer
