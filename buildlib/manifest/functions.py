@@ -80,7 +80,7 @@ def read_functions(
         if not manifests and "layers" not in top:
             reader.problem(node, "missing key 'lambdas'; declare the functions below it")
         return Contents(tuple(layers), frozen, defaults, manifests, deployed)
-    lambdas = reader.mapping(top["lambdas"].value, "lambdas")
+    lambdas = _named(reader, top["lambdas"].value, "lambdas", "api: {handler: app.handler}")
     if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
         reader.problem(
             top["lambdas"].value,
@@ -92,6 +92,15 @@ def read_functions(
         if (function := _function(reader, name, entry, defaults))
     ]
     return Contents((*layers, *functions), frozen, defaults, manifests, deployed)
+
+
+def _named(reader: Reader, node: yaml.Node, label: str, example: str) -> dict[str, Entry]:
+    """Return the entries of `lambdas:` or `layers:` by name; a list is a problem."""
+    if isinstance(node, yaml.SequenceNode):
+        text = f"{label}: expected names as keys, such as '{example}', found a list; remove the '-'"
+        reader.problem(node, text)
+        return {}
+    return reader.mapping(node, label)
 
 
 def _defaults(
@@ -117,7 +126,8 @@ def _layers(
     """Return the layers to build, each with the node of its name, and those that are deployed."""
     layers: list[tuple[Function, yaml.Node]] = []
     deployed: dict[str, Deployed] = {}
-    declared = reader.mapping(top["layers"].value, "layers") if "layers" in top else {}
+    example = "shared: {requirements: shared.txt}"
+    declared = _named(reader, top["layers"].value, "layers", example) if "layers" in top else {}
     for name, entry in declared.items():
         if _is_deployed(entry.value):
             label = f"layer '{name}'"
@@ -175,6 +185,12 @@ def _function(
         reader.problem(entry.key, f"{where}: the name is not allowed; expected {NAME_RULE}")
         return None
     table = LAYER_KEYS if is_layer else LAMBDA_KEYS
+    if name in table and not isinstance(entry.value, yaml.MappingNode):
+        kind = "layer" if is_layer else "lambda"
+        reader.problem(
+            entry.key, f"'{name}' is a key of a {kind}; indent it below the {kind}'s name"
+        )
+        return None
     entries = reader.mapping(entry.value, where, table)
     if not isinstance(entry.value, yaml.MappingNode):
         return None

@@ -151,12 +151,12 @@ class Tally:
             at_work |= self._runs.keys() - done
             unchanged = self._seen - self._runs.keys() - at_work
         counts = {
-            "in work": len(at_work - failed),
+            "running": len(at_work - failed),
             "done": len(done - failed),
             "unchanged": len(unchanged),
             FAILED: len(failed),
         }
-        return running, f"{summary.totals(counts, None)}; {now - self._began:.1f} s"
+        return running, f"{summary.totals(counts, None)}, {now - self._began:.1f} s"
 
     def _runs_of(self, variants: Iterable[str]) -> list[_Run]:
         return [self._runs.setdefault(variant, _Run()) for variant in variants]
