@@ -36,8 +36,8 @@ def run(root: Path, *, show: bool) -> Iterator[str]:
     """
     if (root / MANIFEST).exists() and not show:
         msg = (
-            f"{MANIFEST} already exists and is not overwritten; "
-            "'lambdas init --print' shows the proposal"
+            f"{MANIFEST} already exists and init overwrites nothing; "
+            "run 'lambdas init --print' to see the proposal"
         )
         raise BuildError("\n".join([msg, *_news(root)]), "init-exists")
     proposed = proposal.propose(root)
@@ -112,15 +112,15 @@ def _next_steps(root: Path) -> Iterator[str]:
     yield f"  - review {MANIFEST}"
     ignored = _lines(root / ".gitignore")
     missing = [
-        name
-        for name in ("build", "dist")
+        f"{name}/" if name == "__pycache__" else f"/{name}/"
+        for name in ("build", "dist", "__pycache__")
         if not ignored & {name, f"/{name}", f"{name}/", f"/{name}/"}
     ]
     if missing:
-        yield f"  - add to .gitignore: {' '.join(f'/{name}/' for name in missing)}"
+        yield f"  - add to .gitignore: {' '.join(missing)}"
     if "* -text" not in _lines(root / ".gitattributes"):
-        yield "  - add to .gitattributes, so that line endings are the same everywhere: * -text"
-    yield "  - run 'doit', then commit each requirements.lock that it creates"
+        yield "  - add to .gitattributes, to keep line endings the same on every machine: * -text"
+    yield "  - run 'lambdas build', then commit each requirements.lock that it creates"
 
 
 def _lines(path: Path) -> set[str]:

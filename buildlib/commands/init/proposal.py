@@ -19,7 +19,7 @@ from buildlib.commands.init import (
 )
 from buildlib.commands.init.candidates import Candidate
 from buildlib.commands.init.cdk import constructs
-from buildlib.manifest import keys, locations, reader
+from buildlib.manifest import keys, locations, reader, schema
 
 _PYTHON, _ARCHITECTURE = "3.13", "x86_64"
 
@@ -30,8 +30,9 @@ _PLAIN = re.compile(r"[A-Za-z_./][\w./-]*")
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null"}
 
 
-_HEAD = """\
-# The Lambda functions of this repository; `lambdas list` lists their tasks.
+_HEAD = f"""\
+# yaml-language-server: $schema={schema.ID}
+# The Lambda functions of this repository. Run `lambdas build` to build them.
 version: 1
 """
 
@@ -145,7 +146,7 @@ def _duplicate(function: Candidate, functions: Iterable[Candidate]) -> str | Non
             if path == _path(other) or (is_below and not other.is_guess):
                 return ""
         elif same:
-            return f"it is the same as {other.origin}"
+            return f"it duplicates {other.origin}"
     return None
 
 
