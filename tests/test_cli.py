@@ -315,7 +315,7 @@ def test_list(dependent: Repository) -> None:
 def test_verify(repository: Repository) -> None:
     """`verify` compares, and fails with the command to run where nothing is built."""
     done = repository.lambdas("verify", code=1)
-    assert "dist/api.zip: it is not there; run 'lambdas build api' first" in done.errors
+    assert "dist/api.zip does not exist; run 'lambdas build api' first" in done.errors
     repository.lambdas("build")
     assert "api: two builds and dist/api.zip are equal" in repository.lambdas("verify").output
 

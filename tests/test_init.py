@@ -346,7 +346,7 @@ def test_what_terraform_does_not_say(tmp_path: Path) -> None:
     for line in (
         "infra/broken.tf: cannot be read: ",
         "lambda 'notify': its source is unknown: it deploys \"build/notify.zip\"",
-        "lambda 'notify': src/notify is proposed as its source, because of its name",
+        "lambda 'notify': src/notify is a guess for its source, by its name",
     ):
         assert f"  - {line}" in output
 

@@ -66,10 +66,10 @@ def test_mistyped_name(several: Repository, named: str, hint: str) -> None:
 @pytest.mark.parametrize(
     ("names", "hint"),
     [
-        (["zap:api"], "zap:api: there is no step 'zap'; did you mean 'zip:api'?"),
+        (["zap:api"], "zap:api: no step 'zap'; did you mean 'zip:api'?"),
         (
             ["hash:api", "build:api"],
-            "build:api: there is no step 'build'; there are hash, invoke, ",
+            "build:api: no step 'build'; there are hash, invoke, ",
         ),
         (["lock:api"], "lock:api: lambda 'api' has no requirements, so there is nothing to lock"),
         (["api"], "api: this is a function, not a task; did you mean 'zip:api'?"),

@@ -102,7 +102,7 @@ def test_a_mistake(repository: Repository) -> None:
     with watching(repository) as watch:
         repository.write({APP: "def other(): ...\n"})
         watch.until("does not define 'handler'")
-        watch.until("api: failed; save again to go on")
+        watch.until("api: failed; fix and save to retry")
         repository.write({APP: HANDLER + "# again\n"})
         watch.until("api: built (app.py changed)")
 
@@ -127,7 +127,7 @@ def test_what_is_away_for_a_moment(repository: Repository) -> None:
         manifest.rename(repository.root / "kept")
         watch.until("could not find lambdas.yaml in")
         (repository.root / "kept").rename(manifest)
-        assert watch.until("watching") == "watching 1 variant; Ctrl-C ends it"
+        assert watch.until("Watching") == "Watching 1 variant; press Ctrl-C to stop"
         folder.rename(repository.root / "away")
         watch.until("the source folder 'lambdas/api' does not exist")
         time.sleep(1.2)

@@ -132,7 +132,7 @@ def _too_large(
     advice += _not_required(largest, files, required)
     advice.append("Remove packages, or split the function.")
     if in_runtime:
-        advice.append("Packages that the runtime provides need not be in the requirements.")
+        advice.append("Drop packages that the runtime provides from the requirements.")
     return (
         f"lambda '{function.name}': {variant.id}.zip would have {size:,} bytes "
         f"unzipped, {size - limit(function):,} more than {_limit_text(function)} (layers count, "

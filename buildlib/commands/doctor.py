@@ -1,4 +1,4 @@
-"""`lambdas doctor`: what this machine offers, and what does not work."""
+"""`lambdas doctor`: check the tools of this machine and report broken ones."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ _ROOM = 1 << 30
 
 
 class Check(NamedTuple):
-    """A check: its name, its status, what was found, and the next step, or nothing."""
+    """A check: its name, its status, the finding, and the next step, which may be empty."""
 
     name: str
     status: str
@@ -127,14 +127,21 @@ def _extras() -> Iterator[Check]:
 
 def _of_repository(root: Path) -> Iterator[Check]:
     free = shutil.disk_usage(root).free
-    status, advice = (OK, "") if free > _ROOM else (NOTE, "free some space: large packages need more")
+    status, advice = (
+        (OK, "") if free > _ROOM else (NOTE, "free some space: large packages need more")
+    )
     yield Check("disk", status, f"{amount(free)} free", advice)
     if not os.access(root, os.W_OK):
         yield Check("folder", ERROR, f"{root} is not writable", "check its owner and permissions")
     try:
         project = Project(root)
     except BuildError as error:
-        yield Check("manifest", ERROR, str(error).splitlines()[0], "run 'lambdas build' to list every problem")
+        yield Check(
+            "manifest",
+            ERROR,
+            str(error).splitlines()[0],
+            "run 'lambdas build' to list every problem",
+        )
         return
     functions = sum(not function.is_layer for function in project.manifest.functions)
     layers = len(project.manifest.functions) - functions
@@ -162,5 +169,7 @@ def _problem(project: Project, name: str) -> str | None:
 
 def _store(project: Project) -> Check:
     if problem := project.store.problem():
-        return Check("store", ERROR, problem, "set LAMBDA_ZIP_STORE to a folder that you can write to")
+        return Check(
+            "store", ERROR, problem, "set LAMBDA_ZIP_STORE to a folder that you can write to"
+        )
     return Check("store", OK, f"{project.store.folder}, at most {amount(project.store.limit)}")

@@ -148,8 +148,8 @@ def _built(project: Project, variant: Variant) -> Written:
 def _check_planned(variant: Variant, planned: str | None, found: str) -> None:
     if planned is not None and planned != found:
         msg = (
-            f"'{variant.id}' was planned with source_code_hash {planned}, and the present inputs "
-            f"give {found}: this checkout is not the one that was planned, or the ZIP is not "
+            f"'{variant.id}' was planned with source_code_hash {planned}, but the current "
+            f"inputs give {found}: the plan came from another checkout, or the ZIP is not "
             "reproducible. Check out the commit of the plan, or plan again"
         )
         raise RecordError(msg)

@@ -116,7 +116,9 @@ def verify(project: Project, one: Variant) -> Iterator[str]:
 
 def _check_lock(project: Project, function: Function) -> None:
     if problem := project.lock_problem(function):
-        msg = f"{function.lockfile}: the lockfile {problem}; run 'lambdas lock {function.name}' first"
+        msg = (
+            f"{function.lockfile}: the lockfile {problem}; run 'lambdas lock {function.name}' first"
+        )
         raise VerifyError(msg)
 
 

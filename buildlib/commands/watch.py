@@ -136,7 +136,7 @@ def _folders(project: Project, variants: Sequence[Variant]) -> list[Path]:
         with contextlib.suppress(BuildError):  # the build has reported it
             texts += [origin.path for origin in project.sources(function)]
         files |= {Path(os.path.realpath(root / text)) for text in texts}
-    # What links lead to; a file at the root by itself, as build/ is there, too.
+    # The targets of links; a file at the root by itself, because build/ is there, too.
     for path in files:
         if path.is_file() and not any(path.is_relative_to(folder) for folder in paths - {root}):
             paths.add(path if path.parent == root else path.parent)

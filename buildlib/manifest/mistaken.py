@@ -1,4 +1,4 @@
-"""Advice for values and keys that mean something elsewhere: in AWS's API, Terraform, SAM or Docker."""
+"""Advice for keys and values of other tools, such as Terraform, SAM and Docker."""
 
 import re
 from collections.abc import Collection

@@ -66,7 +66,9 @@ class Reader:
                 self.problem(key, f"{prefix}a key must be plain text; YAML's '<<' is not supported")
             elif key.value in entries:
                 first = entries[key.value].key.start_mark.line + 1
-                self.problem(key, f"{prefix}duplicate key '{key.value}', first defined on line {first}")
+                self.problem(
+                    key, f"{prefix}duplicate key '{key.value}', first defined on line {first}"
+                )
             elif known and key.value not in known:
                 advice = mistaken.key_advice(key.value, known)
                 self.problem(key, f"{prefix}unknown key '{key.value}'{advice}")

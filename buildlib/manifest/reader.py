@@ -45,8 +45,8 @@ def _text(root: Path, name: str) -> str:
         content = (root / name).read_bytes()
         if len(content) > _LARGEST:
             msg = (
-                f"{name}: {megabytes(len(content))}, more than the limit of "
-                f"{megabytes(_LARGEST)}; a manifest names folders and patterns, not each file"
+                f"{name}: {megabytes(len(content))}, larger than the limit of "
+                f"{megabytes(_LARGEST)}; list folders and patterns, not every file"
             )
             raise ManifestError(msg, "manifest")
         return content.decode("utf-8-sig")

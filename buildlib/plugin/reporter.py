@@ -211,7 +211,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             names = ", ".join(name for name, why in left_out.items() if why == problem)
             self.write(
                 f"warning: not built: {names}. {problem}\n"
-                "dist/lambdas.json marks them as stale or missing, and terraform plan refuses them.\n"
+                "dist/lambdas.json marks them as stale or missing, and "
+                "terraform plan refuses them.\n"
             )
 
     def _report_failures(self, task: Task) -> None:

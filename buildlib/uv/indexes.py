@@ -16,13 +16,13 @@ _SEVERAL = {
 
 
 def check(settings: Mapping[str, str], variables: Mapping[str, str], root: Path) -> None:
-    """Check that each index is a URL or an existing folder.
+    """Check that each index is a URL, an absolute path or an existing folder.
 
     `settings` are the variables for uv, of which some come from `variables`, those of this process,
     and others from configuration files.
 
     Raises:
-        BuildError: some are neither.
+        BuildError: some are none of these, such as a host without 'https://'.
 
     """
     problems = [
@@ -30,7 +30,7 @@ def check(settings: Mapping[str, str], variables: Mapping[str, str], root: Path)
         f"{_shown(value)} is neither a URL nor a folder; "
         "set the address of an index, such as https://pypi.org/simple"
         for name, value in _indexes(settings)
-        if "://" not in value and not os.path.isdir(root / value.rpartition("=")[2])
+        if not _is_place(value.rpartition("=")[2] if "://" not in value else value, root)
     ]
     if problems:
         raise BuildError("\n".join(problems), "setting")
@@ -41,6 +41,10 @@ def _indexes(settings: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         value = settings.get(name, "").strip()
         for one in value.split() if several else filter(None, [value]):
             yield name, one
+
+
+def _is_place(value: str, root: Path) -> bool:
+    return "://" in value or os.path.isabs(value) or os.path.isdir(root / value)
 
 
 def _shown(value: str) -> str:

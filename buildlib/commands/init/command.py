@@ -61,7 +61,7 @@ def run(root: Path, *, show: bool) -> Iterator[str]:
     yield from _write_dodo(root)
     yield from _open_questions(proposed)
     if found := list(checks.problems(root)):
-        yield from ("", "The first build would stop at:", *(f"  - {line}" for line in found))
+        yield from ("", "The first build will stop at:", *(f"  - {line}" for line in found))
     yield from _next_steps(root)
 
 
@@ -78,7 +78,7 @@ def _news(root: Path) -> Iterator[str]:
         if _module(str(candidate.source), str(candidate.handler)) not in known
     ]
     if found:
-        yield f"{MANIFEST} lacks these functions, which the proposal has:"
+        yield f"{MANIFEST} lacks these functions of the proposal:"
         yield from (f"  {candidate.name}, from {candidate.origin}" for candidate in found)
 
 

@@ -130,7 +130,7 @@ VCS = (
 )
 URL = "is a URL without a hash; append '#sha256=<hex>' to it"
 LOCAL = f"is a local path; {INCLUDE}"
-WHEEL = "is a local path; write '--find-links ./lib' and 'b==1.0' instead, on a line each"
+WHEEL = "is a local path; write '--find-links ./lib' and 'b==1.0' instead, each on its own line"
 
 UNPINNABLE = {
     "-e .": f"is an editable install; {OWN}",

@@ -62,7 +62,7 @@ def test_a_failure_of_ours(
         (TaskFailed("no"), "mine failed\nno\n"),
         (TaskError("no"), "mine failed\nno\n"),
         (TaskFailed("no", report=False), ""),
-        (UnmetDependency("y"), "mine did not run, as it needs y\n"),
+        (UnmetDependency("y"), "mine was skipped because it needs y\n"),
     ],
 )
 def test_a_failure_of_others(

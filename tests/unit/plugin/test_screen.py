@@ -52,7 +52,7 @@ def test_what_a_step_is_at_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     stream = io.StringIO()
     running = [Running(NAME, "venv", 1.0, "uv: " + "x" * 200), Running("api", "stage", 0.0, "")]
-    Console(file=stream).print(_picture(running, "1 in work", 40, 80))
+    Console(file=stream).print(_picture(running, "1 running", 40, 80))
     lines = stream.getvalue().splitlines()
     assert lines[0][1:].startswith(f" {NAME} venv  1 s uv: xxx")
     assert len(lines[0]) == 80

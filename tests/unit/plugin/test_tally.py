@@ -82,7 +82,7 @@ def test_look(tally: Tally, ours: Make, other: Make) -> None:
     tally.fail(step(ours("stage", "bad")), 1.0)
     running, closing = tally.look()
     assert [(one.meta.step, one.meta.variants) for one in running] == [("venv", ("api",))]
-    assert closing.startswith("1 in work, 1 done, 1 unchanged, 1 failed; ")
+    assert closing.startswith("1 running, 1 done, 1 unchanged, 1 failed, ")
 
 
 def test_a_variant_counts_once(tally: Tally, ours: Make) -> None:
@@ -93,9 +93,9 @@ def test_a_variant_counts_once(tally: Tally, ours: Make) -> None:
 
 
 def test_a_variant_between_two_steps(tally: Tally, ours: Make) -> None:
-    """A variant that waits for its next step is in work, like one whose step runs."""
+    """A variant that waits for its next step counts as running, like one whose step runs."""
     tally.succeed(step(ours("venv", "api")), 1.0, Done())
-    assert tally.look()[1].startswith("1 in work; ")
+    assert tally.look()[1].startswith("1 running, ")
 
 
 def test_what_steps_did(tally: Tally, ours: Make) -> None:
