@@ -172,9 +172,9 @@ several, each combination is a variant with the id `<name>-py<version>-<architec
 `team_keys-py3.13-arm64`.
 
 `layers:` declares [layers](../how-to/layers.md). A layer takes the keys of a lambda, except
-`handler`, `layers`, `prune`, `gitignore` and `allow_missing_imports`. The default `source` of a layer is
-`layers/<name>`. If that folder does not exist, the layer contains only its dependencies and
-`include`.
+`handler`, `layers`, `prune`, `gitignore` and `allow_missing_imports`. The default `source` of
+a layer is `layers/<name>`. If that folder does not exist, the layer contains only its dependencies
+and `include`.
 
 `manifests: [services/*/lambdas.yaml]` reads each of these files, too. Each team can keep its own.
 Paths in such a file are relative to its folder, and its `defaults` override those of the root.

@@ -373,8 +373,10 @@ BAD = {
     "lambdas is nothing": (
         "version: 1\nlambdas:\n",
         [
-            "lambdas.yaml:2:9: lambdas: expected keys and values, found nothing; "
-            "indent the keys below it"
+            (
+                "lambdas.yaml:2:9: lambdas: expected keys and values, found nothing; "
+                "indent the keys below it"
+            )
         ],
     ),
     "lambdas is a list": (
