@@ -135,7 +135,7 @@ def test_mistyped_names(dependent: Repository, command: str) -> None:
     """All mistyped names are reported together, with the ones that were meant."""
     done = dependent.lambdas(command, "apy", "nothing", code=3)
     assert "error: lambdas.yaml declares no 'apy'; did you mean 'api'?" in done.errors
-    assert "lambdas.yaml declares no 'nothing'; 'lambdas list' shows the names" in done.errors
+    assert "lambdas.yaml declares no 'nothing'; run 'lambdas list' to see the names" in done.errors
 
 
 def test_force(repository: Repository) -> None:

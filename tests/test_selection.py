@@ -52,7 +52,7 @@ def test_named(several: Repository, named: list[str], made: set[str]) -> None:
         ("hash:apo", "did you mean 'hash:api'?"),
         ("why:job", "did you mean 'why:jobs'?"),
         ("hash:jobs-py3.11-x86_64", "did you mean 'hash:jobs-py3.13-x86_64'?"),
-        ("zip:elsewhere", "'lambdas list' shows the names"),
+        ("zip:elsewhere", "run 'lambdas list' to see the names"),
     ],
 )
 def test_mistyped_name(several: Repository, named: str, hint: str) -> None:

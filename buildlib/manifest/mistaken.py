@@ -58,6 +58,10 @@ _ARGUMENTS = {
 }  # fmt: skip
 
 
+# Values are short: "zstd" has three of the letters of "stored".
+_SIMILAR = 0.75
+
+
 _EVENTS = ("events", "event", "triggers", "url", "permissions", "policies")
 
 
@@ -86,5 +90,5 @@ def value_advice(value: str, choices: Collection[str]) -> str:
     if version:
         python = f"{version[1]}.{version[2]}"
         return f'; did you mean "{python}"?' if python in choices else ""
-    close = closest(value, choices)
+    close = closest(value, choices, _SIMILAR)
     return f"; did you mean '{close}'?" if close else ""

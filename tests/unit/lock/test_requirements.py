@@ -120,7 +120,7 @@ def test_not_utf8(tmp_path: Path) -> None:
 
 INCLUDE = "publish it to an index, or add its packages to the lambda's 'include' instead"
 OWN = (
-    "the code of its folder is in the ZIP anyway; remove the line, "
+    "the ZIP already contains that folder; remove the line "
     "and list the dependencies of the function instead"
 )
 EDITABLE = f"is an editable install; {INCLUDE}"

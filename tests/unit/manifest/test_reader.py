@@ -714,8 +714,8 @@ BAD = {
         PLAIN + "    source: build/api\n",
         [
             (
-                "lambdas.yaml:5:13: lambda 'api': source 'build/api' is in build/, which is for "
-                "outputs; move it elsewhere"
+                "lambdas.yaml:5:13: lambda 'api': source 'build/api' is in build/, the folder "
+                "for build output; move it elsewhere"
             )
         ],
     ),
@@ -723,8 +723,8 @@ BAD = {
         PLAIN + "    include: [dist]\n",
         [
             (
-                "lambdas.yaml:5:15: lambda 'api': include 'dist' is in dist/, which is for "
-                "outputs; move it elsewhere"
+                "lambdas.yaml:5:15: lambda 'api': include 'dist' is in dist/, the folder "
+                "for build output; move it elsewhere"
             )
         ],
     ),
@@ -733,7 +733,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:6:19: lambda 'api': requirements 'locked/requirements.lock' is the "
-                "path of the lockfile; name the file that it is made from"
+                "lockfile; name the requirements file that it comes from"
             )
         ],
     ),
@@ -742,7 +742,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:19: lambda 'api': the requirements file 'lambdas/api/reqs.txt' "
-                "does not exist; the path is relative to the source folder, or to that of "
+                "does not exist; the path is relative to the source folder or to the folder of "
                 "lambdas.yaml"
             )
         ],
@@ -788,9 +788,9 @@ BAD = {
         ),
         [
             (
-                "lambdas.yaml:4:3: lambda 'api': its lockfile lambdas/jobs/requirements.lock is "
-                "also the one of lambda 'jobs', which has other requirements; give the files of "
-                "one of them other names"
+                "lambdas.yaml:4:3: lambda 'api': it would share the lockfile "
+                "lambdas/jobs/requirements.lock with lambda 'jobs', which has other requirements; "
+                "rename the requirements file of one of them"
             )
         ],
     ),
@@ -798,8 +798,8 @@ BAD = {
         PLAIN + "    source: locked\n    requirements: [uv.lock, ../lambdas/jobs/other.txt]\n",
         [
             (
-                "lambdas.yaml:6:19: lambda 'api': requirements: locked/uv.lock is a lockfile; name "
-                "it alone"
+                "lambdas.yaml:6:19: lambda 'api': requirements: locked/uv.lock is a lockfile; it "
+                "must be the only file in 'requirements'"
             )
         ],
     ),

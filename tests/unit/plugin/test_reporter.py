@@ -115,4 +115,4 @@ def test_ctrl_c(reporter: Reporter, stream: io.StringIO, ours: Make) -> None:
     assert caught.value.code == 130  # as a shell says it of SIGINT
     lines = stream.getvalue().splitlines()
     assert lines[:2] == [".  zip:api", "api: interrupted (at zip)"]
-    assert lines[-1].startswith("interrupted; ")
+    assert lines[-1].startswith("Interrupted. ")
