@@ -135,8 +135,8 @@ def _too_large(
         advice.append("Drop packages that the runtime provides from the requirements.")
     return (
         f"lambda '{function.name}': {variant.id}.zip would have {size:,} bytes "
-        f"unzipped, {size - limit(function):,} more than {_limit_text(function)} (layers count, "
-        "too, but are not known here). Largest parts:\n"
+        f"unzipped, {size - limit(function):,} more than {_limit_text(function)} (not "
+        "counting layers). Largest parts:\n"
         + "\n".join(f"  {part}" for part in largest[:_SHOWN])
         + f"\n{' '.join(advice)}"
     )
