@@ -74,7 +74,9 @@ def test_commands_in_the_text(repository: Repository) -> None:
         for text in re.findall(r"`(doit[ :][^`]*)`", page.read_text(encoding="utf-8")):
             words = [word for word in text.split()[1:] if not word.startswith("-")]
             for word in words[:1]:
-                known = tasks | commands | {"4", "2", "console"}  # the values of -n and -r
+                known = (
+                    tasks | commands | {"1", "2", "4", "console", "process"}
+                )  # values of -n, -r and -P
                 assert word.partition(":")[0] in known, f"{plays.name(page)}: {text}"
         for module in re.findall(r"`python -m (buildlib[.\w]*)", page.read_text(encoding="utf-8")):
             path = PACKAGE.parent / module.replace(".", "/")
@@ -208,6 +210,8 @@ def test_every_task_is_listed(repository: Repository) -> None:
 # Upper-case strings that are looked up in an environment but are not its variables.
 _OTHER = {
     *("PYTHONPATH", "USERPROFILE"),  # set for build backends, never read
+    "RUST_LOG",  # set for uv, never read
+    "DOIT_CONFIG",  # a name in dodo.py
     "ZIP64",
     "INDEX",
     "LINKS",
