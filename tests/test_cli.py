@@ -460,7 +460,7 @@ def test_a_task_with_a_name_of_ours(repository: Repository) -> None:
     mine = "from buildlib.tasks import *\ndef task_zip():\n    return {'actions': ['true']}\n"
     repository.write({"dodo.py": mine})
     result = repository.doit(code=3)
-    assert "dodo.py: 'task_zip': doit-lambda-zip has tasks of the same names; rename" in (
+    assert "dodo.py: 'task_zip': doit-lambda-zip already has tasks of these names; rename" in (
         result.output
     )
 

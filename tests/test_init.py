@@ -374,7 +374,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "lambdas.yaml").write_text("# mine\n")
     result = init(tmp_path)
     assert result.code == 1
-    assert "lambdas.yaml already exists and is not overwritten" in result.output
+    assert "lambdas.yaml already exists and init overwrites nothing" in result.output
     assert result.output.endswith("\nMore: lambdas errors init-exists\n")
     assert (tmp_path / "lambdas.yaml").read_text() == "# mine\n"
 
@@ -513,7 +513,7 @@ def test_the_first_build(tmp_path: Path) -> None:
         "fns/c/app.py": HANDLER,
         "fns/c/requirements.txt": "git+https://example.com/x\n",
     })).output  # fmt: skip
-    start = output.index("The first build would stop at:\n")
+    start = output.index("The first build will stop at:\n")
     lines = output[start:].split("\n\n")[0].splitlines()[1:]
     assert "  - fns/a/app.py:1: import of 'yaml', which nothing provides" in lines
     assert any(line.startswith("  - fns/a/app.py:1: import of 'util.nix'") for line in lines)
