@@ -529,6 +529,5 @@ def test_again(tmp_path: Path) -> None:
     result = init(tmp_path)
     assert result.code == 1
     assert (
-        "lambdas.yaml lacks these functions, which the proposal has:\n"
-        "  b, from the module fns/b/app.py\n"
+        "lambdas.yaml lacks these functions of the proposal:\n  b, from the module fns/b/app.py\n"
     ) in result.output

@@ -219,7 +219,7 @@ def _sections(keys: dict[str, Key], shared: str) -> Iterator[str]:
 def _takes(name: str, key: Key) -> str:
     """Describe the values that a key takes."""
     if inner := key.keys or key.items:
-        before = "text, a list of text, or " if key.short else ""
+        before = "text, a list of texts, or " if key.short else ""
         before = "a list; each: text, or " if key.items else before
         return f"{before}[keys and values](#keys-of-{name}): {', '.join(f'`{i}`' for i in inner)}"
     if key.boolean:
