@@ -476,7 +476,7 @@ def test_layers(tmp_path: Path) -> None:
     handlers = {f"{name}/app.py": HANDLER for name in ("fn", "plain", "one", "two", "tf")}
     output = init(write(tmp_path, {**LAYERS, **handlers})).output
     notes = {
-        line.partition(", which")[0] for line in output.splitlines() if "which are not" in line
+        line.partition(", which")[0] for line in output.splitlines() if "which init cannot" in line
     }
     assert notes == {
         "  - lambda 'api': it uses the layers Powertools, Common, Other",

@@ -46,7 +46,7 @@ def stop_at(repository: Repository, mark: str, mode: str, sign: int) -> tuple[in
     # A shell without job control lets its background jobs, and their children, ignore two signals.
     reset = ["env", "--default-signal=INT,QUIT"]
     process = subprocess.Popen(
-        [*reset, *repository.python, "-m", *MODES[mode]],
+        [*reset, repository.python, "-m", *MODES[mode]],
         cwd=repository.root,
         env=repository.environment,
         stdin=subprocess.DEVNULL,
