@@ -62,7 +62,7 @@ def watching(repository: Repository, *names: str) -> Iterator[Watch]:
     """Run `doit watch`, starting with its first build."""
     watch = Watch(repository, *names)
     try:
-        watch.until("watching ")
+        watch.until("Watching ")
         yield watch
         assert watch.stop() == 0
         watch.until("Stopped watching.")
