@@ -283,7 +283,7 @@ def test_why_of_a_forgotten_step(repository: Repository) -> None:
     """`why` knows which steps doit forgot, as doit's own task does."""
     repository.doit()
     repository.doit("forget", "zip:api")
-    assert "api: zip will run: doit forgot it" in repository.lambdas("why").output
+    assert "api: zip will run: forgotten with doit forget" in repository.lambdas("why").output
 
 
 def test_size(dependent: Repository) -> None:

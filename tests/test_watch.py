@@ -132,7 +132,7 @@ def test_what_is_away_for_a_moment(repository: Repository) -> None:
         watch.until("the source folder 'lambdas/api' does not exist")
         time.sleep(1.2)
         (repository.root / "away").rename(folder)
-        watch.until("watching")
+        watch.until("Watching")
         assert sum("does not exist" in line for line in watch.seen) == 1
         repository.write({APP: HANDLER + "# back\n"})
         watch.until("api: built (app.py changed)")
@@ -141,6 +141,6 @@ def test_what_is_away_for_a_moment(repository: Repository) -> None:
 def test_an_unknown_name(repository: Repository) -> None:
     """An undeclared name is refused, with the declared ones."""
     message = repository.doit("watch", "nix", code=1).message
-    assert "there is no 'nix'; there are api" in message
+    assert "lambdas.yaml declares no 'nix'; it declares api" in message
     message = repository.doit("watch", "apo", code=1).message
     assert "there is no 'apo'; did you mean 'api'?" in message
