@@ -22,9 +22,9 @@ def test_always(repository: Repository) -> None:
     before = repository.sha256()
     result = repository.doit("-a", "zip:api")
     assert result.ran == STEPS
-    assert reason(result.output) == "doit ran every task (-a)"
+    assert reason(result.output) == "every task was forced to run"
     assert repository.sha256() == before
-    assert "last build: doit ran every task (-a)" in repository.doit("why:api").output
+    assert "last build: every task was forced to run" in repository.doit("why:api").output
 
 
 def test_forgotten(repository: Repository) -> None:

@@ -143,4 +143,4 @@ def test_an_unknown_name(repository: Repository) -> None:
     message = repository.doit("watch", "nix", code=1).message
     assert "lambdas.yaml declares no 'nix'; it declares api" in message
     message = repository.doit("watch", "apo", code=1).message
-    assert "there is no 'apo'; did you mean 'api'?" in message
+    assert "lambdas.yaml declares no 'apo'; did you mean 'api'?" in message
