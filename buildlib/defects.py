@@ -38,9 +38,9 @@ def describe(trace: str, folder: Path) -> str:
         except OSError:
             continue
         return harmless(
-            f"this is a defect of doit-lambda-zip, not of your project: {redact(last)}\n"
-            f"Please report it with the file {path}; look through it first, as "
-            "it has paths of this machine. Earlier artifacts are untouched."
+            f"internal error in doit-lambda-zip, not in your project: {redact(last)}\n"
+            f"Please report it and attach {path}; review it first, "
+            "because it contains paths of this machine. Earlier artifacts are untouched."
         )
     return text
 

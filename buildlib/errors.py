@@ -109,7 +109,7 @@ def explain_os_error(error: OSError) -> str:
         errno.EROFS: "make it writable, or build in another checkout",
         errno.EACCES: "check its owner and permissions",
         errno.EPERM: "check its owner and permissions",
-        errno.ENOENT: "it was removed during the build; run the build again",
+        errno.ENOENT: "another program removed it during the build; run the build again",
         errno.ENOTDIR: "a file is where a folder should be; remove it, then run the build again",
         errno.EEXIST: "a file is where a folder should be; remove it, then run the build again",
         errno.EISDIR: "a folder is where a file should be; remove it, then run the build again",

@@ -61,11 +61,14 @@ def canonical_name(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def closest(text: str, known: Iterable[str]) -> str | None:
-    """Return the known word that a user probably meant by a misspelt one."""
+def closest(text: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the known word that a user probably meant by a misspelt one.
+
+    `cutoff` is the least similarity, from 0 to 1, as `difflib` counts it.
+    """
     import difflib  # only where something is wrong
 
-    return next(iter(difflib.get_close_matches(text, list(known), n=1)), None)
+    return next(iter(difflib.get_close_matches(text, list(known), n=1, cutoff=cutoff)), None)
 
 
 def tail(output: str, lines: int = 15) -> str:

@@ -135,7 +135,7 @@ def test_mistyped_names(dependent: Repository, command: str) -> None:
     """All mistyped names are reported together, with the ones that were meant."""
     done = dependent.lambdas(command, "apy", "nothing", code=3)
     assert "error: lambdas.yaml declares no 'apy'; did you mean 'api'?" in done.errors
-    assert "lambdas.yaml declares no 'nothing'; 'lambdas list' shows the names" in done.errors
+    assert "lambdas.yaml declares no 'nothing'; run 'lambdas list' to see the names" in done.errors
 
 
 def test_force(repository: Repository) -> None:
@@ -283,7 +283,7 @@ def test_why_of_a_forgotten_step(repository: Repository) -> None:
     """`why` knows which steps doit forgot, as doit's own task does."""
     repository.doit()
     repository.doit("forget", "zip:api")
-    assert "api: zip will run: doit forgot it" in repository.lambdas("why").output
+    assert "api: zip will run: forgotten with doit forget" in repository.lambdas("why").output
 
 
 def test_size(dependent: Repository) -> None:
@@ -315,7 +315,7 @@ def test_list(dependent: Repository) -> None:
 def test_verify(repository: Repository) -> None:
     """`verify` compares, and fails with the command to run where nothing is built."""
     done = repository.lambdas("verify", code=1)
-    assert "dist/api.zip: it is not there; run 'lambdas build api' first" in done.errors
+    assert "dist/api.zip does not exist; run 'lambdas build api' first" in done.errors
     repository.lambdas("build")
     assert "api: two builds and dist/api.zip are equal" in repository.lambdas("verify").output
 
@@ -460,7 +460,7 @@ def test_a_task_with_a_name_of_ours(repository: Repository) -> None:
     mine = "from buildlib.tasks import *\ndef task_zip():\n    return {'actions': ['true']}\n"
     repository.write({"dodo.py": mine})
     result = repository.doit(code=3)
-    assert "dodo.py: 'task_zip': doit-lambda-zip has tasks of the same names; rename" in (
+    assert "dodo.py: 'task_zip': doit-lambda-zip already has tasks of these names; rename" in (
         result.output
     )
 

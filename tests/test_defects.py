@@ -57,7 +57,7 @@ def test_a_defect(repository: Repository, place: str) -> None:
     result = broken(repository, module, name, "KeyError('surprise')", *arguments)
     assert result.code, result.output
     assert "Traceback" not in result.output
-    assert "this is a defect of doit-lambda-zip, not of your project: KeyError: 'surprise'" in (
+    assert "internal error in doit-lambda-zip, not in your project: KeyError: 'surprise'" in (
         result.output
     )
     report = reports(repository)[-1]
@@ -113,5 +113,5 @@ def test_a_command(
     monkeypatch.setattr(error_kinds, "page", page)
     assert command.main(["errors"]) == 2
     said = capsys.readouterr().err
-    assert "this is a defect of doit-lambda-zip, not of your project: KeyError: 'surprise'" in said
+    assert "internal error in doit-lambda-zip, not in your project: KeyError: 'surprise'" in said
     assert len(list((tmp_path / "build/defects").iterdir())) == 1

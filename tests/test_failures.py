@@ -82,7 +82,7 @@ def test_no_manifest(repository: Repository) -> None:
     ("handler", "message"),
     [
         ("app.missing", "app.py does not define 'missing'; it defines handler"),
-        ("main.handler", "there is no main.py in the ZIP; top-level modules: app.py"),
+        ("main.handler", "the ZIP has no main.py; top-level modules: app.py"),
     ],
 )
 def test_a_missing_handler(repository: Repository, handler: str, message: str) -> None:

@@ -22,9 +22,9 @@ def test_always(repository: Repository) -> None:
     before = repository.sha256()
     result = repository.doit("-a", "zip:api")
     assert result.ran == STEPS
-    assert reason(result.output) == "doit ran every task (-a)"
+    assert reason(result.output) == "every task was forced to run"
     assert repository.sha256() == before
-    assert "last build: doit ran every task (-a)" in repository.doit("why:api").output
+    assert "last build: every task was forced to run" in repository.doit("why:api").output
 
 
 def test_forgotten(repository: Repository) -> None:
@@ -33,7 +33,7 @@ def test_forgotten(repository: Repository) -> None:
     repository.doit("forget", "zip:api")
     result = repository.doit()
     assert result.ran == ["zip:api"]
-    assert reason(result.output) == "doit forgot it"
+    assert reason(result.output) == "forgotten with doit forget"
     assert repository.doit().output.endswith("1 unchanged\n")
 
 
@@ -75,7 +75,7 @@ def test_why_and_run_agree_about_a_forgotten_step(dependent: Repository, step: s
     """`doit why` names the forgotten step, the run does it, and then both find nothing to do."""
     dependent.doit()
     dependent.doit("forget", f"{step}:api")
-    assert f"api: {step} will run: doit forgot it" in dependent.doit("why:api").output
+    assert f"api: {step} will run: forgotten with doit forget" in dependent.doit("why:api").output
     assert dependent.doit("zip:api", "hash:api").ran == [f"{step}:api"]
     assert "api is up to date" in dependent.doit("why:api").output
     assert dependent.doit().ran == []

@@ -127,7 +127,7 @@ def test_a_handler_of_a_layer(repository: Repository) -> None:
     """A handler that a layer provides is allowed by name, as other modules are."""
     manifest = MANIFEST.replace("app.handler", "datadog_lambda.handler.handler")
     repository.write({"lambdas.yaml": manifest, "lambdas/api/app.py": HANDLER})
-    assert "there is no datadog_lambda/handler.py in the ZIP" in repository.fails().message
+    assert "the ZIP has no datadog_lambda/handler.py" in repository.fails().message
     repository.write({"lambdas.yaml": manifest + "    allow_missing_imports: [datadog_lambda]\n"})
     repository.doit()
 

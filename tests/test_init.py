@@ -346,7 +346,7 @@ def test_what_terraform_does_not_say(tmp_path: Path) -> None:
     for line in (
         "infra/broken.tf: cannot be read: ",
         "lambda 'notify': its source is unknown: it deploys \"build/notify.zip\"",
-        "lambda 'notify': src/notify is proposed as its source, because of its name",
+        "lambda 'notify': src/notify is a guess for its source, by its name",
     ):
         assert f"  - {line}" in output
 
@@ -374,7 +374,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "lambdas.yaml").write_text("# mine\n")
     result = init(tmp_path)
     assert result.code == 1
-    assert "lambdas.yaml already exists and is not overwritten" in result.output
+    assert "lambdas.yaml already exists and init overwrites nothing" in result.output
     assert result.output.endswith("\nMore: lambdas errors init-exists\n")
     assert (tmp_path / "lambdas.yaml").read_text() == "# mine\n"
 
@@ -476,7 +476,7 @@ def test_layers(tmp_path: Path) -> None:
     handlers = {f"{name}/app.py": HANDLER for name in ("fn", "plain", "one", "two", "tf")}
     output = init(write(tmp_path, {**LAYERS, **handlers})).output
     notes = {
-        line.partition(", which")[0] for line in output.splitlines() if "which are not" in line
+        line.partition(", which")[0] for line in output.splitlines() if "which init cannot" in line
     }
     assert notes == {
         "  - lambda 'api': it uses the layers Powertools, Common, Other",
@@ -513,7 +513,7 @@ def test_the_first_build(tmp_path: Path) -> None:
         "fns/c/app.py": HANDLER,
         "fns/c/requirements.txt": "git+https://example.com/x\n",
     })).output  # fmt: skip
-    start = output.index("The first build would stop at:\n")
+    start = output.index("The first build will stop at:\n")
     lines = output[start:].split("\n\n")[0].splitlines()[1:]
     assert "  - fns/a/app.py:1: import of 'yaml', which nothing provides" in lines
     assert any(line.startswith("  - fns/a/app.py:1: import of 'util.nix'") for line in lines)
@@ -529,6 +529,5 @@ def test_again(tmp_path: Path) -> None:
     result = init(tmp_path)
     assert result.code == 1
     assert (
-        "lambdas.yaml lacks these functions, which the proposal has:\n"
-        "  b, from the module fns/b/app.py\n"
+        "lambdas.yaml lacks these functions of the proposal:\n  b, from the module fns/b/app.py\n"
     ) in result.output

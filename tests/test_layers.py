@@ -140,7 +140,10 @@ def test_what_the_runtime_provides(layered: Repository, index: Index) -> None:
         "lambdas/api/app.py": f"import boto3, gamma\n{HANDLER}",
     })  # fmt: skip
     output = layered.doit().output
-    assert "left out, as 'provided' says: boto3 1.40.0, six 1.17.0; the runtime has" in output
+    assert (
+        "left out because of 'provided: runtime': boto3 1.40.0, six 1.17.0; Lambda uses the"
+        in output
+    )
     paths = [path for path in layered.members("api") if ".dist-info/" not in path]
     assert sorted(paths) == ["app.py", "gamma.py"]
 
@@ -184,7 +187,7 @@ def test_mistakes(layered: Repository) -> None:
     assert "layer 'common': unknown key 'handler'" in layered.doit(code=None).output
     layered.write({"lambdas.yaml": text})
     output = layered.doit(code=None).output
-    assert "lambda 'api': layers: there is no layer 'comon'; did you mean 'common'?" in output
+    assert "lambda 'api': layers: no layer 'comon'; did you mean 'common'?" in output
     assert "lambda 'common': the name 'common' is also used by" in output
 
 

@@ -220,7 +220,7 @@ def test_a_local_wheel_as_the_message_says(dependent: Repository, index: Index) 
         {"lambdas/api/requirements.txt": f"./wheels/{name}\n", "lambdas.yaml": MANIFEST}
     )
     message = dependent.fails().message
-    assert "write '--find-links ./wheels' and 'alpha==1.0' instead, on a line each" in message
+    assert "write '--find-links ./wheels' and 'alpha==1.0' instead, each on its own line" in message
     dependent.write({"lambdas/api/requirements.txt": "--find-links ./wheels\nalpha==1.0\n"})
     dependent.doit()
     assert "alpha/__init__.py" in dependent.members("api")
@@ -288,7 +288,7 @@ def test_a_cooldown_is_honoured(
     assert pins(repository) == ["six==1.13.0"]
     package = "six = " if "package" in content else ""
     assert f"# exclude-newer: {package}2020-01-01\n" in lock(repository)
-    assert "'exclude-newer' holds back six==1.1" in output
+    assert "'exclude-newer' excludes six==1.1" in output
     repository.environment = {
         name: value for name, value in repository.environment.items() if name not in environment
     }

@@ -35,7 +35,9 @@ def test_one_installation_fails_once(
     # Once, and once more without the cache of uv, which might be what is damaged.
     assert sum(name in request for request in index.requests) == 2
     assert result.output.count("failed to install the dependencies") == 1
-    said = next(line for line in result.output.splitlines() if line.startswith("failed as venv:f"))
+    said = next(
+        line for line in result.output.splitlines() if line.startswith("same error as venv:f")
+    )
     assert said.count("venv:f") == 12
     assert "12 failed" in result.output
     index.files[name] = index.files[name].removesuffix(b"replaced")
@@ -49,7 +51,7 @@ def test_one_mistake_in_shared_code(twelve: Repository) -> None:
     twelve.write({"fn/app.py": f"import nothing_like_it\n{HANDLER}"})
     output = twelve.fails().output
     assert output.count("import of 'nothing_like_it'") == 1
-    assert len(re.findall(r"failed as stage:f\d+ did: ", output)) == 1
+    assert len(re.findall(r"same error as stage:f\d+: ", output)) == 1
     twelve.write({"fn/app.py": HANDLER})
     twelve.doit()
 

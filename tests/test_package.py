@@ -84,7 +84,7 @@ def test_the_first_minutes(wheel: Path, tmp_path: Path) -> None:
     assert "Created lambdas.yaml with 1 function" in run(programs / "lambdas", "init")
     assert "api: built" in run(programs / "lambdas", "build")
     assert run(programs / "lambdas") == "1 unchanged\n"
-    assert "api" in run(programs / "lambdas", "report")
+    assert run(programs / "lambdas", "report").endswith("dist/report.html\n")
     run(programs / "lambdas", "terraform-module", "infra/lambdas")
     assert (repository / "infra/lambdas/main.tf").exists()
     assert run(programs / "doit") == "1 unchanged\n"
@@ -94,11 +94,12 @@ def test_tools_that_install_commands(wheel: Path, tmp_path: Path) -> None:
     """`uvx` finds the command by the name of the package, and `uv tool install` both names."""
     from uv import find_uv_bin
 
+    uv: str = find_uv_bin()
     folders = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
     environment = os.environ | folders
-    uvx = [find_uv_bin(), "tool", "run", wheel, "--version"]
+    uvx = [uv, "tool", "run", wheel, "--version"]
     done = subprocess.run(uvx, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("doit-lambda-zip ")
-    install = [find_uv_bin(), "tool", "install", "-q", wheel]
+    install = [uv, "tool", "install", "-q", wheel]
     subprocess.run(install, env=environment, capture_output=True, check=True)
     assert {"lambdas", "doit-lambda-zip"} <= {path.name for path in (tmp_path / "bin").iterdir()}

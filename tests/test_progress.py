@@ -228,7 +228,7 @@ def test_interrupted(slow: Repository, options: tuple[str, ...]) -> None:
         UV_CACHE_DIR=str(slow.root / "build/fresh"),
     )
     last = plain(output).rstrip().splitlines()[-1]
-    assert last == "interrupted; finished steps are kept, run the build again to continue"
+    assert last == "Interrupted. Finished work is kept; run the build again to resume."
     assert re.search(r"^\S+ +interrupted +at venv ", plain(output), re.MULTILINE)
     totals = plain(output).rstrip().splitlines()[-2]
     assert re.fullmatch(r"[12] interrupted in \d+\.\d s", totals)
@@ -265,7 +265,7 @@ def test_what_needs_a_failure(repository: Repository) -> None:
         "lambdas/api/app.py": "nothing = 1\n",
     })  # fmt: skip
     output = repository.doit("go", code=1).output
-    assert "go did not run, as it needs zip" in output
+    assert "go was skipped because it needs zip" in output
     assert "UnmetDependency" not in output
 
 

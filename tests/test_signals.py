@@ -46,7 +46,7 @@ def stop_at(repository: Repository, mark: str, mode: str, sign: int) -> tuple[in
     # A shell without job control lets its background jobs, and their children, ignore two signals.
     reset = ["env", "--default-signal=INT,QUIT"]
     process = subprocess.Popen(
-        [*reset, *repository.python, "-m", *MODES[mode]],
+        [*reset, repository.python, "-m", *MODES[mode]],
         cwd=repository.root,
         env=repository.environment,
         stdin=subprocess.DEVNULL,
@@ -76,7 +76,7 @@ def test_a_signal_ends_all(heavy: Repository, name: str, mode: str) -> None:
     assert code == 128 + sign, output
     assert "Traceback" not in output
     assert re.search(
-        r"^(interrupted|ended by SIG\w+); finished steps are kept", output, re.MULTILINE
+        r"^(Interrupted|Stopped by SIG\w+)\. Finished work is kept", output, re.MULTILINE
     )
     truthful(heavy)
     heavy.doit()

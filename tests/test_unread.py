@@ -161,7 +161,7 @@ def test_the_remedy_builds(alpha: Repository, kind: str) -> None:
     name = kind.partition(" ")[0]
     alpha.write({f"lambdas/api/{name}": DECLARATIONS[kind]})
     message = alpha.fails().message
-    assert f"lambdas/api/{name}: its dependencies are not read" in message
+    assert f"lambdas/api/{name}: its dependencies were not read" in message
     if setting := re.search(r"Set 'requirements: (\S+)'", message):
         alpha.write({"lambdas.yaml": f"{MANIFEST}    requirements: {setting[1]}\n"})
     else:
@@ -199,7 +199,7 @@ def test_what_the_runtime_has(repository: Repository, declared: str, *, is_error
     setup = SETUP.replace("alpha>=1", declared)
     repository.write({"lambdas/api/setup.py": setup})
     if is_error:
-        assert "its dependencies are not read" in repository.fails().message
+        assert "its dependencies were not read" in repository.fails().message
     else:
         assert (
             "so the function gets the runtime's version of (boto3>=1.34)"

@@ -66,7 +66,7 @@ def test_another_content(repository: Repository) -> None:
     repository.doit()
     rewrite(repository.root / "dist/api.zip", {"app.py": HANDLER.encode() + b"import os\n"})
     message = repository.fails("verify:api").message
-    assert "dist/api.zip, which is not of the present inputs, and a build" in message
+    assert "dist/api.zip, which is out of date, and a fresh build" in message
     assert "app.py: data: " in message
     assert "line 3: 'import os\\n' | the end" in message
 
@@ -105,7 +105,7 @@ def test_a_build_that_is_not_reproducible(dependent: Repository, index: Index) -
 def test_nothing_to_compare_with(repository: Repository) -> None:
     """An unbuilt variant cannot be verified, and the message says so."""
     message = repository.fails("verify").message
-    assert "dist/api.zip: it is not there; run 'lambdas build api' first" in message
+    assert "dist/api.zip does not exist; run 'lambdas build api' first" in message
 
 
 def test_a_stale_lock(dependent: Repository) -> None:

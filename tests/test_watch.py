@@ -62,7 +62,7 @@ def watching(repository: Repository, *names: str) -> Iterator[Watch]:
     """Run `doit watch`, starting with its first build."""
     watch = Watch(repository, *names)
     try:
-        watch.until("watching ")
+        watch.until("Watching ")
         yield watch
         assert watch.stop() == 0
         watch.until("Stopped watching.")
@@ -120,7 +120,7 @@ def test_a_mistake(repository: Repository) -> None:
     with watching(repository) as watch:
         repository.write({APP: "def other(): ...\n"})
         watch.until("does not define 'handler'")
-        watch.until("api: failed; save again to go on")
+        watch.until("api: failed; fix and save to retry")
         repository.write({APP: HANDLER + "# again\n"})
         watch.until("api: built (app.py changed)")
 
@@ -145,12 +145,12 @@ def test_what_is_away_for_a_moment(repository: Repository) -> None:
         manifest.rename(repository.root / "kept")
         watch.until("could not find lambdas.yaml in")
         (repository.root / "kept").rename(manifest)
-        assert watch.until("watching") == "watching 1 variant; Ctrl-C ends it"
+        assert watch.until("Watching") == "Watching 1 variant; press Ctrl-C to stop"
         folder.rename(repository.root / "away")
         watch.until("the source folder 'lambdas/api' does not exist")
         time.sleep(1.2)
         (repository.root / "away").rename(folder)
-        watch.until("watching")
+        watch.until("Watching")
         assert sum("does not exist" in line for line in watch.seen) == 1
         repository.write({APP: HANDLER + "# back\n"})
         watch.until("api: built (app.py changed)")
@@ -159,6 +159,6 @@ def test_what_is_away_for_a_moment(repository: Repository) -> None:
 def test_an_unknown_name(repository: Repository) -> None:
     """An undeclared name is refused, with the declared ones."""
     message = repository.doit("watch", "nix", code=1).message
-    assert "there is no 'nix'; there are api" in message
+    assert "lambdas.yaml declares no 'nix'; it declares api" in message
     message = repository.doit("watch", "apo", code=1).message
-    assert "there is no 'apo'; did you mean 'api'?" in message
+    assert "lambdas.yaml declares no 'apo'; did you mean 'api'?" in message

@@ -22,7 +22,7 @@ OWN_FILES = "the function's own files"
 
 
 # The reason to leave out a whole distribution.
-IN_RUNTIME = "provided by the runtime"
+IN_RUNTIME = "already in the runtime"
 
 
 class Part(NamedTuple):

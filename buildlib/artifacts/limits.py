@@ -132,11 +132,11 @@ def _too_large(
     advice += _not_required(largest, files, required)
     advice.append("Remove packages, or split the function.")
     if in_runtime:
-        advice.append("Packages that the runtime provides need not be in the requirements.")
+        advice.append("Drop packages that the runtime provides from the requirements.")
     return (
         f"{function.title}: {variant.id}.zip would have {size:,} bytes "
-        f"unzipped, {size - limit(function):,} more than {_limit_text(function)} (layers count, "
-        "too, but are not known here). Largest parts:\n"
+        f"unzipped, {size - limit(function):,} more than {_limit_text(function)} (not "
+        "counting layers). Largest parts:\n"
         + "\n".join(f"  {part}" for part in largest[:_SHOWN])
         + f"\n{' '.join(advice)}"
     )

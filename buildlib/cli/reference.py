@@ -21,8 +21,8 @@ def errors(kind: str | None) -> int:
         from buildlib.text import closest
 
         close = closest(kind, error_kinds.KINDS)
-        hint = f"did you mean '{close}'?" if close else "'lambdas errors' lists all kinds"
-        msg = f"there is no kind of error '{kind}'; {hint}"
+        hint = f"did you mean '{close}'?" if close else "run 'lambdas errors' to list all kinds"
+        msg = f"no kind of error '{kind}'; {hint}"
         raise click.BadParameter(msg, param_hint="KIND")
     common.write((found.title, "", found.why, found.remedy))
     return 0

@@ -29,7 +29,7 @@ def measure(project: Project) -> list[Cache]:
 
 
 def prune(project: Project, *, everything: bool = False) -> int:
-    """Remove everything, or old environments and ZIPs; return the bytes that this freed."""
+    """Remove entries that no current input uses, or everything; return the freed bytes."""
     folders = {path for _, path, _ in _caches(project)}
     before = sum(map(_size, folders))
     if everything:

@@ -103,7 +103,7 @@ _FOR_INVOKE = "for 'invoke' without Docker"
 def _interpreters(root: Path) -> Check:
     found = [version for version in RUNTIMES if on_host.has_interpreter(version, root)]
     if not found:
-        return Check("interpreters", NOTE, "none of Lambda's Pythons", _FOR_INVOKE)
+        return Check("interpreters", NOTE, "no Python version of Lambda found", _FOR_INVOKE)
     return Check("interpreters", OK, f"{', '.join(found)} {_FOR_INVOKE}")
 
 
@@ -127,14 +127,21 @@ def _extras() -> Iterator[Check]:
 
 def _of_repository(root: Path) -> Iterator[Check]:
     free = shutil.disk_usage(root).free
-    status, advice = (OK, "") if free > _ROOM else (NOTE, "large packages need more")
+    status, advice = (
+        (OK, "") if free > _ROOM else (NOTE, "free some space: large packages need more")
+    )
     yield Check("disk", status, f"{amount(free)} free", advice)
     if not os.access(root, os.W_OK):
         yield Check("folder", ERROR, f"{root} is not writable", "check its owner and permissions")
     try:
         project = Project(root)
     except BuildError as error:
-        yield Check("manifest", ERROR, str(error).splitlines()[0], "'lambdas build' lists all")
+        yield Check(
+            "manifest",
+            ERROR,
+            str(error).splitlines()[0],
+            "run 'lambdas build' to list every problem",
+        )
         return
     functions = sum(not function.is_layer for function in project.manifest.functions)
     layers = len(project.manifest.functions) - functions
@@ -162,5 +169,7 @@ def _problem(project: Project, name: str) -> str | None:
 
 def _store(project: Project) -> Check:
     if problem := project.store.problem():
-        return Check("store", ERROR, problem, "set LAMBDA_ZIP_STORE to a folder you may write to")
+        return Check(
+            "store", ERROR, problem, "set LAMBDA_ZIP_STORE to a folder that you can write to"
+        )
     return Check("store", OK, f"{project.store.folder}, at most {amount(project.store.limit)}")

@@ -44,7 +44,7 @@ def answer(query: Mapping[str, str], here: Path) -> Answer:
     """
     planning = _planning(query)
     if "id" in query and "ids" in query:
-        msg = "the query has both 'id' and 'ids'; give the one variant, or the list"
+        msg = "the query has both 'id' and 'ids'; set only one of them"
         raise QueryError(msg)
     expected = query.get("source_code_hash")
     if expected is not None and "id" not in query:
@@ -140,7 +140,7 @@ def _built(project: Project, variant: Variant) -> Written:
     written = project.status(variant).written
     if written is None:
         shown = project.layout.relative(project.layout.zip(variant.id))
-        msg = f"{shown}: it or its inputs changed while it was built; run again"
+        msg = f"{shown}: its inputs changed during the build; run it again"
         raise StageError(msg, "changed")
     return written
 
@@ -148,8 +148,8 @@ def _built(project: Project, variant: Variant) -> Written:
 def _check_planned(variant: Variant, planned: str | None, found: str) -> None:
     if planned is not None and planned != found:
         msg = (
-            f"'{variant.id}' was planned with source_code_hash {planned}, and the present inputs "
-            f"give {found}: this checkout is not the one that was planned, or the ZIP is not "
+            f"'{variant.id}' was planned with source_code_hash {planned}, but the current "
+            f"inputs give {found}: the plan came from another checkout, or the ZIP is not "
             "reproducible. Check out the commit of the plan, or plan again"
         )
         raise RecordError(msg)

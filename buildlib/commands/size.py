@@ -26,7 +26,7 @@ class Size(NamedTuple):
     """The size of a variant in bytes.
 
     `layers` is that of its declared layers, `share` the part of the limit that they take together,
-    and `parts` the contents of the ZIP, the largest first.
+    and `parts` the content of the ZIP, the largest first.
     """
 
     id: str

@@ -91,10 +91,10 @@ def verify(project: Project, one: Variant) -> Iterator[str]:
     artifact = project.layout.zip(one.id)
     shown = project.layout.relative(artifact)
     if not artifact.exists() and one.function.docker:
-        yield f"{one.id}: left out; {shown} is not there, which needs a container"
+        yield f"{one.id}: skipped; {shown} does not exist, and building it needs a container"
         return
     if not artifact.exists():
-        msg = f"{shown}: it is not there; run 'lambdas build {one.id}' first"
+        msg = f"{shown} does not exist; run 'lambdas build {one.id}' first"
         raise VerifyError(msg)
     _check_lock(project, one.function)
     with tempfile.TemporaryDirectory(prefix="lambda-zip-verify-") as temporary:
@@ -104,8 +104,8 @@ def verify(project: Project, one: Variant) -> Iterator[str]:
         _build(one, top, layouts)
         zips = [layout.zip(one.id) for layout in layouts]
         _compare(zips[0], zips[1], "two builds from the same inputs")
-        stale = "" if project.status(one).written else ", which is not of the present inputs"
-        _compare(artifact, zips[0], f"{shown}{stale}, and a build from the present inputs")
+        stale = "" if project.status(one).written else ", which is out of date"
+        _compare(artifact, zips[0], f"{shown}{stale}, and a fresh build of the same inputs")
         for mine, *others in zip(
             *(at.evidence(one.id) for at in (project.layout, *layouts)), strict=True
         ):
@@ -116,7 +116,9 @@ def verify(project: Project, one: Variant) -> Iterator[str]:
 
 def _check_lock(project: Project, function: Function) -> None:
     if problem := project.lock_problem(function):
-        msg = f"{function.lockfile}: the lock {problem}; run 'lambdas lock {function.name}' first"
+        msg = (
+            f"{function.lockfile}: the lockfile {problem}; run 'lambdas lock {function.name}' first"
+        )
         raise VerifyError(msg)
 
 
@@ -135,7 +137,7 @@ def _compare(one: Path, other: Path, what: str) -> None:
 def _check_evidence(mine: Path, others: Iterable[Path]) -> None:
     content = mine.read_bytes() if mine.exists() else b""
     if any(other.read_bytes() != content for other in others):
-        msg = f"dist/{mine.name}: differs from two builds of the present inputs"
+        msg = f"dist/{mine.name}: differs from two fresh builds"
         raise VerifyError(msg)
 
 
@@ -244,5 +246,5 @@ def _build(one: Variant, top: Path, layouts: list[Layout]) -> None:
     for code, layout in zip(codes, layouts, strict=True):
         if code:
             text = _output(layout).read_text(encoding="utf-8", errors="replace")
-            msg = f"{one.id}: it could not be built a second time\n{tail(text)}"
+            msg = f"{one.id}: the rebuild failed\n{tail(text)}"
             raise VerifyError(msg)

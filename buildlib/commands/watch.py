@@ -34,7 +34,7 @@ def watch(root: Path, names: Sequence[str]) -> Iterator[str]:
     try:
         import watchfiles  # an extra
     except ImportError:
-        msg = "doit watch needs watchfiles: pip install 'doit-lambda-zip[watch]'"
+        msg = "watch needs the package watchfiles; install it: pip install 'doit-lambda-zip[watch]'"
         raise BuildError(msg, "watch") from None
     chosen(Project(root), names)
     said = ""
@@ -51,7 +51,7 @@ def watch(root: Path, names: Sequence[str]) -> Iterator[str]:
             entries = _at_the_root(root, written)
             yield from _built(project, variants)
             plural = "s" if len(variants) > 1 else ""
-            yield f"watching {len(variants)} variant{plural}; Ctrl-C ends it"
+            yield f"Watching {len(variants)} variant{plural}; press Ctrl-C to stop"
             said = ""
             fresh = True  # a change before the first look is not reported as one
             for changed in watchfiles.watch(
@@ -89,8 +89,8 @@ def chosen(project: Project, names: Sequence[str]) -> list[Variant]:
     known |= {v.function.name for v in project.variants.values()}
     if unknown := sorted(set(wanted) - known):
         close = closest(unknown[0], sorted(known))
-        hint = f"did you mean '{close}'?" if close else f"there are {', '.join(sorted(known))}"
-        msg = f"{MANIFEST}: there is no '{unknown[0]}'; {hint}"
+        hint = f"did you mean '{close}'?" if close else f"it declares {', '.join(sorted(known))}"
+        msg = f"{MANIFEST} declares no '{unknown[0]}'; {hint}"
         raise BuildError(msg, "watch")
     return [
         variant
@@ -107,7 +107,7 @@ def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
             ran = dict(run.build(project, variant))
         except (BuildError, OSError) as error:
             yield errors.describe(error)
-            yield f"{variant.id}: {summary.FAILED}; save again to go on"
+            yield f"{variant.id}: {summary.FAILED}; fix and save to retry"
             continue
         notes = [text for step in ran.values() for text in step.notes]
         yield from (summary.note(text, [variant.id]) for text in notes)
@@ -140,7 +140,7 @@ def _folders(project: Project, variants: Sequence[Variant]) -> list[Path]:
         with contextlib.suppress(BuildError):  # the build has reported it
             texts += [origin.path for origin in project.sources(function)]
         files |= {Path(os.path.realpath(root / text)) for text in texts}
-    # What links lead to; a file at the root by itself, as build/ is there, too.
+    # The targets of links; a file at the root by itself, because build/ is there, too.
     for path in files:
         if path.is_file() and not any(path.is_relative_to(folder) for folder in paths - {root}):
             paths.add(path if path.parent == root else path.parent)

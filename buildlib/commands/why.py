@@ -52,7 +52,7 @@ def _explain(project: Project, variant: Variant, forgotten: Collection[str]) -> 
         name = function.name
         return Explanation(variant.id, f"lock:{name} will run: {function.lockfile} {problem}")
     steps = pending.pending(project, variant)
-    again = {step: "doit forgot it" for step in forgotten if step not in steps}
+    again = {step: "forgotten with doit forget" for step in forgotten if step not in steps}
     status, layout = project.status(variant), project.layout
     pruned = project.pruned(function)
     if status.written is None:

@@ -87,8 +87,8 @@ def connected(
         lost = not isinstance(error, docker.errors.APIError) or not error.is_client_error()
         failure = "stopped answering" if lost else "refused a request"
         msg = (
-            f"the Docker engine at {address} {failure}: {reason(error)}. Nothing "
-            "was built from it; check that it is running, then run the build again"
+            f"the Docker engine at {address} {failure}: {reason(error)}. Check "
+            "that it is running and has disk space, then run the build again"
         )
         raise EngineError(msg, "engine-stopped") from error
     finally:

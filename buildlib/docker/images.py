@@ -93,7 +93,9 @@ def get(engine: Engine, reference: str, architecture: str, log: Log) -> str:
             "'docker:', name an 'image' that exists for both platforms, or another 'engine'"
         )
         raise InstallError(msg, "image-platform")
-    msg = _absent(reference, platform, engine, "the lock pins it by its id, and no registry has it")
+    msg = _absent(
+        reference, platform, engine, "the lockfile pins it by its id, and no registry has it"
+    )
     raise InstallError(msg, "image-absent")
 
 

@@ -31,7 +31,7 @@ def of_pins(records: Records, pins: Iterable[Pin]) -> dict[str, str]:
             found[f"{pin.name} is not installed"] = pin.name
         elif not pin.version.startswith("@") and not _same(version, pin.version):
             found[f"{pin.name} {version} is installed, not {pin.version}"] = pin.name
-    return found | {f"{name} is installed, and no pin has it": name for name in versions}
+    return found | {f"{name} is installed, but not locked": name for name in versions}
 
 
 def _same(one: str, other: str) -> bool:

@@ -75,7 +75,10 @@ def pins(graph: Graph, variant: Variant) -> tuple[Pin, ...]:
             continue
         hashes = tuple(sorted(set(package.files.values())))
         if not hashes:
-            unhashed.append(f"{graph.shown}: {package.name} {package.version} has no sha256")
+            unhashed.append(
+                f"{graph.shown}: {package.name} {package.version} has no sha256; lock again "
+                f"from an index that gives hashes"
+            )
             continue
         is_named = any(name.endswith((".whl", ".tar.gz", ".zip")) for name in package.files)
         wheel = choice.wheel(package.files, target) if is_named else None
@@ -87,7 +90,11 @@ def pins(graph: Graph, variant: Variant) -> tuple[Pin, ...]:
         version = f"@ {package.url}" if package.url else package.version
         found.append(Pin(package.name, version, hashes))
     twice = sorted({p.name for p in found if sum(q.name == p.name for q in found) > 1})
-    problems += (f"{graph.shown}: two versions of {name} hold for {target.id}" for name in twice)
+    problems += (
+        f"{graph.shown}: two versions of {name} apply to {target.id}; regenerate the "
+        f"lockfile with its own tool"
+        for name in twice
+    )
     if unhashed:
         raise LockError("\n".join(unhashed), "lock-line")
     if problems:

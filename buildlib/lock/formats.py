@@ -42,7 +42,7 @@ def parse(root: Path, path: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(content) if is_json else tomllib.loads(content.decode())
     except (OSError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        msg = f"{path}: cannot be read: {reason}; lock again with its tool"
+        msg = f"{path}: cannot be read: {reason}; regenerate it with its own tool"
         raise LockError(msg, "lock-line") from None
     return found
 
@@ -59,9 +59,7 @@ def read(root: Path, requires: Requires, source: str, parsed: Parse) -> Graph:
     try:
         return reader(parsed(path), root, requires, source)
     except (AttributeError, KeyError, TypeError, IndexError, ValueError) as error:
-        msg = (
-            f"{path}: has another shape than its tool writes ({error!r}); lock again with its tool"
-        )
+        msg = f"{path}: unexpected content ({error!r}); regenerate it with its own tool"
         raise LockError(msg, "lock-line") from None
 
 
@@ -88,7 +86,7 @@ def _chosen(
     for name in names:
         if canonical_name(name) not in by_name:
             there = ", ".join(sorted(known)) or "none"
-            msg = f"{shown}: there is no {kind} '{name}'; there are: {there}"
+            msg = f"{shown}: no {kind} '{name}'; available: {there}"
             raise LockError(msg, "requirements")
         yield from by_name[canonical_name(name)]
 
@@ -99,7 +97,7 @@ def _chosen(
 def _uv(content: dict[str, Any], root: Path, requires: Requires, source: str) -> Graph:
     path = requires.paths[0]
     if content.get("version") != 1:
-        msg = f"{path}: is of version {content.get('version')}; this release reads version 1"
+        msg = f"{path}: unsupported version {content.get('version')}; expected version 1"
         raise LockError(msg, "lock-line")
     packages = _by_name(map(_uv_package, content.get("package", [])))
     top = _uv_top(root, requires, source, packages)
@@ -108,7 +106,7 @@ def _uv(content: dict[str, Any], root: Path, requires: Requires, source: str) ->
     missing = set(map(canonical_name, requires.extras)) - set(top.extras)
     if missing:
         there = ", ".join(sorted(top.extras)) or "none"
-        msg = f"{path}: {top.name} has no extra '{min(missing)}'; there are: {there}"
+        msg = f"{path}: {top.name} has no extra '{min(missing)}'; available: {there}"
         raise LockError(msg, "requirements")
     # The code of the function itself is its source.
     packages = {**packages, top.name: [top._replace(has_code=False)]}
@@ -127,7 +125,10 @@ def _uv_package(table: dict[str, Any]) -> Package:
     if "git" in source:
         problem = "comes from git, which gives no hash of a wheel; require a release of an index"
     elif "path" in source:
-        problem = f"is the file {source['path']}; serve it from an index, or name its folder as one"
+        problem = (
+            f"is the local file {source['path']}; serve it from an index, or use "
+            f"its folder as an index"
+        )
     optional = table.get("optional-dependencies", {})
     groups = table.get("dev-dependencies", {})
     return Package(
@@ -174,7 +175,7 @@ def _uv_top(
     if len(tops) != 1:
         names = ", ".join(sorted(package.name for package in members))
         what = f"has no member '{requires.package}'" if requires.package else "has several members"
-        msg = f"{path}: {what}; name one as 'requirements: {{path: ..., package: ...}}': {names}"
+        msg = f"{path}: {what}; set 'requirements: {{path: ..., package: ...}}' to one of {names}"
         raise LockError(msg, "requirements")
     return tops[0]
 
@@ -217,7 +218,7 @@ def _poetry(content: dict[str, Any], root: Path, requires: Requires, source: str
     path = requires.paths[0]
     version = str(content.get("metadata", {}).get("lock-version", "1.0"))
     if version.partition(".")[0] not in {"1", "2"}:
-        msg = f"{path}: is of version {version}; this release reads the versions 1 and 2"
+        msg = f"{path}: unsupported version {version}; expected version 1 or 2"
         raise LockError(msg, "lock-line")
     older = content.get("metadata", {}).get("files", {})  # before version 2
     packages = _by_name(_poetry_package(t, older, path) for t in content.get("package", []))
@@ -269,7 +270,7 @@ def _pdm(content: dict[str, Any], root: Path, requires: Requires, source: str) -
     path = requires.paths[0]
     version = str(content.get("metadata", {}).get("lock_version", ""))
     if version.partition(".")[0] != "4":
-        msg = f"{path}: is of version {version or 'none'}; this release reads version 4"
+        msg = f"{path}: unsupported version {version or 'none'}; expected version 4"
         raise LockError(msg, "lock-line")
     merged: dict[tuple[str, str], Package] = {}
     for table in content.get("package", []):
@@ -322,7 +323,7 @@ def _pipenv(content: dict[str, Any], root: Path, requires: Requires, source: str
     for category in ("default", *(names.get(name, name) for name in requires.groups)):
         if category not in content:
             there = ", ".join(sorted(content.keys() - {"_meta", "default"})) or "none"
-            msg = f"{path}: there is no category '{category}'; there are: {there}"
+            msg = f"{path}: no category '{category}'; available: {there}"
             raise LockError(msg, "requirements")
         for name, entry in content[category].items():
             package = Package(
@@ -344,7 +345,7 @@ def _pylock(content: dict[str, Any], root: Path, requires: Requires, source: str
     path = requires.paths[0]
     version = str(content.get("lock-version", ""))
     if version.partition(".")[0] != "1":
-        msg = f"{path}: is of version {version or 'none'}; this release reads version 1"
+        msg = f"{path}: unsupported version {version or 'none'}; expected version 1"
         raise LockError(msg, "lock-line")
     groups = [*content.get("default-groups", []), *requires.groups]
     packages, start = [], []

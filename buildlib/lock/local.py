@@ -27,7 +27,7 @@ def remedy(root: Path, folder: str, text: str) -> str:
         name = match["name"].replace("_", "-")
         return (
             f"write '--find-links {parent}' and '{name}=={match['version']}' "
-            "instead, on a line each"
+            "instead, each on its own line"
         )
     extras = (
         re.findall(r"[\w.-]+", match[1]) if (match := re.search(r"\[([^\]]*)\]$", text)) else []
@@ -36,12 +36,12 @@ def remedy(root: Path, folder: str, text: str) -> str:
     required = f"require its dependencies here: {', '.join(dependencies)}" if dependencies else ""
     if path == os.path.normpath(os.path.join(root, folder)):
         rest = required or "list the dependencies of the function instead"
-        return f"the code of its folder is in the ZIP anyway; remove the line, and {rest}"
+        return f"the ZIP already contains that folder; remove the line and {rest}"
     packages = _packages(Path(path)) if inside and os.path.isdir(path) else []
     if not packages:
         return "publish it to an index, or add its packages to the lambda's 'include' instead"
     shown = ", ".join(package.relative_to(root).as_posix() for package in packages)
-    advice = f"remove the line and set 'include: [{shown}]' for the lambda instead"
+    advice = f"remove the line and set 'include: [{shown}]' for the lambda"
     return f"{advice}, and {required}" if required else advice
 
 

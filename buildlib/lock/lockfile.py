@@ -66,7 +66,7 @@ def _damage(text: str, head: str, requirements: Requirements) -> str | None:
     """Return how the pins differ from those that the header was written for."""
     body = _BODY.search(head)
     if body and body[1] != body_sha256(text):
-        return "was changed after it was written, by hand or by a merge"
+        return "was edited after it was written, by hand or by a merge"
     lost = _without_pin(text, requirements)
     return f"has no pin of {lost}" if lost else None
 

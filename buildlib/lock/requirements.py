@@ -298,7 +298,7 @@ class _Reader:
                 self.problems.append(f"{where}: '{option}' is not supported; remove it")
             elif not _HASH.fullmatch(found[1]):
                 self.problems.append(
-                    f"{where}: '{found[1]}' is not a hash that a lockfile holds; "
+                    f"{where}: '{found[1]}' is not a supported hash; "
                     "give the file's sha256, as in --hash=sha256:<hex>"
                 )
             else:
@@ -318,8 +318,8 @@ class _Reader:
         lines = list(found.lines)
         if found.computed:
             self.problems.append(
-                f"{path}: only a build of the project knows all of its dependencies; write them to "
-                "a requirements file, and set 'requirements' to that"
+                f"{path}: the project computes its dependencies while it builds; write them to "
+                "a requirements file and set 'requirements' to it"
             )
         for kind, names, known in (
             ("group", groups, found.groups),
@@ -331,7 +331,7 @@ class _Reader:
                     lines += by_name[canonical_name(name)]
                 else:
                     there = ", ".join(sorted(known)) or "none"
-                    self.problems.append(f"{path}: there is no {kind} '{name}'; there are: {there}")
+                    self.problems.append(f"{path}: no {kind} '{name}'; available: {there}")
         name = self.main[path] = f"{path}.in"
         texts: list[str] = []
         self.texts[name] = texts
@@ -401,9 +401,9 @@ def _refused(address: str) -> Iterator[str]:
     for name in _VARIABLE.findall(address):
         if not name.startswith(_OF_INDEXES) and name not in allowed:
             yield (
-                f"the address would send the variable {name} to its host; allowed are names that "
-                f"start with {', '.join(_OF_INDEXES)}, and those that the variable {_MORE} lists: "
-                f"set {_MORE}={name} where you build"
+                f"the address would send the variable {name} to its host. Use a "
+                f"name that starts with "
+                f"{', '.join(_OF_INDEXES)}; or set {_MORE}={name} where you build to allow it"
             )
 
 
@@ -433,7 +433,8 @@ def _unpinnable(requirement: str, root: Path, path: str, *, editable: bool = Fal
     remote = re.search(r"(^|[\s@])https?://", requirement)
     if remote and any(redact.secrets(requirement)):
         return (
-            "has credentials in its address, which the lock would keep; put them into ~/.netrc: "
+            "has credentials in its address, which would end up in the lockfile; "
+            "put them into ~/.netrc: "
             "'machine <host> login <user> password <password>'"
         )
     if remote and not _HASHED.search(requirement):

@@ -99,7 +99,7 @@ def _held_back(resolver: Resolver, target: LockTarget, pins: Iterable[Locked]) -
     except LockError:
         return []
     return [
-        f"'exclude-newer' holds back {newest[name]}; the lock has {text}"
+        f"'exclude-newer' excludes {newest[name]}; locked {text}"
         for name, text in sorted(_versions(pins).items())
         if newest.get(name, text) != text
     ]
@@ -118,8 +118,8 @@ def _check_readable(
         read = lockfile.pins_for(lock, f"{requirements.path}: the new lock", target, "")
         if {(pin.name, pin.version) for pin in read} != {(pin.name, pin.version) for pin in some}:
             msg = (
-                f"{requirements.path}: the new lock would not be read as it was resolved for "
-                f"{target.id}, so it was not written; report this with the log of 'lock'"
+                f"{requirements.path}: the new lockfile does not match the resolution for "
+                f"{target.id}, so it was not written. Report this, and attach the log of 'lock'"
             )
             raise LockError(msg, "lock-line")
 
@@ -187,9 +187,9 @@ def _check_hashes(requirements: Requirements, pins: Iterable[Sequence[Locked]]) 
     lacking = sorted({pin.requirement for some in pins for pin in some if not pin.hashes})
     if lacking:
         msg = (
-            f"{requirements.path}: the index gives no sha256 for {', '.join(lacking)}, so the lock "
-            "was not written. Serve the files from an index that gives hashes, or put them into a "
-            "folder of the repository and name it with '--find-links'"
+            f"{requirements.path}: the index gives no sha256 for {', '.join(lacking)}, so the "
+            "lockfile was not written. Use an index that gives hashes, or put the files into a "
+            "folder of the repository and add it with '--find-links'"
         )
         raise LockError(msg, "lock-line")
 
@@ -230,7 +230,7 @@ def _with_demanded_hashes(
     if problems:
         advice = (
             "The release was replaced, the index is compromised, or the hashes are of another "
-            "release: find out which before you change them."
+            "release: find the cause before you change the hashes."
         )
         raise LockError("\n".join([*problems, advice]), "hash-mismatch")
     return checked

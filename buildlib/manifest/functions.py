@@ -80,7 +80,7 @@ def read_functions(
         if not manifests and "layers" not in top:
             reader.problem(node, "missing key 'lambdas'; declare the functions below it")
         return Contents(tuple(layers), frozen, defaults, manifests, deployed)
-    lambdas = reader.mapping(top["lambdas"].value, "lambdas")
+    lambdas = _named(reader, top["lambdas"].value, "lambdas", "api: {handler: app.handler}")
     if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
         reader.problem(
             top["lambdas"].value,
@@ -92,6 +92,15 @@ def read_functions(
         if (function := _function(reader, name, entry, defaults))
     ]
     return Contents((*layers, *functions), frozen, defaults, manifests, deployed)
+
+
+def _named(reader: Reader, node: yaml.Node, label: str, example: str) -> dict[str, Entry]:
+    """Return the entries of `lambdas:` or `layers:` by name; a list is a problem."""
+    if isinstance(node, yaml.SequenceNode):
+        text = f"{label}: expected names as keys, such as '{example}', found a list; remove the '-'"
+        reader.problem(node, text)
+        return {}
+    return reader.mapping(node, label)
 
 
 def _defaults(
@@ -117,7 +126,8 @@ def _layers(
     """Return the layers to build, each with the node of its name, and those that are deployed."""
     layers: list[tuple[Function, yaml.Node]] = []
     deployed: dict[str, Deployed] = {}
-    declared = reader.mapping(top["layers"].value, "layers") if "layers" in top else {}
+    example = "shared: {requirements: shared.txt}"
+    declared = _named(reader, top["layers"].value, "layers", example) if "layers" in top else {}
     for name, entry in declared.items():
         if _is_deployed(entry.value):
             label = f"layer '{name}'"
@@ -175,6 +185,12 @@ def _function(
         reader.problem(entry.key, f"{where}: the name is not allowed; expected {NAME_RULE}")
         return None
     table = LAYER_KEYS if is_layer else LAMBDA_KEYS
+    if name in table and not isinstance(entry.value, yaml.MappingNode):
+        kind = "layer" if is_layer else "lambda"
+        reader.problem(
+            entry.key, f"'{name}' is a key of a {kind}; indent it below the {kind}'s name"
+        )
+        return None
     entries = reader.mapping(entry.value, where, table)
     if not isinstance(entry.value, yaml.MappingNode):
         return None
@@ -289,7 +305,9 @@ def _requires(
         return None
     locks = [path for path in paths if locations.is_lock(path)]
     if locks and len(paths) > 1:
-        reader.problem(node, f"{label}: {locks[0]} is a lockfile; name it alone")
+        reader.problem(
+            node, f"{label}: {locks[0]} is a lockfile; it must be the only file in 'requirements'"
+        )
     package = canonical_name(given.get("package") or "")
     return Requires(
         tuple(paths), package, tuple(given.get("groups", ())), tuple(given.get("extras", ()))
@@ -300,12 +318,12 @@ def _no_requirements(reader: Reader, path: str) -> str:
     """Return why a file cannot have the dependencies of a function; empty if it can."""
     if os.path.basename(path) == "requirements.lock":
         return (
-            f"requirements '{path}' is the path of the lockfile; name the file that it is made from"
+            f"requirements '{path}' is the lockfile; name the requirements file that it comes from"
         )
     if not reader.generated and not (reader.root / path).is_file():
         return (
             f"the requirements file '{path}' does not exist; the path is relative to the source "
-            "folder, or to that of lambdas.yaml"
+            "folder or to the folder of lambdas.yaml"
         )
     return ""
 
@@ -356,7 +374,9 @@ def _files(
         name = values["url"].partition("?")[0].rstrip("/").rpartition("/")[2]
         to = posixpath.normpath(values.get("as") or name)
         if not names.is_below(to):
-            reader.problem(node, f"{label}: as '{to}' is no path in the ZIP, such as bin/tool")
+            reader.problem(
+                node, f"{label}: as '{to}' leaves the ZIP; expected a path such as bin/tool"
+            )
         start = LAYER_PREFIX if is_layer and "as" not in values else ""
         yield Pinned(values["url"], values["sha256"], start + to, values.get("architecture", ""))
 
@@ -438,9 +458,9 @@ def _holds_outputs(path: str) -> str | None:
     """Return the problem of a source that contains outputs: no build may be its own input."""
     top = path.partition("/")[0]
     if hidden := VERSION_CONTROL.intersection(path.split("/")):
-        return f"is in {min(hidden)}/, which belongs to version control; move it elsewhere"
+        return f"is in {min(hidden)}/, the folder of version control; move it elsewhere"
     return (
-        f"is in {top}/, which is for outputs; move it elsewhere"
+        f"is in {top}/, the folder for build output; move it elsewhere"
         if top in {"build", "dist"}
         else None
     )
@@ -458,10 +478,10 @@ def check_unique(found: Iterable[tuple[Reader, Function, yaml.Node]]) -> None:
             if layer not in layers:
                 close = closest(layer, layers)
                 hint = f"did you mean '{close}'?" if close else "declare it below 'layers:'"
-                reader.problem(node, f"{where}: layers: there is no layer '{layer}'; {hint}")
+                reader.problem(node, f"{where}: layers: no layer '{layer}'; {hint}")
         count = len(function.layers) + len(function.arns)
         if count > MOST_LAYERS:
-            text = f"{where}: layers: {count}, and Lambda takes {MOST_LAYERS} at most"
+            text = f"{where}: layers: {count} layers; Lambda allows at most {MOST_LAYERS}"
             reader.problem(node, text)
         for name in {function.name, *(variant.id for variant in variants.expand(function))}:
             if name in ids:
@@ -475,7 +495,6 @@ def check_unique(found: Iterable[tuple[Reader, Function, yaml.Node]]) -> None:
             if first.requires != function.requires:
                 reader.problem(
                     node,
-                    f"{where}: its lockfile {function.lockfile} is also the one of "
-                    f"{first.title}, which has other requirements; give the files of one of them "
-                    "other names",
+                    f"{where}: it would share the lockfile {function.lockfile} with {first.title}, "
+                    "which has other requirements; rename the requirements file of one of them",
                 )

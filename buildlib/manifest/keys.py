@@ -60,7 +60,7 @@ class Key(NamedTuple):
 
 REQUIREMENTS_KEYS = {
     "path": Key(
-        "The file, or several requirements files, which are read as one.",
+        "The file, or several requirements files to read as one.",
         many=True,
         default=(),
         default_text="none; the key is required",
@@ -72,7 +72,7 @@ REQUIREMENTS_KEYS = {
         default_text="the project of the nearest pyproject.toml, from 'source' upwards",
     ),
     "groups": Key(
-        "Dependency groups (PEP 735), or groups of Poetry, PDM and Pipenv, to add.",
+        "Dependency groups to add: those of PEP 735, Poetry, PDM or Pipenv.",
         many=True,
         only_list=True,
         default=(),
@@ -92,13 +92,13 @@ INCLUDE_KEYS = {
         default_text="none; the key is required",
     ),
     "as": Key(
-        "Its path in the ZIP; '.' puts the content of a folder at the top of the ZIP.",
+        "Its path in the ZIP. '.' puts the content of a folder at the top of the ZIP.",
         pattern=r"[^/\\\s].*",
         rule="a relative path, such as ecom or lib/ecom",
         default_text="its own name",
     ),
     "only": Key(
-        "Patterns as in a .gitignore, relative to 'path', for the files to take.",
+        "The files to take: .gitignore patterns relative to 'path'.",
         many=True,
         default=(),
         default_text="all files",
@@ -135,21 +135,22 @@ FILES_KEYS = {
 
 DOCKER_KEYS = {
     "image": Key(
-        "The image; the runtime's Python must be on its PATH. 'lambdas lock' pins its digest in "
-        "the lockfile, unless the digest is given here.",
+        "The image, with the runtime's Python on its PATH. 'lambdas lock' pins its digest in the "
+        "lockfile, unless you give the digest here.",
         pattern=IMAGE,
         rule="an image, such as 'public.ecr.aws/lambda/python:3.13', or one with '@sha256:<hex>'",
         default_text="AWS's 'public.ecr.aws/lambda/python:<version>'",
     ),
     "setup": Key(
-        "Shell commands that '/bin/sh -ec' runs as root in the container, before the installation. "
-        "Use them to install compilers and headers.",
+        "Shell commands to run as root in the container before the installation, with '/bin/sh "
+        "-ec'. Install compilers and headers here.",
         many=True,
         default=(),
     ),
     "libraries": Key(
         "Files of the image, such as shared objects, to copy to 'lib/' in the ZIP under their own "
-        "names; a link is replaced by its target's content. Lambda searches 'lib/' for libraries.",
+        "names. The target of a link is copied in its place. Lambda searches 'lib/' for "
+        "libraries.",
         pattern=r"/\S+[^/\s]",
         rule="the absolute path of a file in the image, such as /usr/lib64/libpq.so.5",
         many=True,
@@ -157,8 +158,8 @@ DOCKER_KEYS = {
         default=(),
     ),
     "env": Key(
-        "Names of environment variables of this machine to pass to 'setup' and pip, if they are "
-        "set. Their values reach neither keys nor logs.",
+        "Environment variables of this machine to pass to 'setup' and pip, if they are set. Their "
+        "values reach neither keys nor logs.",
         pattern=r"[A-Za-z_][A-Za-z0-9_]*",
         rule="the name of an environment variable",
         many=True,
@@ -166,14 +167,14 @@ DOCKER_KEYS = {
         default=(),
     ),
     "secrets": Key(
-        "Files of this machine that the installation may read, by their name in the container; "
+        "Files of this machine that the installation may read, by their name in the container. "
         "pip reads 'netrc' and 'pip.conf'.",
         named=r"[A-Za-z0-9][A-Za-z0-9._-]*",
         rule="a file name of letters, digits, '.', '_' and '-'",
         default=(),
     ),
     "engine": Key(
-        "The engine's address for each architecture, such as a native builder.",
+        "The address of the engine for each architecture, such as a native builder.",
         pattern=ENGINE,
         named="|".join(ARCHITECTURES),
         rule="an architecture and an address, such as 'arm64: ssh://user@host' or 'x86_64: tcp://...'",
@@ -186,33 +187,34 @@ DOCKER_KEYS = {
 LAMBDA_KEYS = {
     "source": Key(
         "The function's folder, relative to the repository's root; '.' is the root itself. Its "
-        "content goes to the top of the ZIP, except for requirements, the lockfile, files that "
-        "'exclude' matches, and files of other tools, which docs/reference/files.md lists. A "
-        "Python file instead of a folder is the only one that goes into the ZIP.",
+        "content goes to the top of the ZIP, except requirements, the lockfile, files that "
+        "'exclude' matches, and the files of other tools that docs/reference/files.md lists. If "
+        "'source' is a Python file, the ZIP contains only that file.",
         default_text="'lambdas/<name>'",
     ),
     "handler": Key(
         "The function that Lambda calls, as 'module.function'. The build checks, without running "
-        "it, that the module is in the ZIP and defines the function. The name of a file in the "
-        "ZIP, such as 'run.sh', is for a layer that runs it, such as the Lambda Web Adapter.",
+        "the module, that it is in the ZIP and defines the function. To use a layer that runs a "
+        "file, such as the Lambda Web Adapter, name the file, such as 'run.sh'.",
         default_text="none; the key is required",
         pattern=HANDLER,
         rule="module.function, such as 'app.handler'",
         shared=True,
     ),
     "requirements": Key(
-        "The file with the dependencies, relative to 'source' or to the repository's root: a "
-        "requirements file, 'pyproject.toml' or 'Pipfile', from which 'lambdas lock' makes a "
-        "lockfile next to it; or a lockfile itself: 'uv.lock', 'poetry.lock', 'pdm.lock', "
-        "'Pipfile.lock' or 'pylock.toml', whose versions and hashes are used as they are. "
-        "Functions with the same requirements share a lockfile.",
-        default_text="'requirements.txt', or else the only such file in 'source'",
+        "The file with the dependencies, relative to 'source' or to the repository's root. From a "
+        "requirements file, 'pyproject.toml' or 'Pipfile', 'lambdas lock' makes a lockfile in the "
+        "same folder. A lockfile of another tool, 'uv.lock', 'poetry.lock', 'pdm.lock', "
+        "'Pipfile.lock' or 'pylock.toml', is used with its versions and hashes. Functions with "
+        "the same requirements share a lockfile.",
+        default_text="'requirements.txt', else the only such file in 'source'",
         keys=REQUIREMENTS_KEYS,
         short="path",
         field="requires",
     ),
     "python": Key(
-        "The Python version of the runtime, as a quoted string. A list builds a variant for each.",
+        "The Python version of the runtime, as a quoted string. A list builds one variant per "
+        "version.",
         choices=tuple(RUNTIMES),
         many=True,
         default=("3.13",),
@@ -220,7 +222,7 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "architecture": Key(
-        "The architecture of the runtime. A list builds a variant for each.",
+        "The architecture of the runtime. A list builds one variant per architecture.",
         choices=ARCHITECTURES,
         many=True,
         default=("x86_64",),
@@ -228,15 +230,15 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "install": Key(
-        "How to install dependencies: from wheels, without Docker, or with pip in an image of the "
-        "runtime, which can compile.",
+        "How to install dependencies: 'wheels' needs no Docker; 'docker' runs pip in an image of "
+        "the runtime, which can compile.",
         choices=("wheels", "docker"),
         default="wheels",
         shared=True,
     ),
     "allow_sdist": Key(
-        "Distributions without a wheel that may be built from source on this machine. The built "
-        "wheel must be pure Python.",
+        "Distributions without a wheel that this machine may build from source. The built wheel "
+        "must be pure Python.",
         pattern=DISTRIBUTION,
         rule="the name of a distribution, such as 'docopt'",
         many=True,
@@ -250,38 +252,38 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "include": Key(
-        "Files and folders from elsewhere in the repository, relative to its root. Each is copied "
-        "to the top of the ZIP under its own name, or to another place with 'as'.",
+        "Files and folders from elsewhere in the repository, relative to its root. The build "
+        "copies each to the top of the ZIP under its own name, or to the path in 'as'.",
         items=INCLUDE_KEYS,
         short="path",
         default=(),
     ),
     "files": Key(
-        "Files of the web, such as a program, certificates or a model, each with its sha256. They "
-        "are downloaded when a ZIP is built, and kept in 'build/files'.",
+        "Files to download, such as a program, certificates or a model, each pinned by its "
+        "sha256. Downloads are cached in 'build/files'.",
         items=FILES_KEYS,
         short="url",
         default=(),
     ),
     "prune": Key(
-        "With 'imports', modules of 'source' that no import from the handler on leads to are left "
-        "out of the ZIP, so that an edit changes only the functions that use the module. Other "
-        "files stay, and so does all that 'include' names, such as modules that code loads by "
-        "computed names.",
+        "Set to 'imports' to leave out modules of 'source' that the handler never imports, "
+        "directly or through other modules. An edit then rebuilds only the functions that use the "
+        "module. Other files stay, and so does everything in 'include': put modules there that "
+        "the code loads by computed names.",
         choices=("imports",),
-        default_text="none: all modules are in the ZIP",
+        default_text="none: the ZIP has all modules",
         shared=True,
     ),
     "provided": Key(
-        "With 'runtime', dependencies that Lambda's runtime brings, such as boto3, are left out of "
-        "the ZIP. AWS moves their versions at any time.",
+        "Set to 'runtime' to leave out dependencies that Lambda's runtime provides, such as "
+        "boto3. AWS may change their versions at any time.",
         choices=("runtime",),
-        default_text="none: all dependencies are in the ZIP",
+        default_text="none: the ZIP has all dependencies",
         shared=True,
     ),
     "layers": Key(
-        "Names of layers below 'layers:'. Dependencies that a layer has in the same version are "
-        "left out of the ZIP; Lambda's size limit is for all of them together.",
+        "Names of layers from 'layers:'. Dependencies that a layer has in the same version are "
+        "left out of the ZIP. Lambda's size limit covers the function and its layers together.",
         pattern=NAME,
         rule=NAME_RULE,
         many=True,
@@ -290,30 +292,30 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "gitignore": Key(
-        "Leave out files that the repository's .gitignore files match. A pattern of 'exclude' that "
-        "starts with '!' gets one back.",
+        "Leave out files that the repository's .gitignore files match. A pattern in 'exclude' "
+        "that starts with '!' keeps a file.",
         boolean=True,
         default_text="'true' if 'source' is the repository's root, else 'false'",
         shared=True,
     ),
     "exclude": Key(
-        "Patterns as in a .gitignore for paths in the ZIP, whether from the function, 'include' or "
-        "dependencies. A pattern that starts with '!' gets back a file that is "
-        "left out by default.",
+        "Files to leave out, as .gitignore patterns for paths in the ZIP, whether they come from "
+        "the function, 'include' or dependencies. A pattern that starts with '!' keeps a file "
+        "that is left out by default.",
         many=True,
         only_list=True,
         default=(),
         shared=True,
     ),
     "compression": Key(
-        "The compression of members in the ZIP. A member that deflate does not shrink is stored.",
+        "The compression of files in the ZIP. A file that deflate does not shrink is stored.",
         choices=("deflate", "stored"),
         default="deflate",
         shared=True,
     ),
     "size_limit": Key(
-        "The maximal size of all files in the ZIP together, unzipped: a number of bytes, or text "
-        "such as '80 MB' (1 MB is 1,048,576 bytes). A larger ZIP is an error.",
+        "The largest allowed size of all files in the ZIP together, unzipped: a number of bytes, "
+        "or text such as '80 MB' (1 MB is 1,048,576 bytes). A larger ZIP is an error.",
         default_text="262,144,000 bytes, Lambda's limit",
         size=True,
         shared=True,
@@ -326,8 +328,8 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "allow_missing_imports": Key(
-        "Modules that the code imports and that need not be in the ZIP, such as those of a layer: "
-        "dotted names, each with all below it.",
+        "Modules that the code imports and the ZIP may lack, such as those of a layer: dotted "
+        "names, each including its submodules.",
         pattern=MODULE,
         rule="the dotted name of a module, such as 'pandas'",
         many=True,
@@ -336,8 +338,8 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "allow_unread": Key(
-        "Files with dependencies that no requirements are made from on purpose, such as a "
-        "pyproject.toml for the repository's tools: paths relative to the repository's root.",
+        "Files with dependencies to ignore, such as a pyproject.toml for the repository's tools: "
+        "paths relative to the repository's root.",
         pattern=r"[^/\\s](.*\S)?",
         rule="the path of a file, such as pyproject.toml",
         many=True,
@@ -346,8 +348,8 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "allow_missing_libraries": Key(
-        "Shared libraries that machine code needs and that need not be in the ZIP, such as those "
-        "of a layer: their names, as 'libgomp.so.1'.",
+        "Shared libraries that machine code needs and the ZIP may lack, such as those of a layer: "
+        "their names, as 'libgomp.so.1'.",
         pattern=LIBRARY,
         rule="the name of a shared library, such as 'libgomp.so.1'",
         many=True,
@@ -356,8 +358,8 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "allow_secrets": Key(
-        "Patterns as in a .gitignore for files that may be in the ZIP although they look like "
-        "credentials; or marks, 'sha256:' and 16 digits, that the message shows for one content.",
+        "Files to allow although they look like credentials: .gitignore patterns, or marks from "
+        "the message, 'sha256:' and 16 digits, each of which allows one content.",
         many=True,
         only_list=True,
         default=(),
@@ -368,14 +370,15 @@ LAMBDA_KEYS = {
 
 DEFAULT_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if key.shared} | {
     "frozen": Key(
-        "A lockfile that is missing or out of date is an error on every machine, as with CI set.",
+        "Fail if a lockfile is missing or out of date, on every machine. With 'CI' set, this is "
+        "the default.",
         boolean=True,
         default=False,
     ),
 }
 
 
-# The keys of a layer that is not built here, but deployed already.
+# The keys of a layer that another project deploys.
 DEPLOYED_KEYS = {
     "arn": Key(
         "The ARN of the layer's version.",
@@ -384,7 +387,7 @@ DEPLOYED_KEYS = {
         default_text="none; the key is required",
     ),
     "provides": Key(
-        "The modules that the layer has: dotted names, each with all below it.",
+        "The modules in the layer: dotted names, each including its submodules.",
         pattern=MODULE,
         rule="the dotted name of a module, such as 'aws_lambda_powertools'",
         many=True,

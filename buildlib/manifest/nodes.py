@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from buildlib.manifest import mistaken
 from buildlib.manifest.keys import LAMBDA_KEYS, SIZE, Key
 from buildlib.runtimes import RUNTIMES, UNZIPPED_LIMIT
-from buildlib.text import closest
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -56,7 +56,8 @@ class Reader:
         """Return the entries of a mapping; with `known`, other keys are problems."""
         prefix = f"{label}: " if label else ""
         if not isinstance(node, yaml.MappingNode):
-            self.problem(node, f"{prefix}expected keys and values, found {kind_of(node)}")
+            hint = "; indent the keys below it" if label and kind_of(node) == "nothing" else ""
+            self.problem(node, f"{prefix}expected keys and values, found {kind_of(node)}{hint}")
             return {}
         entries: dict[str, Entry] = {}
         known = tuple(known)
@@ -65,11 +66,12 @@ class Reader:
                 self.problem(key, f"{prefix}a key must be plain text; YAML's '<<' is not supported")
             elif key.value in entries:
                 first = entries[key.value].key.start_mark.line + 1
-                self.problem(key, f"{prefix}duplicate key '{key.value}', first on line {first}")
-            elif known and key.value not in known:
                 self.problem(
-                    key, f"{prefix}unknown key '{key.value}'; {_suggest(key.value, known)}"
+                    key, f"{prefix}duplicate key '{key.value}', first defined on line {first}"
                 )
+            elif known and key.value not in known:
+                advice = mistaken.key_advice(key.value, known)
+                self.problem(key, f"{prefix}unknown key '{key.value}'{advice}")
             else:
                 entries[key.value] = Entry(key, value)
         return entries
@@ -110,7 +112,9 @@ class Reader:
             return None
         value = str(node.value)
         if key.choices and value not in key.choices:
-            hint = "" if key.choices != tuple(RUNTIMES) else "; Lambda has no such Python runtime"
+            hint = mistaken.value_advice(value, key.choices)
+            if not hint and key.choices == tuple(RUNTIMES):
+                hint = "; Lambda has no such Python runtime"
             self.problem(node, f"{label}: {expected}, found '{value}'{hint}")
             return None
         if not value.strip():
@@ -224,8 +228,3 @@ def kind_of(node: yaml.Node) -> str:
     names = {"int": "the number", "float": "the number", "bool": "the boolean", "null": "nothing"}
     name = names.get(node.tag.rpartition(":")[2], "")
     return name if name == "nothing" else f"{name} {node.value}".strip()
-
-
-def _suggest(text: str, known: tuple[str, ...]) -> str:
-    close = closest(text, known)
-    return f"did you mean '{close}'?" if close else f"allowed: {', '.join(known)}"

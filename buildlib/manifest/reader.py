@@ -46,8 +46,8 @@ def _text(root: Path, name: str) -> str:
         content = (root / name).read_bytes()
         if len(content) > _LARGEST:
             msg = (
-                f"{name}: {megabytes(len(content))}, more than the limit of "
-                f"{megabytes(_LARGEST)}; a manifest names folders and patterns, not each file"
+                f"{name}: {megabytes(len(content))}, larger than the limit of "
+                f"{megabytes(_LARGEST)}; list folders and patterns, not every file"
             )
             raise ManifestError(msg, "manifest")
         return content.decode("utf-8-sig")
@@ -155,6 +155,8 @@ def _syntax(name: str, error: yaml.MarkedYAMLError, text: str) -> str:
     lines = text.splitlines()
     if mark and mark.line < len(lines) and "\t" in lines[mark.line]:
         problem = f"{problem}; YAML does not allow tabs here, indent with spaces"
+    elif "block mapping" in str(error.context) or "mapping values" in str(problem):
+        problem = f"{problem}; check the indentation of this line and of the lines above it"
     begin = error.context_mark
     if begin and mark and begin.line < mark.line and "scanning" in str(error.context):
         # YAML reports an unclosed quote at the end of the file only.

@@ -38,7 +38,7 @@ _FIRST, _LAST = pending.STEPS[0].name, pending.STEPS[-1].name
 _P = ParamSpec("_P")
 
 # doit runs a task that is up to date only if it is told to.
-_ALWAYS = "doit ran every task (-a)"
+_ALWAYS = "every task was forced to run"
 
 
 class Work(NamedTuple):

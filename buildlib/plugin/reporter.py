@@ -155,7 +155,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             if step or fail.report:
                 self._say_failure(task, fail, message, is_ours=step is not None)
         elif step is None and fail.report and task.actions:  # of a group, each failure was said
-            self._view.write(f"{task.name} did not run, as it needs {message}\n")
+            self._view.write(f"{task.name} was skipped because it needs {message}\n")
 
     def _note_failure(self, task: Task, step: meta.Meta, message: str, *, is_cause: bool) -> None:
         """Keep the message of a failure for the report, and whether that itself has to be made."""
@@ -194,7 +194,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         elif self._report:
             self._report_failures(self._report)
         for first, others in self._repeated.items():
-            self.write(f"failed as {first} did: {', '.join(sorted(others))}\n")
+            self.write(f"same error as {first}: {', '.join(sorted(others))}\n")
         outcomes = self._tally.outcomes()
         if outcomes:
             self._view.table(outcomes)
@@ -213,8 +213,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._summarise()
         if interrupted:
             name = signal.Signals(interrupted).name
-            how = "interrupted" if interrupted == signal.SIGINT else f"ended by {name}"
-            self.write(f"{how}; finished steps are kept, run the build again to continue\n")
+            how = "Interrupted" if interrupted == signal.SIGINT else f"Stopped by {name}"
+            self.write(f"{how}. Finished work is kept; run the build again to resume.\n")
             raise SystemExit(128 + interrupted)  # as a shell says it
         # To doit, a task that waited for one that failed is an error of its own, and ends with 2.
         if TaskFailed in self._kinds and self._kinds <= {TaskFailed, UnmetDependency}:
@@ -238,7 +238,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             names = ", ".join(name for name, why in left_out.items() if why == problem)
             self.write(
                 f"warning: not built: {names}. {problem}\n"
-                "dist/lambdas.json marks them as stale or missing, and a plan refuses them.\n"
+                "dist/lambdas.json marks them as stale or missing, and "
+                "terraform plan refuses them.\n"
             )
 
     def _report_failures(self, task: Task) -> None:

@@ -40,17 +40,27 @@ def lock_options() -> list[dict[str, Any]]:
 
 INVOKE: list[dict[str, Any]] = [
     {"name": "event", "long": "event", "default": "{}", "help": "file, '-' for stdin, or JSON"},
-    {"name": "timeout", "long": "timeout", "type": int, "default": 30, "help": "in seconds"},
+    {
+        "name": "timeout",
+        "long": "timeout",
+        "type": int,
+        "default": 30,
+        "help": "seconds, 1 to 1800",
+    },
     {"name": "env_file", "long": "env-file", "default": "", "help": "lines of NAME=VALUE"},
     {
         "name": "where",
         "long": "where",
         "default": "auto",
-        "choices": [("auto", "image, else host"), ("image", "AWS's"), ("host", "this machine")],
-        "help": "where it runs",
+        "choices": [
+            ("auto", "image if available, else host"),
+            ("image", "AWS's"),
+            ("host", "this machine"),
+        ],
+        "help": "where to run it",
     },
-    {"name": "image", "long": "image", "default": "", "help": "instead of AWS's image"},
-    {"name": "python", "long": "python", "default": "", "help": "an interpreter of this machine"},
+    {"name": "image", "long": "image", "default": "", "help": "image to use instead of AWS's"},
+    {"name": "python", "long": "python", "default": "", "help": "interpreter of this machine"},
 ]
 
 
@@ -188,8 +198,8 @@ def _check_taken(taken: Collection[str], steps: Collection[str]) -> None:
     if clashes := sorted(ours & set(taken)):
         functions = ", ".join(f"'task_{name}'" for name in clashes)
         msg = (
-            f"dodo.py: {functions}: doit-lambda-zip has tasks of the same names; rename the "
-            f"functions. Its names are {', '.join(sorted(ours))}"
+            f"dodo.py: {functions}: doit-lambda-zip already has tasks of these names; rename your "
+            f"functions. Reserved names: {', '.join(sorted(ours))}"
         )
         raise InvalidDodoFile(msg)
 
@@ -272,7 +282,7 @@ def check_names(
             hint = (
                 f"did you mean '{close}:{rest}'?" if close else f"there are {', '.join(prefixes)}"
             )
-            problems.append(f"{name}: there is no step '{step}'; {hint}")
+            problems.append(f"{name}: no step '{step}'; {hint}")
         elif not colon and step in known and step not in {*prefixes, _WATCH, *OF_ALL}:
             problems.append(f"{name}: this is a function, not a task; did you mean 'zip:{name}'?")
     if problems:
@@ -281,7 +291,7 @@ def check_names(
 
 def undeclared(name: str, known: Collection[str], prefix: str = "") -> str:
     """Return the message about a name that the manifest does not declare."""
-    hint = "'lambdas list' shows the names"
+    hint = "run 'lambdas list' to see the names"
     if close := closest(name, known):
         hint = f"did you mean '{prefix}{close}'?"
     return f"{MANIFEST} declares no '{name}'; {hint}"
@@ -290,7 +300,7 @@ def undeclared(name: str, known: Collection[str], prefix: str = "") -> str:
 def _unlocked(function: Function) -> str:
     """Return the message about a function or layer that `lock` has no lockfile for."""
     if function.requirements:
-        return f"{function.title} uses {function.requirements}; update it with its own tool"
+        return f"{function.title} uses {function.requirements}; update that with its own tool"
     return (
         f"{function.title} has no requirements, so there is nothing to lock; "
         "list its dependencies in a requirements.txt in its folder"

@@ -89,7 +89,7 @@ def _after_makers(project: Project, tasks: Iterable[Task]) -> Iterator[Task]:
         yield {
             "basename": _MAKERS,
             "name": name,
-            "doc": f"find the tasks that make sources of {name}",
+            "doc": f"find the tasks that generate sources of {name}",
             "actions": [(actions.makers, [])],
             "uptodate": [Makers(function)],
             "meta": meta(_MAKERS, []),
@@ -103,7 +103,7 @@ def _contained(project: Project) -> list[Function]:
 def _of_functions(project: Project, selection: Selection) -> Iterator[Task]:
     """Yield the tasks of each variant and function, and the groups of all."""
     steps = actions.steps()
-    doc = "bring each lockfile in line with its requirements; '--upgrade' takes newer versions"
+    doc = "update lockfiles to match their requirements; --upgrade takes newer versions"
     yield _group("lock", doc) | {"params": lock_options()}
     for step in steps:
         yield _group(step.name, step.doc)
@@ -202,7 +202,7 @@ def _of_all(project: Project) -> Iterator[Task]:
         project,
         "index",
         actions.EVICT,
-        doc="build everything; dist/lambdas.json lists exactly the functions of lambdas.yaml",
+        doc="build everything and write dist/lambdas.json, the index for Terraform",
         task_dep=[_PRUNE, *(f"hash:{n}" for n in project.variants if n not in contained)],
         clean=[(actions.clean_all, [project])],
     )
@@ -211,23 +211,25 @@ def _of_all(project: Project) -> Iterator[Task]:
         arguments = [project, _CONTAINED, _LEFT_OUT]
         yield {
             "basename": _CONTAINED,
-            "doc": "find the functions for which an engine answers",
+            "doc": "find the functions whose Docker engine is available",
             "actions": [(actions.buildable, arguments)],
         }
         yield {
             "basename": _LEFT_OUT,
-            "doc": "note the functions for which no engine answers",
+            "doc": "record the functions whose Docker engine is not available",
             "actions": [(actions.leave_out, [project])],
             "meta": meta(ENGINE, []),
         }
         index["calc_dep"] = [_CONTAINED]
-    yield _whole(project, _PRUNE, actions.PRUNE, doc="remove undeclared files from dist/")
+    yield _whole(
+        project, _PRUNE, actions.PRUNE, doc="remove files of undeclared functions from dist/"
+    )
     yield index
     yield _whole(
         project,
         "record",
         actions.RECORD,
-        doc="write the keys and hashes of all to lambdas.hashes.json, for plans without a build",
+        doc="write lambdas.hashes.json, for plans without a build",
         task_dep=["index"],
     )
     yield _whole(
@@ -235,7 +237,7 @@ def _of_all(project: Project) -> Iterator[Task]:
         "report",
         actions.REPORT,
         shows=project.layout.relative(project.layout.report),
-        doc="write dist/report.html, a page about sizes, dependencies, changes and times",
+        doc="write dist/report.html: sizes, dependencies, changes and times",
         # If a function fails, doit leaves this out, and the reporter writes the page.
         task_dep=["index"],
         params=REPORT,
@@ -265,7 +267,7 @@ def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
     """Yield the tasks that exist only where one of them can be needed."""
     chosen = list(selection.variants)
     if "why" in selection.on_demand:
-        yield _group("why", "say why each variant would be built, or why it was")
+        yield _group("why", "explain why each variant will be or was rebuilt")
         for name in chosen:
             yield {
                 "basename": "why",
@@ -273,10 +275,10 @@ def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
                 "actions": [(actions.why, [project, project.variants[name]])],
                 "uptodate": [Forgotten(of_variant(project.variants[name]))],
                 "meta": {},
-                "doc": f"say why {name} would be built, or why it was",
+                "doc": f"explain why {name} will be or was rebuilt",
             }
     if "invoke" in selection.on_demand:
-        yield _group("invoke", "run a function as Lambda does: doit invoke:<id> --event event.json")
+        yield _group("invoke", "run a function as Lambda does: doit invoke:<id> --event=event.json")
         for name in chosen:
             if project.variants[name].function.is_layer:
                 continue
@@ -290,26 +292,25 @@ def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
                 "doc": f"invoke {name} as Lambda does",
             }
     if "verify" in selection.on_demand:
-        yield _group("verify", "build each variant twice more, elsewhere, and compare with dist/")
+        yield _group("verify", "rebuild each variant twice under different conditions and compare")
         for name in chosen:
             yield {
                 "basename": "verify",
                 "name": name,
                 "actions": [(actions.act, [actions.verify, project, project.variants[name]])],
-                "doc": f"build {name} twice more, elsewhere, and compare with dist/",
+                "doc": f"rebuild {name} twice under different conditions and compare",
             }
         yield from _functions("verify", selection)
     if "size" in selection.on_demand:
         yield {
             "basename": "size",
             "actions": [(actions.size, [project])],
-            "doc": "show the size and the largest packages of each variant",
+            "doc": "show each ZIP's size against Lambda's limits, and its largest packages",
         }
     if "watch" in selection.on_demand:
         yield {
             "basename": "watch",
             "actions": [actions.watch],
             "pos_arg": "names",
-            "doc": "build again at each change, all functions or those that are named, "
-            "until Ctrl-C",
+            "doc": "rebuild all or the named functions at each change, until Ctrl-C",
         }

@@ -12,7 +12,7 @@ from buildlib.plugin.meta import Asked
 # Returns why there is something to do; None if there is not.
 Reason = Callable[..., str | None]
 
-_FORGOTTEN = "doit forgot it"
+_FORGOTTEN = "forgotten with doit forget"
 _UNREADABLE = "its inputs cannot be read"
 
 

@@ -47,7 +47,7 @@ def without_runtime(
     if not left:
         return every, ()
     note = (
-        f"left out, as 'provided' says: {', '.join(left)}; the runtime has versions of its own, "
-        "which AWS moves at any time"
+        f"left out because of 'provided: runtime': {', '.join(left)}; Lambda uses the runtime's "
+        "versions, which AWS may change at any time"
     )
     return tuple(pin for pin in every if pin.name not in available.DISTRIBUTIONS), (note,)

@@ -423,10 +423,16 @@ def _store(layout: Layout) -> Store:
     folder = os.environ.get("LAMBDA_ZIP_STORE")
     limit = os.environ.get("LAMBDA_ZIP_STORE_LIMIT", "")
     if folder and "://" in folder:
-        msg = f"LAMBDA_ZIP_STORE: expected a folder, found the URL '{folder}'"
+        msg = (
+            f"LAMBDA_ZIP_STORE: expected a folder, found the URL '{folder}'; name a "
+            f"local or mounted folder"
+        )
         raise BuildError(msg, "setting")
     if limit and not limit.isdecimal():
-        msg = f"LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '{limit}'"
+        msg = (
+            f"LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '{limit}'; set "
+            f"a whole number, or unset it"
+        )
         raise BuildError(msg, "setting")
     return Store(
         layout.root / Path(folder).expanduser() if folder else layout.build / "store",

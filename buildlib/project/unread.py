@@ -191,8 +191,8 @@ def _error(function: Function, one: Unread, lines: Sequence[str]) -> str:
     """Return the error about a file in a function's own folder."""
     target = function.within("requirements.txt")
     name = os.path.relpath(one.path, function.source).replace(os.sep, "/")
-    start = f"{one.path}: its dependencies are not read, so the ZIP would lack them"
-    end = f"If the function needs none of them, set {_settle(one)} for it, or in 'defaults'."
+    start = f"{one.path}: its dependencies were not read, so the ZIP would lack them"
+    end = f"If the function needs none of them, set {_settle(one)} for the lambda or in 'defaults'."
     if one.is_requirements or name.startswith("requirements/"):
         return f"{start}. Set 'requirements: {name}' for the lambda. {end}"
     command = f"uv pip compile {name} -o requirements.txt" if one.computed else ""
@@ -212,7 +212,7 @@ def _note(function: Function, one: Unread, lines: Sequence[str]) -> str:
         where = "a requirements.txt in the folder of each function that needs them"
     return (
         f"{one.path}: not read, so the ZIP lacks its dependencies {_described(lines)}. Write them "
-        f"to {where}; if none does, set {_settle(one)} in 'defaults'"
+        f"to {where}; if no function needs them, set {_settle(one)} in 'defaults'"
     )
 
 
@@ -234,4 +234,6 @@ def _hint(function: Function, one: Unread, lines: Sequence[str]) -> str:
 
 
 def _described(lines: Sequence[str]) -> str:
-    return f"({unread.described(lines)})" if lines else "(which only a build of the project knows)"
+    return (
+        f"({unread.described(lines)})" if lines else "(which the project computes while it builds)"
+    )

@@ -48,7 +48,11 @@ def file_problem(
     if not index.has_checksum(layout, variant, written):
         return f"{layout.relative(layout.checksum(variant.id))} is out of date"
     if not variant.function.evidence:
-        return None if evidence.is_absent(variant, layout) else "evidence that is no longer wanted"
+        return (
+            None
+            if evidence.is_absent(variant, layout)
+            else "'evidence' is off, but evidence exists"
+        )
     if not evidence.is_complete(variant, key, written, layout, digests):
         return "its evidence is out of date"
     return None

@@ -57,7 +57,7 @@ def check_handler(
         if module_of(function.handler, provided):
             return None
         msg = (
-            f"{where}: there is no {stem}.py in the ZIP; top-level modules: "
+            f"{where}: the ZIP has no {stem}.py; top-level modules: "
             f"{_top_level_modules(paths)}. Correct 'handler' or 'source' in lambdas.yaml"
         )
         raise StageError(msg, "handler")

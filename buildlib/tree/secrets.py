@@ -275,7 +275,8 @@ def refuse(function: Function, found: Mapping[str, Finding]) -> None:
     paths = ", ".join(map(_pattern, found))
     marks = ", ".join(f"'{one.mark}'" for one in found.values())
     raise StageError(
-        f"{function.title}: possible credentials in the package:\n"
+        f"{function.title}: these look like credentials and would ship in the ZIP, "
+        "readable by anyone with access to the code:\n"
         + "\n".join(lines)
         + "\nMove them out of the function's folder, or name them in 'exclude'. Store secrets in "
         "AWS Secrets Manager or the Parameter Store. If this is a false positive, or intended, set "

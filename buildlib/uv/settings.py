@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from buildlib.text import canonical_name
+from buildlib.uv import indexes
 
 # The variables about indexes and connections. None of them can reach the bytes, as every
 # distribution is checked against the hashes in the lockfile.
@@ -57,7 +58,12 @@ _YES = {"1", "true", "yes", "on"}
 
 
 def uv_variables(variables: Mapping[str, str], root: Path) -> dict[str, str]:
-    """Return the environment for uv: the user's variables, filtered, plus the index settings."""
+    """Return the environment for uv: the user's variables, filtered, plus the index settings.
+
+    Raises:
+        BuildError: an index is neither a URL nor a folder.
+
+    """
     clean = {
         name: value
         for name, value in variables.items()
@@ -75,6 +81,7 @@ def uv_variables(variables: Mapping[str, str], root: Path) -> dict[str, str]:
     if "UV_FIND_LINKS" in clean:
         links = (_absolute(link, root) for link in clean["UV_FIND_LINKS"].split(",") if link)
         clean["UV_FIND_LINKS"] = ",".join(links)
+    indexes.check(clean, variables, root)
     # Builds of source distributions must not see the clock or a random order of sets.
     fixed = {"SOURCE_DATE_EPOCH": "1355314320", "PYTHONHASHSEED": "0"}
     return clean | fixed | {"UV_PYTHON_DOWNLOADS": "never"}

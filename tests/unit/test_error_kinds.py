@@ -73,4 +73,4 @@ def test_an_unknown_kind() -> None:
     command = [sys.executable, "-m", "buildlib", "errors", "manifst"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "there is no kind of error 'manifst'; did you mean 'manifest'?" in done.stderr
+    assert "no kind of error 'manifst'; did you mean 'manifest'?" in done.stderr

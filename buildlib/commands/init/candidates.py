@@ -88,8 +88,8 @@ def layer_label(file: str, label: str) -> str:
 def layers_note(names: Iterable[str]) -> str:
     """Return the note about the layers of a function."""
     return (
-        f"it uses the layers {', '.join(names)}, which are not read: list their modules in "
-        "'allow_missing_imports', or write their packages to its requirements"
+        f"it uses the layers {', '.join(names)}, which init cannot read: list their modules in "
+        "'allow_missing_imports', or add their packages to its requirements"
     )
 
 

@@ -28,7 +28,7 @@ def problems(root: Path) -> Iterator[str]:
     lines = list(found)
     yield from lines[:_SHOWN]
     if len(lines) > _SHOWN:
-        yield f"and {len(lines) - _SHOWN} more, which 'doit' lists"
+        yield f"and {len(lines) - _SHOWN} more; run 'lambdas build' to list all"
 
 
 def _of_function(project: Project, function: Function, read: prune.Read) -> Iterator[str]:

@@ -36,8 +36,8 @@ def run(root: Path, *, show: bool) -> Iterator[str]:
     """
     if (root / MANIFEST).exists() and not show:
         msg = (
-            f"{MANIFEST} already exists and is not overwritten; "
-            "'lambdas init --print' shows the proposal"
+            f"{MANIFEST} already exists and init overwrites nothing; "
+            "run 'lambdas init --print' to see the proposal"
         )
         raise BuildError("\n".join([msg, *_news(root)]), "init-exists")
     proposed = proposal.propose(root)
@@ -61,7 +61,7 @@ def run(root: Path, *, show: bool) -> Iterator[str]:
     yield from _write_dodo(root)
     yield from _open_questions(proposed)
     if found := list(checks.problems(root)):
-        yield from ("", "The first build would stop at:", *(f"  - {line}" for line in found))
+        yield from ("", "The first build will stop at:", *(f"  - {line}" for line in found))
     yield from _next_steps(root)
 
 
@@ -78,7 +78,7 @@ def _news(root: Path) -> Iterator[str]:
         if _module(str(candidate.source), str(candidate.handler)) not in known
     ]
     if found:
-        yield f"{MANIFEST} lacks these functions, which the proposal has:"
+        yield f"{MANIFEST} lacks these functions of the proposal:"
         yield from (f"  {candidate.name}, from {candidate.origin}" for candidate in found)
 
 
@@ -112,15 +112,15 @@ def _next_steps(root: Path) -> Iterator[str]:
     yield f"  - review {MANIFEST}"
     ignored = _lines(root / ".gitignore")
     missing = [
-        name
-        for name in ("build", "dist")
+        f"{name}/" if name == "__pycache__" else f"/{name}/"
+        for name in ("build", "dist", "__pycache__")
         if not ignored & {name, f"/{name}", f"{name}/", f"/{name}/"}
     ]
     if missing:
-        yield f"  - add to .gitignore: {' '.join(f'/{name}/' for name in missing)}"
+        yield f"  - add to .gitignore: {' '.join(missing)}"
     if "* -text" not in _lines(root / ".gitattributes"):
-        yield "  - add to .gitattributes, so that line endings are the same everywhere: * -text"
-    yield "  - run 'doit', then commit each requirements.lock that it creates"
+        yield "  - add to .gitattributes, to keep line endings the same on every machine: * -text"
+    yield "  - run 'lambdas build', then commit each requirements.lock that it creates"
 
 
 def _lines(path: Path) -> set[str]:

@@ -30,7 +30,7 @@ def find_candidates(root: Path, notes: list[str]) -> list[Candidate]:
                 handler=f"app.{match[1].decode()}",
             )
             function.notes.append(
-                "Chalice creates its routes and its other functions from the code; here it is one "
+                "Chalice creates routes and further functions from the code; here it becomes one "
                 "function, with the application as its handler"
             )
             functions.append(function)

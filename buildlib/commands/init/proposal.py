@@ -20,7 +20,7 @@ from buildlib.commands.init import (
 from buildlib.commands.init.candidates import Candidate
 from buildlib.commands.init.cdk import constructs
 from buildlib.commands.init.terraform import search as terraform
-from buildlib.manifest import keys, locations, reader
+from buildlib.manifest import keys, locations, reader, schema
 
 _PYTHON, _ARCHITECTURE = "3.13", "x86_64"
 
@@ -31,8 +31,9 @@ _PLAIN = re.compile(r"[A-Za-z_./][\w./-]*")
 _WORDS = {"true", "false", "yes", "no", "on", "off", "null"}
 
 
-_HEAD = """\
-# The Lambda functions of this repository; `lambdas list` lists their tasks.
+_HEAD = f"""\
+# yaml-language-server: $schema={schema.ID}
+# The Lambda functions of this repository. Run `lambdas build` to build them.
 version: 1
 """
 
@@ -108,15 +109,15 @@ def _complete(root: Path, function: Candidate, guessed: Iterable[Candidate]) -> 
     if function.source is None and len(same) == 1 and _module(function) not in candidates.USUAL:
         function.source = same[0].source
         why = f"it has the only module {_module(function)}"
-        function.notes.append(f"{function.source} is proposed as its source, because {why}")
+        function.notes.append(f"{function.source} is a guess for its source: {why}")
     elif function.source is None and len(namesakes) == 1:
         function.source = _import_root(namesakes[0], function)
-        function.notes.append(f"{function.source} is proposed as its source, because of its name")
+        function.notes.append(f"{function.source} is a guess for its source, by its name")
     if function.handler is None:
         same_source = [other for other in guessed if other.source == function.source]
         function.handler = same_source[0].handler if same_source else None
         if same_source:
-            function.notes.append(f"{function.handler} is proposed as its handler; its code has it")
+            function.notes.append(f"its handler is a guess: its code defines {function.handler}")
 
 
 def _import_root(guess: Candidate, function: Candidate) -> str | None:
@@ -160,7 +161,7 @@ def _duplicate(function: Candidate, functions: Iterable[Candidate]) -> str | Non
             if path == _path(other) or (is_below and not other.is_guess):
                 return ""
         elif same:
-            return f"it is the same as {other.origin}"
+            return f"it duplicates {other.origin}"
     return None
 
 
@@ -193,7 +194,7 @@ def _check_code(root: Path, function: Candidate) -> None:
     paths = (source / f"{stem}.py", source / stem / "__init__.py")
     path = next((path for path in paths if path.exists()), None)
     if path is None:
-        function.notes.append(f"there is no {stem}.py in {function.source}; correct 'handler'")
+        function.notes.append(f"{function.source} has no {stem}.py; correct 'handler'")
     elif not re.search(rf"\b{name}\b", path.read_text(encoding="utf-8", errors="replace")):
         function.notes.append(f"{stem}.py does not seem to define {name}; correct 'handler'")
     if function.requirements is None and not locations.default(root, str(function.source)):

@@ -190,20 +190,24 @@ def test_members(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("uv.lock", "version = 2\n", "uv.lock: is of version 2; this release reads version 1"),
+        ("uv.lock", "version = 2\n", "uv.lock: unsupported version 2; expected version 1"),
         ("uv.lock", "version = [\n", "uv.lock: cannot be read: "),
-        ("uv.lock", "version = 1\npackage = 3\n", "uv.lock: has another shape than its tool"),
+        ("uv.lock", "version = 1\npackage = 3\n", "uv.lock: unexpected content"),
         ("uv.lock", uv_lock('{ name = "nix" }'), "uv.lock: has no nix, which is required"),
         (
             "uv.lock",
             uv_lock('{ name = "x" }', '[[package]]\nname = "x"\nsource = { git = "https://x" }\n'),
             "uv.lock: x comes from git",
         ),
-        ("poetry.lock", '[metadata]\nlock-version = "3.0"\n', "poetry.lock: is of version 3.0"),
-        ("pdm.lock", '[metadata]\nlock_version = "9"\n', "pdm.lock: is of version 9"),
-        ("pylock.toml", 'lock-version = "2.0"\n', "pylock.toml: is of version 2.0"),
+        (
+            "poetry.lock",
+            '[metadata]\nlock-version = "3.0"\n',
+            "poetry.lock: unsupported version 3.0",
+        ),
+        ("pdm.lock", '[metadata]\nlock_version = "9"\n', "pdm.lock: unsupported version 9"),
+        ("pylock.toml", 'lock-version = "2.0"\n', "pylock.toml: unsupported version 2.0"),
         ("Pipfile.lock", "{", "Pipfile.lock: cannot be read: "),
-        ("Pipfile.lock", "[]", "Pipfile.lock: has another shape than its tool"),
+        ("Pipfile.lock", "[]", "Pipfile.lock: unexpected content"),
     ],
 )
 def test_a_lock_that_cannot_be_read(tmp_path: Path, name: str, text: str, said: str) -> None:
@@ -217,7 +221,7 @@ def test_a_lock_that_cannot_be_read(tmp_path: Path, name: str, text: str, said: 
 @pytest.mark.parametrize("tool", [tool for tool in TOOLS if "pylock" not in tool])
 def test_a_group_that_is_not_there(tool: str) -> None:
     """The message lists the groups of the lock."""
-    with pytest.raises(LockError, match=r"'nix'; there are: .*extra"):
+    with pytest.raises(LockError, match=r"'nix'; available: .*extra"):
         dependencies.read(LOCKS / tool, Requires((TOOLS[tool],), "", ("nix",)), ".")
 
 

@@ -70,7 +70,7 @@ def test_a_changed_body(path: Path, change: Callable[[str], str]) -> None:
     assert change(text) != text
     path.write_text(change(text))
     found = lockfile.state(path, REQUIREMENTS, T12)
-    assert found == "was changed after it was written, by hand or by a merge"
+    assert found == "was edited after it was written, by hand or by a merge"
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def test_not_utf8(tmp_path: Path) -> None:
 
 INCLUDE = "publish it to an index, or add its packages to the lambda's 'include' instead"
 OWN = (
-    "the code of its folder is in the ZIP anyway; remove the line, "
+    "the ZIP already contains that folder; remove the line "
     "and list the dependencies of the function instead"
 )
 EDITABLE = f"is an editable install; {INCLUDE}"
@@ -130,7 +130,7 @@ VCS = (
 )
 URL = "is a URL without a hash; append '#sha256=<hex>' to it"
 LOCAL = f"is a local path; {INCLUDE}"
-WHEEL = "is a local path; write '--find-links ./lib' and 'b==1.0' instead, on a line each"
+WHEEL = "is a local path; write '--find-links ./lib' and 'b==1.0' instead, each on its own line"
 
 UNPINNABLE = {
     "-e .": f"is an editable install; {OWN}",

@@ -283,15 +283,15 @@ BAD = {
     ),
     "duplicate key": (
         PLAIN + "    handler: other.handler\n",
-        ["lambdas.yaml:5:5: lambda 'api': duplicate key 'handler', first on line 4"],
+        ["lambdas.yaml:5:5: lambda 'api': duplicate key 'handler', first defined on line 4"],
     ),
     "duplicate lambda": (
         PLAIN + "  api:\n    handler: app.other\n",
-        ["lambdas.yaml:5:3: lambdas: duplicate key 'api', first on line 3"],
+        ["lambdas.yaml:5:3: lambdas: duplicate key 'api', first defined on line 3"],
     ),
     "duplicate top key": (
         "version: 1\nversion: 1\n" + PLAIN.partition("\n")[2],
-        ["lambdas.yaml:2:1: duplicate key 'version', first on line 1"],
+        ["lambdas.yaml:2:1: duplicate key 'version', first defined on line 1"],
     ),
     "merge key": (
         (
@@ -372,11 +372,21 @@ BAD = {
     ),
     "lambdas is nothing": (
         "version: 1\nlambdas:\n",
-        ["lambdas.yaml:2:9: lambdas: expected keys and values, found nothing"],
+        [
+            (
+                "lambdas.yaml:2:9: lambdas: expected keys and values, found nothing; "
+                "indent the keys below it"
+            )
+        ],
     ),
     "lambdas is a list": (
         "version: 1\nlambdas:\n  - api\n",
-        ["lambdas.yaml:3:3: lambdas: expected keys and values, found a list"],
+        [
+            (
+                "lambdas.yaml:3:3: lambdas: expected names as keys, such as "
+                "'api: {handler: app.handler}', found a list; remove the '-'"
+            )
+        ],
     ),
     "lambda is text": (
         "version: 1\nlambdas:\n  api: app.handler\n",
@@ -472,7 +482,75 @@ BAD = {
     ),
     "unknown architecture": (
         PLAIN + "    architecture: [arm64, amd64]\n",
-        ["lambdas.yaml:5:27: lambda 'api': architecture: expected x86_64 or arm64, found 'amd64'"],
+        [
+            (
+                "lambdas.yaml:5:27: lambda 'api': architecture: expected x86_64 or arm64, "
+                "found 'amd64'; did you mean 'x86_64'?"
+            )
+        ],
+    ),
+    "aarch64": (
+        PLAIN + "    architecture: aarch64\n",
+        [
+            (
+                "lambdas.yaml:5:19: lambda 'api': architecture: expected x86_64 or arm64, "
+                "found 'aarch64'; did you mean 'arm64'?"
+            )
+        ],
+    ),
+    "runtime as Python": (
+        PLAIN + "    python: python3.13\n",
+        [
+            (
+                f"lambdas.yaml:5:13: lambda 'api': python: expected {RUNTIMES}, "
+                "found 'python3.13'; did you mean \"3.13\"?"
+            )
+        ],
+    ),
+    "key of the runtime": (
+        PLAIN + "    runtime: python3.13\n",
+        [
+            (
+                "lambdas.yaml:5:5: lambda 'api': unknown key 'runtime'; use 'python', as in "
+                "'python: \"3.13\"'"
+            )
+        ],
+    ),
+    "keys of the function": (
+        PLAIN + "    environment: {A: b}\n    memory: 128\n    Timeout: 3\n    role: x\n"
+        "    events: []\n",
+        [
+            (
+                f"lambdas.yaml:{line}:5: lambda 'api': unknown key '{key}': lambdas.yaml describes "
+                f"only the ZIP; {advice}"
+            )
+            for line, key, advice in (
+                (5, "environment", "set it on aws_lambda_function"),
+                (6, "memory", "set it on aws_lambda_function: memory_size"),
+                (7, "Timeout", "set it on aws_lambda_function: timeout"),
+                (8, "role", "set it on aws_lambda_function"),
+                (9, "events", "declare it where you deploy the function"),
+            )
+        ],
+    ),
+    "keys of a lambda without indentation": (
+        "version: 1\nlambdas:\n  api:\n  handler: app.handler\n",
+        [
+            (
+                "lambdas.yaml:3:7: lambda 'api': expected keys and values, found nothing; "
+                "indent the keys below it"
+            ),
+            "lambdas.yaml:4:3: 'handler' is a key of a lambda; indent it below the lambda's name",
+        ],
+    ),
+    "wrong indentation": (
+        "version: 1\nlambdas:\n  api:\n    handler: app.handler\n   python: '3.13'\n",
+        [
+            (
+                "lambdas.yaml:5:4: not valid YAML: did not find expected key; check the "
+                "indentation of this line and of the lines above it"
+            )
+        ],
     ),
     "nested list": (
         PLAIN + "    architecture: [[arm64]]\n",
@@ -636,8 +714,8 @@ BAD = {
         PLAIN + "    source: build/api\n",
         [
             (
-                "lambdas.yaml:5:13: lambda 'api': source 'build/api' is in build/, which is for "
-                "outputs; move it elsewhere"
+                "lambdas.yaml:5:13: lambda 'api': source 'build/api' is in build/, the folder "
+                "for build output; move it elsewhere"
             )
         ],
     ),
@@ -645,8 +723,8 @@ BAD = {
         PLAIN + "    include: [dist]\n",
         [
             (
-                "lambdas.yaml:5:15: lambda 'api': include 'dist' is in dist/, which is for "
-                "outputs; move it elsewhere"
+                "lambdas.yaml:5:15: lambda 'api': include 'dist' is in dist/, the folder "
+                "for build output; move it elsewhere"
             )
         ],
     ),
@@ -655,7 +733,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:6:19: lambda 'api': requirements 'locked/requirements.lock' is the "
-                "path of the lockfile; name the file that it is made from"
+                "lockfile; name the requirements file that it comes from"
             )
         ],
     ),
@@ -664,7 +742,7 @@ BAD = {
         [
             (
                 "lambdas.yaml:5:19: lambda 'api': the requirements file 'lambdas/api/reqs.txt' "
-                "does not exist; the path is relative to the source folder, or to that of "
+                "does not exist; the path is relative to the source folder or to the folder of "
                 "lambdas.yaml"
             )
         ],
@@ -710,9 +788,9 @@ BAD = {
         ),
         [
             (
-                "lambdas.yaml:4:3: lambda 'api': its lockfile lambdas/jobs/requirements.lock is "
-                "also the one of lambda 'jobs', which has other requirements; give the files of "
-                "one of them other names"
+                "lambdas.yaml:4:3: lambda 'api': it would share the lockfile "
+                "lambdas/jobs/requirements.lock with lambda 'jobs', which has other requirements; "
+                "rename the requirements file of one of them"
             )
         ],
     ),
@@ -720,8 +798,8 @@ BAD = {
         PLAIN + "    source: locked\n    requirements: [uv.lock, ../lambdas/jobs/other.txt]\n",
         [
             (
-                "lambdas.yaml:6:19: lambda 'api': requirements: locked/uv.lock is a lockfile; name "
-                "it alone"
+                "lambdas.yaml:6:19: lambda 'api': requirements: locked/uv.lock is a lockfile; it "
+                "must be the only file in 'requirements'"
             )
         ],
     ),

@@ -34,7 +34,7 @@ def test_a_defect_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
     failed = actions.act(make, task=TASK)
     assert isinstance(failed, TaskError)
-    assert "this is a defect of doit-lambda-zip" in failed.get_msg()
+    assert "internal error in doit-lambda-zip" in failed.get_msg()
     assert "Traceback" not in failed.get_msg()
     [report] = (tmp_path / "build/defects").iterdir()
     assert "ZeroDivisionError" in report.read_text()

@@ -63,7 +63,7 @@ def test_a_failure_of_ours(
         (TaskFailed("no"), "mine failed\nno\n"),
         (TaskError("no"), "mine failed\nno\n"),
         (TaskFailed("no", report=False), ""),
-        (UnmetDependency("y"), "mine did not run, as it needs y\n"),
+        (UnmetDependency("y"), "mine was skipped because it needs y\n"),
     ],
 )
 def test_a_failure_of_others(
@@ -116,4 +116,4 @@ def test_ctrl_c(reporter: Reporter, stream: io.StringIO, ours: Make) -> None:
     assert caught.value.code == 130  # as a shell says it of SIGINT
     lines = stream.getvalue().splitlines()
     assert lines[:2] == [".  zip:api", "api: interrupted (at zip)"]
-    assert lines[-1].startswith("interrupted; ")
+    assert lines[-1].startswith("Interrupted. ")

@@ -108,9 +108,9 @@ def test_several() -> None:
     ("name", "message"),
     [
         ("zip:apo", "zip:apo: lambdas.yaml declares no 'apo'; did you mean 'zip:api'?"),
-        ("why:x", "why:x: lambdas.yaml declares no 'x'; 'lambdas list' shows the names"),
+        ("why:x", "why:x: lambdas.yaml declares no 'x'; run 'lambdas list' to see the names"),
         ("lock:jobs", "lock:jobs: lambda 'jobs' has no requirements"),
-        ("zap:api", "zap:api: there is no step 'zap'; did you mean 'zip:api'?"),
+        ("zap:api", "zap:api: no step 'zap'; did you mean 'zip:api'?"),
         ("api", "api: this is a function, not a task; did you mean 'zip:api'?"),
     ],
 )

@@ -120,10 +120,10 @@ def test_no_module(tmp_path: Path) -> None:
     contents = {"main.py": APP, "pkg/app.py": APP, "data.txt": ""}
     advice = ". Correct 'handler' or 'source' in lambdas.yaml"
     assert message(tmp_path, contents) == (
-        f"there is no app.py in the ZIP; top-level modules: main.py{advice}"
+        f"the ZIP has no app.py; top-level modules: main.py{advice}"
     )
     assert message(tmp_path, contents, "lib.app.run") == (
-        f"there is no lib/app.py in the ZIP; top-level modules: main.py{advice}"
+        f"the ZIP has no lib/app.py; top-level modules: main.py{advice}"
     )
     assert message(tmp_path, {"x.txt": ""}).endswith(f"top-level modules: none{advice}")
 
@@ -155,7 +155,7 @@ def test_package_beats_module(tmp_path: Path) -> None:
 def test_compiled_module(tmp_path: Path, path: str) -> None:
     """A compiled module cannot be looked into: that it is there is all that is checked."""
     if "/" in path:
-        assert message(tmp_path, {path: b"\x7fELF"}).startswith("there is no app.py")
+        assert message(tmp_path, {path: b"\x7fELF"}).startswith("the ZIP has no app.py")
     else:
         check(tmp_path, {path: b"\x7fELF"})
 

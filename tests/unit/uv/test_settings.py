@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from buildlib.errors import BuildError
 from buildlib.uv import settings
 from tests.unit.conftest import write
 
@@ -354,3 +355,37 @@ def test_damaged_pip_conf(home: Path, text: bytes) -> None:
     """A file that pip would refuse gives no settings, and no traceback."""
     write(home, {".config/pip/pip.conf": text})
     assert environment(home) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("UV_INDEX_URL", "not a url", "'not a url'"),
+        ("UV_DEFAULT_INDEX", "pypi.example.com/simple", "'pypi.example.com/simple'"),
+        ("UV_INDEX", "https://a.example/simple name=b", "'name=b'"),
+        ("UV_EXTRA_INDEX_URL", "user:secret@host/simple", "the value"),
+    ],
+)
+def test_an_index_that_is_no_address(home: Path, name: str, value: str, shown: str) -> None:
+    """The message names the variable, and shows the value unless it may have credentials."""
+    with pytest.raises(BuildError) as caught:
+        environment(home, {name: value})
+    assert str(caught.value) == (
+        f"{name}: {shown} is neither a URL nor a folder; "
+        "set the address of an index, such as https://pypi.org/simple"
+    )
+    assert caught.value.kind == "setting"
+
+
+def test_a_configured_index_that_is_no_address(home: Path) -> None:
+    """The message about an index of a configuration file says that it is from one."""
+    write(home, {".config/pip/pip.conf": "[global]\nindex-url = nowhere\n"})
+    with pytest.raises(BuildError, match=r"UV_INDEX_URL \(from your uv or pip configuration\)"):
+        environment(home)
+
+
+def test_an_index_in_the_repository(home: Path) -> None:
+    """A folder of the repository is an index."""
+    folder = home.parent / "repository/wheels"
+    folder.mkdir(parents=True)
+    assert environment(home, {"UV_INDEX": "own=wheels"}) == {"UV_INDEX": "own=wheels"}

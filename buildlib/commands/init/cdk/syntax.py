@@ -1,4 +1,4 @@
-"""What the translations of both languages do with nodes of tree-sitter."""
+"""The use of tree-sitter nodes that the translations of both languages share."""
 
 import re
 from typing import TYPE_CHECKING
