@@ -97,9 +97,9 @@ def test_tools_that_install_commands(wheel: Path, tmp_path: Path) -> None:
     uv: str = find_uv_bin()
     folders = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
     environment = os.environ | folders
-    uvx = [uv, "tool", "run", wheel, "--version"]
+    uvx = [uv, "tool", "run", str(wheel), "--version"]
     done = subprocess.run(uvx, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("doit-lambda-zip ")
-    install = [uv, "tool", "install", "-q", wheel]
+    install = [uv, "tool", "install", "-q", str(wheel)]
     subprocess.run(install, env=environment, capture_output=True, check=True)
     assert {"lambdas", "doit-lambda-zip"} <= {path.name for path in (tmp_path / "bin").iterdir()}
