@@ -158,6 +158,22 @@ def test_tasks_of_a_dodo(repository: Repository) -> None:
     assert "made.py" in repository.members("api")
 
 
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("import os\nos.nothing\n", "dodo.py:2: AttributeError: module 'os' has no"),
+        ("x = 1\n)\n", "dodo.py:2: SyntaxError: unmatched ')'"),
+        ("import not_there\n", "dodo.py:1: ModuleNotFoundError: No module named 'not_there'"),
+    ],
+)
+def test_a_broken_dodo(repository: Repository, code: str, message: str) -> None:
+    """A mistake in a dodo.py is said with its line, and is not taken for one of this package."""
+    repository.write({"dodo.py": code})
+    errors = repository.lambdas("build", code=3).errors
+    assert f"error: {message}" in errors
+    assert "defect" not in errors
+
+
 # -- build -----------------------------------------------------------------------------------------
 
 

@@ -5,6 +5,7 @@ import itertools
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,7 @@ from doit.cmd_base import DodoTaskLoader, DoitCmdBase, NamespaceTaskLoader
 from doit.cmd_run import Run
 from doit.cmdparse import CmdOption, CmdParse, CmdParseError
 from doit.doit_cmd import DoitMain
+from doit.exceptions import InvalidDodoFile
 from doit.task import Task
 
 from buildlib import workers
@@ -83,7 +85,7 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
             os.chdir(root)
         self.namespace: dict[str, Any] = {}
         if Path(_DODO).exists():
-            self.namespace |= vars(doit_loader.get_module(_DODO))
+            self.namespace |= vars(_module())
         self._others = frozenset(_creators(self.namespace))
         theirs = self.namespace.get("DOIT_CONFIG", {})
         self.namespace["DOIT_CONFIG"] = configuration({**theirs, **self._settings})
@@ -105,6 +107,27 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
             if options := self._options.get(task.name.partition(":")[0]):
                 task.cfg_values = options
         return loaded
+
+
+def _module() -> ModuleType:
+    """Return the dodo.py of this directory.
+
+    Raises:
+        InvalidDodoFile: its code raises an exception.
+
+    """
+    try:
+        module: ModuleType = doit_loader.get_module(_DODO)
+    except Exception as error:
+        places = [
+            frame.lineno
+            for frame in traceback.extract_tb(error.__traceback__)
+            if Path(frame.filename).name == _DODO
+        ]
+        line = getattr(error, "lineno", None) or (places[-1] if places else 1)
+        msg = f"{_DODO}:{line}: {type(error).__name__}: {error}; correct this file"
+        raise InvalidDodoFile(msg) from error
+    return module
 
 
 def _creator(request: Request) -> Callable[[], Iterator[tasks.Task]]:
