@@ -59,8 +59,8 @@ KINDS = {
     ),
     "layer": Kind(
         "A layer does not match its function",
-        "A function uses the variant of a layer that has its own Python and architecture. If "
-        "both contain a package, its versions must be equal: Lambda imports the one that comes "
+        "A function uses the layer variant for its own Python and architecture. If "
+        "both contain a package, the versions must match: Lambda imports the one that comes "
         "first on its search path.",
         "Declare the layer for the function's Python and architecture. Require the same "
         "versions in both, then run `lambdas lock`.",
@@ -200,7 +200,7 @@ KINDS = {
     ),
     "image-cannot-run": Kind(
         "The engine cannot run the image",
-        "Usually the image is for another architecture than the engine's processor, and no "
+        "Usually the image does not match the architecture of the engine's host, and no "
         "emulator is installed.",
         "Register qemu on the engine's host, or set `docker: engine:` to an engine of that "
         "architecture.",

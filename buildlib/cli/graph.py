@@ -137,7 +137,7 @@ def _dry_run(names: Sequence[str], *, as_json: bool) -> int:
 
 @click.command()
 @common.names_argument
-@click.option("--upgrade", is_flag=True, help="Take the newest versions that are allowed.")
+@click.option("--upgrade", is_flag=True, help="Upgrade to the newest allowed versions.")
 @click.option(
     *("-P", "--upgrade-package"),
     "packages",
@@ -282,10 +282,10 @@ def report(jobs: int | None, against: str) -> int:
     type=click.Choice(["auto", "image", "host"]),
     default="auto",
     show_default=True,
-    help="AWS's image, this machine, or the image if an engine answers.",
+    help="auto: AWS's image if an engine answers, else this machine.",
 )
 @click.option("--image", default="", help="An image to use instead of AWS's.")
-@click.option("--python", default="", metavar="PATH", help="An interpreter of this machine.")
+@click.option("--python", default="", metavar="PATH", help="A local Python interpreter.")
 def invoke(name: str, **options: Any) -> int:  # noqa: ANN401 - click's values
     """Build a function, and run it as Lambda does.
 
