@@ -65,10 +65,10 @@ def test_console_scripts(repository: Repository, program: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["biuld"], "Error: No such command 'biuld'. Did you mean 'build'?"),
+        (["biuld"], "error: no such command 'biuld'. Did you mean 'build'?"),
         (["build", "--jsn"], "'--json'"),
-        (["build", "-j", "0"], "Error: Invalid value for '-j' / '--jobs': 0 is not in the range"),
-        (["diff", "a.zip"], "Error: Missing argument 'B.zip'."),
+        (["build", "-j", "0"], "error: invalid value for '-j' / '--jobs': 0 is not in the range"),
+        (["diff", "a.zip"], "error: missing argument 'B.zip'."),
     ],
 )
 def test_wrong_command_line(repository: Repository, arguments: list[str], message: str) -> None:

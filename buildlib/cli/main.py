@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -143,7 +143,7 @@ def main(  # noqa: PLR0911 - one for each kind of end
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
-        error.show()
+        _say("\n".join(_mistake(error)))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _interrupted()
@@ -162,6 +162,16 @@ def main(  # noqa: PLR0911 - one for each kind of end
             return 3  # as doit
         _say(f"error: {defects.describe(traceback.format_exc(), Layout(Path.cwd()).defects)}")
         return 2
+
+
+def _mistake(error: click.ClickException) -> Iterator[str]:
+    """Yield the lines about a mistake on the command line."""
+    message = error.format_message()
+    yield f"error: {message[:1].lower()}{message[1:]}"
+    if context := getattr(error, "ctx", None):
+        yield ""
+        yield context.get_usage()
+        yield f"For more information, try '{context.command_path} --help'."
 
 
 def _interrupted() -> int:

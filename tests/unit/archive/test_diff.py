@@ -241,4 +241,4 @@ def test_program(tmp_path: Path) -> None:
         "More: lambdas errors zip\n"
     )
     done = run(one)
-    assert (done.returncode, done.stderr.partition(" ")[0]) == (2, "Usage:")
+    assert (done.returncode, done.stderr.partition(" ")[0]) == (2, "error:")
