@@ -195,6 +195,7 @@ def test_build_as_json(dependent: Repository) -> None:
 
 def test_a_failure_as_json(dependent: Repository) -> None:
     """A function that fails has its message, and the exit code is in the JSON, too."""
+    dependent.lambdas("build")
     dependent.write({"lambdas/api/app.py": "def other(event, context): ...\n"})
     done = dependent.lambdas("build", "--json", code=1)
     found = answer(done.output)
@@ -320,11 +321,14 @@ def test_list(dependent: Repository) -> None:
     dependent.lambdas("build", "api")
     found = answer(dependent.lambdas("list", "--json").output)["variants"]
     assert [(one["id"], one["state"]) for one in found] == [
-        ("api", "built"),
+        ("api", "up to date"),
         ("jobs-py3.12-x86_64", "not built"),
         ("jobs-py3.13-x86_64", "not built"),
     ]
     assert found[0]["zip"]["path"] == "dist/api.zip"
+    dependent.write({"lambdas/api/app.py": f"{HANDLER}# edited\n"})
+    found = answer(dependent.lambdas("list", "api", "--json").output)["variants"]
+    assert found[0]["state"] == "out of date"
     assert re.search(r"^api +function +python3.13 ", dependent.lambdas("list").output, re.MULTILINE)
 
 

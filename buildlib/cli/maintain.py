@@ -39,7 +39,7 @@ def size() -> int:
     return 0
 
 
-@caches.command()
+@caches.command(short_help="Remove old environments and ZIPs")
 @click.option(
     "--all",
     "everything",

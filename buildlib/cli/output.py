@@ -10,6 +10,7 @@ from typing import Any
 from buildlib.artifacts import index
 from buildlib.commands.size import Size
 from buildlib.commands.why import Explanation
+from buildlib.errors import BuildError
 from buildlib.layout import Layout
 from buildlib.model import Variant, Written
 from buildlib.plugin.result import Result
@@ -65,7 +66,7 @@ def of_build(result: Result) -> dict[str, Any]:
 
 
 def _zip(entry: dict[str, Any] | None) -> dict[str, Any] | None:
-    if entry is None or not index.is_built(entry):
+    if entry is None or not index.is_built(entry) or entry.get("stale"):
         return None
     names = ("path", "sha256", "source_code_hash", "size", "unzipped_size")
     return {name: entry[name] for name in names}
@@ -138,11 +139,21 @@ def of_list(project: Project, variants: Sequence[Variant]) -> dict[str, Any]:
                 "requirements": [*function.requires.paths] if function.requires else [],
                 "lockfile": function.lockfile,
                 "layers": [*function.layers],
-                "state": "built" if entry is not None and index.is_built(entry) else "not built",
+                "state": _state(project, variant),
                 "zip": _zip(entry),
             }
         )
     return {"version": _VERSION, "command": "list", "variants": found}
+
+
+def _state(project: Project, variant: Variant) -> str:
+    if not index.is_built(project.index().get(variant.id)):
+        return "not built"
+    try:
+        is_current = project.status(variant).written is not None
+    except BuildError:  # `why` says what is wrong
+        return "out of date"
+    return "up to date" if is_current else "out of date"
 
 
 def of_doctor(checks: Sequence[tuple[str, str, str, str]]) -> dict[str, Any]:

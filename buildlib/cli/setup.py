@@ -43,7 +43,7 @@ def doctor(*, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Overwrite the files of an earlier version.")
 def terraform_module(folder: Path, *, force: bool) -> int:
     """Copy the Terraform module into DIR."""
