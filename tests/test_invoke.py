@@ -292,7 +292,7 @@ def test_the_event(probe: Repository) -> None:
     probe.write({"event.json": '{"get": "[1, 2]"}'})
     assert invoke(probe, "event.json")[0] == [1, 2]
     assert invoke(probe, "-")[0] == 42
-    assert "not JSON" in invoke(probe, "evnt.json", code=1)[1]
+    assert "event file 'evnt.json' not found" in invoke(probe, "evnt.json", code=1)[1]
     probe.write({"event.json": "{"})
     assert "event.json: not JSON" in invoke(probe, "event.json", code=1)[1]
 
@@ -391,8 +391,8 @@ def test_root_becomes_nobody(probe: Repository, open_folder: Path) -> None:
 
 def test_the_command(probe: Repository) -> None:
     """`lambdas invoke` builds first; only the response is on stdout."""
-    done = probe.lambdas("invoke", "api", "--event", '{"get": "START"}', "--where", "host")
-    assert json.loads(done.output) == "initialised"
+    done = probe.lambdas("invoke", "api", "--event", '{"get": "1 + 1"}', "--where", "host")
+    assert json.loads(done.output) == 2
     assert "api: built" in done.errors
     assert "at init" in done.errors
 

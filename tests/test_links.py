@@ -88,4 +88,4 @@ def test_version_control(repository: Repository, key: str) -> None:
     repository.write({".git/config": "", "libs/x/.git/config": ""})
     manifest = f"version: 1\nlambdas:\n  api: {{handler: app.handler, {key}}}\n"
     repository.write({"lambdas.yaml": manifest})
-    assert "is in .git/, which belongs to version control" in repository.doit(code=3).output
+    assert "is in .git/, the folder of version control" in repository.doit(code=3).output

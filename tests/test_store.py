@@ -149,7 +149,8 @@ def test_a_limit_that_is_no_number(repository: Repository) -> None:
     """An invalid setting gives one line, with a pointer to the documentation."""
     message = repository.doit(code=3, LAMBDA_ZIP_STORE_LIMIT="2GB").output
     assert message == (
-        "ERROR: LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '2GB'\n"
+        "ERROR: LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '2GB'; "
+        "set a whole number, or unset it\n"
         "More: lambdas errors setting\n"
     )
 

@@ -363,7 +363,7 @@ def test_apply_of_another_checkout_fails(runner: Repository) -> None:
     plan(runner, "-out=planned", code=2)
     runner.write({APP: HANDLER + "# another commit\n"})
     failed = terraform(runner, "apply", "-json", "planned", code=1)
-    assert "this checkout is not the one that was planned" in failed.output
+    assert "the plan came from another checkout" in failed.output
     # Other functions may be applied: their ZIPs have the planned hashes.
     shown = terraform(runner, "show", "-json").output
     resources = json.loads(shown)["values"]["root_module"].get("resources", [])

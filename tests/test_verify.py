@@ -113,7 +113,7 @@ def test_a_stale_lock(dependent: Repository) -> None:
     dependent.doit()
     dependent.write({"lambdas/api/requirements.txt": "alpha\n"})
     message = dependent.fails("verify:api").message
-    assert "requirements.lock: the lock is out of date with requirements.txt" in message
+    assert "requirements.lock: the lockfile is out of date with requirements.txt" in message
 
 
 def test_a_build_that_fails(dependent: Repository, index: Index) -> None:
@@ -121,7 +121,7 @@ def test_a_build_that_fails(dependent: Repository, index: Index) -> None:
     dependent.doit()
     index.status = 500
     message = dependent.fails("verify:api").message
-    assert "api: it could not be built a second time" in message
+    assert "api: the rebuild failed" in message
     assert "failed to install the dependencies" in message
 
 

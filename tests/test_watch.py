@@ -20,7 +20,8 @@ class Watch:
 
     def __init__(self, repository: Repository, *names: str) -> None:
         self.process = subprocess.Popen(
-            repository.command("watch", *names),
+            # A shell without job control lets its background jobs ignore Ctrl-C.
+            ["env", "--default-signal=INT", *repository.command("watch", *names)],
             cwd=repository.root,
             env=repository.environment,
             stdout=subprocess.PIPE,
