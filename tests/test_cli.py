@@ -66,7 +66,7 @@ def test_console_scripts(repository: Repository, program: str) -> None:
     ("arguments", "message"),
     [
         (["biuld"], "error: no such command 'biuld'. Did you mean 'build'?"),
-        (["build", "--jsn"], "'--json'"),
+        (["build", "--jsn"], "--json"),
         (["build", "-j", "0"], "error: invalid value for '-j' / '--jobs': 0 is not in the range"),
         (["diff", "a.zip"], "error: missing argument 'B.zip'."),
     ],
