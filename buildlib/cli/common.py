@@ -11,7 +11,8 @@ import click
 
 from buildlib import console
 from buildlib.errors import BuildError
-from buildlib.layout import Layout, find_root
+from buildlib.layout import find_root
+from buildlib.manifest import variants
 from buildlib.model import Variant
 from buildlib.plugin.program import NotStarted
 from buildlib.project.project import Project
@@ -50,12 +51,10 @@ def chosen(repository: Project, names: Sequence[str]) -> list[Variant]:
     """
     from buildlib.plugin import selection
 
-    variants = repository.variants.values()
-    known = {name for v in variants for name in (v.id, v.function.name)}
+    known = variants.names(repository.variants.values())
     if unknown := [name for name in dict.fromkeys(names) if name not in known]:
         raise NotStarted("\n".join(selection.undeclared(name, known) for name in unknown))
-    wanted = set(names)
-    return [v for v in variants if not wanted or {v.id, v.function.name} & wanted]
+    return variants.named(repository.variants.values(), names)
 
 
 def one(repository: Project, name: str) -> Variant:
@@ -80,11 +79,10 @@ def complete(
 ) -> list[str]:
     """Return the names of functions and variants that begin like a word, for a shell."""
     try:
-        variants = project().variants.values()
+        known = variants.names(project().variants.values())
     except (BuildError, OSError):
         return []
-    names = dict.fromkeys(name for v in variants for name in (v.function.name, v.id))
-    return [name for name in names if name.startswith(incomplete)]
+    return [name for name in known if name.startswith(incomplete)]
 
 
 def names_argument(function: F) -> F:
@@ -108,8 +106,3 @@ def write(lines: Iterable[str]) -> None:
 def write_json(value: object) -> None:
     """Write a value to stdout as JSON."""
     console.data(sys.stdout, json.dumps(value, indent=2))
-
-
-def layout() -> Layout:
-    """Return the layout of the repository that this directory is in."""
-    return Layout(enter())

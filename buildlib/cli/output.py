@@ -151,7 +151,7 @@ def _state(project: Project, variant: Variant) -> str:
         return "not built"
     try:
         is_current = project.status(variant).written is not None
-    except BuildError:  # `why` says what is wrong
+    except BuildError:  # `why` names the problem
         return "out of date"
     return "up to date" if is_current else "out of date"
 

@@ -11,6 +11,7 @@ from buildlib.cache.digests import signature
 from buildlib.errors import BuildError
 from buildlib.files.walk import JUNK_FOLDERS, is_junk
 from buildlib.layout import MANIFEST, OUTPUTS
+from buildlib.manifest import variants as declared
 from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.steps import run, summary
@@ -85,18 +86,13 @@ def chosen(project: Project, names: Sequence[str]) -> list[Variant]:
 
     """
     wanted = [name.removeprefix("zip:") for name in names]
-    known = {v.id for v in project.variants.values()}
-    known |= {v.function.name for v in project.variants.values()}
-    if unknown := sorted(set(wanted) - known):
+    known = declared.names(project.variants.values())
+    if unknown := sorted(set(wanted) - known.keys()):
         close = closest(unknown[0], sorted(known))
         hint = f"did you mean '{close}'?" if close else f"it declares {', '.join(sorted(known))}"
         msg = f"{MANIFEST} declares no '{unknown[0]}'; {hint}"
         raise BuildError(msg, "watch")
-    return [
-        variant
-        for variant in project.variants.values()
-        if not wanted or {variant.id, variant.function.name} & set(wanted)
-    ]
+    return declared.named(project.variants.values(), wanted)
 
 
 def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """The variants of a function: one ZIP for each combination of Python and architecture."""
 
+from collections.abc import Collection, Iterable
+
 from buildlib.model import Function, Variant
 
 
@@ -19,3 +21,13 @@ def expand(function: Function) -> tuple[Variant, ...]:
         for python in function.pythons
         for architecture in function.architectures
     )
+
+
+def names(variants: Iterable[Variant]) -> dict[str, None]:
+    """Return the names by which a user may name variants: those of functions, and their ids."""
+    return dict.fromkeys(name for one in variants for name in (one.function.name, one.id))
+
+
+def named(variants: Iterable[Variant], wanted: Collection[str]) -> list[Variant]:
+    """Return the variants with one of these names, as `names` has them; all without names."""
+    return [one for one in variants if not wanted or {one.id, one.function.name} & set(wanted)]

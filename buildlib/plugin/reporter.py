@@ -80,13 +80,11 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._shows: list[str] = []  # files to look at
         self._kinds: set[type[BaseFail]] = set()
         self._codes: set[int] = set()
-        self._errors: dict[str, str] = {}  # messages by variant
         self._warnings: list[str] = []
         self._said: dict[tuple[str, str], str] = {}  # the first task that failed with a message
         self._locks = {True: 0, False: 0}  # lockfiles with and without changes
         self._repeated: dict[str, list[str]] = {}  # tasks that failed as an earlier one did
         self._problems: dict[str, str] = {}  # the first message of each variant that failed
-        self._root = layout.root
         self._report: Task | None = None  # the task `report`, wanted and not done
 
     def initialize(self, tasks: dict[str, Task], selected_tasks: list[str]) -> None:
@@ -131,7 +129,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         """Say that the user told doit to ignore a task."""
         self._view.write(f"!! {task.title()}\n")
 
-    def add_failure(self, task: Task, fail: BaseFail) -> None:  # noqa: C901 - one case after another
+    def add_failure(self, task: Task, fail: BaseFail) -> None:
         """Report once why a task failed; our tasks that only depend on it are counted."""
         self._kinds.add(type(fail))
         step = meta.read(task)
@@ -140,9 +138,6 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self._codes.add(UNBUILT if step and step.step == meta.ENGINE else FAILURE)
         if step:
             self._tally.fail(step, seconds or 0.0)
-            if not isinstance(fail, UnmetDependency):
-                for variant in step.variants:
-                    self._errors.setdefault(variant, fail.get_msg().rstrip())
         if seconds is not None:
             self._view.end(task, step, failed=True)
         if step is None and fail.report:
@@ -227,7 +222,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             code,
             self._tally.outcomes(),
             self._tally.unchanged(),
-            {**left_out, **self._errors},
+            {**left_out, **self._problems},
             self._warnings,
             self._tally.seconds(),
         )
@@ -247,7 +242,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         from buildlib.plugin import actions
 
         task.init_options()
-        why = actions.report_failures(self._root, task.options["against"], self._problems)
+        why = actions.report_failures(self._layout.root, task.options["against"], self._problems)
         if why:
             self.write(f"{why}\n")
         else:

@@ -1,4 +1,4 @@
-"""What the properties of a construct say about its code, runtime and layers."""
+"""The code, runtime and layers in the properties of a construct."""
 
 import re
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ _OTHER_RUNTIME = re.compile(r"([\w.]+\.)?Runtime\.([A-Z][A-Z0-9_]+)")
 _ARCHITECTURE = re.compile(r"([\w.]+\.)?Architecture\.(ARM_64|X86_64)")
 
 
-# What a bundling may run that a build here does by itself.
+# Commands of a bundling that a build here replaces.
 _USUAL = re.compile(
     r"(set -\w+|pip3? install [^&;|]*|(python3? -m )pip install [^&;|]*|"
     r"(cp|rsync) -\w+ \S+ \S+|mkdir -p \S+|bash|sh|/bin/\w+|-c|\s|&&|;)*"

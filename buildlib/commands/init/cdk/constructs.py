@@ -27,7 +27,7 @@ _UNREAD = re.compile(r"aws_cdk\.aws_lambda\.CfnFunction|(?!aws_cdk\.).*\.PythonF
 def find_candidates(root: Path, notes: list[str], layers: list[str]) -> list[Candidate]:
     """Return the functions and layers of the CDK apps, by their literal values.
 
-    The folders of layers are added to `layers`, and what cannot be read to `notes`.
+    The folders of layers are added to `layers`, and unreadable parts to `notes`.
     """
     sources = Sources(root, notes)
     evaluator = Evaluator(sources.load, sources.find)

@@ -61,7 +61,7 @@ class Evaluator(Calls):
         self._steps = 0
 
     def run(self, files: Sequence[str]) -> None:
-        """Follow files, and then what none of them calls.
+        """Follow files, and then the functions that none of them calls.
 
         Raises:
             ExhaustedError: the files have too many statements.
@@ -73,7 +73,7 @@ class Evaluator(Calls):
             self.apply(pending, None, Record())
 
     def _uncalled(self) -> Iterator[Closure]:
-        """Yield what nothing called: constructors, first those of stacks; methods; functions."""
+        """Yield uncalled code: constructors, first those of stacks; methods; functions."""
         bases = {base for klass in self._classes for base in klass.bases}
         order = sorted(self._classes, key=lambda one: (one in bases, not _is_stack(one)))
         for klass in order:

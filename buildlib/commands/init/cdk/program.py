@@ -1,4 +1,4 @@
-"""The parts of Python and TypeScript that say what a CDK app calls, in one form for both.
+"""The parts of Python and TypeScript that name the calls of a CDK app, in one form for both.
 
 Expressions without a form of their own are `Opaque`: their parts are followed, their value is
 unknown. Conditions are left out, as every branch is followed.
