@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 from buildlib.tree import secrets
+from buildlib.tree.contents import Contents
 from tests.unit.conftest import origin
 
 _RANDOM = random.Random(7)  # noqa: S311 - the same files each time
@@ -169,7 +170,8 @@ def found(files: dict[str, str | bytes], top: Path) -> dict[str, str]:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content.encode() if isinstance(content, str) else content)
     own = [origin(path, content) for path, content in files.items()]
-    return {path: one.description for path, one in secrets.find(own, top, set()).items()}
+    found = secrets.find(own, top, set(), Contents(top))
+    return {path: one.description for path, one in found.items()}
 
 
 def main() -> int:

@@ -9,18 +9,16 @@ could not, is `"stale"`.
 
 A ZIP changes together with its description (its checksum, its evidence and its entry in the index),
 under one lock: first the old description is removed, then the new ZIP replaces the old one, then
-the new description is written. A process that is killed between two of these steps leaves a ZIP
-without a description, never one with a wrong one.
+the new description is written (see `listing`). A process that is killed between two of these steps
+leaves a ZIP without a description, never one with a wrong one.
 """
 
 import base64
 import contextlib
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from buildlib.files import atomic, locks
@@ -68,6 +66,17 @@ def missing(variant: Variant) -> Entry:
     return {**_who(variant), "architecture": variant.architecture, "status": "missing"}
 
 
+def without_zip(entry: Entry) -> Entry:
+    """Return the entry of a variant whose ZIP is missing, from that with its ZIP."""
+    return {name: value for name, value in entry.items() if name not in _OF_ZIP} | {
+        "status": "missing"
+    }
+
+
+# The facts of an entry that say something of its ZIP.
+_OF_ZIP = {"path", "sha256", "source_code_hash", "size", "unzipped_size", "stale"}
+
+
 def _who(variant: Variant) -> Entry:
     """Return the part of an entry that says of which function or layer it is."""
     function, runtime = variant.function, RUNTIMES[variant.python].identifier
@@ -93,47 +102,7 @@ def note_unbuilt(layout: Layout, unbuilt: Iterable[Variant], declared: Iterable[
             is_there = known is not None and is_built(known) and layout.zip(variant.id).exists()
             index[variant.id] = known | {"stale": True} if known and is_there else missing(variant)
         if index != before:
-            _write(layout, index)
-
-
-def publish(  # noqa: PLR0913 - a description has these parts
-    layout: Layout,
-    variant: Variant,
-    written: Written,
-    *,
-    new: Path | None = None,
-    evidence: Mapping[Path, bytes] = MappingProxyType({}),
-    declared: Iterable[Variant] = (),
-) -> None:
-    """Replace the ZIP of a variant by the file `new`, and write its description.
-
-    Without `new`, the ZIP stays, and only its description is written. `evidence` maps the paths of
-    `layout.evidence` to contents; a file that is not among them is removed. Variants that are
-    `declared` and not in the index yet are listed as missing.
-    """
-    with locks.locked(layout.lock("dist")):
-        index = read(layout)
-        index |= {v.id: missing(v) for v in declared if v.id not in index}
-        new_entry = entry(layout, variant, written)
-        for path in layout.evidence(variant.id):
-            if path not in evidence or not _has(path, evidence[path]):
-                atomic.remove(path)
-        if index.get(variant.id) != new_entry:
-            if is_built(index.get(variant.id)):
-                index[variant.id] = missing(variant)
-                _write(layout, index)
-            atomic.remove(layout.checksum(variant.id))
-        if new is not None:
-            if layout.zip(variant.id).is_dir():
-                atomic.remove(layout.zip(variant.id))
-            os.replace(new, layout.zip(variant.id))
-        atomic.write(layout.checksum(variant.id), _checksum(layout, variant, written), ours=True)
-        for path, content in evidence.items():
-            if not _has(path, content):
-                atomic.write(path, content, ours=True)
-        if index.get(variant.id) != new_entry:
-            index[variant.id] = new_entry
-            _write(layout, index)
+            write(layout, index)
 
 
 @contextlib.contextmanager
@@ -147,11 +116,9 @@ def new_zip(layout: Layout, variant_id: str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def is_listed(
-    layout: Layout, variant: Variant, written: Written, index: Mapping[str, Entry]
-) -> bool:
-    """Tell whether the index has the right entry for a ZIP."""
-    return index.get(variant.id) == entry(layout, variant, written)
+def is_listed(layout: Layout, variant: Variant, written: Written, listed: Entry | None) -> bool:
+    """Tell whether the entry in the index is the right one for a ZIP."""
+    return listed == entry(layout, variant, written)
 
 
 def has_checksum(layout: Layout, variant: Variant, written: Written) -> bool:
@@ -176,7 +143,7 @@ def withdraw(
             if declared:
                 index[variant_id] = missing(declared)
             if index.get(variant_id) != before:
-                _write(layout, index)
+                write(layout, index)
         _remove_files(layout, variant_id, zip_too=zip_too)
     with contextlib.suppress(OSError):
         layout.dist.rmdir()  # fails unless it is empty
@@ -188,7 +155,7 @@ def withdraw_all(layout: Layout, ids: Iterable[str]) -> None:
         before, gone = read(layout), {*ids}
         index = {name: entry for name, entry in before.items() if name not in gone}
         if len(index) < len(before):
-            _write(layout, index)
+            write(layout, index)
         for name in gone:
             _remove_files(layout, name)
     with contextlib.suppress(OSError):
@@ -204,11 +171,17 @@ def _remove_files(layout: Layout, variant_id: str, *, zip_too: bool = True) -> N
         atomic.remove(layout.zip(variant_id))
 
 
-def _has(path: Path, content: bytes) -> bool:
+def has(path: Path, content: bytes) -> bool:
+    """Tell whether a file has this content."""
     try:
         return path.read_bytes() == content
     except OSError:
         return False
+
+
+def write_checksum(layout: Layout, variant: Variant, written: Written) -> None:
+    """Write the checksum file of a ZIP."""
+    atomic.write(layout.checksum(variant.id), _checksum(layout, variant, written), ours=True)
 
 
 def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
@@ -216,7 +189,8 @@ def _checksum(layout: Layout, variant: Variant, written: Written) -> bytes:
     return f"{written.sha256}  {layout.relative_zip(variant.id)}\n".encode()
 
 
-def _write(layout: Layout, index: dict[str, Entry]) -> None:
+def write(layout: Layout, index: Mapping[str, Entry]) -> None:
+    """Write the index, under the lock of dist/; without any ZIP there is no file."""
     layers = {name: entry for name, entry in index.items() if "layer" in entry}
     lambdas = {name: entry for name, entry in index.items() if name not in layers}
     for path, entries in ((layout.index, lambdas), (layout.layers, layers)):

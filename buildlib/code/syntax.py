@@ -1,11 +1,18 @@
-"""Check the syntax of sources for the Python version of the target, on every host."""
+"""Check the syntax of sources for the Python version of the target, on every host.
+
+ruff decides. It is not asked about a source that the Python here compiles, if that is not newer
+than the target: later versions accept whatever earlier ones do, and a process costs more than all
+other checks of a function.
+"""
 
 import codecs
 import contextlib
 import json
 import re
 import subprocess
+import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +34,14 @@ _DECLARED = re.compile(
 _AT_ONCE = 200
 
 
+# The compiler of CPython needs more of the C stack for each level of nesting: a larger or deeper
+# source, such as a generated table, is left to ruff.
+_LARGEST, _DEEPEST = 1 << 18, 50
+
+# The name of sources in warnings, which are not for this package to give.
+_NAME = "<source of a function>"
+
+
 @contextlib.contextmanager
 def checking(sources: Mapping[str, bytes], python: str) -> Iterator[Callable[[], list[str]]]:
     """Start to check sources for a Python such as `3.13`, while the caller does other work.
@@ -34,6 +49,10 @@ def checking(sources: Mapping[str, bytes], python: str) -> Iterator[Callable[[],
     The keys of `sources` are the paths for the messages. The given function waits, and returns the
     errors, each as `path:line:column: message`.
     """
+    sources = {path: code for path, code in sources.items() if not _compiles(code, python)}
+    if not sources:
+        yield list
+        return
     with tempfile.TemporaryDirectory(prefix="lambda-zip-") as name:
         folder = Path(name)
         shown, unreadable = {}, []
@@ -53,6 +72,37 @@ def checking(sources: Mapping[str, bytes], python: str) -> Iterator[Callable[[],
             for process in processes:
                 process.kill()
                 process.wait()
+
+
+def _compiles(content: bytes, python: str) -> bool:
+    """Tell whether the Python here compiles a source, and so every later one does."""
+    if f"{sys.version_info.major}.{sys.version_info.minor:02}" > _padded(python):
+        return False
+    if len(content) > _LARGEST or _depth(content) > _DEEPEST:
+        return False
+    warnings.filterwarnings("ignore", module=re.escape(_NAME))
+    try:
+        compile(content, _NAME, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+        return False
+    return True
+
+
+def _padded(python: str) -> str:
+    major, _, minor = python.partition(".")
+    return f"{major}.{int(minor):02}"
+
+
+def _depth(content: bytes) -> int:
+    """Return the deepest nesting of brackets, with those in strings."""
+    deepest = depth = 0
+    for bracket in _BRACKETS.findall(content):
+        depth += 1 if bracket in b"([{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+_BRACKETS = re.compile(rb"[()\[\]{}]")
 
 
 def check(sources: Mapping[str, bytes], python: str) -> list[str]:

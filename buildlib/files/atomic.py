@@ -22,7 +22,8 @@ def replacing(path: Path, *, ours: bool = False) -> Iterator[Path]:
     A process that is killed on the way leaves the earlier `path`, and a temporary file that no code
     reads.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.path.isdir(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

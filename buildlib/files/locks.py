@@ -10,7 +10,8 @@ from pathlib import Path
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock `path` against other processes and threads; wait until it is free."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.path.isdir(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with _held(path, wait=True):
         yield
 

@@ -6,6 +6,7 @@ Imports inside of functions keep modules that an unchanged run does not need out
 import atexit
 import contextlib
 import functools
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -91,6 +92,8 @@ def _guarded(action: Callable[_P, Any]) -> Callable[_P, Any]:
         except Exception:  # noqa: BLE001 - the boundary
             return TaskError(_defect())
 
+    # doit asks for it before each run of an action, and working it out takes 50 us.
+    run.__signature__ = inspect.signature(action)  # type: ignore[attr-defined]
     return run
 
 
@@ -208,6 +211,12 @@ def perform(project: Project, variant: Variant, step: str, task: Task) -> None:
         shared.note_unbuilt(project, [variant])
         raise
     meta.note_done(task, done)
+
+
+def end(project: Project) -> None:
+    """Write the entries of the index that wait; doit calls this at the end of a run."""
+    with contextlib.suppress(OSError):  # a full disk; the next run writes them
+        project.listing.flush()
 
 
 def clean(project: Project, variant: Variant, step: str) -> None:

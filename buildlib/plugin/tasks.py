@@ -30,6 +30,9 @@ _LEFT_OUT = "_left_out"
 _PRUNE = "_prune"
 _MAKERS = "_makers"
 
+# The steps that change the index, which is whole again at the end of the run.
+_PUBLISHING = {"zip", "hash"}
+
 
 def load(request: Request) -> Iterator[Task]:
     """Yield the tasks that a command can need.
@@ -181,6 +184,7 @@ def _variant(
             "actions": [(actions.perform, [project, variant, step.name])],
             "task_dep": before,
             "uptodate": [StepUpToDate(checks, step.name, function.name)],
+            "teardown": [(actions.end, [project])] if step.name in _PUBLISHING else [],
             "meta": meta(step.name, (name,)),
         }
         if step.name == "hash":

@@ -3,12 +3,14 @@
 import os
 import uuid
 from collections import ChainMap
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from buildlib import recipe
-from buildlib.artifacts import hashes, index
+from buildlib.artifacts import hashes
+from buildlib.artifacts.index import Entry
+from buildlib.artifacts.listing import Listing
 from buildlib.cache.clock import Clock
 from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
@@ -47,6 +49,7 @@ class Project:
         self._clock = Clock(root, self.layout.build)
         self.digests = Digests(root, self.layout.digests, self._clock)
         self.cache = MachineCache(self.layout, os.environ)
+        self.listing = Listing(self.layout)
         self.run = uuid.uuid4().hex
         self.variants = {
             variant.id: variant
@@ -65,8 +68,6 @@ class Project:
         self._has_docker = any(function.docker for function in self.manifest.functions)
         # Every check asks for these: as texts, they are made ten times faster.
         self._root = f"{root}{os.sep}"
-        self._index = str(self.layout.index)
-        self._layer_index = str(self.layout.layers)
         self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
 
     def _remembered(self, name: Hashable, state: Hashable, make: Callable[[], T]) -> T:
@@ -390,10 +391,9 @@ class Project:
 
     # -- the files that describe all variants ----------------------------------------------------
 
-    def index(self) -> dict[str, index.Entry]:
+    def index(self) -> Mapping[str, Entry]:
         """Return the index of the artifacts."""
-        state = (signature(self._index), signature(self._layer_index))
-        return self._remembered("index", state, lambda: index.read(self.layout))
+        return self.listing.entries()
 
     def recorded(self) -> dict[str, hashes.Entry]:
         """Return the expected hashes, as `lambdas record` wrote them; empty without the file."""
@@ -407,9 +407,10 @@ class Project:
         self._fingerprints = Fingerprints(self.layout.root, self.layout.fingerprints, self._clock)
 
     def save(self) -> None:
-        """Keep digests and fingerprints for the next run."""
+        """Write the index, and keep digests and fingerprints for the next run."""
         if not self._saves:
             return
+        self.listing.flush()
         self.digests.save()
         self._fingerprints.save()
 

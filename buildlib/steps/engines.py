@@ -47,6 +47,7 @@ def leave_out(project: Project) -> dict[str, str]:
     """
     _, left_out = buildable(project)
     unbuilt = [project.variants[name] for name in left_out]
+    project.listing.flush()
     index.note_unbuilt(project.layout, unbuilt, project.variants.values())
     if left_out and lockfile.is_frozen(False, os.environ):  # noqa: FBT003 - that is, in CI
         problems = dict.fromkeys(left_out.values())

@@ -3,10 +3,11 @@
 `zip` publishes a ZIP together with its descriptions, so in most runs nothing is left to do.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from buildlib.artifacts import index, limits
+from buildlib.artifacts.listing import Listing
 from buildlib.cache.digests import Digests
 from buildlib.layout import Layout
 from buildlib.model import Variant, Written
@@ -19,6 +20,7 @@ def publish(  # noqa: PLR0913 - a description has these parts
     written: Written,
     layout: Layout,
     digests: Digests,
+    listing: Listing,
     *,
     declared: Iterable[Variant],
     new: Path | None = None,
@@ -26,17 +28,17 @@ def publish(  # noqa: PLR0913 - a description has these parts
     """Describe the ZIP in dist/ after the file `new`, if given, took its place."""
     path = new or layout.zip(inputs.variant.id)
     files = evidence.make(inputs, written, path, layout)
-    index.publish(layout, inputs.variant, written, new=new, evidence=files, declared=declared)
+    listing.publish(inputs.variant, written, new=new, evidence=files, declared=declared)
     evidence.stamp(inputs, written, layout, digests)
 
 
 def listing_problem(
-    variant: Variant, written: Written, entries: Mapping[str, index.Entry], layout: Layout
+    variant: Variant, written: Written, listed: index.Entry | None, layout: Layout
 ) -> str | None:
     """Return why a ZIP must not stay as it is listed, without reading any of its files."""
     if not limits.fits(variant, written):
         return "it is larger than its limit"
-    if not index.is_listed(layout, variant, written, entries):
+    if not index.is_listed(layout, variant, written, listed):
         return "its entry in dist/lambdas.json is out of date"
     return None
 

@@ -69,7 +69,8 @@ def _description_problem(
     project: Project, variant: Variant, status: Status, written: Written
 ) -> str | None:
     layout = project.layout
-    problem = description.listing_problem(variant, written, project.index(), layout)
+    listed = project.listing.entry(variant.id)
+    problem = description.listing_problem(variant, written, listed, layout)
     if problem is not None or status.unchanged:
         return problem
     key = project.inputs(variant).key

@@ -201,7 +201,9 @@ class _Work:
         self._check_zip(written, self.layout.zip(self.variant.id))
         project = self.project
         declared = project.variants.values()
-        description.publish(self.inputs, written, self.layout, project.digests, declared=declared)
+        description.publish(
+            self.inputs, written, self.layout, project.digests, project.listing, declared=declared
+        )
         return Done(DESCRIBED, (why,), written, written)
 
     def _check_zip(self, written: Written, path: Path) -> None:
@@ -263,8 +265,9 @@ class _Work:
         before = archive.load(layout, variant.id)
         reasons = build_reasons(project, variant, self.forced)
         declared = project.variants.values()
+        listing, digests = project.listing, project.digests
         description.publish(
-            self.inputs, written, layout, project.digests, declared=declared, new=new
+            self.inputs, written, layout, digests, listing, declared=declared, new=new
         )
         stamp = archive.Stamp(
             key=self.inputs.key,

@@ -77,6 +77,7 @@ def frozen(project: Project) -> str:
 def note_unbuilt(project: Project, unbuilt: Iterable[Variant]) -> None:
     """Mark variants that failed in the index, unless dist/ cannot be written either."""
     with contextlib.suppress(OSError):
+        project.listing.flush()
         index.note_unbuilt(project.layout, unbuilt, project.variants.values())
 
 

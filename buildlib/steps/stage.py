@@ -26,6 +26,7 @@ from buildlib.runtimes import UNZIPPED_LIMIT
 from buildlib.steps import venv
 from buildlib.steps.venv import Environment
 from buildlib.tree import handler, merge, patterns, sources, sync
+from buildlib.tree.contents import Contents
 
 if TYPE_CHECKING:
     from buildlib.archive.savings import Files
@@ -129,13 +130,15 @@ def stage_own(
 
     """
     variant, tree = inputs.variant, layout.staged(inputs.variant.id)
-    rules = _check_secrets(inputs, layout, previous)
+    contents = Contents(layout.root)
+    rules = _check_secrets(inputs, layout, previous, contents)
     _begin(layout, variant)
     to_touch = sync.sync(
         inputs.own,
         {},
         tree,
         previous={origin.file.path: origin.file.sha256 for origin in previous.own},
+        contents=contents,
         root=layout.root,
         environment=tree,
         whole=False,
@@ -143,7 +146,7 @@ def stage_own(
     own, known = list(inputs.own), {origin.file for origin in previous.own}
     changed = [origin for origin in own if origin.file not in known]
     _check_machine_code(changed, inputs, layout, lambda: dependencies(previous, layout, variant))
-    verdict = _check_edit(previous, inputs, layout, provided)
+    verdict = _check_edit(previous, inputs, layout, contents, provided)
     staged = previous._replace(
         key=inputs.key,
         own=own,
@@ -156,7 +159,9 @@ def stage_own(
     return _stamped(staged, layout, variant)
 
 
-def _check_edit(previous: Staged, inputs: Inputs, layout: Layout, provided: Provided) -> "Verdict":
+def _check_edit(
+    previous: Staged, inputs: Inputs, layout: Layout, contents: Contents, provided: Provided
+) -> "Verdict":
     """Check own files that changed; follow all imports only if one of them changed."""
     from buildlib.tree import own_code  # only where own code changed
 
@@ -164,7 +169,7 @@ def _check_edit(previous: Staged, inputs: Inputs, layout: Layout, provided: Prov
     doubted = {place.split(":")[0] for _, place in previous.doubts}
     known = {origin.file for origin in previous.own if origin.path not in doubted}
     tree = layout.staged(inputs.variant.id)
-    code = own_code.OwnCode(inputs.variant, inputs.own, tree, reached=previous.imports)
+    code = own_code.OwnCode(inputs.variant, inputs.own, tree, contents, reached=previous.imports)
     names = {origin.file.path for origin in inputs.own}
     changed = {origin.file.path for origin in inputs.own if origin.file not in known}
     with code.checked_syntax(known):
@@ -223,7 +228,8 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
 
     """
     variant = inputs.variant
-    rules = _check_secrets(inputs, layout, previous)
+    contents = Contents(layout.root)
+    rules = _check_secrets(inputs, layout, previous, contents)
     venv.check(environment, variant)
     venv.warn_of_libraries(environment.libraries, variant, inputs.own)
     origins, rewritten = merge.merge(
@@ -237,6 +243,7 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
             rewritten,
             layout.staged(variant.id),
             previous=known,
+            contents=contents,
             root=layout.root,
             environment=environment.tree,
         )
@@ -244,7 +251,7 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
         _check_environment(error, environment, layout)
         raise
     _check_machine_code(inputs.own, inputs, layout, lambda: (o.file for o in origins))
-    verdict = _check_code(origins, inputs, layout, provided())
+    verdict = _check_code(origins, inputs, layout, contents, provided())
     others = [origin.file for origin in origins if origin.dependency]
     content = json.dumps(others, separators=(",", ":")).encode()
     atomic.write(layout.dependencies("stage", variant.id), content, ours=True)
@@ -269,13 +276,17 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
 
 
 def _check_code(
-    origins: Sequence[Origin], inputs: Inputs, layout: Layout, provided: set[str]
+    origins: Sequence[Origin],
+    inputs: Inputs,
+    layout: Layout,
+    contents: Contents,
+    provided: set[str],
 ) -> "Verdict":
     """Check the own code in a whole tree."""
     from buildlib.tree import own_code  # only where a tree is staged
 
     own = [origin for origin in origins if not origin.dependency]
-    code = own_code.OwnCode(inputs.variant, own, layout.staged(inputs.variant.id))
+    code = own_code.OwnCode(inputs.variant, own, layout.staged(inputs.variant.id), contents)
     paths = {origin.file.path for origin in origins}
     return own_code.verify(code, paths, (), _surroundings(inputs, layout), provided)
 
@@ -334,7 +345,9 @@ def _warn_of_left_out(inputs: Inputs, layout: Layout) -> None:
         )
 
 
-def _check_secrets(inputs: Inputs, layout: Layout, previous: Staged | None) -> list[object]:
+def _check_secrets(
+    inputs: Inputs, layout: Layout, previous: Staged | None, contents: Contents
+) -> list[object]:
     """Stop if a function would ship credentials; return the rules by which it was searched.
 
     Files that were staged by the same rules are not searched again.
@@ -346,7 +359,7 @@ def _check_secrets(inputs: Inputs, layout: Layout, previous: Staged | None) -> l
     function = inputs.variant.function
     rules = [secrets.RULES, *function.allow_secrets]
     known = {o.file for o in previous.own} if previous and previous.secret_rules == rules else set()
-    problems = secrets.find(inputs.own, layout.root, known)
+    problems = secrets.find(inputs.own, layout.root, known, contents)
     secrets.refuse(function, _not_allowed(function, problems))
     return rules
 

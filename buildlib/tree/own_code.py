@@ -13,6 +13,7 @@ from buildlib.code.reader import Module
 from buildlib.errors import StageError
 from buildlib.model import File, Origin, Variant
 from buildlib.tree.advice import Advice, Surroundings
+from buildlib.tree.contents import Contents
 from buildlib.tree.handler import check_handler
 
 # A line of a template, in the syntax of Jinja, Mako, ERB or a shell.
@@ -45,7 +46,7 @@ class Verdict(NamedTuple):
 
 
 class OwnCode:
-    """The own files of a staged tree, each read once.
+    """The own files of a staged tree, each read once: small ones are in `contents`.
 
     `reached` are the paths of modules that an earlier verdict knows to be imported; `doubts` become
     warnings about the syntax, each with its place.
@@ -56,10 +57,12 @@ class OwnCode:
         variant: Variant,
         own: Iterable[Origin],
         tree: Path,
+        contents: Contents,
         *,
         reached: Collection[str] = (),
     ) -> None:
         self.variant = variant
+        self._contents = contents
         self.tree = tree
         self.origin_of = {origin.file.path: origin for origin in own}
         self.files = {origin.file for origin in self.origin_of.values()}
@@ -70,13 +73,18 @@ class OwnCode:
     def read(self, path: str) -> Module:
         """Return a module of the function by its path in the tree; one too large binds any name."""
         if path not in self._modules:
-            content = (self.tree / path).read_bytes()
+            content = self._content(path)
             if len(content) > _LARGEST:
                 content = _UNREAD
                 text = f"the imports of a module over {_LARGEST / 1e6} MB are not checked"
                 self.doubts.append((text, self.origin_of[path].path))
             self._modules[path] = reader.read(content, self.variant.python)
         return self._modules[path]
+
+    def _content(self, path: str) -> bytes:
+        origin = self.origin_of.get(path)
+        known = self._contents.of(origin) if origin and not origin.dependency else None
+        return (self.tree / path).read_bytes() if known is None else known
 
     def imports(self, path: str) -> str:
         """Return the digest of all that a module adds to the verdict about imports."""
@@ -100,7 +108,7 @@ class OwnCode:
             if path.endswith(".py") and origin.file not in known
         ]
         shown = {self.origin_of[path].path: path for path in paths}
-        sources = {name: (self.tree / path).read_bytes() for name, path in shown.items()}
+        sources = {name: self._content(path) for name, path in shown.items()}
         with syntax.checking(sources, self.variant.python) as errors:
             failed: StageError | None = None
             try:

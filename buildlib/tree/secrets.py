@@ -7,6 +7,7 @@ docs/explanation/secrets.md compares the rules with those of detect-secrets.
 
 import contextlib
 import fnmatch
+import functools
 import hashlib
 import mmap
 import os
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from buildlib.errors import StageError
 from buildlib.model import File, Function, Origin
+from buildlib.tree.contents import Contents
 
 # Version of the rules; bump it to rescan files that were cleared before.
 RULES = 2
@@ -239,10 +241,12 @@ class Finding(NamedTuple):
     mark: str
 
 
-def find(own: Iterable[Origin], root: Path, known: Container[File]) -> dict[str, Finding]:
+def find(
+    own: Iterable[Origin], root: Path, known: Container[File], contents: Contents
+) -> dict[str, Finding]:
     """Return the own files that look like credentials, by their paths in the ZIP.
 
-    `known` are files that an earlier run cleared by the same rules.
+    `known` are files that an earlier run cleared by the same rules; `contents` gives small files.
     """
     suspects = {}
     top = os.path.realpath(root)
@@ -254,7 +258,8 @@ def find(own: Iterable[Origin], root: Path, known: Container[File]) -> dict[str,
         description = _by_name(origin.file.path) or _by_name(os.path.relpath(real, top))
         where = origin.path
         if description is None:
-            description, line = _by_content(root / origin.path)
+            with _content(root / origin.path, contents.of(origin)) as content:
+                description, line = _by_content(content)
             where = f"{where}:{line}" if line else where
         if description:
             mark = hashlib.sha256(f"{description}\0{origin.file.sha256}".encode()).hexdigest()
@@ -290,25 +295,30 @@ def _by_name(path: str) -> str | None:
     *folders, name = path.lower().replace(os.sep, "/").split("/")
     if name.endswith(_PUBLIC):
         return None
-    for description, patterns in _NAMES.items():
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            return description
+    if match := _any_name().fullmatch(name):
+        return [*_NAMES][int((match.lastgroup or "")[1:])]
     return next((_FOLDERS[folder] for folder in folders if folder in _FOLDERS), None)
 
 
-def _by_content(path: Path) -> tuple[str | None, int]:
+@functools.cache
+def _any_name() -> re.Pattern[str]:
+    """Return all patterns of names as one, with a group for each description."""
+    groups = ("|".join(map(fnmatch.translate, patterns)) for patterns in _NAMES.values())
+    return re.compile("|".join(f"(?P<n{number}>{group})" for number, group in enumerate(groups)))
+
+
+def _by_content(content: "bytes | mmap.mmap") -> tuple[str | None, int]:
     """Return the description and line of the first credential in a file; None if it has none.
 
     A binary file has no lines.
     """
-    with _content(path) as content:
-        for description, pattern in _MAGIC:
-            if pattern.match(content):
-                return description, 0
-        for rule in _CONTENTS:
-            for start, end in _around(content, rule.literals):
-                if match := re.compile(rule.pattern).search(content, start, end):
-                    return rule.description, content[: match.start()].count(b"\n") + 1
+    for description, pattern in _MAGIC:
+        if pattern.match(content):
+            return description, 0
+    for rule in _CONTENTS:
+        for start, end in _around(content, rule.literals):
+            if match := re.compile(rule.pattern).search(content, start, end):
+                return rule.description, content[: match.start()].count(b"\n") + 1
     return None, 0
 
 
@@ -333,8 +343,15 @@ def _around(content: "bytes | mmap.mmap", literals: Iterable[bytes]) -> Iterator
 
 
 @contextlib.contextmanager
-def _content(path: Path) -> Iterator["bytes | mmap.mmap"]:
-    """Yield the whole content of a file, of any size; a text in UTF-16 as UTF-8."""
+def _content(path: Path, known: bytes | None) -> Iterator["bytes | mmap.mmap"]:
+    """Yield the whole content of a file, of any size; a text in UTF-16 as UTF-8.
+
+    The file is read if its content is not `known`.
+    """
+    if known is not None:
+        is_utf16 = known[:2] in {b"\xff\xfe", b"\xfe\xff"}
+        yield known.decode("utf-16", "replace").encode() if is_utf16 else known
+        return
     with path.open("rb") as stream:
         if os.fstat(stream.fileno()).st_size == 0:
             yield b""

@@ -10,6 +10,7 @@ from buildlib import contract
 from buildlib.errors import StageError
 from buildlib.files import atomic
 from buildlib.model import Origin
+from buildlib.tree.contents import Contents
 
 
 def sync(  # noqa: PLR0913 - each is one independent input of the tree
@@ -18,6 +19,7 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
     tree: Path,
     *,
     previous: Mapping[str, str],
+    contents: Contents,
     root: Path,
     environment: Path,
     whole: bool = True,
@@ -28,7 +30,7 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
     and its size and mtime are still as `touch` left them. Make the files of dependencies hard links
     to the environment's where the system allows it: a link shares its metadata with the
     environment, so it is not among the returned paths, which the caller touches. `rewritten` holds
-    the contents of files that differ from their origin.
+    the contents of files that differ from their origin, and `contents` those of own files.
 
     If `origins` are not the `whole` tree, leave all files alone that neither they nor `previous`
     name.
@@ -71,7 +73,8 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
         else:
             # An own file, or a dependency that cannot be linked: it is on another file system, or
             # has too many links.
-            _copy((environment if to_link else root) / origin.path, target, origin)
+            known = None if to_link else contents.of(origin)
+            _copy((environment if to_link else root) / origin.path, target, origin, known)
         written.append(path)
     return written
 
@@ -148,7 +151,12 @@ def _link(source: str, target: str) -> bool:
     return True
 
 
-def _copy(source: Path, target: str, origin: Origin) -> None:
+def _copy(source: Path, target: str, origin: Origin, known: bytes | None) -> None:
+    """Copy a file, whose content may be `known`."""
+    if known is not None:
+        with open(target, "wb", buffering=0) as writer:
+            writer.write(known)
+        return
     digest = hashlib.sha256()
     with source.open("rb") as reader, open(target, "wb") as writer:
         while chunk := reader.read(1 << 20):

@@ -251,8 +251,8 @@ POINTS = (
     "steps.run:_Work._take",
     "steps.run:_Work._publish",
     "steps.run:confirm",
-    "artifacts.index:publish",
-    "artifacts.index:_write",
+    "artifacts.listing:Listing.publish",
+    "artifacts.index:write",
     "cache.store:Store.put",
     "files.atomic:write",
 )

@@ -5,6 +5,7 @@ that was put there or nothing.
 """
 
 import hashlib
+import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from buildlib.artifacts import index
+from buildlib.artifacts.listing import Listing
 from buildlib.cache.machine import MachineCache
 from buildlib.layout import Layout
 from buildlib.model import Variant
@@ -63,16 +65,35 @@ class Dist(_Machine):
     def __init__(self) -> None:
         super().__init__()
         self.layout = Layout(self.root)
+        self.listing = Listing(self.layout)
         self.published: dict[str, bytes | None] = {}  # None: a killed operation left it open
+
+    def perform(self, operation: Callable[[], object], kill: int, *, torn: bool) -> bool:
+        """Perform an operation; a killed process leaves its memory to nobody."""
+        if done := super().perform(operation, kill, torn=torn):
+            return done
+        self.listing = Listing(self.layout)
+        # Entries that waited are lost, so nothing is known of them.
+        self.published = dict.fromkeys(self.published)
+        return done
+
+    @rule(later=st.booleans())
+    def write_the_index_later(self, later: bool) -> None:
+        """Let entries wait until the end of the run, or not."""
+        self.listing._due = math.inf if later else 0.0  # noqa: SLF001 - as with slow disks
+
+    @rule(kill=KILLS)
+    def flush(self, kill: int) -> None:
+        """End the run."""
+        if self.perform(self.listing.flush, kill, torn=False):
+            assert dict(self.listing.entries()) == index.read(self.layout)
 
     @rule(variant=VARIANTS, content=CONTENTS, kill=KILLS, torn=st.booleans())
     def publish(self, variant: Variant, content: bytes, kill: int, torn: bool) -> None:
         def operation() -> None:
             with index.new_zip(self.layout, variant.id) as new:
                 new.write_bytes(content)
-                index.publish(
-                    self.layout, variant, described(content), new=new, declared=[API, JOBS]
-                )
+                self.listing.publish(variant, described(content), new=new, declared=[API, JOBS])
 
         done = self.perform(operation, kill, torn=torn)
         self.published[variant.id] = content if done else None
@@ -92,6 +113,7 @@ class Dist(_Machine):
 
     @rule(variant=VARIANTS)
     def note_unbuilt(self, variant: Variant) -> None:
+        self.listing.flush()
         index.note_unbuilt(self.layout, [variant], [API, JOBS])
 
     @rule(damage=st.sampled_from([b"", b"{", b"[]", b"null", b'{"api": 1}']))
@@ -114,7 +136,7 @@ class Dist(_Machine):
         for name, content in self.published.items():
             if content is not None:
                 assert self.layout.zip(name).read_bytes() == content
-                assert entries[name]["sha256"] == described(content).sha256
+                assert self.listing.entries()[name]["sha256"] == described(content).sha256
 
 
 class Stored(_Machine):

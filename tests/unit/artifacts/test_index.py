@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from buildlib.artifacts import index
+from buildlib.artifacts.listing import Listing
 from buildlib.layout import Layout
 from buildlib.model import Variant, Written
 from tests.unit.conftest import function
@@ -43,13 +44,13 @@ def publish(layout: Layout, variant: Variant, content: bytes) -> Written:
     layout.dist.mkdir(exist_ok=True)
     new.write_bytes(content)
     written = described(content)
-    index.publish(layout, variant, written, new=new)
+    Listing(layout).publish(variant, written, new=new)
     return written
 
 
 def is_described(layout: Layout, variant: Variant, written: Written) -> bool:
     """Tell what the index module says of a ZIP."""
-    listed = index.is_listed(layout, variant, written, index.read(layout))
+    listed = index.is_listed(layout, variant, written, index.read(layout).get(variant.id))
     return listed and index.has_checksum(layout, variant, written)
 
 
@@ -159,7 +160,7 @@ def test_lost_descriptions(layout: Layout, what: str) -> None:
             entries["api"]["handler"] = "other.handler"
             layout.index.write_text(json.dumps(entries))
     assert not is_described(layout, API, written)
-    index.publish(layout, API, written)
+    Listing(layout).publish(API, written)
     assert is_described(layout, API, written)
     check(layout)
 
@@ -178,7 +179,7 @@ def test_damaged_index(layout: Layout, content: bytes) -> None:
     layout.index.write_bytes(content)
     assert index.read(layout) == {}
     assert not is_described(layout, API, written)
-    index.publish(layout, API, written)
+    Listing(layout).publish(API, written)
     check(layout)
     assert is_described(layout, API, written)
 
@@ -218,13 +219,13 @@ def test_withdraw_the_description(layout: Layout) -> None:
 def test_evidence(layout: Layout) -> None:
     """Evidence comes and goes with the ZIP; of a new ZIP there is none but its own."""
     publish(layout, API, b"one")
-    index.publish(layout, API, described(b"one"), evidence=evidence(layout, b"one"))
+    Listing(layout).publish(API, described(b"one"), evidence=evidence(layout, b"one"))
     assert all(path.exists() for path in layout.evidence("api"))
     publish(layout, API, b"two")
     assert not any(path.exists() for path in layout.evidence("api"))
-    index.publish(layout, API, described(b"two"), evidence=evidence(layout, b"two"))
+    Listing(layout).publish(API, described(b"two"), evidence=evidence(layout, b"two"))
     before = [path.stat().st_ino for path in layout.evidence("api")]
-    index.publish(layout, API, described(b"two"), evidence=evidence(layout, b"two"))
+    Listing(layout).publish(API, described(b"two"), evidence=evidence(layout, b"two"))
     assert [path.stat().st_ino for path in layout.evidence("api")] == before
     index.withdraw(layout, "api", zip_too=False)
     assert os.listdir(layout.dist) == ["api.zip"]
@@ -264,24 +265,22 @@ def crashing(monkeypatch: pytest.MonkeyPatch, count: int, *, after: bool) -> Non
 
 
 ACTIONS: dict[str, Callable[[Layout], object]] = {
-    "first": lambda layout: index.publish(
-        layout, JOBS, described(b"jobs"), new=layout.root / "jobs"
+    "first": lambda layout: Listing(layout).publish(
+        JOBS, described(b"jobs"), new=layout.root / "jobs"
     ),
-    "new content": lambda layout: index.publish(
-        layout, API, described(b"two"), new=layout.root / "two"
+    "new content": lambda layout: Listing(layout).publish(
+        API, described(b"two"), new=layout.root / "two"
     ),
-    "new evidence": lambda layout: index.publish(
-        layout,
+    "new evidence": lambda layout: Listing(layout).publish(
         API,
         described(b"two"),
         new=layout.root / "two",
         evidence=evidence(layout, b"two"),
     ),
-    "same content": lambda layout: index.publish(
-        layout, API, described(b"one"), new=layout.root / "one"
+    "same content": lambda layout: Listing(layout).publish(
+        API, described(b"one"), new=layout.root / "one"
     ),
-    "other handler": lambda layout: index.publish(
-        layout,
+    "other handler": lambda layout: Listing(layout).publish(
         Variant("api", function("api", handler="m.other"), "3.13", "x86_64"),
         described(b"one"),
     ),
@@ -302,7 +301,7 @@ def test_crash_at_every_step(
     for count in range(1, 30):
         shutil.rmtree(layout.dist, ignore_errors=True)
         publish(layout, API, b"one")
-        index.publish(layout, API, described(b"one"), evidence=evidence(layout, b"one"))
+        Listing(layout).publish(API, described(b"one"), evidence=evidence(layout, b"one"))
         for content in (b"one", b"two", b"jobs"):
             (layout.root / content.decode()).write_bytes(content)
         with monkeypatch.context() as patch:
@@ -335,7 +334,7 @@ def test_interrupted_by_full_disk(layout: Layout, monkeypatch: pytest.MonkeyPatc
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", write_bytes)
         with pytest.raises(OSError, match="No space left"):
-            index.publish(layout, API, described(b"two"), new=layout.root / "two")
+            Listing(layout).publish(API, described(b"two"), new=layout.root / "two")
     check(layout)
 
 
@@ -344,7 +343,7 @@ def test_every_declared_variant_is_listed(layout: Layout) -> None:
     new = layout.root / "api"
     new.write_bytes(b"api")
     layout.dist.mkdir(exist_ok=True)
-    index.publish(layout, API, described(b"api"), new=new, declared=[API, JOBS])
+    Listing(layout).publish(API, described(b"api"), new=new, declared=[API, JOBS])
     assert index.read(layout)[JOBS.id] == {
         "lambda": "jobs",
         "handler": "m.run",
@@ -369,9 +368,94 @@ def test_an_unbuilt_variant_keeps_its_last_entry(layout: Layout) -> None:
         "api": {**before["api"], "stale": True},
         JOBS.id: index.missing(JOBS),
     }
-    assert not index.is_listed(layout, API, written, index.read(layout))
-    index.publish(layout, API, written)
+    assert not index.is_listed(layout, API, written, index.read(layout).get("api"))
+    Listing(layout).publish(API, written)
     assert index.read(layout)["api"] == before["api"]
     layout.zip("api").unlink()
     index.note_unbuilt(layout, [API], [API, JOBS])
     assert not layout.index.exists()
+
+
+# -- a run of many ---------------------------------------------------------------------------------
+
+
+def many(count: int) -> list[Variant]:
+    """Return variants of as many functions."""
+    return [Variant(f"fn{n:03}", function(f"fn{n:03}"), "3.13", "x86_64") for n in range(count)]
+
+
+def truthful(layout: Layout) -> None:
+    """Check that the index says nothing wrong of a ZIP; it may lack entries."""
+    for name, entry in filter(lambda item: index.is_built(item[1]), index.read(layout).items()):
+        content = layout.zip(name).read_bytes()
+        assert entry["sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def publish_all(listing: Listing, layout: Layout, variants: list[Variant], content: bytes) -> None:
+    """Publish ZIPs of all variants, each with contents of its own, through one listing."""
+    layout.dist.mkdir(exist_ok=True)
+    for one in variants:
+        of = one.id.encode() + content
+        (layout.dist / ".new.tmp").write_bytes(of)
+        listing.publish(one, described(of), new=layout.dist / ".new.tmp", declared=variants)
+        truthful(layout)
+        assert listing.entries()[one.id] == index.entry(layout, one, described(of))
+
+
+def test_a_run_of_many_writes_a_few_times(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index is not written for each ZIP, whether the ZIPs are new or replace others; at the
+    end of the run it has them all, and at no time a wrong entry.
+    """
+    variants, listing = many(60), Listing(layout)
+    written: list[int] = []
+    write = index.write
+
+    def counted(layout: Layout, entries: Mapping[str, index.Entry]) -> None:
+        written.append(len(entries))
+        write(layout, entries)
+
+    monkeypatch.setattr(index, "write", counted)
+    # As if writing took very long.
+    monkeypatch.setattr("buildlib.artifacts.listing._PART", 1e9)
+    for content in (b"one", b"two"):
+        written.clear()
+        publish_all(listing, layout, variants, content)
+        listing.flush()
+        assert len(written) <= 10
+        entries = index.read(layout)
+        assert all(map(index.is_built, entries.values()))
+        assert entries == listing.entries()
+        assert len(entries) == 60
+
+
+def test_entries_that_were_held_back_return(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that replaces some of the ZIPs leaves the entries of the others as they were."""
+    variants = many(60)
+    listing = Listing(layout)
+    publish_all(listing, layout, variants, b"one")
+    listing.flush()
+    before = index.read(layout)
+    monkeypatch.setattr("buildlib.artifacts.listing._PART", 1e9)
+    again = Listing(layout)
+    publish_all(again, layout, variants[:9], b"two")
+    assert sum(map(index.is_built, index.read(layout).values())) < 51
+    assert {name: again.entry(name) for name in before} == dict(again.entries())
+    again.flush()
+    after = index.read(layout)
+    assert [name for name in before if after[name] != before[name]] == [v.id for v in variants[:9]]
+
+
+def test_a_zip_of_another_process_gets_no_entry_of_this_one(layout: Layout) -> None:
+    """An entry that waits is dropped if its ZIP has been replaced meanwhile."""
+    variants, listing = many(3), Listing(layout)
+    publish_all(listing, layout, variants, b"one")
+    assert not index.is_built(index.read(layout)[variants[2].id])
+    new = layout.root / "new"
+    new.write_bytes(b"of another process")
+    os.replace(new, layout.zip(variants[2].id))
+    listing.flush()
+    truthful(layout)
+    assert index.is_built(index.read(layout)[variants[1].id])
+    assert not index.is_built(index.read(layout)[variants[2].id])

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from buildlib.errors import StageError
+from buildlib.tree.contents import Contents
 from buildlib.tree.handler import check_handler
 from buildlib.tree.own_code import OwnCode
 from tests.unit.conftest import origin, variant, write
@@ -20,7 +21,7 @@ def check(
     write(tree, dict(contents))
     origins = [origin(path, content) for path, content in contents.items()]
     one = variant(options.get("python", "3.11"), handler=handler)
-    check_handler(one, set(contents), OwnCode(one, origins, tree))
+    check_handler(one, set(contents), OwnCode(one, origins, tree, Contents(tree)))
 
 
 def message(tree: Path, contents: Mapping[str, str | bytes], handler: str = "app.handler") -> str:

@@ -11,6 +11,7 @@ import pytest
 from buildlib.errors import StageError
 from buildlib.model import File, Origin
 from buildlib.tree import secrets
+from buildlib.tree.contents import Contents
 from tests import secrets_corpus
 from tests.unit.conftest import file, function, write
 
@@ -34,7 +35,7 @@ def find(tmp_path: Path, contents: dict[str, str | bytes]) -> dict[str, secrets.
         Origin(file(name, content), f"lambdas/api/{name}", dependency=False)
         for name, content in contents.items()
     ]
-    return secrets.find(own, tmp_path, set())
+    return secrets.find(own, tmp_path, set(), Contents(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_time(tmp_path: Path, text: str) -> None:
 def test_known(tmp_path: Path) -> None:
     """What an earlier run looked at is not read again."""
     own = [Origin(file("gone.py"), "lambdas/api/gone.py", dependency=False)]
-    assert secrets.find(own, tmp_path, {file("gone.py")}) == {}
+    assert secrets.find(own, tmp_path, {file("gone.py")}, Contents(tmp_path)) == {}
 
 
 def test_message(tmp_path: Path) -> None:
@@ -179,4 +180,5 @@ def test_a_token_anywhere_in_a_large_file(tmp_path: Path, gap: int) -> None:
     for noise in (b"x" * gap, b"ghp_ " * (gap // 5), b"://" + b"x" * gap):
         (tmp_path / "data.bin").write_bytes(noise + b" " + token + b" " + noise)
         own = [Origin(File("data.bin", "0" * 64, 1), "data.bin", dependency=False)]
-        assert secrets.find(own, tmp_path, ())["data.bin"].description == "a token of GitHub"
+        found = secrets.find(own, tmp_path, (), Contents(tmp_path))
+        assert found["data.bin"].description == "a token of GitHub"

@@ -9,6 +9,7 @@ import pytest
 from buildlib.errors import StageError
 from buildlib.model import Origin
 from buildlib.tree import metadata, sync
+from buildlib.tree.contents import Contents
 from tests.unit.conftest import origin, write
 
 APP = "def handler(event, context): ...\n"
@@ -46,6 +47,7 @@ class Stage:
             self.rewritten,
             self.tree,
             previous=self._previous,
+            contents=Contents(self.root),
             root=self.root,
             environment=self.environment,
         )
@@ -132,7 +134,9 @@ def test_file_becomes_folder(
     staged.sync()
     staged.check()
     for folder in (staged.root, staged.environment):
-        sync.sync([], {}, folder, previous={}, root=folder, environment=folder)
+        sync.sync(
+            [], {}, folder, previous={}, contents=Contents(folder), root=folder, environment=folder
+        )
     staged.own, staged.dependencies = {}, {}
     setattr(staged, kind, after)
     staged.sync()
