@@ -8,6 +8,7 @@ The file pairs a key with a sha256. That pair stays true whatever happens to `di
 one key always gives the same bytes. A build that fails leaves no such file.
 """
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,6 +63,8 @@ def write(layout: Layout, variants: Mapping[str, Built]) -> None:
 def remove(layout: Layout) -> None:
     """Remove the keys of an earlier build."""
     atomic.remove(layout.shard)
+    with contextlib.suppress(OSError):
+        layout.dist.rmdir()  # fails unless it is empty
 
 
 def read(folder: Path) -> dict[str, Built]:

@@ -1,6 +1,6 @@
 """How long each variant takes to build, and each environment to install: recorded or estimated."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from buildlib import recipe
@@ -16,46 +16,42 @@ from buildlib.steps import times
 WHEELS = "wheels"
 NEEDS = (WHEELS, "docker-x86_64", "docker-arm64")
 
-# The estimate in ms, from builds of 1 to 40 packages: a lockfile has no sizes, so packages count.
-_INSTALL, _INSTALL_PACKAGE, _CONTAINER = 200, 300, 60_000
-_OWN, _OWN_PACKAGE = 100, 40
-
-# The steps of a variant but for the installation of its environment.
-_STEPS = ("stage", "touch", "zip")
+# The estimate in ms, from the functions of this repository. A lockfile of ours has no sizes, so
+# the number of its packages decides.
+_INSTALL, _INSTALL_PACKAGE, _CONTAINER = 100, 200, 60_000
+_OWN, _OWN_PACKAGE = 60, 10
 
 
 class Costs(NamedTuple):
-    """The variants to build, the durations of installations, and the ids with recorded times."""
+    """The variants to build, the durations of installations, and how many have recorded times."""
 
     works: list[Work]
     installs: Installs
-    recorded: frozenset[str]
+    recorded: int
 
 
 def measure(project: Project, runners: Mapping[str, str]) -> Costs:
     """Return the costs of all variants; `runners` are the names of runners by `NEEDS`.
 
     Raises:
-        LockError: lockfiles are missing or unusable; the message has all of them.
+        BuildError: lockfiles are missing or unusable; the message has all of them.
 
     """
     environments, recipes = _environments(project)
-    works, recorded = list[Work](), set[str]()
-    installs = {key: _estimate(one) for key, one in recipes.items()}
-    known: dict[str, int] = {}
+    times_of: dict[str, list[_Times]] = {}
+    for variant in project.variants.values():
+        if took := _recorded(project, variant):
+            times_of.setdefault(environments[variant.id][0], []).append(took)
+    installs = {key: _install(one, times_of.get(key, ())) for key, one in recipes.items()}
+    works = []
     for variant in project.variants.values():
         key, *others = environments[variant.id]
-        own = _recorded(project, variant)
-        if own is None:
-            own = _OWN + _OWN_PACKAGE * len(recipes[key]["packages"])
-        else:
-            recorded.add(variant.id)
-        if took := times.last(project.layout, "venv", variant.id):
-            # Those that waited for the same installation took as long.
-            known[key] = max(known.get(key, 0), _ms(took[1]))
+        took = _recorded(project, variant)
+        own = _own(recipes[key], took, times_of.get(key, ()))
         kind = need([variant, *project.declared_layers(variant)])
         works.append(Work(variant.id, runners[kind], key, max(own, 1), frozenset(others)))
-    return Costs(works, installs | known, frozenset(recorded))
+    recorded = sum(map(len, times_of.values()))
+    return Costs(works, installs, recorded)
 
 
 def need(variants: Iterable[Variant]) -> str:
@@ -71,33 +67,68 @@ def need(variants: Iterable[Variant]) -> str:
 
 def _environments(project: Project) -> tuple[dict[str, list[str]], dict[str, Recipe]]:
     """Return the keys of the environment of each variant and of its layers, and all recipes."""
-    keys, recipes, problems = dict[str, list[str]](), dict[str, Recipe](), dict[str, str]()
+    keys, recipes, problems = dict[str, list[str]](), dict[str, Recipe](), dict[str, BuildError]()
     for variant in project.variants.values():
         try:
             needed = [variant, *project.layer_variants(variant)]
             found = [project.environment_recipe(one) for one in needed]
         except BuildError as error:
-            problems.setdefault(str(error), error.kind)
+            problems.setdefault(str(error), error)
             continue
         keys[variant.id] = [recipe.key(one) for one in found]
         recipes |= zip(keys[variant.id], found, strict=True)
+    if len(problems) == 1:
+        raise next(iter(problems.values()))
     if problems:
-        raise LockError("\n".join(problems), next(iter(problems.values())))
+        raise LockError("\n".join(problems), "lock-missing")
     return keys, recipes
 
 
-def _recorded(project: Project, variant: Variant) -> int | None:
-    """Return how long the steps of a variant last took, in ms; None if its ZIP was never built."""
-    found = {step: times.last(project.layout, step, variant.id) for step in _STEPS}
-    if found["zip"] is None:
+class _Times(NamedTuple):
+    """How long the steps of a variant last took, in ms; `stage` includes `touch`."""
+
+    venv: int
+    stage: int
+    zip: int
+
+
+def _recorded(project: Project, variant: Variant) -> _Times | None:
+    """Return how long the steps of a variant last took; None if its ZIP was never built."""
+
+    def last(step: str) -> int:
+        took = times.last(project.layout, step, variant.id)
+        return round(took[1] * 1000) if took else 0
+
+    if times.last(project.layout, "zip", variant.id) is None:
         return None
-    return sum(_ms(took[1]) for took in found.values() if took)
+    return _Times(last("venv"), last("stage") + last("touch"), last("zip"))
 
 
-def _estimate(environment: Recipe) -> int:
+def _own(environment: Recipe, took: _Times | None, alike: Sequence[_Times]) -> int:
+    """Return how long the other steps of a variant take; `alike` share its environment."""
+    if took is None:
+        return _OWN + _OWN_PACKAGE * _packages(environment)
+    return took.stage + min(took.zip, _typical(environment, alike))
+
+
+def _install(environment: Recipe, alike: Sequence[_Times]) -> int:
+    """Return how long it takes to install an environment and to compress it.
+
+    Of the variants that share it, the first one compresses it in its step `zip`. Others may have
+    waited for that, or for the installation.
+    """
+    if alike:
+        compression = max(one.zip for one in alike) - _typical(environment, alike)
+        return max(one.venv for one in alike) + compression
     container = _CONTAINER if "docker" in environment else 0
-    return _INSTALL + _INSTALL_PACKAGE * len(environment["packages"]) + container
+    return _INSTALL + _INSTALL_PACKAGE * _packages(environment) + container
 
 
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)
+def _typical(environment: Recipe, alike: Sequence[_Times]) -> int:
+    """Return the longest that `zip` takes for one variant without compressing the environment."""
+    durations = sorted(one.zip for one in alike)
+    return durations[(len(durations) - 1) // 2 if _packages(environment) else -1]
+
+
+def _packages(environment: Recipe) -> int:
+    return len(environment["packages"])

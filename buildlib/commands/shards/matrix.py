@@ -80,7 +80,7 @@ def plan(project: Project, number: int, runners: Mapping[str, str]) -> Plan:
                 milliseconds=balance.duration(works, costs.installs),
             )
         )
-    return Plan(shards, len(costs.recorded), len(costs.works))
+    return Plan(shards, costs.recorded, len(costs.works))
 
 
 def _names(project: Project, members: Iterable[Variant]) -> list[str]:
