@@ -7,10 +7,10 @@ the work of its step, and makes it if it is gone.
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildlib.artifacts import hashes, index, limits
 from buildlib.errors import InstallError, MergeError, StagedFileError, StageError
@@ -18,8 +18,8 @@ from buildlib.files import locks
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
+from buildlib.steps import evidence, shared, stage, times, touch, venv
 from buildlib.steps import hash as description
-from buildlib.steps import shared, stage, times, touch, venv
 from buildlib.steps import zip as archive
 from buildlib.steps.pending import STEPS, build_reasons, reason
 from buildlib.steps.stage import Staged
@@ -80,33 +80,51 @@ def perform(
         return done._replace(notes=notes, doubts=tuple(work.doubts))
 
 
-def adopt(project: Project, variant: Variant, path: Path, sha256: str) -> None:
-    """Publish a ZIP of the present inputs that another machine built; nothing is installed.
+class Foreign(NamedTuple):
+    """A ZIP of a variant's present inputs that another machine built: its file, and its sha256."""
 
-    The layers of a function come first, because their sizes count together.
+    variant: Variant
+    path: Path
+    sha256: str
+
+
+def adopt(project: Project, zips: Iterable[Foreign]) -> None:
+    """Publish ZIPs that other machines built; nothing is installed.
+
+    Those of layers have to be published before, because the sizes of a function and its layers
+    count together.
 
     Raises:
-        BuildError: the file does not have this sha256, or Lambda does not take the ZIP.
+        BuildError: a file does not have its sha256, or Lambda does not take a ZIP. None of these
+            ZIPs was published.
 
     """
     from buildlib.archive import contents
     from buildlib.cache import digests
 
     layout = project.layout
-    with (
-        locks.locked(layout.lock(f"build-{variant.id}")),
-        index.new_zip(layout, variant.id) as new,
-    ):
-        shutil.copyfile(path, new)
-        if digests.sha256(new) != sha256:
-            msg = f"{path}: changed while it was copied; run 'lambdas merge' again"
-            raise MergeError(msg)
-        written = Written(sha256, new.stat().st_size, contents.unzipped_size(new))
-        work = _Work(project, variant, "")
-        work.publish(written, new, None)
-        project.store.put(work.inputs.key, layout.zip(variant.id), written)
-        project.digests.wrote(str(layout.zip(variant.id)), sha256)  # last, as in `_write`
-    confirm(project, variant)
+    with contextlib.ExitStack() as stack:
+        accepted: list[tuple[_Work, index.Publication, archive.Stamp]] = []
+        for variant, path, sha256 in zips:
+            stack.enter_context(locks.locked(layout.lock(f"build-{variant.id}")))
+            new = stack.enter_context(index.new_zip(layout, variant.id))
+            shutil.copyfile(path, new)
+            if digests.sha256(new) != sha256:
+                msg = f"{path}: changed while it was copied; run 'lambdas merge' again"
+                raise MergeError(msg)
+            written = Written(sha256, new.stat().st_size, contents.unzipped_size(new))
+            work = _Work(project, variant, "")
+            stamp = work.accept(written, new, None)
+            publication = index.Publication(variant, written, new, work.evidence(written, new))
+            accepted.append((work, publication, stamp))
+        publications = [publication for _, publication, _ in accepted]
+        index.publish_all(layout, publications, declared=project.variants.values())
+        for work, publication, stamp in accepted:
+            evidence.stamp(work.inputs, stamp.written, layout, project.digests)
+            work.record(stamp)
+            path = layout.zip(publication.variant.id)
+            project.store.put(stamp.key, path, stamp.written)
+            project.digests.wrote(str(path), stamp.written.sha256)  # last, as in `_write`
 
 
 def confirm(project: Project, variant: Variant) -> None:
@@ -266,7 +284,7 @@ class _Work:
             from buildlib.archive import contents
 
             size = contents.unzipped_size(new)  # the record of a shared store may say anything
-            return self.publish(written._replace(unzipped_size=size), new, None)
+            return self._publish(written._replace(unzipped_size=size), new, None)
 
     def _write(self, staged: Staged, *, again: bool) -> Done:
         previous = None if again else archive.load(self.layout, self.variant.id)
@@ -275,41 +293,59 @@ class _Work:
         self._check_size(staged.size, lambda: archive.files(source))
         with index.new_zip(self.layout, self.variant.id) as new:
             written, members = archive.write(source, previous, new)
-            done = self.publish(written, new, members)
+            done = self._publish(written, new, members)
         path = self.layout.zip(self.variant.id)
         self.project.store.put(self.inputs.key, path, written)
         self.project.digests.wrote(str(path), written.sha256)  # last: the store's link changed it
         return done
 
-    def publish(self, written: Written, new: Path, members: archive.Members | None) -> Done:
+    def _publish(self, written: Written, new: Path, members: archive.Members | None) -> Done:
         """Publish a ZIP that Lambda takes; record its inputs, the reasons and the ZIP before it."""
+        stamp = self.accept(written, new, members)
+        project = self.project
+        declared = project.variants.values()
+        description.publish(
+            self.inputs, written, self.layout, project.digests, declared=declared, new=new
+        )
+        self.record(stamp)
+        notice = RUNTIMES[self.variant.python].notice(datetime.now(UTC).date().isoformat())
+        outcome = BUILT if members else STORED
+        notes = (notice,) if notice else ()
+        return Done(outcome, tuple(stamp.reasons), written, stamp.previous, notes)
+
+    def accept(self, written: Written, new: Path, members: archive.Members | None) -> archive.Stamp:
+        """Return the record of a ZIP that is not published yet, if Lambda takes it.
+
+        Raises:
+            BuildError: it is too large, or has another hash than is recorded for its inputs.
+
+        """
         project, variant, layout = self.project, self.variant, self.layout
         self._check_zip(written, new)
         if warning := limits.warning(variant, written):
             _logger.warning("%s", warning)
         hashes.check(project.recorded(), variant, self.inputs.key, written.sha256)
         before = archive.load(layout, variant.id)
-        reasons = build_reasons(project, variant, self.forced)
-        declared = project.variants.values()
-        description.publish(
-            self.inputs, written, layout, project.digests, declared=declared, new=new
-        )
-        stamp = archive.Stamp(
+        return archive.Stamp(
             key=self.inputs.key,
             recipe=self.inputs.recipe,
             written=written,
-            reasons=reasons,
+            reasons=build_reasons(project, variant, self.forced),
             origin="build" if members else "store",
             previous=before.written if before else None,
             run=project.run,
             members=members,
         )
+
+    def evidence(self, written: Written, new: Path) -> Mapping[Path, bytes]:
+        """Return the evidence of a ZIP that is not published yet."""
+        return evidence.make(self.inputs, written, new, self.layout)
+
+    def record(self, stamp: archive.Stamp) -> None:
+        """Record a ZIP that was published."""
+        project, variant, layout = self.project, self.variant, self.layout
         archive.write_stamp(layout, variant.id, stamp)
-        project.digests.wrote(str(layout.zip(variant.id)), written.sha256)
-        notice = RUNTIMES[variant.python].notice(datetime.now(UTC).date().isoformat())
-        outcome = BUILT if members else STORED
-        notes = (notice,) if notice else ()
-        return Done(outcome, tuple(reasons), written, stamp.previous, notes)
+        project.digests.wrote(str(layout.zip(variant.id)), stamp.written.sha256)
 
 
 def _without_line(doubt: tuple[str, str]) -> tuple[str, str]:

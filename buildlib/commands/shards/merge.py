@@ -5,6 +5,7 @@ index are made here, from the same inputs, so they are those of a build. All pro
 before the first ZIP is published.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,9 @@ from buildlib.errors import BuildError, MergeError
 from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.steps import run, times
+
+# ZIPs that are published at once: the index is written once for all, and a lock held for each.
+_BATCH = 100
 
 # Names in a message.
 _SHOWN = 20
@@ -142,14 +146,20 @@ def _named(words: str, names: Sequence[str], rest: str) -> Iterator[str]:
 
 def _publish(project: Project, chosen: Mapping[str, Offer]) -> Merged:
     """Publish ZIPs, those of layers first: the size of a function counts with its layers."""
-    published = 0
     variants = [project.variants[name] for name in chosen]
-    for variant in sorted(variants, key=lambda one: not one.function.is_layer):
-        path, built = chosen[variant.id]
-        for step, time in built.times.items():
+    for variant in variants:
+        for step, time in chosen[variant.id].built.times.items():
             times.note(project.layout, step, variant.id, time)
-        if project.status(variant).written is None:
-            run.adopt(project, variant, path, built.sha256)
-            published += 1
+    new = [variant for variant in variants if project.status(variant).written is None]
+    for is_layer in (True, False):
+        some = [variant for variant in new if variant.function.is_layer == is_layer]
+        zips = (
+            run.Foreign(variant, chosen[variant.id].path, chosen[variant.id].built.sha256)
+            for variant in some
+        )
+        while batch := [*itertools.islice(zips, _BATCH)]:
+            run.adopt(project, batch)
+    for variant in new:
+        run.confirm(project, variant)
     project.save()
-    return Merged(published, len(project.variants) - published)
+    return Merged(len(new), len(project.variants) - len(new))
