@@ -16,8 +16,11 @@ import pytest
 import yaml
 
 from buildlib.artifacts import shard
+from buildlib.errors import MergeError
 from buildlib.files import records
 from buildlib.layout import Layout
+from buildlib.project.project import Project
+from buildlib.steps import run
 from tests.conftest import HANDLER, Index, Repository
 from tests.test_cli import answer
 
@@ -325,6 +328,22 @@ def test_a_recorded_hash(many: Repository, shards: list[Repository]) -> None:
     assert f"this build gave {sha256}" in refused(last, *folders(shards))
 
 
+def test_a_zip_that_changes_after_its_check(many: Repository, shards: list[Repository]) -> None:
+    """A file is hashed again when it is here, and of its batch nothing is published."""
+    project = Project(clone(many, "last").root)
+    folder = next(one.root / "dist" for one in shards if (one.root / "dist/tick.zip").exists())
+    built = shard.read(folder)
+    zips = [
+        run.Foreign(project.variants[name], folder / f"{name}.zip", built[name].sha256)
+        for name in built
+        if name != "mail"  # its layer comes first
+    ]
+    (folder / "tick.zip").write_bytes(b"another")
+    with pytest.raises(MergeError, match=r"tick\.zip: changed while it was copied"):
+        run.adopt(project, zips)
+    assert not [*project.layout.dist.iterdir()]
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -375,6 +394,9 @@ def test_only_a_build_of_names_leaves_keys(many: Repository) -> None:
     assert path.exists()
     many.write({"lambdas/tock/app.py": HANDLER})
     many.lambdas("build")
+    assert not path.exists()
+    many.lambdas("build", "tick")
+    many.lambdas("clean", "tick")
     assert not path.exists()
     many.lambdas("build", "tick")
     many.lambdas("clean")

@@ -118,7 +118,11 @@ def test_one_large_environment(install: int, number: int, sizes: list[int]) -> N
 
 def test_layers_are_installed_once() -> None:
     """Functions with one layer and environments of their own are together where that is faster."""
-    works = [Work(f"f{i}", "a", f"e{i}", 10, frozenset({f"layer{i % 2}"})) for i in range(8)]
+    layers = (0, 1, 1, 0, 0, 0, 1, 1)
+    works = [
+        Work(f"f{i}", "a", f"e{i}", 10, frozenset({f"layer{layer}"}))
+        for i, layer in enumerate(layers)
+    ]
     installs = {f"e{i}": 10 for i in range(8)} | {"layer0": 1000, "layer1": 1000}
     shards = split(works, installs, 2)
     assert [{key for work in shard for key in work.others} for shard in shards] == [
