@@ -91,8 +91,7 @@ class Foreign(NamedTuple):
 def adopt(project: Project, zips: Iterable[Foreign]) -> None:
     """Publish ZIPs that other machines built; nothing is installed.
 
-    Those of layers have to be published before, because the sizes of a function and its layers
-    count together.
+    Publish layers before the functions that use them, because their sizes count together.
 
     Raises:
         BuildError: a file does not have its sha256, or Lambda does not take a ZIP. None of these

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from buildlib import recipe
 from buildlib.artifacts import shard
 from buildlib.layout import Layout
+from buildlib.project.status import last_stamped
 from buildlib.steps import times
-from buildlib.steps import zip as archive
 
 _STEPS = ("venv", "stage", "touch", "zip")
 
@@ -15,13 +14,13 @@ def write(layout: Layout, ids: Iterable[str]) -> None:
     """Write the keys of the ZIPs of a build that succeeded; the ids are those of its variants."""
     built = {}
     for variant_id in ids:
-        stamp = archive.load(layout, variant_id)
+        stamp = last_stamped(layout.stamp("zip", variant_id))
         if stamp is None:
             continue  # removed meanwhile: `lambdas merge` says that it is missing
         took = {step: times.last(layout, step, variant_id) for step in _STEPS}
         built[variant_id] = shard.Built(
             key=stamp.key,
-            dependencies=recipe.key(stamp.recipe["environment"]),
+            dependencies=stamp.environment,
             sha256=stamp.written.sha256,
             times={step: time for step, time in took.items() if time},
         )
