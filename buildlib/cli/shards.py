@@ -10,6 +10,17 @@ from buildlib import console
 from buildlib.cli import common
 
 
+def _needs(
+    ctx: click.Context,  # noqa: ARG001 - click's interface
+    param: click.Parameter,  # noqa: ARG001
+    incomplete: str,
+) -> list[str]:
+    """Return the beginnings of `NEED=LABEL`, for a shell."""
+    from buildlib.commands.shards.costs import NEEDS
+
+    return [f"{need}=" for need in NEEDS if need.startswith(incomplete)]
+
+
 @click.command()
 @click.argument("number", type=click.IntRange(1, 256), metavar="N")
 @click.option(
@@ -25,6 +36,7 @@ from buildlib.cli import common
     "options",
     multiple=True,
     metavar="[NEED=]LABEL",
+    shell_complete=_needs,
     help="The runner for wheels, docker-x86_64 or docker-arm64; for all, without NEED.",
 )
 @common.json_option
@@ -61,7 +73,7 @@ def shards(number: int, service: str, options: Sequence[str], *, as_json: bool) 
     nargs=-1,
     required=True,
     metavar="FOLDER...",
-    type=click.Path(path_type=Path),
+    type=click.Path(file_okay=False, path_type=Path),
 )
 def merge(folders: Sequence[Path]) -> int:
     """Publish the ZIPs of shards in dist/.
