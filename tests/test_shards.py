@@ -194,6 +194,11 @@ def test_shards_of_the_present_build_only_complete_it(
     assert output == f"{expected} merged from 2 shards, {VARIANTS - expected} unchanged\n"
     again = last.lambdas("merge", *folders(shards)).output
     assert again == f"0 merged from 3 shards, {VARIANTS} unchanged\n"
+    before = content(last)
+    (last.root / "dist/lambdas.json").unlink()
+    (last.root / "dist/base.zip.sha256").unlink()
+    last.lambdas("merge", *folders(shards))
+    assert content(last) == before
 
 
 def test_a_doubled_shard(many: Repository, shards: list[Repository]) -> None:

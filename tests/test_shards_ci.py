@@ -5,6 +5,7 @@ containers: each job has a checkout of its own. Only the actions of others are r
 need GitHub.
 """
 
+import json
 import re
 import shutil
 import sys
@@ -85,6 +86,26 @@ def test_the_workflow_is_safe(tmp_path: Path) -> None:
     Repository(tmp_path).write({WORKFLOW: pinned})
     folder = str(tmp_path / ".github/workflows")
     run("zizmor", "-q", "--offline", folder, folder=tmp_path, PATH=program_path())
+
+
+@needs_bash
+def test_the_plan_of_the_action(repository: Repository) -> None:
+    """Its step sets one line as the output; without a plan it fails, and sets none."""
+    (step,) = [step for step in ACTION["runs"]["steps"] if step.get("id") == "plan"]
+    bash = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"])  # as GitHub
+    output = repository.root.parent / "output"
+    settings = repository.environment | {
+        "GITHUB_OUTPUT": str(output),
+        "LAMBDAS": str(Path(sys.executable).with_name("lambdas")),
+        "SHARDS": "2\n--runner big",
+    }
+    run(*bash, folder=repository.root, code=0, **settings)
+    name, _, value = output.read_text().removesuffix("\n").partition("=")
+    (job,) = json.loads(value)["include"]
+    assert (name, job["lambdas"], job["runner"]) == ("matrix", "api", "big")
+    output.unlink()
+    run(*bash, folder=repository.root, code=2, **settings | {"SHARDS": "0"})
+    assert not output.exists()
 
 
 # -- they run --------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from buildlib.recipe import Recipe
 from buildlib.steps import times
 
 # What the runner of a variant must have. Wheels for any architecture install on every machine; a
-# container for another architecture than the machine's is emulated, and ten times as slow.
+# container for another architecture than the machine's is emulated, which is much slower.
 WHEELS = "wheels"
 NEEDS = (WHEELS, "docker-x86_64", "docker-arm64")
 

@@ -17,7 +17,7 @@ from buildlib.cache import digests
 from buildlib.errors import BuildError, MergeError
 from buildlib.model import Variant
 from buildlib.project.project import Project
-from buildlib.steps import run, times
+from buildlib.steps import pending, run, times
 
 # ZIPs that are published at once: the index is written once for all, and a lock held for each.
 _BATCH = 100
@@ -150,7 +150,7 @@ def _publish(project: Project, chosen: Mapping[str, Offer]) -> Merged:
     for variant in variants:
         for step, time in chosen[variant.id].built.times.items():
             times.note(project.layout, step, variant.id, time)
-    new = [variant for variant in variants if project.status(variant).written is None]
+    new = [one for one in variants if pending.reason(project, one, "hash") is not None]
     for is_layer in (True, False):
         some = [variant for variant in new if variant.function.is_layer == is_layer]
         zips = (
