@@ -6,6 +6,11 @@ import deflate
 CONTRACT = 1
 
 
+# The version of the rules by which dependencies are installed: the choice of wheels, the options of
+# the installers, and the leftovers that are removed. Raise it if the same lock gives another tree.
+INSTALLER = 1
+
+
 # The level of the deflate encoder, whose version pyproject.toml pins exactly.
 DEFLATE_LEVEL = 6
 

@@ -124,13 +124,10 @@ class Layout:
         """Return the record of an environment, which is written once it is complete."""
         return self.environment(key) / "record.json"
 
-    def environment_pack(self, key: str) -> Path:
-        """Return the compressed members of an environment."""
-        return self.build / "pack" / f"env-{key[:24]}"
-
-    def own_pack(self, variant_id: str) -> Path:
-        """Return the compressed members of a variant's own files."""
-        return self.build / "pack" / variant_id
+    @property
+    def cache(self) -> Path:
+        """The place of the machine's cache where it is off, and in CI."""
+        return self.build / "cache"
 
     def staged(self, variant_id: str) -> Path:
         """Return the staged tree of a variant."""

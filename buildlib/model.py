@@ -218,8 +218,9 @@ class Origin(NamedTuple):
 class CompressedMember(NamedTuple):
     """The data of a ZIP member: raw deflate, or the content itself if stored.
 
-    The file `pack` holds it in `compressed_size` bytes from `offset` on. `method` is the
-    compression method of APPNOTE 4.4.5, 0 or 8, and `crc` the CRC-32 of the content.
+    The file `pack` holds it in `compressed_size` bytes from `offset` on; without a `pack`, a stream
+    does. `method` is the compression method of APPNOTE 4.4.5, 0 or 8, and `crc` the CRC-32 of the
+    content.
     """
 
     pack: str

@@ -40,7 +40,7 @@ def environment_recipe(variant: Variant, pins: Iterable[Pin], image: str = "") -
         }
     return container | {
         "contract": contract.CONTRACT,
-        "version": __version__,
+        "installer": contract.INSTALLER,
         "python": variant.python,
         "architecture": variant.architecture,
         "platform": platform_tag(variant.python, variant.architecture),
@@ -75,8 +75,12 @@ def artifact_recipe(variant: Variant, dependencies: Recipe, sources: Sequence[Fi
 
 
 def constants() -> str:
-    """Return the inputs that all recipes share, independent of variants and files."""
-    return f"{contract.CONTRACT} {__version__} {contract.encoder()} {build_tools()}"
+    """Return the inputs that all recipes share, independent of variants and files.
+
+    With another version of this package, each file is looked at once: its checks may be new.
+    """
+    numbers = f"{contract.CONTRACT} {contract.INSTALLER}"
+    return f"{numbers} {__version__} {contract.encoder()} {build_tools()}"
 
 
 def difference(before: Recipe, now: Recipe) -> list[str]:
@@ -130,7 +134,7 @@ def _option(name: str, old: object, new: object) -> str:
 
     label = {
         "contract": "byte contract",
-        "version": "doit-lambda-zip",
+        "installer": "rules of installation",
         "build_tools": "pinned build tools",
     }.get(name, name)
     return f"{label} {short(old)} -> {short(new)}"

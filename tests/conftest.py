@@ -262,6 +262,7 @@ def plain_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
     return environment | {
         "HOME": str(home),
         "PIP_CONFIG_FILE": os.devnull,
+        "LAMBDA_ZIP_CACHE": "off",
         "UV_CACHE_DIR": str(home / "uv-cache"),
         "UV_HTTP_RETRIES": "0",
         "UV_INDEX_URL": "http://127.0.0.1:9/there-is-no-index-here",

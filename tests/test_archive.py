@@ -14,8 +14,8 @@ from pathlib import Path
 import deflate
 import pytest
 
-from buildlib.archive import compressed, writer
-from buildlib.cache.digests import Digests
+from buildlib.archive import compress, members, writer
+from buildlib.cache.packs import STORED
 from buildlib.errors import ArchiveError
 from buildlib.model import CompressedMember
 
@@ -43,21 +43,14 @@ def build(tree: Mapping[str, bytes], folder: Path, *, stored: bool = False) -> P
         path = folder / "tree" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        contents[name] = compressed.Content(str(path), hashlib.sha256(data).hexdigest(), len(data))
-    if stored:
-        members = {name: compressed.stored(content) for name, content in contents.items()}
-    else:
-        packed = compressed.compressed(
-            folder / "pack",
-            list(contents.values()),
-            reuse=[],
-            keep=False,
-            digests=Digests(folder, folder / "digests.json"),
-            cores=folder / "locks",
-        )
-        members = {name: packed[content.sha256] for name, content in contents.items()}
+        contents[name] = compress.Content(str(path), hashlib.sha256(data).hexdigest(), len(data))
     path = folder / "out.zip"
-    written = writer.write(path, members.items())
+    if stored:
+        written = writer.write(path, ((n, compress.stored(c)) for n, c in contents.items()))
+    else:
+        with members.of_own(contents.values(), folder / "locks", folder) as (found, own):
+            pairs = [(name, found[content.sha256]) for name, content in contents.items()]
+            written = writer.write(path, pairs, own=own)
     data = path.read_bytes()
     assert written.sha256 == hashlib.sha256(data).hexdigest()
     assert (written.size, written.unzipped_size) == (len(data), sum(map(len, tree.values())))
@@ -155,7 +148,7 @@ def test_zip64_for_many_members_and_only_then(tmp_path: Path) -> None:
     """65,534 members need no ZIP64 record, 65,536 do; both archives read back completely."""
     content = tmp_path / "content"
     content.write_bytes(b"x")
-    member = CompressedMember(str(content), 0, 1, 1, deflate.crc32(b"x"), compressed.STORED)
+    member = CompressedMember(str(content), 0, 1, 1, deflate.crc32(b"x"), STORED)
     for count, zip64 in ((65_534, False), (65_536, True)):
         path = tmp_path / f"{count}.zip"
         writer.write(path, [(f"{number:05}", member) for number in range(count)])
@@ -181,11 +174,11 @@ def test_zip64_for_a_large_member(tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.write_bytes(b"small")
     contents = {
-        "large": compressed.Content(str(large), digest.hexdigest(), size),
-        "later": compressed.Content(str(small), hashlib.sha256(b"small").hexdigest(), 5),
+        "large": compress.Content(str(large), digest.hexdigest(), size),
+        "later": compress.Content(str(small), hashlib.sha256(b"small").hexdigest(), 5),
     }
     path = tmp_path / "out.zip"
-    writer.write(path, [(name, compressed.stored(content)) for name, content in contents.items()])
+    writer.write(path, [(name, compress.stored(content)) for name, content in contents.items()])
     try:
         with zipfile.ZipFile(path) as opened:
             infos = {info.filename: info for info in opened.infolist()}
@@ -214,8 +207,7 @@ source = random.Random(2)
 def block(size): return source.randbytes(size // 2) + bytes(size // 2)
 folder = Path({str(tmp_path)!r})
 import hashlib
-from buildlib.archive import compressed, writer
-from buildlib.cache.digests import Digests
+from buildlib.archive import compress, members, writer
 contents = {{}}
 for number, size in enumerate([60 << 20, 40 << 20] + [1 << 20] * 150):
     path = folder / str(number)
@@ -223,10 +215,10 @@ for number, size in enumerate([60 << 20, 40 << 20] + [1 << 20] * 150):
         digest = hashlib.sha256()
         for _ in range(size >> 20):
             data = block(1 << 20); digest.update(data); stream.write(data)
-    contents[path.name] = compressed.Content(str(path), digest.hexdigest(), size)
-packed = compressed.compressed(folder / "pack", list(contents.values()), reuse=[], keep=False,
-    digests=Digests(folder, folder / "d.json"), cores=folder / "locks")
-writer.write(folder / "out.zip", [(n, packed[c.sha256]) for n, c in contents.items()])
+    contents[path.name] = compress.Content(str(path), digest.hexdigest(), size)
+with members.of_own(contents.values(), folder / "locks", folder) as (found, own):
+    pairs = [(name, found[content.sha256]) for name, content in contents.items()]
+    writer.write(folder / "out.zip", pairs, own=own)
 # Not ru_maxrss: it begins with what the process had before it became this program.
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(int(peak.split()[1]) // 1024)
@@ -243,9 +235,7 @@ def test_a_source_that_changes_is_noticed(tmp_path: Path) -> None:
     """If a stored member's file changes after its check, the write fails: no broken ZIP remains."""
     path = tmp_path / "file"
     path.write_bytes(b"before")
-    member = compressed.stored(
-        compressed.Content(str(path), hashlib.sha256(b"before").hexdigest(), 6)
-    )
+    member = compress.stored(compress.Content(str(path), hashlib.sha256(b"before").hexdigest(), 6))
     path.write_bytes(b"after!")
     with pytest.raises(ArchiveError, match="changed while it was read"):
         writer.write(tmp_path / "out.zip", [("file", member)])

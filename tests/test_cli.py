@@ -380,8 +380,8 @@ def test_doctor_finds_a_broken_manifest(repository: Repository) -> None:
 @pytest.mark.parametrize("store", ["s3://bucket/x", "https://example.com/x"])
 def test_a_store_that_is_no_folder(repository: Repository, store: str) -> None:
     """An address is refused: it would become the name of a folder."""
-    done = repository.lambdas("build", code=3, LAMBDA_ZIP_STORE=store)
-    assert f"LAMBDA_ZIP_STORE: expected a folder, found the URL '{store}'" in done.errors
+    done = repository.lambdas("build", code=3, LAMBDA_ZIP_CACHE=store)
+    assert f"LAMBDA_ZIP_CACHE: expected a folder, found the URL '{store}'" in done.errors
 
 
 def test_cache(dependent: Repository) -> None:
@@ -389,12 +389,14 @@ def test_cache(dependent: Repository) -> None:
     dependent.lambdas("build")
     before = dependent.sha256()
     assert re.search(
-        r"^store +build/store +[1-9]", dependent.lambdas("cache", "size").output, re.MULTILINE
+        r"^ZIPs +build/cache/zips-v1 +[1-9]",
+        dependent.lambdas("cache", "size").output,
+        re.MULTILINE,
     )
     dependent.lambdas("cache", "prune")
     assert dependent.lambdas("build").output == "3 unchanged\n"
     assert dependent.lambdas("cache", "prune", "--all").output.startswith("Freed ")
-    assert not (dependent.root / "build/store").exists()
+    assert not (dependent.root / "build/cache/zips-v1").exists()
     assert dependent.lambdas("build").code == 0
     assert dependent.sha256() == before
 

@@ -72,7 +72,7 @@ def test_edit_copies_no_dependency(dependent: Repository) -> None:
     """An edit of the code keeps the staged files and the compressed members of dependencies."""
     dependent.doit()
     staged = dependent.root / "build/stage/api/alpha/data.txt"
-    packs = sorted(dependent.root.glob("build/pack/env-*"))
+    packs = sorted(dependent.root.glob("build/cache/packs-v1/*/*.pack"))
     before = [(path.stat().st_ino, path.stat().st_ctime_ns) for path in (staged, *packs)]
     dependent.write({APP: HANDLER + "\n# edited\n"})
     dependent.doit()
@@ -362,7 +362,7 @@ def test_a_changed_staged_file_is_never_shipped(repository: Repository) -> None:
     repository.doit()
     staged = repository.root / "build/stage/api/helper.py"
     same_stat_edit(staged, b"H = 1", b"H = 2")
-    shutil.rmtree(repository.root / "build/pack")
+    shutil.rmtree(repository.root / "build/cache")
     repository.write({APP: HANDLER + "# edited\n"})
     repository.doit()
     assert repository.members("api")["helper.py"] == b"H = 1\n"
@@ -373,7 +373,7 @@ def test_a_changed_environment_is_never_shipped(dependent: Repository) -> None:
     dependent.doit()
     installed = next(dependent.root.glob("build/env/*/tree/alpha/__init__.py"))
     same_stat_edit(installed, b"A = 1", b"A = 9")
-    shutil.rmtree(dependent.root / "build/pack")
+    shutil.rmtree(dependent.root / "build/cache")
     dependent.write({APP: HANDLER + "# edited\n"})
     dependent.doit()
     assert dependent.members("api")["alpha/__init__.py"] == b"A = 1\n"

@@ -123,7 +123,10 @@ def test_an_edit_that_is_taken_back(repository: Repository) -> None:
         repository.write({APP: same_size})
         repository.doit(*steps)
         repository.write({APP: HANDLER})
-        for path in (repository.root / "dist/api.zip", *repository.root.glob("build/store/*")):
+        for path in (
+            repository.root / "dist/api.zip",
+            *repository.root.glob("build/cache/zips-v1/*"),
+        ):
             path.unlink()
         repository.doit()
         assert repository.sha256() == before

@@ -310,7 +310,7 @@ def test_a_file_of_the_web(pinned: tuple[Repository, str], index: Index) -> None
     assert len(index.requests) == asked
     repository.write({"lambdas/api/app.py": HANDLER})
     shutil.rmtree(repository.root / "build/stage")
-    shutil.rmtree(repository.root / "build/store")
+    shutil.rmtree(repository.root / "build/cache/zips-v1")
     shutil.rmtree(repository.root / "dist")
     (repository.root / f"build/files/{sha256}").write_bytes(b"damaged")
     repository.doit()

@@ -1,11 +1,10 @@
 """Finished ZIPs come back by the key of their inputs; `doit why` says why one does not."""
 
-import hashlib
 import json
 import os
 import shutil
 import subprocess
-import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -43,7 +42,7 @@ def test_a_clean_checkout_with_the_store(dependent: Repository, index: Index) ->
     dependent.doit()
     before = dependent.sha256()
     target = clone(dependent, "elsewhere")
-    shutil.copytree(dependent.root / "build/store", target.root / "build/store")
+    shutil.copytree(dependent.root / "build/cache/zips-v1", target.root / "build/cache/zips-v1")
     index.requests.clear()
     ran = target.doit().ran
     assert {task.split(":")[0] for task in ran} == {"hash"}
@@ -83,7 +82,7 @@ def test_nothing_in_build_names_the_machine(dependent: Repository) -> None:
 
 
 def test_two_checkouts_share_a_store(dependent: Repository) -> None:
-    """LAMBDA_ZIP_STORE names one store for several checkouts, also at the same time."""
+    """LAMBDA_ZIP_CACHE names one store for several checkouts, also at the same time."""
     store = str(dependent.root.parent / "shared store")
     dependent.doit("lock")
     others = [clone(dependent, f"checkout{number}") for number in range(2)]
@@ -91,7 +90,7 @@ def test_two_checkouts_share_a_store(dependent: Repository) -> None:
         subprocess.Popen(
             other.command(),
             cwd=other.root,
-            env=other.environment | {"LAMBDA_ZIP_STORE": store},
+            env=other.environment | {"LAMBDA_ZIP_CACHE": store},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -103,7 +102,7 @@ def test_two_checkouts_share_a_store(dependent: Repository) -> None:
         assert run.returncode == 0, output
         assert "Traceback" not in output
     assert others[0].sha256() == others[1].sha256()
-    ran = dependent.doit(LAMBDA_ZIP_STORE=store).ran
+    ran = dependent.doit(LAMBDA_ZIP_CACHE=store).ran
     assert {task.split(":")[0] for task in ran} == {"hash"}
     assert dependent.sha256() == others[0].sha256()
 
@@ -114,7 +113,7 @@ def test_a_damaged_entry_is_dropped_and_built_anew(repository: Repository, damag
     repository.doit()
     before = repository.sha256()
     shutil.rmtree(repository.root / "dist")
-    entry = next(repository.root.glob("build/store/*.zip"))
+    entry = next(repository.root.glob("build/cache/zips-v1/*.zip"))
     content = bytearray(entry.read_bytes())
     content[30] ^= 1
     if damage == "flip":
@@ -135,21 +134,21 @@ def test_the_store_is_bounded(repository: Repository) -> None:
     repository.write({"lambdas/api/noise.bin": os.urandom(400_000)})
     for number in range(4):
         repository.write({APP: HANDLER + f"# {number}\n"})
-        repository.doit(LAMBDA_ZIP_STORE_LIMIT="1")
-    assert len(list(repository.root.glob("build/store/*.zip"))) == 2
-    assert len(list(repository.root.glob("build/store/*.json"))) == 2
+        repository.doit(LAMBDA_ZIP_CACHE_LIMIT="1")
+    assert len(list(repository.root.glob("build/cache/zips-v1/*.zip"))) == 2
+    assert len(list(repository.root.glob("build/cache/zips-v1/*.json"))) == 2
     repository.write({APP: HANDLER + "# 2\n"})
-    assert repository.doit(LAMBDA_ZIP_STORE_LIMIT="1").ran == ["hash:api"]
+    assert repository.doit(LAMBDA_ZIP_CACHE_LIMIT="1").ran == ["hash:api"]
     repository.write({APP: HANDLER + "# 0\n"})
-    assert "zip:api" in repository.doit(LAMBDA_ZIP_STORE_LIMIT="1").ran
+    assert "zip:api" in repository.doit(LAMBDA_ZIP_CACHE_LIMIT="1").ran
     repository.sha256()
 
 
 def test_a_limit_that_is_no_number(repository: Repository) -> None:
     """An invalid setting gives one line, with a pointer to the documentation."""
-    message = repository.doit(code=3, LAMBDA_ZIP_STORE_LIMIT="2GB").output
+    message = repository.doit(code=3, LAMBDA_ZIP_CACHE_LIMIT="2GB").output
     assert message == (
-        "ERROR: LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '2GB'; "
+        "ERROR: LAMBDA_ZIP_CACHE_LIMIT: expected a number of megabytes, found '2GB'; "
         "set a whole number, or unset it\n"
         "More: lambdas errors setting\n"
     )
@@ -171,41 +170,60 @@ def test_a_named_zip_is_put_into_dist(repository: Repository) -> None:
     repository.sha256()
 
 
+def packed(folder: Path) -> set[Path]:
+    """Return the packs of compressed members in the cache of a machine."""
+    return set(folder.glob("packs-v1/*/*.pack"))
+
+
 def test_a_changed_pin_recompresses_only_that(dependent: Repository, index: Index) -> None:
-    """After a new pin, and without the previous ZIP, unchanged members are copied from the earlier
-    environment's pack: a member that the pack holds uncompressed is uncompressed in the new ZIP.
-    """
+    """After a new pin, and without the previous ZIP, only the new package is compressed."""
     dependent.doit("zip:api")
-    (place,) = dependent.root.glob("build/pack/env-*.json")
-    data = b"alpha " * 2000
-    assert dependent.members("api")["alpha/data.txt"] == data
-    pack, offset = records.read(place, records.mapping), place.with_suffix("").stat().st_size
-    row = pack["members"][hashlib.sha256(data).hexdigest()]
-    row[:] = [offset, len(data), *row[2:4], zipfile.ZIP_STORED]
-    content = place.with_suffix("").read_bytes() + data
-    place.with_suffix("").write_bytes(content)
-    records.write(place, pack | {"sha256": hashlib.sha256(content).hexdigest()})
+    before = packed(dependent.root / "build/cache")
     (dependent.root / "dist/api.zip").unlink()
+    (dependent.root / "build/zip/api.json").unlink()
     index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
     dependent.doit("lock:api", "--upgrade")
     dependent.doit("zip:api")
     assert dependent.members("api")["beta.py"] == b"B = 2\n"
-    with zipfile.ZipFile(dependent.root / "dist/api.zip") as archive:
-        assert archive.getinfo("alpha/data.txt").compress_type == zipfile.ZIP_STORED
-        assert archive.read("alpha/data.txt") == data
+    (new,) = packed(dependent.root / "build/cache") - before
+    data = new.read_bytes()
+    size = int.from_bytes(data[-8:], "little")
+    assert len(json.loads(data[-8 - size : -8])) == 4  # beta.py, METADATA, WHEEL, RECORD
 
 
-def test_a_changed_pin_compresses_only_what_it_brought(dependent: Repository, index: Index) -> None:
-    """After a new pin, all other members are copied from the ZIP in dist/."""
-    dependent.doit("zip:api")
-    before = set(dependent.root.glob("build/pack/env-*.json"))
-    index.add("beta", "2.0", files={"beta.py": "B = 2\n"}, requires=("alpha",))
-    dependent.doit("lock:api", "--upgrade")
-    dependent.doit("zip:api")
-    (new,) = set(dependent.root.glob("build/pack/env-*.json")) - before
-    assert (
-        len(json.loads(new.read_text())["record"]["members"]) == 4
-    )  # beta.py, METADATA, WHEEL, RECORD
+def test_another_checkout_compresses_only_its_own_code(dependent: Repository) -> None:
+    """With the cache of the machine, a clone with other code compresses no dependency."""
+    cache = dependent.root.parent / "cache"
+    dependent.doit(LAMBDA_ZIP_CACHE=str(cache))
+    before = packed(cache)
+    assert before
+    other = clone(dependent, "other")
+    other.write({APP: HANDLER + "# edited\n"})
+    other.doit(LAMBDA_ZIP_CACHE=str(cache))
+    assert packed(cache) == before
+    expected = clone(other, "expected")
+    expected.doit()
+    assert other.sha256() == expected.sha256()
+
+
+@pytest.mark.parametrize("damage", ["packs", "everything", "no folder"])
+def test_a_damaged_cache_of_the_machine(dependent: Repository, damage: str) -> None:
+    """Whatever happens to the cache, the bytes are the same."""
+    cache = dependent.root.parent / "cache"
+    dependent.doit(LAMBDA_ZIP_CACHE=str(cache))
+    before = dependent.sha256()
+    if damage == "packs":  # those that a clone reads, since it finds no ZIP
+        shutil.rmtree(cache / "zips-v1")
+    for path in list(filter(Path.is_file, cache.rglob("*"))):
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    if damage == "no folder":
+        shutil.rmtree(cache)
+        cache.write_text("a file")
+    other = clone(dependent, "other")
+    result = other.doit(LAMBDA_ZIP_CACHE=str(cache))
+    assert other.sha256() == before
+    warned = "is not writable, so nothing is added to the cache" in result.output
+    assert warned == (damage == "no folder")
 
 
 def test_why(dependent: Repository, index: Index) -> None:
@@ -280,7 +298,7 @@ def test_the_sizes_of_a_store_are_not_believed(repository: Repository) -> None:
     """The unpacked size of a ZIP from a store is that of its contents, whatever its record says."""
     repository.doit()
     size = repository.index()["api"]["unzipped_size"]
-    (path,) = (repository.root / "build/store").glob("*.json")
+    (path,) = (repository.root / "build/cache/zips-v1").glob("*.json")
     sha256, zipped, _ = records.read(path, records.mapping)["written"]
     records.write(path, {"written": [sha256, zipped, 1]})
     shutil.rmtree(repository.root / "dist")

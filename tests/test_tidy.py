@@ -79,7 +79,6 @@ def test_temporaries_of_dead_processes_go(repository: Repository) -> None:
     places = [
         "dist/.lambdas.json",
         "dist/.api.zip.sha256",
-        "build/pack/.env-x",
         "build/zip/.api.json",
     ]
     places += ["lambdas/api/.requirements.lock", "build/env/.0123", ".lambdas.hashes.json"]
@@ -123,9 +122,7 @@ def test_build_does_not_grow(dependent: Repository, index: Index) -> None:
         dependent.doit("lock", "--upgrade")
         dependent.doit()
     environments = names(dependent.root / "build/env")
-    packs = {name.removesuffix(".json") for name in names(dependent.root / "build/pack")}
     assert len(environments) <= 6  # three lockfiles and targets, and three spare ones
-    assert len(packs) <= len(environments) + 3
     assert dependent.doit().ran == []
 
 

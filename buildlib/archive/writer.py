@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import deflate
 
@@ -20,11 +20,15 @@ from buildlib.model import CompressedMember, Written
 
 
 def write(
-    path: Path, members: Iterable[tuple[str, CompressedMember]], base: PreviousZip | None = None
+    path: Path,
+    members: Iterable[tuple[str, CompressedMember]],
+    base: PreviousZip | None = None,
+    own: IO[bytes] | None = None,
 ) -> Written:
     """Write the members, each with its name, sorted by the UTF-8 bytes of the names.
 
-    The members of `base` that it does not omit are copied; with them the ZIP must not need ZIP64.
+    The stream `own` has the data of the members without a `pack`. The members of `base` that it
+    does not omit are copied; with them the ZIP must not need ZIP64.
 
     Raises:
         StagedFileError: a file changed since it was staged.
@@ -37,7 +41,7 @@ def write(
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor())
         output = HashingWriter(stack.enter_context(path.open("wb", buffering=0)), pool)
-        sources, previous = _Sources(stack), None
+        sources, previous = _Sources(stack, own), None
         if base:
             stream = stack.enter_context(base.path.open("rb", buffering=0))
             previous = PreviousMembers(base, stream)
@@ -60,15 +64,15 @@ def write(
 class _Sources:
     """The files with the data of members; each is opened once."""
 
-    def __init__(self, stack: contextlib.ExitStack) -> None:
+    def __init__(self, stack: contextlib.ExitStack, own: IO[bytes] | None) -> None:
         self._stack = stack
-        self._packs: dict[str, BinaryIO] = {}
+        self._packs: dict[str, IO[bytes]] = {"": own} if own else {}
 
     def copy(self, name: bytes, member: CompressedMember, output: HashingWriter) -> None:
         """Copy the data of a member."""
-        if not member.offset and member.compressed_size == member.size:
-            with open(member.pack, "rb") as own:  # a stored member, directly from its own file
-                _copy(own, name, member, output)
+        if member.pack and not member.offset and member.compressed_size == member.size:
+            with open(member.pack, "rb") as file:  # as a rule a stored member's own file
+                _copy(file, name, member, output)
             return
         pack = self._packs.get(member.pack)
         if pack is None:
@@ -77,7 +81,7 @@ class _Sources:
         _copy(pack, name, member, output)
 
 
-def _copy(source: BinaryIO, name: bytes, member: CompressedMember, output: HashingWriter) -> None:
+def _copy(source: IO[bytes], name: bytes, member: CompressedMember, output: HashingWriter) -> None:
     source.seek(member.offset)
     left, crc = member.compressed_size, 0
     while left:

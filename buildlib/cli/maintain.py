@@ -22,7 +22,14 @@ def clean(names: Sequence[str]) -> int:
 
 @click.group()
 def caches() -> None:
-    """Show or prune the caches in build/ and the store."""
+    """Show or prune build/, and the cache that all checkouts share."""
+
+
+@caches.command(name="dir")
+def folder() -> int:
+    """Show the folder of the cache that all checkouts share."""
+    common.write([str(common.project().cache.folder)])
+    return 0
 
 
 @caches.command()
@@ -47,7 +54,7 @@ def size() -> int:
     help="Remove everything in the caches.",
 )
 def prune(*, everything: bool) -> int:
-    """Remove old environments and their packs, and shrink the store to its limit."""
+    """Remove old environments, and shrink the cache to its limit."""
     from buildlib.commands import caches as command
 
     freed = command.prune(common.project(), everything=everything)

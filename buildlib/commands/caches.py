@@ -1,4 +1,4 @@
-"""`lambdas cache`: the room that build/ and the store take, and how to get it back."""
+"""`lambdas cache`: the room that build/ and the machine's cache take, and how to get it back."""
 
 import contextlib
 import os
@@ -39,17 +39,19 @@ def prune(project: Project, *, everything: bool = False) -> int:
             atomic.remove(folder)
     else:
         tidy.evict(project, spare=0)
+        project.cache.evict()
     return before - sum(map(_size, folders))
 
 
 def _caches(project: Project) -> Iterator[tuple[str, Path, str]]:
     layout = project.layout
     yield "environments", layout.environments, "installed dependencies"
-    yield "packs", layout.build / "pack", "compressed files"
     yield "staged trees", layout.build / "stage", "trees of the ZIPs"
     yield "downloads", layout.build / "files", "files of 'files'"
     yield "builds", layout.sdist_cache, "packages built from source"
-    yield "store", project.store.folder, "finished ZIPs by their inputs"
+    cache = project.cache
+    yield "compressed files", cache.packs.folder, "the files of each package, compressed"
+    yield "ZIPs", cache.store.folder, "finished ZIPs by their inputs"
 
 
 def _shown(project: Project, path: Path) -> str:

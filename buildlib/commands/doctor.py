@@ -157,7 +157,7 @@ def _of_repository(root: Path) -> Iterator[Check]:
         yield Check("lockfiles", NOTE, f"out of date: {shown}", "run 'lambdas lock'")
     else:
         yield Check("lockfiles", OK, "up to date")
-    yield _store(project)
+    yield _cache(project)
 
 
 def _problem(project: Project, name: str) -> str | None:
@@ -167,9 +167,9 @@ def _problem(project: Project, name: str) -> str | None:
     return "cannot be read"
 
 
-def _store(project: Project) -> Check:
-    if problem := project.store.problem():
+def _cache(project: Project) -> Check:
+    if problem := project.cache.problem():
         return Check(
-            "store", ERROR, problem, "set LAMBDA_ZIP_STORE to a folder that you can write to"
+            "cache", ERROR, problem, "set LAMBDA_ZIP_CACHE to a folder that you can write to"
         )
-    return Check("store", OK, f"{project.store.folder}, at most {amount(project.store.limit)}")
+    return Check("cache", OK, f"{project.cache.folder}, at most {amount(project.cache.limit)}")

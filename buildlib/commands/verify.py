@@ -225,7 +225,7 @@ def _build(one: Variant, top: Path, layouts: list[Layout]) -> None:
             for name, value in os.environ.items()
             if not name.startswith(("LAMBDA_ZIP_", "LC_", "LANG", "DOIT_"))
         }
-        variables |= place.variables
+        variables |= {"LAMBDA_ZIP_CACHE": "off"} | place.variables
         if place.fresh_cache:
             variables["UV_CACHE_DIR"] = str(top / "uv-cache")
         command = [sys.executable, "-m", "doit", *place.processes, f"hash:{one.id}"]

@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import hashlib
 import io
 import os
 import posixpath
@@ -10,6 +11,7 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from buildlib.errors import StagedFileError
 from buildlib.files import walk
 from buildlib.files.names import is_below
 from buildlib.model import File
@@ -91,6 +93,30 @@ def files_of(tree: Path, names: Container[str]) -> set[str]:
             with path.open(encoding="utf-8", newline="") as stream:
                 files.update(row[0] for row in csv.reader(stream) if row)
     return files
+
+
+def by_path(tree: Path, files: Iterable[File]) -> dict[str, tuple[str, str]]:
+    """Return the name (PEP 503) of each file's distribution, and the sha256 of its RECORD.
+
+    `files` are those of a canonical tree; files that no RECORD lists are not in the answer.
+
+    Raises:
+        StagedFileError: a RECORD changed since the tree was installed.
+
+    """
+    found: dict[str, tuple[str, str]] = {}
+    for file in files:
+        if not file.path.endswith(".dist-info/RECORD") or file.path.count("/") > 1:
+            continue
+        path = tree / file.path
+        content = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            msg = f"{path}: changed since it was installed; run the build again to reinstall it"
+            raise StagedFileError(msg)
+        owner = distribution(path.parent.name), file.sha256
+        rows = csv.reader(io.StringIO(content.decode(), newline=""))
+        found.update((row[0], owner) for row in rows if row)
+    return found
 
 
 def _installed_path(path: str) -> str:

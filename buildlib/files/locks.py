@@ -15,6 +15,16 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def claimed(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Acquire the lock `path`, whose folder exists; yield whether it was acquired.
+
+    With `wait`, wait until it is free.
+    """
+    with _held(path, wait=wait) as held:
+        yield held
+
+
 def is_locked(path: Path) -> bool:
     """Tell whether another process or thread holds the lock `path`."""
     if not path.exists():

@@ -115,7 +115,7 @@ def load(
     # doit tells a loader nothing of the end of a command.
     atexit.register(project.save)
     if runs:
-        if problem := project.store.problem():
+        if problem := project.cache.problem():
             console.write(sys.stderr, f"warning: {problem}\n")
         atexit.register(running.end, running.begin(project.layout.running))
     return project

@@ -12,7 +12,7 @@ from buildlib.artifacts import hashes, index
 from buildlib.cache.clock import Clock
 from buildlib.cache.digests import Digests
 from buildlib.cache.fingerprints import Fingerprints
-from buildlib.cache.store import LIMIT, Store
+from buildlib.cache.machine import MachineCache
 from buildlib.errors import BuildError, LockError, StageError
 from buildlib.files import gitignore, left_out
 from buildlib.layout import Layout
@@ -46,7 +46,7 @@ class Project:
         self.manifest = reader.read(root, generated=generated)
         self._clock = Clock(root, self.layout.build)
         self.digests = Digests(root, self.layout.digests, self._clock)
-        self.store = _store(self.layout)
+        self.cache = MachineCache(self.layout, os.environ)
         self.run = uuid.uuid4().hex
         self.variants = {
             variant.id: variant
@@ -359,7 +359,7 @@ class Project:
         written = stamped(self.layout.root / paths[0], key)
         if written is not None and self._digest(self._root + paths[1]) == written.sha256:
             return Status(written, unchanged=False, stored=False)
-        return Status(None, unchanged=False, stored=self.store.find(key) is not None)
+        return Status(None, unchanged=False, stored=self.cache.store.find(key) is not None)
 
     def _digest(self, path: str) -> str | None:
         try:
@@ -416,26 +416,3 @@ class Project:
     def __getstate__(self) -> dict[str, Any]:
         """Drop the answers that another process must read for itself."""
         return self.__dict__ | {"_memory": {}}
-
-
-def _store(layout: Layout) -> Store:
-    """Return the store: in build/, or in the folder that LAMBDA_ZIP_STORE names."""
-    folder = os.environ.get("LAMBDA_ZIP_STORE")
-    limit = os.environ.get("LAMBDA_ZIP_STORE_LIMIT", "")
-    if folder and "://" in folder:
-        msg = (
-            f"LAMBDA_ZIP_STORE: expected a folder, found the URL '{folder}'; name a "
-            f"local or mounted folder"
-        )
-        raise BuildError(msg, "setting")
-    if limit and not limit.isdecimal():
-        msg = (
-            f"LAMBDA_ZIP_STORE_LIMIT: expected a number of megabytes, found '{limit}'; set "
-            f"a whole number, or unset it"
-        )
-        raise BuildError(msg, "setting")
-    return Store(
-        layout.root / Path(folder).expanduser() if folder else layout.build / "store",
-        int(limit) * 1_000_000 if limit else LIMIT,
-        shared=bool(folder),
-    )

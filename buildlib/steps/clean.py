@@ -25,9 +25,9 @@ def clean(project: Project, variant: Variant, step: str) -> None:
         touch.clean(layout, variant.id)
     elif step == "zip":
         index.withdraw(layout, variant.id, declared=variant)
-        if project.store.folder.is_relative_to(layout.build):
+        if not project.cache.is_shared:
             with contextlib.suppress(BuildError):
-                project.store.discard(project.inputs(variant).key)
+                project.cache.store.discard(project.inputs(variant).key)
         archive.clean(layout, variant.id)
     else:
         description.clean(layout, variant)

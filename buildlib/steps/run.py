@@ -277,7 +277,7 @@ class _Work:
     def _take(self) -> Done | None:
         """Publish the ZIP that the store has; None if it has none, or a damaged one."""
         with index.new_zip(self.layout, self.variant.id) as new:
-            written = self.project.store.take(self.inputs.key, new)
+            written = self.project.cache.store.take(self.inputs.key, new)
             if written is None:
                 return None
             from buildlib.archive import contents
@@ -287,15 +287,17 @@ class _Work:
 
     def _write(self, staged: Staged, *, again: bool) -> Done:
         previous = None if again else archive.load(self.layout, self.variant.id)
-        source = archive.Source(self.inputs, staged, self.layout, self.project.digests)
+        project = self.project
+        source = archive.Source(self.inputs, staged, self.layout, project.digests, project.cache)
         # All sizes are known: a tree that is too large is not compressed.
         self._check_size(staged.size, lambda: archive.files(source))
         with index.new_zip(self.layout, self.variant.id) as new:
             written, members = archive.write(source, previous, new)
             done = self._publish(written, new, members)
         path = self.layout.zip(self.variant.id)
-        self.project.store.put(self.inputs.key, path, written)
-        self.project.digests.wrote(str(path), written.sha256)  # last: the store's link changed it
+        project.cache.store.put(self.inputs.key, path, written)
+        project.cache.added(written.size)
+        project.digests.wrote(str(path), written.sha256)  # last: the store's link changed it
         return done
 
     def _publish(self, written: Written, new: Path, members: archive.Members | None) -> Done:

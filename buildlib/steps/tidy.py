@@ -75,8 +75,6 @@ def _folders(project: Project) -> Iterator[Path]:
 
 def _forget(layout: Layout, variant_id: str) -> None:
     """Remove all that build/ has of a variant, except environments."""
-    from buildlib.archive import compressed  # loads the encoder
-
     for step in ("stage", "touch", "zip", "evidence", "report"):
         atomic.remove(layout.stamp(step, variant_id))
         atomic.remove(layout.dependencies(step, variant_id))
@@ -85,7 +83,6 @@ def _forget(layout: Layout, variant_id: str) -> None:
         atomic.remove(layout.time(step, variant_id))
     atomic.remove(layout.log("venv", variant_id))
     atomic.remove(layout.staged(variant_id))
-    compressed.discard(layout.own_pack(variant_id))
 
 
 # -- build/, after a run -------------------------------------------------------------------------
@@ -93,8 +90,6 @@ def _forget(layout: Layout, variant_id: str) -> None:
 
 def evict_reason(project: Project) -> str | None:
     """Return why files have to leave build/; None if they need not."""
-    if project.store.is_full():
-        return "the store is over its limit"
     variants = project.variants.values()
     needed = {(v.function.lockfile, v.function.docker, v.python, v.architecture) for v in variants}
     if len(_environments(project.layout)) > len(needed) + _SPARE:
@@ -104,11 +99,7 @@ def evict_reason(project: Project) -> str | None:
 
 
 def evict(project: Project, *, spare: int = _SPARE) -> None:
-    """Remove the least recently used entries of a full store, and environments of old locks.
-
-    Of these, the newest `spare` stay.
-    """
-    project.store.evict()
+    """Remove environments of old locks, and files that nothing pins; the newest `spare` stay."""
     layout = project.layout
     present = _environments(layout)
     if running.is_alone(layout.running):  # another run may have begun with an earlier lock
@@ -116,12 +107,8 @@ def evict(project: Project, *, spare: int = _SPARE) -> None:
         old = sorted(present - used, key=lambda name: _age(layout, name), reverse=True)
         for name in old[spare:]:
             atomic.remove(layout.environments / name)
-        present -= {*old[spare:]}
         for path in pinned.unused(layout, project.variants.values())[spare:]:
             atomic.remove(path)
-        for pack in layout.build.glob("pack/env-*"):
-            if pack.name.removeprefix("env-").removesuffix(".json") not in present:
-                atomic.remove(pack)
 
 
 def _used(project: Project) -> Iterator[str]:
@@ -154,8 +141,8 @@ def clean(project: Project) -> None:
     layout = project.layout
     shard.remove(layout)
     kept = {layout.locks, layout.running}
-    if not project.store.folder.is_relative_to(layout.build):
-        kept.add(project.store.folder)
+    if project.cache.is_shared:
+        kept.add(project.cache.folder)
     with contextlib.suppress(FileNotFoundError):
         for path in sorted(layout.build.iterdir()):
             if path not in kept and path.name != ".doit.json":

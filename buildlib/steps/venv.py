@@ -282,8 +282,5 @@ def warn_of_libraries(
 
 
 def clean(inputs: Inputs, layout: Layout) -> None:
-    """Remove the environment of a variant, and the members that were compressed from it."""
-    from buildlib.archive import compressed
-
+    """Remove the environment of a variant."""
     atomic.remove(layout.environment(inputs.environment_key))
-    compressed.discard(layout.environment_pack(inputs.environment_key))

@@ -7,21 +7,24 @@ lists describe.
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from buildlib import contract, recipe
-from buildlib.archive import compressed, hashing, writer
+from buildlib.archive import compress, hashing, members, writer
 from buildlib.archive.previous import PreviousZip
 from buildlib.cache.digests import Digests
+from buildlib.cache.machine import MachineCache
+from buildlib.environment import record
 from buildlib.errors import ArchiveError
-from buildlib.files import atomic, locks, records
+from buildlib.files import atomic, records
 from buildlib.files.names import is_below
 from buildlib.layout import Layout
-from buildlib.model import CompressedMember, File, Origin, Variant, Written
+from buildlib.model import File, Origin, Variant, Written
 from buildlib.project.inputs import Inputs
 from buildlib.recipe import Recipe
+from buildlib.steps import venv
 from buildlib.steps.stage import Staged, dependencies, read_list
 
 if TYPE_CHECKING:
@@ -102,6 +105,7 @@ class Source(NamedTuple):
     staged: Staged
     layout: Layout
     digests: Digests
+    cache: MachineCache
 
     @property
     def variant(self) -> Variant:
@@ -140,11 +144,67 @@ def _written(source: Source, previous: Stamp | None, target: Path) -> Written:
     reused = _reusable(source, previous) if previous else None
     if reused is not None:
         with contextlib.suppress(ArchiveError, FileNotFoundError):
-            return writer.write(target, _members(source, reused.new_files, reuse=[]), reused.zip)
+            return _write(source, reused.new_files, target, reused.zip)
     others = dependencies(source.staged, source.layout, source.variant)
-    origins = source.staged.own + _dependencies(others)
-    packs = _packs(source.layout, previous)
-    return writer.write(target, _members(source, origins, reuse=packs))
+    return _write(source, source.staged.own + _dependencies(others), target, None)
+
+
+def _write(
+    source: Source, origins: Sequence[Origin], target: Path, base: PreviousZip | None
+) -> Written:
+    """Write a ZIP of these files, and of the members of `base` that it does not omit."""
+    contents = dict(zip(origins, _contents(source, origins), strict=True))
+    if source.variant.function.compression == "stored":
+        pairs = [(o.file.path, compress.stored(content)) for o, content in contents.items()]
+        return writer.write(target, pairs, base)
+    wanted, own = _by_distribution(source, contents)
+    place = members.Place(source.cache, source.digests, source.layout.locks)
+    shared = members.of_distributions(wanted, place)
+    alone = [*own, *shared.left]
+    with members.of_own(alone, source.layout.locks, target.parent) as (found, stream):
+        every = found | shared.members
+        pairs = [(origin.file.path, every[origin.file.sha256]) for origin in origins]
+        return writer.write(target, pairs, base, stream)
+
+
+def _by_distribution(
+    source: Source, contents: Mapping[Origin, compress.Content]
+) -> tuple[dict[str, list[compress.Content]], list[compress.Content]]:
+    """Return the contents by the distribution that they are from, and those of this ZIP alone.
+
+    The name of a distribution is a key of its pin, which has the hashes of its wheels, and of its
+    RECORD. So a hit proves that files of the same wheel with the same digests were read and
+    compressed.
+    """
+    own = [content for origin, content in contents.items() if not origin.dependency]
+    if len(own) == len(contents):
+        return {}, own
+    key = source.inputs.environment_key
+    environment = venv.load(source.layout, key)
+    if environment is None:  # it was removed since the tree was staged
+        return {}, [*contents.values()]
+    owners = record.by_path(environment.tree, environment.files)
+    digests = {file.path: file.sha256 for file in environment.files}
+    pins = {pin.name: pin for pin in source.inputs.pins}
+    names: dict[tuple[str, str], str] = {}
+    wanted: dict[str, list[compress.Content]] = {}
+    for origin, content in contents.items():
+        if not origin.dependency:
+            continue
+        path = origin.file.path.removeprefix(source.variant.function.prefix)
+        if digests.get(path) != content.sha256:  # rewritten for this ZIP
+            own.append(content)
+            continue
+        owner = owners.get(path, ("", ""))
+        if owner not in names:
+            pin = pins.get(owner[0])
+            names[owner] = recipe.key({
+                "encoder": contract.encoder(),
+                "distribution": [pin.name, pin.version, *pin.hashes] if pin else key,
+                "record": owner[1],
+            })  # fmt: skip
+        wanted.setdefault(names[owner], []).append(content)
+    return wanted, own
 
 
 class _Reusable(NamedTuple):
@@ -186,7 +246,7 @@ def _check_unread(source: Source, files: Iterable[File], old_environment: Recipe
     """
     new_wheels = _files_of_new_wheels(source, old_environment)
     unread = [file for file in files if new_wheels is None or file.path in new_wheels]
-    compressed.check(_contents(source, _dependencies(unread)))
+    compress.check(_contents(source, _dependencies(unread)))
 
 
 def _files_of_new_wheels(source: Source, old_environment: Recipe) -> set[str] | None:
@@ -197,8 +257,6 @@ def _files_of_new_wheels(source: Source, old_environment: Recipe) -> set[str] | 
         return None
     old_pins = old_environment["packages"]
     new = {name for name, pin in environment["packages"].items() if old_pins.get(name) != pin}
-    from buildlib.environment import record
-
     tree = source.layout.environment_tree(source.inputs.environment_key)
     prefix = source.variant.function.prefix
     return {prefix + path for path in record.files_of(tree, new)}
@@ -213,56 +271,9 @@ def _dependencies(files: Iterable[File]) -> list[Origin]:
     return [Origin(file, file.path, dependency=True) for file in files]
 
 
-def _packs(layout: Layout, previous: Stamp | None) -> list[Path]:
-    """Return packs with members of an earlier environment, besides that of the present one."""
-    if previous is None:
-        return []
-    return [layout.environment_pack(recipe.key(previous.recipe["environment"]))]
-
-
-def _contents(source: Source, origins: Iterable[Origin]) -> list[compressed.Content]:
+def _contents(source: Source, origins: Iterable[Origin]) -> list[compress.Content]:
     tree = f"{source.layout.staged(source.variant.id)}{os.sep}"
-    return [compressed.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in origins]
-
-
-def _members(
-    source: Source, origins: Sequence[Origin], *, reuse: Sequence[Path]
-) -> list[tuple[str, CompressedMember]]:
-    """Return members for the ZIP; those of dependencies are shared by their environment."""
-    layout, contents = source.layout, _contents(source, origins)
-    if source.variant.function.compression == "stored":
-        pairs = zip(origins, contents, strict=True)
-        return [(origin.file.path, compressed.stored(content)) for origin, content in pairs]
-    shared: list[compressed.Content] = []
-    own: list[compressed.Content] = []
-    for origin, content in zip(origins, contents, strict=True):
-        (shared if origin.dependency else own).append(content)
-    members: dict[str, CompressedMember] = {}
-    if shared:
-        path = layout.environment_pack(source.inputs.environment_key)
-        with locks.locked(layout.lock(path.name)):
-            others = [other for other in reuse if other != path]
-            members |= _compressed(source, path, shared, others, keep=True)
-    members |= _compressed(source, layout.own_pack(source.variant.id), own, [], keep=False)
-    return [(origin.file.path, members[origin.file.sha256]) for origin in origins]
-
-
-def _compressed(
-    source: Source,
-    pack: Path,
-    contents: Sequence[compressed.Content],
-    reuse: Sequence[Path],
-    *,
-    keep: bool,
-) -> dict[str, CompressedMember]:
-    return compressed.compressed(
-        pack,
-        contents,
-        reuse=reuse,
-        keep=keep,
-        digests=source.digests,
-        cores=source.layout.locks,
-    )
+    return [compress.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in origins]
 
 
 def forget(layout: Layout, variant_id: str) -> None:
@@ -271,7 +282,6 @@ def forget(layout: Layout, variant_id: str) -> None:
 
 
 def clean(layout: Layout, variant_id: str) -> None:
-    """Remove the records of a ZIP, and the members that were compressed for it."""
+    """Remove the records of a ZIP."""
     forget(layout, variant_id)
     atomic.remove(layout.dependencies("zip", variant_id))
-    compressed.discard(layout.own_pack(variant_id))

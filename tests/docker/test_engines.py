@@ -133,8 +133,7 @@ def test_no_emulator(contained: Repository, pythons: list[str]) -> None:
 GOLDEN = """
 import hashlib, json, sys
 from pathlib import Path
-from buildlib.archive import compressed, writer
-from buildlib.cache.digests import Digests
+from buildlib.archive import compress, members, writer
 import platform
 
 tree = {name: bytes.fromhex(text) for name, text in json.load(open("/golden/tree.json")).items()}
@@ -144,11 +143,11 @@ for name, data in tree.items():
     path = folder / "tree" / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
-    contents[name] = compressed.Content(str(path), hashlib.sha256(data).hexdigest(), len(data))
-packed = compressed.compressed(folder / "pack", list(contents.values()), reuse=[], keep=False,
-                         digests=Digests(folder, folder / "digests.json"), cores=folder / "locks")
-deflated = writer.write(folder / "a.zip", [(n, packed[c.sha256]) for n, c in contents.items()])
-stored = writer.write(folder / "b.zip", [(n, compressed.stored(c)) for n, c in contents.items()])
+    contents[name] = compress.Content(str(path), hashlib.sha256(data).hexdigest(), len(data))
+with members.of_own(contents.values(), folder / "locks", folder) as (found, own):
+    pairs = [(name, found[content.sha256]) for name, content in contents.items()]
+    deflated = writer.write(folder / "a.zip", pairs, own=own)
+stored = writer.write(folder / "b.zip", [(n, compress.stored(c)) for n, c in contents.items()])
 print(platform.machine(), deflated.sha256, stored.sha256)
 """
 

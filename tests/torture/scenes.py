@@ -64,7 +64,7 @@ def _damaged_output(name: str, kind: str, world: World) -> None:
     # The same with all ZIPs to be written anew, from what is remembered.
     if (world.root / name).is_file():
         damage.KINDS[kind](world.root / name)
-    for folder in ("dist", "build/store"):
+    for folder in ("dist", "build/cache/zips-v1"):
         shutil.rmtree(world.root / folder, ignore_errors=True)
     world.check(world.run())
     world.check_heals()

@@ -74,6 +74,7 @@ OWNERS = {
     },
     "elftools": {"environment.elf"},
     "jinja2": {"commands.report.page"},
+    "platformdirs": {"cache.machine"},
     "markupsafe": {"commands.report.page"},
 }
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from buildlib.artifacts import index
-from buildlib.cache.store import Store
+from buildlib.cache.machine import MachineCache
 from buildlib.layout import Layout
 from buildlib.model import Variant
 from tests.unit.artifacts.test_index import API, JOBS, described
@@ -124,7 +124,10 @@ class Stored(_Machine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.store = Store(self.root / "store", 6000, shared=self.shared)
+        where = "shared" if self.shared else "off"
+        self.cache = MachineCache(Layout(self.root), {"LAMBDA_ZIP_CACHE": where})
+        self.cache.limit = 6000
+        self.store = self.cache.store
         self.contents: dict[str, bytes] = {}
 
     KEYS = st.sampled_from(["a" * 64, "b" * 64, "c" * 64])
@@ -145,8 +148,8 @@ class Stored(_Machine):
 
     @rule(kill=KILLS)
     def evict(self, kill: int) -> None:
-        if self.perform(self.store.evict, kill, torn=False):
-            assert not self.store.is_full()
+        if self.perform(self.cache.evict, kill, torn=False):
+            assert sum(size for _, size, _ in self.store.entries()) <= self.cache.limit
 
     @rule(number=st.integers(0, 9), cut=st.booleans())
     def damage(self, number: int, cut: bool) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from buildlib.archive import compressed, hashing, headers, previous, writer
+from buildlib.archive import compress, hashing, headers, members, previous, writer
 from buildlib.archive.previous import PreviousZip
 from buildlib.cache.digests import Digests
 from buildlib.errors import ArchiveError
-from buildlib.model import CompressedMember, Written
+from buildlib.model import Written
 from tests.unit.conftest import file, write
 
 _RANDOM = random.Random(3)  # noqa: S311 - the same bytes every time
@@ -35,27 +35,21 @@ class Zips:
         self.root = root
         self.digests = Digests(root, root / "digests.json")
 
-    def members(self, contents: Mapping[str, bytes]) -> list[tuple[str, CompressedMember]]:
+    def contents(self, contents: Mapping[str, bytes]) -> dict[str, compress.Content]:
         tree = self.root / "tree"
         write(tree, dict(contents))
-        wanted = {
-            name: compressed.Content(str(tree / name), file("", data).sha256, len(data))
+        return {
+            name: compress.Content(str(tree / name), file("", data).sha256, len(data))
             for name, data in contents.items()
         }
-        packed = compressed.compressed(
-            self.root / "pack",
-            list(wanted.values()),
-            reuse=[],
-            keep=True,
-            digests=self.digests,
-            cores=self.root / "locks",
-        )
-        return [(name, packed[content.sha256]) for name, content in wanted.items()]
 
     def write(
         self, name: str, contents: Mapping[str, bytes], base: PreviousZip | None = None
     ) -> Written:
-        return writer.write(self.root / name, self.members(contents), base)
+        wanted = self.contents(contents)
+        with members.of_own(wanted.values(), self.root / "locks", self.root) as (found, own):
+            pairs = [(name, found[content.sha256]) for name, content in wanted.items()]
+            return writer.write(self.root / name, pairs, base, own)
 
     def base(self, *omitted: str) -> PreviousZip:
         self.write("before.zip", BEFORE)

@@ -49,7 +49,7 @@ def test_damaged_record(project: Project, step: str, content: str) -> None:
     before = project.index()
     project.layout.stamp(step, "api").write_text(content)
     project.layout.zip("api").unlink()
-    atomic.remove(project.store.folder)
+    atomic.remove(project.cache.folder)
     again = Project(project.layout.root)
     assert pending.reason(again, api, "zip")
     run.perform(again, api, "zip")

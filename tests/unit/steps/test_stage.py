@@ -79,6 +79,6 @@ def test_a_crash_at_every_step(tmp_path: Path, change: str | None, torn: bool) -
                 (work / path).unlink()
             write(work, FILES)
             shutil.rmtree(work / "dist", ignore_errors=True)
-            shutil.rmtree(work / "build/store", ignore_errors=True)
+            shutil.rmtree(work / "build/cache/zips-v1", ignore_errors=True)
             assert build(work) == before
         truthful(work)
