@@ -169,6 +169,20 @@ def test_shards_give_a_local_build(many: Repository, number: int) -> None:
     assert "up to date" in last.lambdas("why", "api").output
 
 
+def test_shards_meet_in_a_cache(many: Repository) -> None:
+    """With one cache for all jobs, the last one takes each ZIP from there, and installs nothing."""
+    shared = {"LAMBDA_ZIP_CACHE": str(many.root.parent / "cache")}
+    local = clone(many, "local")
+    local.lambdas("build")
+    for job in matrix(many, 3):
+        one = clone(many, f"shard {job['shard']}", **shared)
+        one.lambdas("build", *job["lambdas"].split())
+    last = clone(many, "last", UV_INDEX_URL=DEAD, **shared)
+    assert f"{VARIANTS} from the store" in last.lambdas("build").output
+    assert content(last) == content(local)
+    assert not (last.root / "build/env").exists()
+
+
 def test_a_merge_is_the_first_memory_of_a_checkout(
     many: Repository, shards: list[Repository]
 ) -> None:

@@ -122,7 +122,8 @@ def adopt(project: Project, zips: Iterable[Foreign]) -> None:
             evidence.stamp(work.inputs, stamp.written, layout, project.digests)
             work.record(stamp)
             path = layout.zip(publication.variant.id)
-            project.store.put(stamp.key, path, stamp.written)
+            project.cache.store.put(stamp.key, path, stamp.written)
+            project.cache.added(stamp.written.size)
             project.digests.wrote(str(path), stamp.written.sha256)  # last, as in `_write`
 
 
