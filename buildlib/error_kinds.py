@@ -320,6 +320,15 @@ KINDS = {
         "Correct the path, or fetch the file first: it is an artifact of an earlier build, or is "
         "committed on the base branch. Without a comparison, leave out the option.",
     ),
+    "shards": Kind(
+        "The results of shards cannot be merged",
+        "`lambdas merge` publishes ZIPs only if every declared variant has one of the present "
+        "inputs. A shard failed or is missing, is of another commit, was damaged on its way, or "
+        "two shards gave different ZIPs for the same inputs. The message lists every problem; "
+        "nothing was published.",
+        "Run the jobs of the named shards again at this commit, and merge the results of all "
+        "shards. If two ZIPs differ, find the build that is not reproducible with `lambdas diff`.",
+    ),
     # -- report, watch and init
     "watch": Kind(
         "`lambdas watch` cannot start",

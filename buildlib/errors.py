@@ -81,6 +81,12 @@ class SizeError(BuildError):
     default_kind = "size"
 
 
+class MergeError(BuildError):
+    """The results of shards cannot be merged; the message lists every problem, one a line."""
+
+    default_kind = "shards"
+
+
 class VerifyError(BuildError):
     """A rebuild of a variant fails, or differs from `dist/`."""
 

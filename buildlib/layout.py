@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MANIFEST = "lambdas.yaml"
+SHARD = "shard.json"
 _DIST = "dist"
 
 
@@ -48,6 +49,11 @@ class Layout:
     def layers(self) -> Path:
         """The index of the layers, if there are any."""
         return self.dist / "layers.json"
+
+    @property
+    def shard(self) -> Path:
+        """The keys of the ZIPs of a build of some functions, for `lambdas merge`."""
+        return self.dist / SHARD
 
     @property
     def report(self) -> Path:

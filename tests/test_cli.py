@@ -438,6 +438,8 @@ def test_completion_of_names(dependent: Repository) -> None:
     assert {"build", "lock", "why"} <= completed("")
     assert completed("build", "jo") == {"jobs", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64"}
     assert "--upgrade-package" in completed("lock", "--up")
+    assert completed("shards", "2", "--format", "") == {"github", "gitlab"}
+    assert completed("shards", "2", "--runner", "docker") == {"docker-x86_64=", "docker-arm64="}
 
 
 def test_terraform_module(repository: Repository) -> None:

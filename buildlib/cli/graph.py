@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from buildlib import console, errors
-from buildlib.artifacts import earlier
+from buildlib.artifacts import earlier, shard
 from buildlib.cli import common
 from buildlib.errors import BuildError
+from buildlib.layout import Layout
 from buildlib.plugin import program
 from buildlib.plugin.result import Result
 from buildlib.project.project import Project
@@ -73,7 +74,8 @@ def build(  # noqa: PLR0913 - click passes each option
         return _dry_run(names, as_json=as_json)
     base = _base(against) if against else None
     with _reported(junit) as report:
-        common.enter()
+        layout = Layout(common.enter())
+        shard.remove(layout)
         result = program.run(
             [f"hash:{name}" for name in names] or ["index"],
             command="build",
@@ -83,6 +85,10 @@ def build(  # noqa: PLR0913 - click passes each option
             base=base,
         )
         report(result)
+    if names and not result.code:
+        from buildlib.commands.shards import results
+
+        results.write(layout, [*result.unchanged, *(one.id for one in result.outcomes)])
     if as_json:
         from buildlib.cli import output
 

@@ -21,6 +21,8 @@ GROUPS = {
         "lock": ("graph", "Update lockfiles, or upgrade the versions that they pin"),
         "watch": ("graph", "Rebuild whenever an input changes"),
         "record": ("graph", "Write lambdas.hashes.json, for plans without a build"),
+        "shards": ("shards", "Split a build over several CI jobs"),
+        "merge": ("shards", "Join the results of these jobs in dist/"),
         "clean": ("maintain", "Remove build output"),
     },
     "Inspect": {

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from buildlib.artifacts import index
+from buildlib.commands.shards.matrix import Plan
 from buildlib.commands.size import Size
 from buildlib.commands.why import Explanation
 from buildlib.errors import BuildError
@@ -154,6 +155,24 @@ def _state(project: Project, variant: Variant) -> str:
     except BuildError:  # `why` names the problem
         return "out of date"
     return "up to date" if is_current else "out of date"
+
+
+def of_shards(plan: Plan) -> dict[str, Any]:
+    """Return the shards, and how many variants have recorded times."""
+    shards = [
+        {
+            "shard": one.number,
+            "name": one.name,
+            "lambdas": " ".join(one.names),
+            "variants": one.variants,
+            "runner": one.labels,
+            "docker": one.docker,
+            "seconds": one.milliseconds / 1000,
+        }
+        for one in plan.shards
+    ]
+    basis = {"recorded": plan.recorded, "estimated": plan.variants - plan.recorded}
+    return {"version": _VERSION, "command": "shards", "basis": basis, "shards": shards}
 
 
 def of_doctor(checks: Sequence[tuple[str, str, str, str]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from buildlib.artifacts import shard
 from buildlib.commands.report import command as report
 from buildlib.model import Variant
 from buildlib.project.project import Project
@@ -14,6 +15,7 @@ def clean(project: Project, variants: Sequence[Variant], *, everything: bool) ->
 
     Yields a line at the end.
     """
+    shard.remove(project.layout)
     for variant in variants:
         for step in reversed(pending.STEPS):
             steps.clean(project, variant, step.name)

@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from buildlib import recipe
 from buildlib.cache import digests
 from buildlib.files import records
 from buildlib.model import Variant, Written
@@ -46,6 +47,35 @@ def signature(path: str | os.PathLike[str]) -> Signature | None:
         return digests.signature(os.stat(path))
     except OSError:
         return None
+
+
+class Stamped(NamedTuple):
+    """The ZIP of a stamp of the step `zip`, its key, and the key of its environment."""
+
+    key: str
+    environment: str
+    written: Written
+
+
+def last_stamped(path: Path) -> Stamped | None:
+    """Return the ZIP that a stamp of the step `zip` records; None without a stamp.
+
+    Unlike `steps.zip.load`, this needs none of the modules that write a ZIP.
+    """
+    stamp = records.read(path, _is_stamp)
+    if stamp is None:
+        return None
+    environment = recipe.key(stamp["recipe"].get("environment"))
+    return Stamped(stamp["key"], environment, Written(*stamp["written"]))
+
+
+def _is_stamp(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return (
+        records.mapping(value)
+        and records.sha256(value.get("key"))
+        and records.mapping(value.get("recipe"))
+        and records.WRITTEN(value.get("written"))
+    )
 
 
 def stamped(path: Path, key: str) -> Written | None:

@@ -6,13 +6,14 @@ the work of its step, and makes it if it is gone.
 
 import contextlib
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from buildlib.artifacts import hashes, index, limits
-from buildlib.errors import InstallError, StagedFileError, StageError
+from buildlib.errors import InstallError, MergeError, StagedFileError, StageError
 from buildlib.files import locks
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
@@ -77,6 +78,34 @@ def perform(
         done = result if isinstance(result, Done) else Done()
         notes = done.notes + (work.inputs.unread if step == "stage" else ())
         return done._replace(notes=notes, doubts=tuple(work.doubts))
+
+
+def adopt(project: Project, variant: Variant, path: Path, sha256: str) -> None:
+    """Publish a ZIP of a variant's present inputs that another machine built.
+
+    Nothing is installed. Publish layers before the functions that use them, because their sizes
+    count together.
+
+    Raises:
+        BuildError: the file does not have its sha256, or Lambda does not take the ZIP.
+
+    """
+    from buildlib.archive import contents
+    from buildlib.cache import digests
+
+    layout = project.layout
+    with (
+        locks.locked(layout.lock(f"build-{variant.id}")),
+        index.new_zip(layout, variant.id) as new,
+    ):
+        shutil.copyfile(path, new)
+        if digests.sha256(new) != sha256:
+            msg = f"{path}: changed while it was copied; run 'lambdas merge' again"
+            raise MergeError(msg)
+        work = _Work(project, variant, "")
+        written = Written(sha256, new.stat().st_size, contents.unzipped_size(new))
+        work.publish(written, new, None)
+        work.keep(written)
 
 
 def confirm(project: Project, variant: Variant) -> None:
@@ -238,7 +267,7 @@ class _Work:
             from buildlib.archive import contents
 
             size = contents.unzipped_size(new)  # the record of a shared store may say anything
-            return self._publish(written._replace(unzipped_size=size), new, None)
+            return self.publish(written._replace(unzipped_size=size), new, None)
 
     def _write(self, staged: Staged, *, again: bool) -> Done:
         previous = None if again else archive.load(self.layout, self.variant.id)
@@ -248,14 +277,11 @@ class _Work:
         self._check_size(staged.size, lambda: archive.files(source))
         with index.new_zip(self.layout, self.variant.id) as new:
             written, members = archive.write(source, previous, new)
-            done = self._publish(written, new, members)
-        path = self.layout.zip(self.variant.id)
-        project.cache.store.put(self.inputs.key, path, written)
-        project.cache.added(written.size)
-        project.digests.wrote(str(path), written.sha256)  # last: the store's link changed it
+            done = self.publish(written, new, members)
+        self.keep(written)
         return done
 
-    def _publish(self, written: Written, new: Path, members: archive.Members | None) -> Done:
+    def publish(self, written: Written, new: Path, members: archive.Members | None) -> Done:
         """Publish a ZIP that Lambda takes; record its inputs, the reasons and the ZIP before it."""
         project, variant, layout = self.project, self.variant, self.layout
         self._check_zip(written, new)
@@ -280,11 +306,18 @@ class _Work:
             members=members,
         )
         archive.write_stamp(layout, variant.id, stamp)
-        project.digests.wrote(str(layout.zip(variant.id)), written.sha256)
+        digests.wrote(str(layout.zip(variant.id)), written.sha256)
         notice = RUNTIMES[variant.python].notice(datetime.now(UTC).date().isoformat())
         outcome = BUILT if members else STORED
         notes = (notice,) if notice else ()
         return Done(outcome, tuple(reasons), written, stamp.previous, notes)
+
+    def keep(self, written: Written) -> None:
+        """Add the ZIP in dist/ to the cache."""
+        project, path = self.project, self.layout.zip(self.variant.id)
+        project.cache.store.put(self.inputs.key, path, written)
+        project.cache.added(written.size)
+        project.digests.wrote(str(path), written.sha256)  # last: the store's link changed it
 
 
 def _without_line(doubt: tuple[str, str]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from buildlib import recipe
-from buildlib.artifacts import index, leftovers
+from buildlib.artifacts import index, leftovers, shard
 from buildlib.errors import BuildError
 from buildlib.files import atomic, running
 from buildlib.layout import Layout
@@ -139,6 +139,7 @@ def _age(layout: Layout, name: str) -> int:
 def clean(project: Project) -> None:
     """Remove all of build/ but doit's state and the locks of processes."""
     layout = project.layout
+    shard.remove(layout)
     kept = {layout.locks, layout.running}
     if project.cache.is_shared:
         kept.add(project.cache.folder)

@@ -1,4 +1,4 @@
-"""How long each step took: for the report, never a part of a key.
+"""How long each step took: for the report and for shards, never a part of a key.
 
 A time is kept with the key that the step was done for, in a file of its own, so that processes
 that work on other variants are not in each other's way.
@@ -29,5 +29,17 @@ def seconds(layout: Layout, step: str, name: str, key: str = "") -> float | None
 
     A lockfile has no key: its time is that of the last resolution here.
     """
+    noted = last(layout, step, name)
+    return noted[1] if noted and noted[0] == key else None
+
+
+def last(layout: Layout, step: str, name: str) -> tuple[str, float] | None:
+    """Return the key of the last inputs for which a step was done, and how long it took."""
     record = records.read(layout.time(step, name), _SHAPE)
-    return float(record["seconds"]) if record and record["key"] == key else None
+    return (record["key"], float(record["seconds"])) if record else None
+
+
+def note(layout: Layout, step: str, name: str, time: tuple[str, float]) -> None:
+    """Note how long a step took elsewhere, as `last` returns it."""
+    with contextlib.suppress(OSError):
+        records.write(layout.time(step, name), {"key": time[0], "seconds": time[1]})

@@ -1,0 +1,1 @@
+"""`lambdas shards` and `lambdas merge`: a build that is split over several jobs."""
