@@ -11,6 +11,8 @@ from tests.unit.test_architecture import MODULES
 REASONS = {
     "recipe: cache of build_tools()": "a file of the package, which never changes while it runs",
     "environment.elf: cache of _structs()": "pyelftools builds the same structures for every file",
+    "tree.secrets: cache of _any_name()": "the patterns of the package, as one",
+    "plugin.actions: run.__signature__": "of a function that is made there",
     "code.available: cache of standard_library()": "a table that never changes",
     "lock.choice: cache of ranks()": "the tags of a runtime, which its argument alone decides",
     "code.reader: cache of _parser()": "a parser keeps nothing between two sources",
