@@ -112,6 +112,10 @@ def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
         if done := summary.last(ran.values()):
             seconds = time.monotonic() - start
             yield summary.line(summary.outcome(variant.id, done, seconds))
+    if project.remote.is_used:
+        from buildlib.steps import uploads
+
+        yield from uploads.finish(project, lambda _: None)
     project.save()
 
 

@@ -210,6 +210,25 @@ def perform(project: Project, variant: Variant, step: str, task: Task) -> None:
     meta.note_done(task, done)
 
 
+@_guarded
+def finish_uploads(project: Project) -> TaskFailed | None:
+    """Wait for the uploads of a run; fail if another builder gave other bytes for a ZIP."""
+    if not project.remote.is_used:
+        return None
+    from buildlib.steps import uploads
+
+    def say(text: str) -> None:
+        console.write(sys.__stderr__ or sys.stderr, f"{text}\n")
+
+    messages = uploads.finish(project, say)
+    shown = "\n".join(errors.with_help_link(one, "remote-dispute") for one in messages)
+    if not messages:
+        return None
+    failed = TaskFailed("")
+    failed.traceback = shown  # all that doit passes on of the failure of a teardown
+    return failed
+
+
 def clean(project: Project, variant: Variant, step: str) -> None:
     """Remove the result of a step."""
     from buildlib.steps import clean as command

@@ -171,6 +171,17 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._view.write(f"{task.name} failed\n{message}\n")
         self._view.annotate(task.name, message)
 
+    def cleanup_error(self, exception: BaseFail) -> None:
+        """Report what failed at the end of a run, and let the run fail."""
+        if not re.match(r"ERROR: task '(zip|hash):", exception.message):
+            super().cleanup_error(exception)  # of a task of the repository
+            return
+        self._kinds.add(TaskFailed)
+        self._codes.add(FAILURE)
+        message = "".join(exception.traceback)
+        self._view.write(f"remote cache failed\n{message}\n")
+        self._view.annotate("remote cache", message)
+
     def write(self, text: str) -> None:
         """Write lines for a reader."""
         super().write(harmless(text))

@@ -59,6 +59,8 @@ def _load(request: Request) -> Iterator[Task]:
         selection = select(project.variants, names, request)
         needed = project.variants if selection.is_complete else selection.variants
         actions.check_present(project, needed.values())
+        if request.is_alone:  # otherwise other tasks may make sources first
+            project.remote.expect(needed.values())
         tasks = itertools.chain(
             _of_functions(project, selection),
             _of_all(project) if selection.is_complete else (),
@@ -183,6 +185,8 @@ def _variant(
             "uptodate": [StepUpToDate(checks, step.name, function.name)],
             "meta": meta(step.name, (name,)),
         }
+        if step.name in {"zip", "hash"}:  # the steps that may have uploads, which end with the run
+            task["teardown"] = [(actions.finish_uploads, [project])]
         if step.name == "hash":
             # Not of `zip`: doit runs a task whose target is missing, and `hash` may get it from the
             # store.
