@@ -1,5 +1,6 @@
 """The remote cache as a run uses it: by variants, and without a cost where none is configured."""
 
+import logging
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from buildlib.project.project import Project
     from buildlib.remote.cache import Problem, Remote
     from buildlib.remote.trust import Wanted
+
+_logger = logging.getLogger(__name__)
 
 
 class RemoteCache:
@@ -88,6 +91,12 @@ class RemoteCache:
             return None
         if remote := self._known.get(os.getpid()):
             return remote
+        if self._known:  # of the process that this one is a fork of: obstore does not survive it
+            self._settings = None
+            _logger.warning(
+                "warning: doit's processes do not use the remote cache; leave out '-P process'"
+            )
+            return None
         from buildlib.remote.cache import Remote  # with obstore
 
         # All threads that come here at the same time get the same one.

@@ -145,7 +145,9 @@ class Bucket:
         return True
 
     def names(self, folder: str) -> list[str]:
-        """Return the paths of the objects below a folder.
+        """Return the paths of the objects below a folder, relative to it.
+
+        An HTTP server that cannot list (PROPFIND of RFC 4918) has none.
 
         Raises:
             Failure: they cannot be listed.
@@ -155,7 +157,12 @@ class Bucket:
             pages = _asked(lambda: list(self._obstore.list(self._store, folder)))
         except FileNotFoundError:
             return []
-        return [one["path"] for page in pages for one in page]
+        except Failure:
+            if self._is_http:
+                return []
+            raise
+        # With HTTP, obstore gives paths from the server's root.
+        return [one["path"].rpartition(f"{folder}/")[2] for page in pages for one in page]
 
     def _chunks(self, path: str) -> Iterator[bytes]:
         try:

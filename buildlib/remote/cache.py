@@ -71,7 +71,7 @@ class Remote:
     def look_up(self, wanted: Iterable[Wanted]) -> None:
         """Ask for the entries of all keys at the same time; no ZIP is downloaded."""
         with self._lock:
-            new = [one for one in wanted if one.key not in self._decisions]
+            new = {one.key: one for one in wanted if one.key not in self._decisions}.values()
             if not new:
                 return
             bucket = self._client.bucket
@@ -95,7 +95,7 @@ class Remote:
             names: list[str] | None = []
             if not self._judge.is_signed:
                 names = self._client.reading(lambda: self._client.bucket.names(entries.DISPUTES))
-            self._disputed = {name.split("/")[1] for name in names or () if name.count("/") > 1}
+            self._disputed = {name.partition("/")[0] for name in names or ()}
         return self._disputed
 
     def find(self, key: str) -> Claim | None:
