@@ -85,8 +85,8 @@ def finish(project: Project) -> None:
     from buildlib.steps import uploads
 
     if messages := uploads.finish(project, lambda _: None):
-        msg = "\n".join(messages)
-        raise RemoteError(msg, "remote-dispute")
+        msg = "\n".join(messages.values())
+        raise RemoteError(msg)
 
 
 def _planning(query: Mapping[str, str]) -> bool:

@@ -115,7 +115,7 @@ def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
     if project.remote.is_used:
         from buildlib.steps import uploads
 
-        yield from uploads.finish(project, lambda _: None)
+        yield from uploads.finish(project, lambda _: None).values()
     project.save()
 
 

@@ -1,5 +1,6 @@
 """The tasks, as the plain dictionaries that doit takes, in the order in which the data flows."""
 
+import functools
 import gc
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 from buildlib.model import Function, Variant
 from buildlib.plugin import actions
 from buildlib.plugin.generated import Makers
-from buildlib.plugin.meta import ENGINE, meta, of_task
+from buildlib.plugin.meta import ENGINE, at_end, meta, of_task
 from buildlib.plugin.selection import INVOKE, REPORT, Request, Selection, lock_options, select
 from buildlib.plugin.uptodate import (
     Forgotten,
@@ -177,7 +178,7 @@ def _variant(
     before = [f"lock:{one.name}" for one in project.with_layers(function) if one.lockfile]
     checks = actions.Checks(project, variant)
     for step in steps:
-        task = {
+        task: Task = {
             "basename": step.name,
             "name": name,
             "actions": [(actions.perform, [project, variant, step.name])],
@@ -185,12 +186,12 @@ def _variant(
             "uptodate": [StepUpToDate(checks, step.name, function.name)],
             "meta": meta(step.name, (name,)),
         }
-        if step.name in {"zip", "hash"}:  # the steps that may have uploads, which end with the run
-            task["teardown"] = [(actions.finish_uploads, [project])]
         if step.name == "hash":
             # Not of `zip`: doit runs a task whose target is missing, and `hash` may get it from the
             # store.
             task["targets"] = [f"dist/{name}.zip", f"dist/{name}.zip.sha256"]
+            if project.remote.is_configured:
+                task["meta"] |= at_end(functools.partial(actions.finish_uploads, project))
         if not is_run:
             task["doc"] = f"{step.name} of {target}"
             task["clean"] = [(actions.clean, [project, variant, step.name])]

@@ -82,6 +82,11 @@ class RemoteCache:
         return remote.finish(say) if remote else []
 
     @property
+    def is_configured(self) -> bool:
+        """Whether the manifest or the environment name a remote."""
+        return self._settings is not None
+
+    @property
     def is_used(self) -> bool:
         """Whether this run has asked the remote for anything."""
         return os.getpid() in self._known
