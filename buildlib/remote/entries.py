@@ -51,7 +51,7 @@ class Claim(NamedTuple):
 
 
 _SHAPES: dict[str, records.Shape] = {
-    "format": lambda value: value == _FORMAT,
+    "format": lambda value: type(value) is int and value == _FORMAT,
     "key": records.sha256,
     "sha256": records.sha256,
     "size": records.number,

@@ -40,15 +40,6 @@ def is_signed(claim: Claim, public: str) -> bool:
     return True
 
 
-def is_public_key(text: str) -> bool:
-    """Tell whether a text is the base64 of the DER of an Ed25519 public key."""
-    try:
-        found = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return False
-    return found.startswith(_HEAD) and len(found) == len(_HEAD) + 32
-
-
 def _raw(public: str) -> bytes:
     return base64.b64decode(public).removeprefix(_HEAD)
 

@@ -1,4 +1,4 @@
-"""Entries: an entry is read only if it has the right form and is about the key that was asked for."""
+"""An entry is read only if it has the right form, and is about the right key."""
 
 import json
 from typing import Any
@@ -50,10 +50,7 @@ def test_of_another_key() -> None:
 def test_of_another_form(change: dict[str, Any]) -> None:
     """A value of another type or range is damage."""
     value = json.loads(entries.write(CLAIM)) | change
-    if change == {"format": True}:
-        assert True == 1  # noqa: PLR0133 - as JSON's true is to Python
-    found = entries.read(json.dumps(value).encode(), KEY)
-    assert found is None or change == {"format": True}
+    assert entries.read(json.dumps(value).encode(), KEY) is None
 
 
 @pytest.mark.parametrize("name", [*Claim._fields, "format"])
