@@ -42,6 +42,7 @@ SECTIONS = {
     "Build and deploy": [
         "how-to/terraform",
         "how-to/ci",
+        "how-to/share-builds",
         "how-to/architectures",
         "how-to/layers",
         "how-to/layouts",

@@ -121,7 +121,8 @@ class Reader:
             self.problem(node, f"{label}: the text is empty")
             return None
         if key.pattern and not re.fullmatch(key.pattern, value):
-            self.problem(node, f"{label}: '{value}' is not allowed; expected {key.rule}")
+            shown = re.sub(r"(?<=//)[^/\s]+(?=@)", "****", value)  # a password is in no message
+            self.problem(node, f"{label}: '{shown}' is not allowed; expected {key.rule}")
             return None
         return value
 

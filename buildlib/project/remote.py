@@ -81,6 +81,11 @@ class RemoteCache:
         remote = self._known.get(os.getpid())
         return remote.finish(say) if remote else []
 
+    def try_out(self) -> list[str]:
+        """Return the address of the remote, and what is wrong with it after a request."""
+        remote = self._connect()
+        return remote.try_out() if remote else []
+
     @property
     def is_configured(self) -> bool:
         """Whether the manifest or the environment name a remote."""

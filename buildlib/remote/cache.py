@@ -62,6 +62,11 @@ class Remote:
         self._downloads: dict[str, Call[Path | str]] = {}
         self._disputed: set[str] | None = None
 
+    def try_out(self) -> list[str]:
+        """Return the address for people, and what is wrong with it after a request."""
+        self.look_up([Wanted("", "0" * 64)])
+        return [self._client.shown, *self._client.remarks.take()]
+
     # -- looking up ------------------------------------------------------------------------------
 
     def knows(self, key: str) -> bool:
