@@ -123,6 +123,7 @@ def _again(project: Project) -> Project:
     """Return the same repository, read again."""
     fresh = Project(project.layout.root)
     fresh.digests = project.digests
+    fresh.remote = project.remote.again(fresh)
     return fresh
 
 

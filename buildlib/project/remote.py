@@ -31,6 +31,12 @@ class RemoteCache:
         self._expected: tuple[Variant, ...] = ()
         self._known: dict[int, Remote] = {}  # by process, because threads live in one
 
+    def again(self, project: "Project") -> "RemoteCache":
+        """Return the same remote for the same repository, read again, with what its budget left."""
+        fresh = RemoteCache(self._settings, project)
+        fresh._known = self._known
+        return fresh
+
     def expect(self, variants: Iterable[Variant]) -> None:
         """Name the variants of this run, whose keys are looked up at the same time."""
         self._expected = tuple(variants)

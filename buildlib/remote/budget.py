@@ -1,8 +1,9 @@
 """The delay that a remote may cause: seconds of waiting, shared by all threads of a run.
 
 Time counts while at least one thread waits for the remote, and less than `RATE` bytes a second
-arrive. So a healthy download of any size costs nothing, and a remote that hangs, trickles or
-answers slowly costs `LIMIT` at most.
+arrive; an object, however small, counts as `OBJECT` bytes. So healthy downloads of any size and
+number cost nothing, and a remote that hangs, trickles, answers slowly or has nothing costs `LIMIT`
+at most.
 """
 
 import contextlib
@@ -15,6 +16,9 @@ LIMIT = 5.0
 
 # Bytes a second. Most builds are faster than a slower download.
 RATE = 1 << 20
+
+# Bytes: 64 objects a second are as good as the rate.
+OBJECT = 16 << 10
 
 
 class Budget:

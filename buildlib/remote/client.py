@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from buildlib.remote.blobs import Blobs
 from buildlib.remote.bucket import Bucket, Denied, Failure
-from buildlib.remote.budget import Budget
+from buildlib.remote.budget import OBJECT, Budget
 from buildlib.remote.calls import Call, Off, Pool
 from buildlib.remote.remarks import Remarks
 from buildlib.remote.settings import Settings
@@ -65,7 +65,9 @@ class Client:
         except Failure as failure:
             self.fail(failure)
             return None
-        self._has_read = self._has_read or found is not None
+        if found is not None:
+            self._has_read = True
+            self.budget.arrived(OBJECT)
         return found
 
     def fail(self, failure: Failure) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from buildlib.remote import entries
 from buildlib.remote.blobs import Wrong
 from buildlib.remote.bucket import Denied, Failure
+from buildlib.remote.budget import OBJECT
 from buildlib.remote.calls import Call, Off, Pool
 from buildlib.remote.client import Client
 from buildlib.remote.entries import Claim
@@ -100,7 +101,7 @@ class Uploads:
         """Create an entry; return the claim that is there instead, if it is about other bytes."""
         bucket = self._client.bucket
         if bucket.create(place, entries.write(mine)):
-            self._client.budget.arrived(entries.LARGEST_ENTRY)
+            self._client.budget.arrived(OBJECT)
             return None
         theirs = entries.read(bucket.get(place, entries.LARGEST_ENTRY), mine.key)
         if theirs is None:

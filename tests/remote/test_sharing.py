@@ -72,22 +72,37 @@ def test_off(builder: Repository, bucket: Shared) -> None:
     assert len(bucket.objects.names()) == 4
 
 
-def test_why_and_dry_run_name_the_remote(builder: Repository, bucket: Shared) -> None:
-    """`why` says that the remote has a ZIP, and downloads nothing."""
-    using(builder, bucket).lambdas("build")
-    for name in [one for one in bucket.objects.names() if one.startswith("cas/")]:
-        bucket.objects.delete(name)
+def test_why_and_dry_run_name_the_remote(builder: Repository, behind: Shared, proxy: Proxy) -> None:
+    """`why` says that the remote has a ZIP, asks for all entries at once, and downloads nothing."""
+    using(builder, behind).lambdas("build")
     other = clone(builder, "other")
-    said = using(other, bucket).lambdas("why").output
+    proxy.requests.clear()
+    said = using(other, behind).lambdas("why").output
     assert said.count("hash will run: the remote cache has the ZIP of these inputs") == 2, said
+    assert proxy.count("GET", "/keys/") == 2
+    assert len(proxy.requests) == 3  # and one list of disputes
 
 
-def test_one_function(builder: Repository, bucket: Shared) -> None:
+def test_one_function(builder: Repository, behind: Shared, proxy: Proxy) -> None:
     """A build of one function neither looks up nor downloads another one."""
-    using(builder, bucket).lambdas("build")
+    using(builder, behind).lambdas("build")
     other = clone(builder, "other")
-    using(other, bucket).lambdas("build", "api")
+    proxy.requests.clear()
+    using(other, behind).lambdas("build", "api")
     assert sorted(other.index()) == ["api"]
+    assert proxy.count("GET", "/keys/") == proxy.count("GET", "/cas/") == 1
+
+
+def test_the_summary_of_a_job(builder: Repository, bucket: Shared) -> None:
+    """A summary in GitHub Actions, JSON and the report tell where a ZIP came from."""
+    using(builder, bucket).lambdas("build", "api")
+    other = using(clone(builder, "other"), bucket)
+    summary = other.root / "summary.md"
+    done = other.lambdas("build", "--json", GITHUB_STEP_SUMMARY=str(summary))
+    assert "1 built, 1 from the remote cache" in summary.read_text()
+    outcomes = {one["id"]: one["outcome"] for one in json.loads(done.output)["variants"]}
+    assert outcomes == {"api": "fetched", "jobs": "built"}
+    other.lambdas("report")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, doit starts processes afresh")
