@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from buildlib.remote import entries
-from buildlib.remote.bucket import Bucket
+from buildlib.remote.bucket import Bucket, Denied
 from buildlib.remote.budget import Budget
 
 # Bytes of a large blob. An upload is in memory as a whole, so few large ones run at once.
@@ -55,17 +55,24 @@ class Blobs:
         """
         import hashlib
 
-        size = path.stat().st_size
+        size, place = path.stat().st_size, entries.blob(sha256)
         with self._large if size > _LARGE else contextlib.nullcontext():
-            there = self._bucket.size(entries.blob(sha256))
+            there = self._size(place)
             if there is None:
                 content = path.read_bytes()
                 if hashlib.sha256(content).hexdigest() != sha256:
                     return False
-                if self._bucket.create(entries.blob(sha256), content):
+                if self._bucket.create(place, content):
                     self._budget.arrived(size)
                     return True
-                there = self._bucket.size(entries.blob(sha256))
-        if there != size:
+                there = self._size(place)
+        if there not in {None, size}:
             raise Wrong
         return True
+
+    def _size(self, place: str) -> int | None:
+        """Return the size of an object; None if it is missing, or nobody may know."""
+        try:
+            return self._bucket.size(place)
+        except Denied:  # S3 says so of an absent object, unless the credentials allow to list
+            return None

@@ -60,7 +60,9 @@ class Client:
         except Denied as denied:
             # S3 says so of an absent object, unless the credentials allow to list the bucket.
             if not self._has_read:
-                self.remarks.add(f"the remote cache {self.shown} refuses to be read: {denied}")
+                self.remarks.add(
+                    f"the remote cache {self.shown} refuses requests to read: {denied}"
+                )
             return None
         except Failure as failure:
             self.fail(failure)

@@ -50,12 +50,12 @@ CLEAN = {
     "blobs: cut": (of_blobs("cut"), "failed: "),
     "blobs: wrong bytes": (of_blobs("wrong"), "another sha256"),
     "entries: 503": (of_entries("503"), "HTTP status 503"),
-    "entries: 403": (of_entries("403"), "refuses to be read"),
+    "entries: 403": (of_entries("403"), "refuses requests to read"),
     "entries: reset": (of_entries("reset"), "failed: "),
     "entries: cut": (of_entries("cut"), "failed: "),
     "entries: wrong bytes": (of_entries("wrong"), ""),
     "all: 503": (of_all("503"), "HTTP status 503"),
-    "all: 403": (of_all("403"), "refuses to be read"),
+    "all: 403": (of_all("403"), "refuses requests to read"),
     "all: reset": (of_all("reset"), "failed: "),
 }
 
@@ -77,8 +77,17 @@ def test_a_broken_remote_fails_no_build(
     assert not list((other.root / "build").glob("remote/*"))
 
 
-@pytest.mark.parametrize("harm", ["hang", "drip", "wait 2"])
-@pytest.mark.parametrize("which", [of_entries, of_blobs, of_writes, of_all])
+@pytest.mark.parametrize(
+    ("which", "harm"),
+    [
+        (of_entries, "hang"),
+        (of_blobs, "hang"),
+        (of_writes, "hang"),
+        (of_blobs, "drip"),
+        (of_entries, "drip"),
+        (of_all, "wait 2"),
+    ],
+)
 def test_a_slow_remote_costs_five_seconds(
     repository: Repository, behind: Shared, proxy: Proxy, harm: str, which: Callable[[str], Harm]
 ) -> None:
@@ -187,3 +196,20 @@ def test_a_killed_upload_is_made_up_for(builder: Repository, behind: Shared, pro
     using(other, behind).lambdas("build")
     assert behind.objects.names() == there
     assert proxy.count("PUT") == 4 + 2
+
+
+def test_credentials_that_may_not_list(builder: Repository, behind: Shared, proxy: Proxy) -> None:
+    """S3 answers 403 where an object is absent, if the credentials may not list: ZIPs are uploaded
+    and taken all the same.
+    """
+    there = behind.objects.names
+
+    def harm(method: str, path: str) -> str:
+        name = path.partition("/builds/")[2].partition("/")[2]
+        return "403" if method in {"GET", "HEAD"} and name not in there() else ""
+
+    proxy.harm = harm
+    using(builder, behind).lambdas("build")
+    assert len(there()) == 4
+    other = clone(builder, "other")
+    assert "2 from the remote cache" in using(other, behind).lambdas("build").output
