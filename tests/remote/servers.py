@@ -128,6 +128,7 @@ class Web:
     def __init__(self, *, lists: bool = True, knows_create: bool = True) -> None:
         self.content: dict[str, bytes] = {}
         self.requests: list[tuple[str, str, str]] = []  # the method, the path and Authorization
+        self.conditions: set[str] = set()  # the values of If-None-Match in each PUT
         self.required = ""  # the value of Authorization
         self.lists, self.knows_create = lists, knows_create
         self.server = serve(self._answer)
@@ -137,6 +138,9 @@ class Web:
         method, path = request.command, request.path
         authorization = request.headers.get("Authorization", "")
         self.requests.append((method, path, authorization))
+        path = path.partition("?")[0]
+        if method == "PUT":
+            self.conditions.add(request.headers.get("If-None-Match", ""))
         if self.required and authorization != self.required:
             reply(request, 401)
         elif method == "PUT":

@@ -183,13 +183,14 @@ def test_a_http_server_without_listing_or_conditions(builder: Repository) -> Non
     assert len(web.content) == 4
     other = clone(builder, "other")
     assert "2 from the remote cache" in using(other, environment).lambdas("build").output
+    assert web.conditions == {"*"}  # a server that knows it replaces nothing
     web.requests.clear()
     using(other, environment).lambdas("build", "--force")
     assert [one for one in web.requests if one[0] == "PUT"] == []
     web.stop()
 
 
-@pytest.mark.parametrize("how", ["address", "token"])
+@pytest.mark.parametrize("how", ["address", "token", "query"])
 def test_credentials_reach_the_server_and_no_text(builder: Repository, how: str) -> None:
     """User and password of an address, and a token, are sent, and are in no output and no file."""
     web = Web()
@@ -197,6 +198,9 @@ def test_credentials_reach_the_server_and_no_text(builder: Repository, how: str)
         web.required = "Basic dXNlcjpwNHNzdzByZC1vZi10aGUtY2FjaGU="
         url = f"http://user:p4ssw0rd-of-the-cache@127.0.0.1:{web.port}/cache"
         environment, secret = {"LAMBDA_ZIP_REMOTE": url}, "p4ssw0rd"
+    elif how == "query":
+        secret = "s1gnature"  # noqa: S105 - the same
+        environment = {"LAMBDA_ZIP_REMOTE": f"http://127.0.0.1:{web.port}/cache?sig=s1gnature"}
     else:
         web.required = "Bearer t0ken-of-the-cache"
         url = f"http://127.0.0.1:{web.port}/cache"
@@ -236,6 +240,8 @@ def test_a_hundred_functions_arrive(repository: Repository, behind: Shared, prox
     assert (proxy.count("GET", "/keys/"), proxy.count("GET", "/cas/")) == (100, 100)
     assert proxy.count("PUT") == proxy.count("HEAD") == 0
     assert len(proxy.requests) == 201  # and one list of disputes
+    paths = [path for _, path in proxy.requests]
+    assert all("/cas/" in path for path in paths[101:])  # all keys are looked up together, first
     # 201 requests of 0.05 s and more, one after the other, take longer than 10 s.
     assert time.monotonic() - began < 8
 
