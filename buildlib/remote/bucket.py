@@ -7,7 +7,6 @@ this module: only the kind of a failure, the HTTP status and the error code of t
 import base64
 import hashlib
 import os
-import re
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from buildlib.errors import RemoteError
+from buildlib.remote.reasons import REFUSALS, reason
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore
@@ -77,7 +77,7 @@ class Bucket:
             # obstore offers no `mode="create"` for plain HTTP, and the header is the same for all.
             self._writer = store(**{"If-None-Match": "*"}) if self._is_http else self._store
         except Exception as error:  # noqa: BLE001 - obstore raises errors of many classes
-            msg = f"the remote cache cannot be used: {_reason(error)}; {_ADVICE}"
+            msg = f"the remote cache cannot be used: {reason(error)}; {_ADVICE}"
             raise RemoteError(msg, "remote") from None
 
     def get(self, path: str, limit: int) -> bytes | None:
@@ -230,36 +230,6 @@ def _asked(ask: Callable[[], T]) -> T:
         msg = "permission denied"
         raise Denied(msg) from None
     except Exception as error:  # noqa: BLE001 - obstore raises errors of many classes
-        if (reason := _reason(error)) in _REFUSALS:
-            raise Denied(reason) from None
-        raise Failure(reason) from None
-
-
-# Parts of obstore's texts, and their meaning.
-_REASONS = {
-    "ermission denied": "permission denied",
-    "Unable to recognise URL": "an address that is not supported",
-    "Account must be specified": "no storage account is set",
-    "redential": "no usable credentials",
-    "canonicalize": "the folder does not exist",
-    "No space left": "the disk is full",
-    "File name too long": "a path is too long",
-    "timed out": "no answer in time",
-    "operation timed": "no answer in time",
-    "error sending request": "unreachable",
-    "connection closed": "the connection was closed",
-    "error decoding response body": "the connection broke",
-    "request or response body": "the connection broke",
-}
-
-_REFUSALS = ("permission denied", "HTTP status 401", "HTTP status 403")
-
-
-def _reason(error: Exception) -> str:
-    """Return the reason of a failure in our own words, with the code of the service."""
-    text = str(error)
-    status = re.search(r"status code: ([1-5][0-9][0-9])\b", text)
-    code = re.search(r"<Code>([A-Za-z]{1,40})</Code>", text)
-    if status:
-        return f"HTTP status {status[1]}" + (f", {code[1]}" if code else "")
-    return next((reason for part, reason in _REASONS.items() if part in text), "an error")
+        if (why := reason(error)) in REFUSALS:
+            raise Denied(why) from None
+        raise Failure(why) from None

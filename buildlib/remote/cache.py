@@ -18,13 +18,12 @@ from buildlib.errors import ArchiveError, RemoteError
 from buildlib.files import atomic
 from buildlib.layout import Layout
 from buildlib.model import Written
-from buildlib.remote import builder, disputes, entries
+from buildlib.remote import builder, disputes, entries, signing
 from buildlib.remote.blobs import Wrong
 from buildlib.remote.calls import Call, Pool
 from buildlib.remote.client import Client
 from buildlib.remote.entries import Claim
-from buildlib.remote.settings import SIGNING_KEY, Settings
-from buildlib.remote.signing import Signer
+from buildlib.remote.settings import Settings
 from buildlib.remote.trust import Decision, Judge, Wanted
 from buildlib.remote.uploads import Uploads
 
@@ -53,7 +52,7 @@ class Remote:
     def __init__(self, settings: Settings, layout: Layout) -> None:
         self._layout = layout
         self._judge = Judge(settings)
-        signer = _signer(settings)
+        signer = signing.of_settings(settings)
         self._client = Client(settings)
         self._uploads = Uploads(self._client, self._judge, signer)
         self._pool = Pool(_WIDTH)
@@ -237,25 +236,6 @@ class Remote:
             return ""
         paths = [self._layout.relative(one) for one in (kept, other)]
         return disputes.message(wanted, mine, theirs, paths, self._client.shown)
-
-
-def _signer(settings: Settings) -> Signer | None:
-    """Return the signer of the environment.
-
-    Raises:
-        RemoteError: it is not a key, or the manifest does not trust it.
-
-    """
-    if not settings.signing_key:
-        return None
-    signer = Signer(settings.signing_key)
-    if settings.keys and signer.public not in dict(settings.keys).values():
-        msg = (
-            f"{SIGNING_KEY}: nobody would trust this key. Its public key is {signer.public}; add "
-            "it to 'cache: keys' in lambdas.yaml, or unset the variable"
-        )
-        raise RemoteError(msg, "remote")
-    return signer
 
 
 _NO_ZIP = "the remote cache has entries whose files are no ZIPs; they were not used"

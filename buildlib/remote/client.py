@@ -67,7 +67,7 @@ class Client:
         except Failure as failure:
             self.fail(failure)
             return None
-        if found is not None:
+        if found:
             self._has_read = True
             self.budget.arrived(OBJECT)
         return found

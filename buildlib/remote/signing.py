@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from buildlib.errors import RemoteError
 from buildlib.remote.entries import Claim
+from buildlib.remote.settings import SIGNING_KEY, Settings
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-VARIABLE = "LAMBDA_ZIP_SIGNING_KEY"
 
 # The DER of a public key (RFC 8410, 4) is this head, and 32 bytes.
 _HEAD = bytes.fromhex("302a300506032b6570032100")
@@ -65,6 +64,25 @@ class Signer:
         return claim._replace(signer=self.id, signature=signature)
 
 
+def of_settings(settings: Settings) -> Signer | None:
+    """Return the signer of the environment.
+
+    Raises:
+        RemoteError: it is not a key, or the manifest does not trust it.
+
+    """
+    if not settings.signing_key:
+        return None
+    signer = Signer(settings.signing_key)
+    if settings.keys and signer.public not in dict(settings.keys).values():
+        msg = (
+            f"{SIGNING_KEY}: nobody would trust this key. Its public key is {signer.public}; add "
+            "it to 'cache: keys' in lambdas.yaml, or unset the variable"
+        )
+        raise RemoteError(msg, "remote")
+    return signer
+
+
 def _private(text: str) -> "Ed25519PrivateKey":
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -79,8 +97,8 @@ def _private(text: str) -> "Ed25519PrivateKey":
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         msg = (
-            f"{VARIABLE}: not an Ed25519 private key without a passphrase; set the path of a PEM "
-            "file or its content. 'openssl genpkey -algorithm ed25519 -out signing.pem' makes one"
+            f"{SIGNING_KEY}: not an Ed25519 private key without a passphrase; set the path of a "
+            "PEM file or its content. 'openssl genpkey -algorithm ed25519 -out signing.pem' makes one"
         )
         raise RemoteError(msg, "remote") from None
     return key

@@ -103,8 +103,9 @@ class Uploads:
         if bucket.create(place, entries.write(mine)):
             self._client.budget.arrived(OBJECT)
             return None
-        theirs = entries.read(bucket.get(place, entries.LARGEST_ENTRY), mine.key)
-        if theirs is None:
+        content = self._client.reading(lambda: bucket.get(place, entries.LARGEST_ENTRY))
+        theirs = entries.read(content, mine.key)
+        if theirs is None and content is not None:
             self._client.remarks.add(DAMAGED, wanted.name)
         return theirs if theirs and theirs.sha256 != mine.sha256 else None
 

@@ -274,6 +274,8 @@ class Proxy:
     requests: list[tuple[str, str]] = field(default_factory=list)
     received: int = 0  # bytes of bodies that clients sent
     sent: int = 0  # bytes of bodies that clients got
+    most: int = 0  # requests at the same time
+    _now: int = 0
 
     def __post_init__(self) -> None:
         """Start."""
@@ -288,6 +290,14 @@ class Proxy:
         return sum(one == method and part in path for one, path in self.requests)
 
     def _answer(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        self._now += 1
+        self.most = max(self.most, self._now)
+        try:
+            self._harm(request, body)
+        finally:
+            self._now -= 1
+
+    def _harm(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         self.requests.append((request.command, request.path))
         self.received += len(body)
         harm = self.harm(request.command, request.path.partition("?")[0])

@@ -233,6 +233,7 @@ def test_a_hundred_functions_arrive(repository: Repository, behind: Shared, prox
     using(repository, behind).lambdas("build")
     other = clone(repository, "other")
     proxy.requests.clear()
+    proxy.most = 0
     proxy.harm = lambda _, __: "wait 0.05"
     began = time.monotonic()
     done = using(other, behind).lambdas("build")
@@ -240,8 +241,7 @@ def test_a_hundred_functions_arrive(repository: Repository, behind: Shared, prox
     assert (proxy.count("GET", "/keys/"), proxy.count("GET", "/cas/")) == (100, 100)
     assert proxy.count("PUT") == proxy.count("HEAD") == 0
     assert len(proxy.requests) == 201  # and one list of disputes
-    paths = [path for _, path in proxy.requests]
-    assert all("/cas/" in path for path in paths[101:])  # all keys are looked up together, first
+    assert proxy.most > 12  # more than the downloads that run at once
     # 201 requests of 0.05 s and more, one after the other, take longer than 10 s.
     assert time.monotonic() - began < 8
 
