@@ -98,7 +98,8 @@ def _private(text: str) -> "Ed25519PrivateKey":
     if not isinstance(key, Ed25519PrivateKey):
         msg = (
             f"{SIGNING_KEY}: not an Ed25519 private key without a passphrase; set the path of a "
-            "PEM file or its content. 'openssl genpkey -algorithm ed25519 -out signing.pem' makes one"
+            "PEM file or its content. "
+            "'openssl genpkey -algorithm ed25519 -out signing.pem' makes one"
         )
         raise RemoteError(msg, "remote") from None
     return key
