@@ -313,6 +313,26 @@ KINDS = {
         "If the inputs changed, run `lambdas record` and commit the file. If they did not, "
         "find the cause before you deploy.",
     ),
+    # -- the remote cache
+    "remote": Kind(
+        "The remote cache cannot be used as it is configured",
+        "The address, a variable or a key is wrong, or the packages of the extra `remote` are not "
+        "installed. A remote cache that is only slow, unreachable or damaged fails no build.",
+        "Follow the message, or set LAMBDA_ZIP_REMOTE=off to build without the cache. "
+        "docs/how-to/share-builds.md has complete examples.",
+    ),
+    "remote-dispute": Kind(
+        "Two builds of the same inputs gave different bytes",
+        "The remote cache has a ZIP for these inputs, and this build gave another one. Either a "
+        "build is not reproducible, or somebody tampered with the cache or with a builder. Nothing "
+        "was overwritten: the cache keeps both ZIPs, build/disputes has copies, and no build uses "
+        "either of them from the cache until the dispute is settled.",
+        "Compare the copies with `lambdas diff`, and run `lambdas verify` on both machines. If a "
+        "package compiled from source differs, pin its image or take its wheel. If nothing "
+        "explains the difference, treat it as an attack. To settle it, delete from the cache the "
+        "entry `keys/<key>.json` and the folder `disputes/<key>/`. That needs credentials that "
+        "may delete.",
+    ),
     "earlier-index": Kind(
         "The earlier build to compare with cannot be read",
         "`--against` or LAMBDA_ZIP_AGAINST names a file that does not exist, or that is neither a "

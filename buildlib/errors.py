@@ -93,6 +93,12 @@ class VerifyError(BuildError):
     default_kind = "verify"
 
 
+class RemoteError(BuildError):
+    """The remote cache is configured wrongly, or has other bytes for the same inputs."""
+
+    default_kind = "remote"
+
+
 def with_help_link(message: str, kind: str) -> str:
     """Return a message with the command that explains its kind."""
     return f"{message}\nMore: lambdas errors {kind}" if kind else message

@@ -155,6 +155,16 @@ class Layout:
         return self.build / "running"
 
     @property
+    def downloads(self) -> Path:
+        """The folder of ZIPs from the remote cache, until each goes to its place."""
+        return self.build / "remote"
+
+    @property
+    def disputes(self) -> Path:
+        """The folder of ZIPs that differ although their inputs are the same."""
+        return self.build / "disputes"
+
+    @property
     def locks(self) -> Path:
         """The folder of the process locks."""
         return self.build / "locks"

@@ -122,12 +122,26 @@ class Function(NamedTuple):
         return name if self.source == "." else f"{self.source}/{name}"
 
 
+class Cache(NamedTuple):
+    """The remote cache that a manifest declares.
+
+    `remote` is its address, or empty. `trust` is "bucket" or "signed"; `keys` are public keys by
+    name, as base64 of their DER, and `signatures` is how many of them must have signed an entry.
+    """
+
+    remote: str = ""
+    trust: str = "bucket"
+    keys: tuple[tuple[str, str], ...] = ()
+    signatures: int = 1
+
+
 class Manifest(NamedTuple):
     """A valid `lambdas.yaml`, with the other manifests that it names; `files` are all of them."""
 
     functions: tuple[Function, ...]
     frozen: bool
     files: tuple[str, ...] = ()
+    cache: Cache | None = None
 
 
 class Variant(NamedTuple):

@@ -43,6 +43,7 @@ SECTIONS = {
         "how-to/terraform",
         "how-to/ci",
         "how-to/shards",
+        "how-to/share-builds",
         "how-to/architectures",
         "how-to/layers",
         "how-to/layouts",

@@ -19,10 +19,11 @@ def explanations(names: Sequence[str]) -> list[Explanation]:
 
     repository = common.project()
     forgotten = program.forgotten(repository)
-    return [
-        command.explain(repository, variant, forgotten(variant))
-        for variant in common.chosen(repository, names)
-    ]
+    variants = common.chosen(repository, names)
+    repository.remote.expect(variants)
+    found = [command.explain(repository, variant, forgotten(variant)) for variant in variants]
+    repository.remote.finish(lambda _: None)  # says what was wrong with it
+    return found
 
 
 @click.command()

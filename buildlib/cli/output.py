@@ -24,6 +24,7 @@ _VERSION = 1
 _OUTCOMES = {
     summary.BUILT: "built",
     summary.STORED: "cached",
+    summary.FETCHED: "fetched",
     summary.DESCRIBED: "unchanged",
     summary.FAILED: "failed",
     summary.INTERRUPTED: "interrupted",

@@ -110,6 +110,7 @@ def _interpreters(root: Path) -> Check:
 # The modules behind the extras, and their use.
 _EXTRAS = {
     "init": ("hcl2", "'lambdas init' with Terraform"),
+    "remote": ("obstore", "a remote cache"),
     "watch": ("watchfiles", "'lambdas watch'"),
 }
 
@@ -158,6 +159,8 @@ def _of_repository(root: Path) -> Iterator[Check]:
     else:
         yield Check("lockfiles", OK, "up to date")
     yield _cache(project)
+    if project.remote.is_configured:
+        yield _remote(project)
 
 
 def _problem(project: Project, name: str) -> str | None:
@@ -173,3 +176,14 @@ def _cache(project: Project) -> Check:
             "cache", ERROR, problem, "set LAMBDA_ZIP_CACHE to a folder that you can write to"
         )
     return Check("cache", OK, f"{project.cache.folder}, at most {amount(project.cache.limit)}")
+
+
+def _remote(project: Project) -> Check:
+    try:
+        address, *problems = project.remote.try_out()
+    except BuildError as error:
+        return Check("remote cache", ERROR, str(error))
+    if problems:
+        advice = "builds go on without it; see docs/how-to/share-builds.md"
+        return Check("remote cache", NOTE, "; ".join(problems), advice)
+    return Check("remote cache", OK, f"{address} answers")

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from buildlib.artifacts import hashes
-from buildlib.errors import BuildError, QueryError, RecordError, StageError
+from buildlib.errors import BuildError, QueryError, RecordError, RemoteError, StageError
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
@@ -63,12 +63,30 @@ def answer(query: Mapping[str, str], here: Path) -> Answer:
         every = [v.id for v in project.variants.values() if layers or not v.function.is_layer]
         names = query["ids"].split() if "ids" in query else every
         wanted = [_declared(project, name) for name in names]
+        project.remote.expect(wanted)
         return {
             variant.id: json.dumps(_deployment(project, variant, planning=planning), sort_keys=True)
             for variant in wanted
         }
     finally:
         project.save()
+        finish(project)
+
+
+def finish(project: Project) -> None:
+    """Wait for the uploads to the remote cache, if there is one.
+
+    Raises:
+        RemoteError: another builder gave other bytes for the same inputs.
+
+    """
+    if not project.remote.is_used:
+        return
+    from buildlib.steps import uploads
+
+    if messages := uploads.finish(project, lambda _: None):
+        msg = "\n".join(messages.values())
+        raise RemoteError(msg)
 
 
 def _planning(query: Mapping[str, str]) -> bool:

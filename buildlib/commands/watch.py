@@ -112,6 +112,10 @@ def _built(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
         if done := summary.last(ran.values()):
             seconds = time.monotonic() - start
             yield summary.line(summary.outcome(variant.id, done, seconds))
+    if project.remote.is_used:
+        from buildlib.steps import uploads
+
+        yield from uploads.finish(project, lambda _: None).values()
     project.save()
 
 
@@ -119,6 +123,7 @@ def _again(project: Project) -> Project:
     """Return the same repository, read again."""
     fresh = Project(project.layout.root)
     fresh.digests = project.digests
+    fresh.remote = project.remote.again(fresh)
     return fresh
 
 

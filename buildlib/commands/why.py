@@ -57,7 +57,7 @@ def _explain(project: Project, variant: Variant, forgotten: Collection[str]) -> 
     pruned = project.pruned(function)
     if status.written is None:
         reasons: Sequence[str] = pending.build_reasons(project, variant)
-        if not status.stored:
+        if not status.stored and not project.remote.has(variant):
             steps = dict.fromkeys(steps, "")  # all of them, for the same reasons
     else:
         stamp = archive.load(layout, variant.id)

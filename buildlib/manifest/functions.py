@@ -12,7 +12,7 @@ import yaml
 from buildlib.errors import BuildError
 from buildlib.files import names
 from buildlib.files.links import VERSION_CONTROL
-from buildlib.manifest import locations, variants
+from buildlib.manifest import cache, locations, variants
 from buildlib.manifest.keys import (
     DEFAULT_KEYS,
     DEPLOYED_KEYS,
@@ -26,7 +26,7 @@ from buildlib.manifest.keys import (
     Key,
 )
 from buildlib.manifest.nodes import Entry, Reader
-from buildlib.model import LAYER_PREFIX, Docker, Function, Include, Pinned, Requires
+from buildlib.model import LAYER_PREFIX, Cache, Docker, Function, Include, Pinned, Requires
 from buildlib.text import canonical_name, closest
 
 _FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
@@ -53,6 +53,7 @@ class Contents(NamedTuple):
     defaults: Mapping[str, Any] = MappingProxyType({})
     manifests: tuple[tuple[str, yaml.Node], ...] = ()
     deployed: Mapping[str, Deployed] = MappingProxyType({})
+    cache: Cache | None = None
 
 
 def read_functions(
@@ -62,7 +63,7 @@ def read_functions(
 
     `inherited` are the defaults of the manifest that names this one; None for the root's.
     """
-    known = TOP_KEYS if inherited is None else tuple(key for key in TOP_KEYS if key != _MANIFESTS)
+    known = tuple(key for key in TOP_KEYS if inherited is None or key not in _OF_THE_ROOT)
     top = reader.mapping(node, "", known)
     if not isinstance(node, yaml.MappingNode):
         return Contents()
@@ -76,10 +77,11 @@ def read_functions(
     defaults, frozen = _defaults(reader, top, inherited or {})
     manifests = tuple(_manifests(reader, top[_MANIFESTS])) if _MANIFESTS in top else ()
     layers, deployed = _layers(reader, top, defaults)
+    remote = cache.read(reader, top["cache"]) if "cache" in top else None
     if "lambdas" not in top:
         if not manifests and "layers" not in top:
             reader.problem(node, "missing key 'lambdas'; declare the functions below it")
-        return Contents(tuple(layers), frozen, defaults, manifests, deployed)
+        return Contents(tuple(layers), frozen, defaults, manifests, deployed, remote)
     lambdas = _named(reader, top["lambdas"].value, "lambdas", "api: {handler: app.handler}")
     if not lambdas and isinstance(top["lambdas"].value, yaml.MappingNode):
         reader.problem(
@@ -91,7 +93,7 @@ def read_functions(
         for name, entry in lambdas.items()
         if (function := _function(reader, name, entry, defaults))
     ]
-    return Contents((*layers, *functions), frozen, defaults, manifests, deployed)
+    return Contents((*layers, *functions), frozen, defaults, manifests, deployed, remote)
 
 
 def _named(reader: Reader, node: yaml.Node, label: str, example: str) -> dict[str, Entry]:
@@ -165,8 +167,9 @@ def with_deployed(function: Function, deployed: Mapping[str, Deployed]) -> Funct
     )
 
 
-# The key of the root's manifest that names others.
+# The key of the root's manifest that names others, and all that only the root's may have.
 _MANIFESTS = "manifests"
+_OF_THE_ROOT = (_MANIFESTS, "cache")
 
 
 def _manifests(reader: Reader, entry: Entry) -> Iterator[tuple[str, yaml.Node]]:

@@ -28,6 +28,12 @@ ENGINE = r"(unix|tcp|ssh|npipe|http|https)://\S+"
 DISTRIBUTION = r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
 
 
+REMOTE = r"(s3|gs|az|http|https|file)://[^@?\s]+"
+
+
+PUBLIC_KEY = r"MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}="
+
+
 SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 
 
@@ -46,6 +52,7 @@ class Key(NamedTuple):
     many: bool = False
     only_list: bool = False
     boolean: bool = False
+    number: bool = False  # a whole number from 1
     size: bool = False  # bytes, or text such as "80 MB"
     rule: str = ""  # `pattern` or `named` in words, for messages
     default: Any = None
@@ -406,8 +413,41 @@ _OF_FUNCTIONS = frozenset({
 LAYER_KEYS = {name: key for name, key in LAMBDA_KEYS.items() if name not in _OF_FUNCTIONS}
 
 
+CACHE_KEYS = {
+    "remote": Key(
+        "The address of the remote cache, without credentials. 'LAMBDA_ZIP_REMOTE' replaces it; "
+        "'off' in that variable turns the cache off.",
+        pattern=REMOTE,
+        rule="an address without credentials, such as s3://bucket/folder",
+        default_text="none: builds use no remote cache",
+    ),
+    "trust": Key(
+        "Which entries of the cache a build uses: 'bucket' takes all, because only trusted "
+        "builders may write to it; 'signed' takes those that the builders in 'keys' have signed.",
+        choices=("bucket", "signed"),
+        default="bucket",
+    ),
+    "keys": Key(
+        "The public keys of the trusted builders, by name, for 'trust: signed'.",
+        named=NAME,
+        pattern=PUBLIC_KEY,
+        rule=(
+            "a name and an Ed25519 public key, as 'openssl pkey -in signing.pem -pubout -outform "
+            "DER | base64' prints it"
+        ),
+        default=(),
+    ),
+    "signatures": Key(
+        "How many of the builders in 'keys' must have built and signed the same ZIP before another "
+        "one uses it.",
+        number=True,
+        default_text="1",
+    ),
+}
+
+
 # Lambda's limit ("Lambda quotas").
 MOST_LAYERS = 5
 
 
-TOP_KEYS = ("version", "defaults", "lambdas", "layers", "manifests")
+TOP_KEYS = ("version", "defaults", "lambdas", "layers", "manifests", "cache")

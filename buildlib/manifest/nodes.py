@@ -121,7 +121,8 @@ class Reader:
             self.problem(node, f"{label}: the text is empty")
             return None
         if key.pattern and not re.fullmatch(key.pattern, value):
-            self.problem(node, f"{label}: '{value}' is not allowed; expected {key.rule}")
+            shown = re.sub(r"(?<=//)[^/\s]+(?=@)", "****", value)  # a password is in no message
+            self.problem(node, f"{label}: '{shown}' is not allowed; expected {key.rule}")
             return None
         return value
 
@@ -131,6 +132,14 @@ class Reader:
             self.problem(node, f"{label}: expected true or false, found {kind_of(node)}")
             return False
         return str(node.value).lower() in {"true", "yes", "on"}
+
+    def number(self, node: yaml.Node, label: str) -> int | None:
+        """Return a whole number from 1 to 99."""
+        text = str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+        if node.tag == "tag:yaml.org,2002:int" and re.fullmatch("[1-9][0-9]?", text):
+            return int(text)
+        self.problem(node, f"{label}: expected a number from 1, found {kind_of(node)}")
+        return None
 
     def size(self, node: yaml.Node, label: str) -> int | None:
         """Return a number of bytes, from 1 to Lambda's limit."""
@@ -170,6 +179,8 @@ class Reader:
                 values[name] = self.inner(entry.value, key.keys, key.short, label)
             elif key.boolean:
                 values[name] = self.boolean(entry.value, label)
+            elif key.number:
+                values[name] = self.number(entry.value, label)
             elif key.size:
                 values[name] = self.size(entry.value, label)
             elif key.named:

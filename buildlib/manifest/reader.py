@@ -101,7 +101,8 @@ def parse(root: Path, text: str, *, generated: bool = False) -> Manifest:
     if lines:
         raise ManifestError("\n".join(lines), "manifest")
     functions = tuple(function for _, function, _ in found)
-    return Manifest(functions, any(some.frozen for some in contents.values()), tuple(contents))
+    is_frozen = any(some.frozen for some in contents.values())
+    return Manifest(functions, is_frozen, tuple(contents), top.cache)
 
 
 # Of problems that a sparse checkout has, and a complete one has not.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from buildlib.manifest.keys import (
+    CACHE_KEYS,
     DEFAULT_KEYS,
     DEPLOYED_KEYS,
     DOCKER_KEYS,
@@ -68,6 +69,10 @@ def schema() -> dict[str, Any]:
                     f"^{NAME}$": {"anyOf": [_mapping(LAYER_KEYS), _mapping(DEPLOYED_KEYS)]}
                 },
             },
+            "cache": {
+                "description": "The remote cache that machines share.",
+                **_mapping(CACHE_KEYS),
+            },
             "manifests": {
                 "description": "Patterns of other manifests, relative to the repository's root.",
                 "type": "array",
@@ -98,6 +103,8 @@ def _property(key: Key) -> dict[str, Any]:
 def _shape(key: Key) -> dict[str, Any]:
     if key.boolean or key.size:
         return _SIZE if key.size else {"type": "boolean"}
+    if key.number:
+        return {"type": "integer", "minimum": 1, "maximum": 99}
     if key.items or key.keys:
         return _nested(key)
     item: dict[str, Any] = {"type": "string"}
@@ -199,6 +206,9 @@ def page() -> Iterator[str]:
     ):
         yield from ("", f"## Keys of {name}")
         yield from _sections(keys, "")
+    yield from ("", "## Keys of cache", "")
+    yield "The manifest in the root may declare a [remote cache](../how-to/share-builds.md)."
+    yield from _sections(CACHE_KEYS, "")
     only = {name: key for name, key in DEFAULT_KEYS.items() if name not in LAMBDA_KEYS}
     yield from ("", "## Keys of a deployed layer")
     yield from _sections(DEPLOYED_KEYS, "")
@@ -224,8 +234,10 @@ def _takes(name: str, key: Key) -> str:
         return f"{before}[keys and values](#keys-of-{name}): {', '.join(f'`{i}`' for i in inner)}"
     if key.boolean:
         return "`true` or `false`"
-    if key.size:
-        return "a number of bytes, or text such as `80 MB`"
+    if key.number or key.size:
+        return (
+            "a whole number from 1" if key.number else "a number of bytes, or text such as `80 MB`"
+        )
     if key.named:
         return _marked(f"a mapping of names to texts: {key.rule}")
     item = " or ".join(map(_value, key.choices)) or _marked(key.rule) or "text"

@@ -219,6 +219,15 @@ def end(project: Project) -> None:
         project.listing.flush()
 
 
+def finish_uploads(project: Project, say: Callable[[str], None]) -> dict[str, str]:
+    """Wait for the uploads of a run; return the messages about disputed ZIPs by their variants."""
+    if not project.remote.is_used:
+        return {}
+    from buildlib.steps import uploads
+
+    return uploads.finish(project, say)
+
+
 def clean(project: Project, variant: Variant, step: str) -> None:
     """Remove the result of a step."""
     from buildlib.steps import clean as command

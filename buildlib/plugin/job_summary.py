@@ -29,6 +29,8 @@ _MESSAGE = (1000, 3000)  # the first and the last characters of a long message
 # The words of a summary; those for a terminal name parts of this package.
 _CACHED, _UNCHANGED, _REMOVED = "from the cache", "unchanged", "removed"
 _WORDS = {summary.STORED: _CACHED, summary.DESCRIBED: _UNCHANGED}
+# Variants of these outcomes are listed after the others, and only while there is room.
+_QUIET = {_CACHED: 3, summary.FETCHED: 3, _UNCHANGED: 4}
 
 
 class _Row(NamedTuple):
@@ -45,12 +47,12 @@ class _Row(NamedTuple):
             return 0
         if self.state not in {"", earlier.SAME}:
             return 1
-        return {_CACHED: 3, _UNCHANGED: 4}.get(self.outcome, 2)
+        return _QUIET.get(self.outcome, 2)
 
     @property
     def is_certain(self) -> bool:
         """Tell whether it is in the table however many there are, if there is room."""
-        return self.outcome not in {_CACHED, _UNCHANGED} or self.rank == 1
+        return self.outcome not in _QUIET or self.rank == 1
 
 
 def append(
@@ -112,7 +114,7 @@ def _rows(result: Result, entries: Mapping[str, index.Entry], base: Base | None)
 
 def _totals(rows: Sequence[_Row], result: Result) -> str:
     counts = Counter(row.outcome for row in rows)
-    ordered = {name: counts[name] for name in (summary.BUILT, _CACHED, _UNCHANGED, *counts)}
+    ordered = {name: counts[name] for name in (summary.BUILT, *_QUIET, *counts)}
     return escape(summary.totals(ordered, result.seconds if result.outcomes else None))
 
 

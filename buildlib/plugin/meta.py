@@ -1,6 +1,6 @@
 """Facts about a task, in doit's field `meta`: for its action and for the reporter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from doit.task import Task
@@ -14,6 +14,10 @@ _DONE = "lambdas: done"
 _LEFT_OUT = "lambdas: left out"
 _MAKERS = "lambdas: makers"
 _FORGOTTEN = "lambdas: forgotten"
+_END = "lambdas: end"
+
+# Work at the end of a run: it says how far it is, and returns messages of failures by variant.
+End = Callable[[Callable[[str], None]], Mapping[str, str]]
 
 # The step of the task that notes variants for which an engine is absent.
 ENGINE = "engine"
@@ -97,6 +101,16 @@ def note_left_out(task: Task, problems: Mapping[str, str]) -> None:
 def left_out(task: Task) -> dict[str, str]:
     """Return the problems of variants that were left out."""
     return (task.meta or {}).get(_LEFT_OUT) or {}
+
+
+def at_end(end: End) -> dict[str, object]:
+    """Return the part of the field that names the work at the end of a run."""
+    return {_END: end}
+
+
+def end(task: Task) -> End | None:
+    """Return the work at the end of a run, if a task names it."""
+    return (task.meta or {}).get(_END)
 
 
 def note_done(task: Task, done: Done) -> None:

@@ -85,6 +85,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._locks = {True: 0, False: 0}  # lockfiles with and without changes
         self._repeated: dict[str, list[str]] = {}  # tasks that failed as an earlier one did
         self._problems: dict[str, str] = {}  # the first message of each variant that failed
+        self._at_end: meta.End | None = None
         self._report: Task | None = None  # the task `report`, wanted and not done
 
     def initialize(self, tasks: dict[str, Task], selected_tasks: list[str]) -> None:
@@ -92,6 +93,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         super().initialize(tasks, selected_tasks)
         signals.install()
         self._view.begin()
+        self._at_end = next(filter(None, map(meta.end, tasks.values())), None)
         self._report = tasks.get(_REPORT) if _REPORT in selected_tasks else None
 
     def execute_task(self, task: Task) -> None:
@@ -171,6 +173,26 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._view.write(f"{task.name} failed\n{message}\n")
         self._view.annotate(task.name, message)
 
+    def _finish(self) -> int:
+        """Do the work at the end of a run; return the number of the signal that interrupts it."""
+        try:
+            self._do_at_end()
+        except KeyboardInterrupt as error:
+            return signals.number(error)
+        return 0
+
+    def _do_at_end(self) -> None:
+        """Do the work at the end of a run, such as uploads; a failure in it fails the run."""
+        if self._at_end is None:
+            return
+        for variant, message in self._at_end(lambda text: self._view.write(f"{text}\n")).items():
+            self._kinds.add(TaskFailed)
+            self._codes.add(FAILURE)
+            self._problems.setdefault(variant, message)
+            self._tally.fail(meta.Meta("upload", [variant]), 0.0)
+            self._view.write(f"upload of {variant} failed\n{message}\n")
+            self._view.annotate(variant, message)
+
     def write(self, text: str) -> None:
         """Write lines for a reader."""
         super().write(harmless(text))
@@ -181,7 +203,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
 
     def complete_run(self) -> None:
         """Sum up the run, and end it with its exit code."""
-        interrupted = signals.number(sys.exc_info()[1])
+        interrupted = signals.number(sys.exc_info()[1]) or self._finish()
         self._view.close()
         super().complete_run()  # the output of tasks that are not ours
         if interrupted:

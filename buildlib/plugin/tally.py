@@ -126,7 +126,7 @@ class Tally:
         if not self._runs and not self._seen:
             return ""
         counts = Counter(one.done for one in outcomes)
-        totals = {done: counts[done] for done in (summary.BUILT, summary.STORED)}
+        totals = {done: counts[done] for done in summary.BY_ORIGIN.values()}
         totals["unchanged"] = len(self._seen - self._runs.keys()) + counts[summary.DESCRIBED]
         totals |= {done: counts[done] for done in (FAILED, INTERRUPTED, LEFT_OUT)}
         return summary.totals(totals, time.monotonic() - self._began if outcomes else None)

@@ -1,5 +1,6 @@
 """The tasks, as the plain dictionaries that doit takes, in the order in which the data flows."""
 
+import functools
 import gc
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 from buildlib.model import Function, Variant
 from buildlib.plugin import actions
 from buildlib.plugin.generated import Makers
-from buildlib.plugin.meta import ENGINE, meta, of_task
+from buildlib.plugin.meta import ENGINE, at_end, meta, of_task
 from buildlib.plugin.selection import INVOKE, REPORT, Request, Selection, lock_options, select
 from buildlib.plugin.uptodate import (
     Forgotten,
@@ -62,6 +63,8 @@ def _load(request: Request) -> Iterator[Task]:
         selection = select(project.variants, names, request)
         needed = project.variants if selection.is_complete else selection.variants
         actions.check_present(project, needed.values())
+        if request.is_alone:  # otherwise other tasks may make sources first
+            project.remote.expect(needed.values())
         tasks = itertools.chain(
             _of_functions(project, selection),
             _of_all(project) if selection.is_complete else (),
@@ -178,7 +181,7 @@ def _variant(
     before = [f"lock:{one.name}" for one in project.with_layers(function) if one.lockfile]
     checks = actions.Checks(project, variant)
     for step in steps:
-        task = {
+        task: Task = {
             "basename": step.name,
             "name": name,
             "actions": [(actions.perform, [project, variant, step.name])],
@@ -191,6 +194,8 @@ def _variant(
             # Not of `zip`: doit runs a task whose target is missing, and `hash` may get it from the
             # store.
             task["targets"] = [f"dist/{name}.zip", f"dist/{name}.zip.sha256"]
+            if project.remote.is_configured:
+                task["meta"] |= at_end(functools.partial(actions.finish_uploads, project))
         if not is_run:
             task["doc"] = f"{step.name} of {target}"
             task["clean"] = [(actions.clean, [project, variant, step.name])]

@@ -24,8 +24,10 @@ from buildlib.manifest import locations, reader, variants
 from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Variant, Written
 from buildlib.project import images, layers, pinned
 from buildlib.project.inputs import Inputs
+from buildlib.project.remote import RemoteCache
 from buildlib.project.status import Status, outputs, signature, stamped
 from buildlib.project.unread import Search
+from buildlib.remote import settings
 from buildlib.tree import sources
 
 T = TypeVar("T")
@@ -50,6 +52,7 @@ class Project:
         self.digests = Digests(root, self.layout.digests, self._clock)
         self.cache = MachineCache(self.layout, os.environ)
         self.listing = Listing(self.layout)
+        self.remote = RemoteCache(settings.read(self.manifest.cache, os.environ), self)
         self.run = uuid.uuid4().hex
         self.variants = {
             variant.id: variant

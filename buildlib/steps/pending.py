@@ -1,8 +1,8 @@
 """The one decider: which steps of a variant are pending, and why.
 
 doit's up-to-date checks, `why`, `watch`, `verify`, the report and the program for Terraform ask
-here. No step before `zip` has anything to do while the ZIP of the present inputs is in dist/ or in
-the store.
+here. No step before `zip` has anything to do while the ZIP of the present inputs is in dist/, in
+the store or in the remote cache.
 """
 
 # The steps are imported where they are asked: an unchanged run asks none.
@@ -48,8 +48,8 @@ def pending(project: Project, variant: Variant) -> dict[str, str]:
 def reason(project: Project, variant: Variant, step: str, *, named: bool = False) -> str | None:
     """Return why a step has something to do; None if it is up to date.
 
-    A ZIP that is `named` has to be in dist/ afterwards; otherwise it is enough that the store has
-    it, since `hash` takes it from there.
+    A ZIP that is `named` has to be in dist/ afterwards; otherwise it is enough that the store or
+    the remote cache has it, since `hash` takes it from there.
 
     Raises:
         BuildError: the inputs of the variant cannot be worked out.
@@ -60,8 +60,10 @@ def reason(project: Project, variant: Variant, step: str, *, named: bool = False
         if step == "hash" or (step == "zip" and named and not limits.fits(variant, status.written)):
             return _description_problem(project, variant, status, status.written)
         return None
-    if status.stored and not (step == "zip" and named):
-        return "the store has the ZIP of these inputs" if step == "hash" else None
+    if not (step == "zip" and named):
+        place = "store" if status.stored else "remote cache" if project.remote.has(variant) else ""
+        if place:
+            return f"the {place} has the ZIP of these inputs" if step == "hash" else None
     return _PENDING[step](project, variant)
 
 

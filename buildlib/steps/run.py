@@ -23,7 +23,7 @@ from buildlib.steps import shared, stage, times, touch, venv
 from buildlib.steps import zip as archive
 from buildlib.steps.pending import STEPS, build_reasons, reason
 from buildlib.steps.stage import Staged
-from buildlib.steps.summary import BUILT, DESCRIBED, STORED, Done
+from buildlib.steps.summary import BY_ORIGIN, DESCRIBED, Done
 from buildlib.steps.venv import Environment
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def adopt(project: Project, variant: Variant, path: Path, sha256: str) -> None:
             raise MergeError(msg)
         work = _Work(project, variant, "")
         written = Written(sha256, new.stat().st_size, contents.unzipped_size(new))
-        work.publish(written, new, None)
+        work.publish(written, new, None, "store")
         work.keep(written)
 
 
@@ -259,15 +259,23 @@ class _Work:
         limits.check_together(self.variant, size, sizes)
 
     def _take(self) -> Done | None:
-        """Publish the ZIP that the store has; None if it has none, or a damaged one."""
+        """Publish the ZIP that the store or the remote has; None if it is not there, or damaged."""
         with index.new_zip(self.layout, self.variant.id) as new:
             written = self.project.cache.store.take(self.inputs.key, new)
             if written is None:
-                return None
+                return self._fetch(new)
             from buildlib.archive import contents
 
             size = contents.unzipped_size(new)  # the record of a shared store may say anything
-            return self.publish(written._replace(unzipped_size=size), new, None)
+            return self.publish(written._replace(unzipped_size=size), new, None, "store")
+
+    def _fetch(self, new: Path) -> Done | None:
+        """Publish the ZIP that the remote has, and add it to the machine's cache."""
+        if (written := self.project.remote.take(self.variant, new)) is None:
+            return None
+        done = self.publish(written, new, None, "remote")
+        self.keep(written)
+        return done
 
     def _write(self, staged: Staged, *, again: bool) -> Done:
         previous = None if again else archive.load(self.layout, self.variant.id)
@@ -277,11 +285,15 @@ class _Work:
         self._check_size(staged.size, lambda: archive.files(source))
         with index.new_zip(self.layout, self.variant.id) as new:
             written, members = archive.write(source, previous, new)
-            done = self.publish(written, new, members)
+            self.project.remote.check(self.variant, new, written)
+            done = self.publish(written, new, members, "build")
         self.keep(written)
+        self.project.remote.put(self.variant, self.layout.zip(self.variant.id), written)
         return done
 
-    def publish(self, written: Written, new: Path, members: archive.Members | None) -> Done:
+    def publish(
+        self, written: Written, new: Path, members: archive.Members | None, origin: str
+    ) -> Done:
         """Publish a ZIP that Lambda takes; record its inputs, the reasons and the ZIP before it."""
         project, variant, layout = self.project, self.variant, self.layout
         self._check_zip(written, new)
@@ -300,7 +312,7 @@ class _Work:
             recipe=self.inputs.recipe,
             written=written,
             reasons=reasons,
-            origin="build" if members else "store",
+            origin=origin,
             previous=before.written if before else None,
             run=project.run,
             members=members,
@@ -308,9 +320,8 @@ class _Work:
         archive.write_stamp(layout, variant.id, stamp)
         digests.wrote(str(layout.zip(variant.id)), written.sha256)
         notice = RUNTIMES[variant.python].notice(datetime.now(UTC).date().isoformat())
-        outcome = BUILT if members else STORED
         notes = (notice,) if notice else ()
-        return Done(outcome, tuple(reasons), written, stamp.previous, notes)
+        return Done(BY_ORIGIN[origin], tuple(reasons), written, stamp.previous, notes)
 
     def keep(self, written: Written) -> None:
         """Add the ZIP in dist/ to the cache."""

@@ -7,6 +7,10 @@ from buildlib.model import Written
 from buildlib.text import amount
 
 BUILT, STORED, DESCRIBED = "built", "from the store", "described"
+FETCHED = "from the remote cache"
+
+# The outcomes by the origin in the stamp of a ZIP.
+BY_ORIGIN = {"build": BUILT, "store": STORED, "remote": FETCHED}
 
 
 FAILED, INTERRUPTED, LEFT_OUT = "failed", "interrupted", "not built"

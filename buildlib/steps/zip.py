@@ -48,8 +48,8 @@ class Members(NamedTuple):
 class Stamp(NamedTuple):
     """The record of a published ZIP: its inputs, why it was made, and the ZIP before it.
 
-    `origin` is "build" or "store"; `members` is None if the ZIP came from the store; `run` is the
-    id of the run that published it.
+    `origin` is "build", "store" or "remote"; `members` is None unless the ZIP was built; `run` is
+    the id of the run that published it.
     """
 
     key: str

@@ -56,8 +56,8 @@ class Build(NamedTuple):
 
     @property
     def is_stored(self) -> bool:
-        """Whether the ZIP came from the store."""
-        return self.origin == "store"
+        """Whether the ZIP came from the store or the remote cache."""
+        return self.origin != "build"
 
 
 class Content(NamedTuple):

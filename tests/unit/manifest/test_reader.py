@@ -11,11 +11,14 @@ import pytest
 from buildlib.errors import ManifestError
 from buildlib.manifest import keys, reader
 from buildlib.manifest.keys import DEFAULT_KEYS, LAMBDA_KEYS
-from buildlib.model import Docker, Function, Include, Pinned, Requires
+from buildlib.model import Cache, Docker, Function, Include, Pinned, Requires
 from tests.unit.conftest import write
 
 HEAD = "version: 1\nlambdas:\n  api:\n"
 FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
+# An Ed25519 public key, as base64 of its DER.
+PUBLIC = "MCowBQYDK2VwAyEA" + "A" * 43 + "="
+
 PLAIN = HEAD + "    handler: app.handler\n"
 
 
@@ -140,6 +143,21 @@ def test_docker(root: Path) -> None:
     )
     assert jobs.docker is None
     assert read(root, PLAIN + "    install: docker\n")[0].docker == Docker()
+
+
+def test_cache(root: Path) -> None:
+    """The remote cache of the root's manifest; other manifests have none."""
+    assert reader.parse(root, PLAIN).cache is None
+    assert reader.parse(root, "cache: {remote: gs://a/b}\n" + PLAIN).cache == Cache("gs://a/b")
+    other = PUBLIC.replace("AAA=", "BBB=")
+    keys = f"  keys: {{b: {PUBLIC}, a: {other}}}\n"
+    text = f"cache:\n  remote: s3://x\n  trust: signed\n  signatures: 2\n{keys}{PLAIN}"
+    found = reader.parse(root, text).cache
+    assert found == Cache("s3://x", "signed", (("a", other), ("b", PUBLIC)), 2)
+    (root / "team").mkdir()
+    (root / "team/lambdas.yaml").write_text("version: 1\ncache: {remote: s3://x}\nlayers: {}\n")
+    with pytest.raises(ManifestError, match=r"team/lambdas.yaml:2:1: unknown key 'cache'"):
+        reader.parse(root, "manifests: ['team/lambdas.yaml']\n" + PLAIN)
 
 
 def test_defaults(root: Path) -> None:
@@ -335,6 +353,69 @@ BAD = {
         [
             "lambdas.yaml:5:5: lambda 'api': unknown key 'frozen'; allowed: "
             + ", ".join(LAMBDA_KEYS)
+        ],
+    ),
+    "an address with credentials": (
+        "cache: {remote: 'https://user:password@host/x'}\n" + PLAIN,
+        [
+            (
+                "lambdas.yaml:1:17: cache: remote: 'https://****@host/x' is not allowed; "
+                "expected an address without credentials, such as s3://bucket/folder"
+            )
+        ],
+    ),
+    "an unknown service": (
+        "cache: {remote: 'ftp://host/x'}\n" + PLAIN,
+        [
+            (
+                "lambdas.yaml:1:17: cache: remote: 'ftp://host/x' is not allowed; "
+                "expected an address without credentials, such as s3://bucket/folder"
+            )
+        ],
+    ),
+    "keys of the cache": (
+        "cache: {remotes: x, trust: all, signatures: '2'}\n" + PLAIN,
+        [
+            "lambdas.yaml:1:9: cache: unknown key 'remotes'; did you mean 'remote'?",
+            "lambdas.yaml:1:28: cache: trust: expected bucket or signed, found 'all'",
+            "lambdas.yaml:1:45: cache: signatures: expected a number from 1, found 2",
+        ],
+    ),
+    "no public key": (
+        "cache: {trust: signed, keys: {ci: MCowBQYDK2VwAyEA}}\n" + PLAIN,
+        [
+            (
+                "lambdas.yaml:1:35: cache: keys: ci: 'MCowBQYDK2VwAyEA' is not allowed; expected a "
+                "name and an Ed25519 public key, as 'openssl pkey -in signing.pem -pubout "
+                "-outform DER | base64' prints it"
+            )
+        ],
+    ),
+    "trust in nobody": (
+        "cache: {trust: signed}\n" + PLAIN,
+        [
+            (
+                "lambdas.yaml:1:1: cache: 'trust: signed' needs 'keys', the public keys of the "
+                "trusted builders"
+            )
+        ],
+    ),
+    "keys without trust": (
+        f"cache: {{keys: {{ci: {PUBLIC}}}}}\n" + PLAIN,
+        [
+            (
+                "lambdas.yaml:1:9: cache: 'keys' has no effect without 'trust: signed'; add that, "
+                "or remove 'keys'"
+            )
+        ],
+    ),
+    "more signatures than keys": (
+        f"cache: {{trust: signed, signatures: 2, keys: {{a: {PUBLIC}, b: {PUBLIC}}}}}\n" + PLAIN,
+        [
+            (
+                "lambdas.yaml:1:36: cache: signatures: expected at most 1, the number of different "
+                "'keys'"
+            )
         ],
     ),
     "frozen is text": (

@@ -1,0 +1,1 @@
+"""The remote cache: ZIPs that machines share. It saves time and never decides alone."""

@@ -1,0 +1,1 @@
+"""Tests of the remote cache, with real servers on the loopback interface."""
