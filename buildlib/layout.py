@@ -1,5 +1,6 @@
 """The paths of all files and folders that this package reads and writes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,11 @@ _DIST = "dist"
 
 # The folders of the repository that hold no input.
 OUTPUTS = frozenset({"build", _DIST})
+
+
+def is_ci(variables: Mapping[str, str]) -> bool:
+    """Tell whether this is a job of a CI service, by the variable that all of them set."""
+    return variables.get("CI", "").lower() not in {"", "0", "false", "no"}
 
 
 def find_root(folder: Path) -> Path | None:

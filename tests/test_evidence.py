@@ -184,7 +184,7 @@ def test_switched_on_and_off(evident: Repository) -> None:
 
 
 def test_it_changes_with_the_zip(evident: Repository) -> None:
-    """After an edit, and after a revert to a ZIP from the store, the evidence matches the ZIP."""
+    """After an edit, and after a revert to a ZIP from the cache, the evidence matches the ZIP."""
     evident.doit()
     before = evidence(evident)
     evident.write({"lambdas/api/app.py": HANDLER + "# edited\n"})

@@ -43,7 +43,7 @@ def test_one_installation_fails_once(
     index.files[name] = index.files[name].removesuffix(b"replaced")
     again = twelve.doit(*parallel)
     # Equal content is compressed once, or twice by two processes; the others take it over.
-    assert re.search(r"[12] built, 1[01] from the store", again.output)
+    assert re.search(r"[12] built, 1[01] from the cache", again.output)
 
 
 def test_one_mistake_in_shared_code(twelve: Repository) -> None:

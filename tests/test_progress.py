@@ -120,8 +120,8 @@ def test_what_changed(repository: Repository) -> None:
     assert re.search(r"api +built +app.py changed +\d+ B \(\+\d+ B\) +\d+ B \(\+50 B\)", row)
     repository.write({"lambdas/api/app.py": HANDLER})
     output = plain(on_terminal(repository))
-    assert re.search(r"^api +from the store +app.py changed", output, re.MULTILINE)
-    assert output.rstrip().splitlines()[-1].startswith("1 from the store in ")
+    assert re.search(r"^api +from the cache +app.py changed", output, re.MULTILINE)
+    assert output.rstrip().splitlines()[-1].startswith("1 from the cache in ")
 
 
 def test_no_color(repository: Repository) -> None:

@@ -167,7 +167,7 @@ def test_times_are_of_this_build(dependent: Repository) -> None:
     assert NOTHING not in {stage, made}
     dependent.write({"lambdas/api/app.py": HANDLER})
     dependent.doit("report")
-    assert "from store" in page(dependent)
+    assert "from cache" in page(dependent)
 
 
 def test_times_that_cannot_be_kept(repository: Repository) -> None:

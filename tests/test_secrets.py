@@ -45,7 +45,7 @@ def test_allowed_on_purpose(repository: Repository) -> None:
 
 def test_no_longer_allowed(repository: Repository) -> None:
     """Once `allow_secrets` is removed, an earlier ZIP with the secret is not reused from dist/,
-    from the store or from the staged tree.
+    from the cache or from the staged tree.
     """
     repository.write({
         "lambdas.yaml": MANIFEST + "    allow_secrets: [.env]\n", "lambdas/api/.env": "",

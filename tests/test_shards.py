@@ -178,7 +178,7 @@ def test_shards_meet_in_a_cache(many: Repository) -> None:
         one = clone(many, f"shard {job['shard']}", **shared)
         one.lambdas("build", *job["lambdas"].split())
     last = clone(many, "last", UV_INDEX_URL=DEAD, **shared)
-    assert f"{VARIANTS} from the store" in last.lambdas("build").output
+    assert f"{VARIANTS} from the cache" in last.lambdas("build").output
     assert content(last) == content(local)
     assert not (last.root / "build/env").exists()
 
@@ -193,7 +193,7 @@ def test_a_merge_is_the_first_memory_of_a_checkout(
     last.write({"lambdas/tick/app.py": f"{source}X = 1\n"})
     assert "1 built, 8 unchanged" in last.lambdas("build").output
     last.write({"lambdas/tick/app.py": source})
-    assert "1 from the store, 8 unchanged" in last.lambdas("build").output
+    assert "1 from the cache, 8 unchanged" in last.lambdas("build").output
 
 
 def test_shards_of_the_present_build_only_complete_it(

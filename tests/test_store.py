@@ -27,7 +27,7 @@ def clone(source: Repository, name: str) -> Repository:
 
 
 def test_reverting_builds_nothing(dependent: Repository) -> None:
-    """Reverting to earlier inputs takes the earlier ZIP from the store."""
+    """Reverting to earlier inputs takes the earlier ZIP from the cache."""
     dependent.doit()
     before = dependent.sha256()
     dependent.write({APP: HANDLER + "# edited\n"})
@@ -163,7 +163,7 @@ def test_the_lock_is_checked_on_a_hit(dependent: Repository) -> None:
 
 
 def test_a_named_zip_is_put_into_dist(repository: Repository) -> None:
-    """`doit zip:<id>` writes the ZIP to dist/ even if the store has it."""
+    """`doit zip:<id>` writes the ZIP to dist/ even if the cache has it."""
     repository.doit()
     shutil.rmtree(repository.root / "dist")
     assert repository.doit("zip:api").ran == ["zip:api"]
@@ -261,7 +261,7 @@ def test_why_of_everything(dependent: Repository) -> None:
     dependent.doit()
     (dependent.root / "dist/api.zip").unlink()
     output = dependent.doit("why").output
-    assert "api: hash will run: the store has the ZIP of these inputs" in output
+    assert "api: hash will run: the cache has the ZIP of these inputs" in output
     assert "jobs-py3.12-x86_64 is up to date" in output
     assert not (dependent.root / "dist/api.zip").exists()
 

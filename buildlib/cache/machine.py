@@ -15,7 +15,7 @@ from buildlib.cache.packs import Packs
 from buildlib.cache.store import Store
 from buildlib.errors import BuildError
 from buildlib.files import atomic
-from buildlib.layout import Layout
+from buildlib.layout import Layout, is_ci
 
 FOLDER, MAXIMUM = "LAMBDA_ZIP_CACHE", "LAMBDA_ZIP_CACHE_LIMIT"
 
@@ -50,7 +50,7 @@ class MachineCache:
         _check_names(variables)
         self._layout = layout
         self._named = _folder(variables.get(FOLDER, ""))
-        self._in_build = self._named == OFF or (not self._named and bool(variables.get("CI")))
+        self._in_build = self._named == OFF or (not self._named and is_ci(variables))
         limit = _limit(variables.get(MAXIMUM, ""))
         self.limit = limit or (_OWN_LIMIT if self._in_build else _SHARED_LIMIT)
         self._added = 0

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from buildlib.errors import LockError
+from buildlib.layout import is_ci
 from buildlib.lock.requirements import Requirements
 from buildlib.model import Image, LockTarget, Pin, Variant
 from buildlib.runtimes import HIGHEST_PATCH, RUNTIMES, machine
@@ -114,7 +115,7 @@ def _order(python: str) -> tuple[int, ...]:
 
 def is_frozen(frozen: bool, variables: Mapping[str, str]) -> bool:  # noqa: FBT001
     """Tell whether a build must not write lockfiles: by the manifest, or because this is CI."""
-    return frozen or variables.get("CI", "").lower() not in {"", "0", "false", "no"}
+    return frozen or is_ci(variables)
 
 
 def images(lock: Path) -> list[Image]:

@@ -129,7 +129,7 @@ class StepUpToDate(UpToDate):
     """The same for a step of a variant.
 
     A ZIP that was named on the command line must be in dist/ afterwards. Otherwise it is enough
-    that the store has it: `hash` puts it into dist/.
+    that the cache has it: `hash` puts it into dist/.
     """
 
     def __init__(self, checks: actions.Checks, step: str, function: str) -> None:

@@ -15,7 +15,7 @@ def origins(variant: Variant, layout: Layout) -> list[Origin]:
     """Return the files as own files of a variant.
 
     Their sizes are unknown (0) as long as `fetched` has not downloaded them: the key of a ZIP that
-    the store has needs none of them.
+    the cache has needs none of them.
     """
     return [
         Origin(

@@ -16,7 +16,7 @@ class Status(NamedTuple):
     """How far a variant is.
 
     `written` is its ZIP in dist/, if that is whole and of the present inputs. `unchanged` says that
-    the fingerprints alone prove it: no file was read. `stored` says that the store has the ZIP; it
+    the fingerprints alone prove it: no file was read. `stored` says that the cache has the ZIP; it
     is only looked up while dist/ has none.
     """
 

@@ -1,4 +1,4 @@
-"""The step `hash`, which repairs: the descriptions of a ZIP in dist/, or a ZIP that the store has.
+"""The step `hash`, which repairs: the descriptions of a ZIP in dist/, or a ZIP that the cache has.
 
 `zip` publishes a ZIP together with its descriptions, so in most runs nothing is left to do.
 """

@@ -30,7 +30,7 @@ STEPS = (
     Step("stage", "assemble the package tree"),
     Step("touch", "set the canonical mtime and mode of every staged file"),
     Step("zip", "write dist/<id>.zip, its checksum and its index entry"),
-    Step("hash", "take the ZIP from the store, or repair its checksum and index entry"),
+    Step("hash", "take the ZIP from the cache, or repair its checksum and index entry"),
 )
 
 

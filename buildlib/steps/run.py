@@ -199,7 +199,7 @@ class _Work:
         return staged
 
     def zip(self, *, again: bool = False) -> Done:
-        """Publish the ZIP of the present inputs: from the store, or written from the tree."""
+        """Publish the ZIP of the present inputs: from the cache, or written from the tree."""
         written = self.project.status(self.variant).written
         if written is not None and not again:
             self._check_zip(written, self.layout.zip(self.variant.id))  # it may be lower now
@@ -259,7 +259,7 @@ class _Work:
         limits.check_together(self.variant, size, sizes)
 
     def _take(self) -> Done | None:
-        """Publish the ZIP that the store or the remote has; None if it is not there, or damaged."""
+        """Publish the ZIP that the cache or the remote has; None if it is not there, or damaged."""
         with index.new_zip(self.layout, self.variant.id) as new:
             written = self.project.cache.store.take(self.inputs.key, new)
             if written is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from buildlib.model import Written
 from buildlib.text import amount
 
-BUILT, STORED, DESCRIBED = "built", "from the store", "described"
+BUILT, STORED, DESCRIBED = "built", "from the cache", "described"
 FETCHED = "from the remote cache"
 
 # The outcomes by the origin in the stamp of a ZIP.

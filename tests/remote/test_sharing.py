@@ -56,7 +56,7 @@ def test_a_fetched_zip_is_in_the_store(builder: Repository, bucket: Shared) -> N
     using(other, bucket).lambdas("build")
     (other.root / "dist/api.zip").unlink()
     done = other.lambdas("build", LAMBDA_ZIP_REMOTE="off")
-    assert "api: from the store" in done.output, done
+    assert "api: from the cache" in done.output, done
 
 
 def test_off(builder: Repository, bucket: Shared) -> None:

@@ -188,7 +188,7 @@ SITUATIONS: dict[str, Callable[[World], None]] = {
     "nothing built": _nothing_built,
     "an edit": _an_edit,
     "a new pin": _a_new_pin,
-    "from the store": _from_the_store,
+    "from the cache": _from_the_store,
     "an undeclared function": _an_undeclared_function,
 }
 
@@ -261,7 +261,7 @@ POINTS = (
 def races(world: World) -> Iterator[Trial]:
     """Let two processes meet, of which the second one sees an edit and the first one does not."""
     del world
-    for situation in ("nothing built", "from the store"):
+    for situation in ("nothing built", "from the cache"):
         for first in POINTS:
             for second in POINTS:
                 name = f"{situation}: {first} against {second}"

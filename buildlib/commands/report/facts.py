@@ -56,7 +56,7 @@ class Build(NamedTuple):
 
     @property
     def is_stored(self) -> bool:
-        """Whether the ZIP came from the store or the remote cache."""
+        """Whether the ZIP came from the cache or the remote cache."""
         return self.origin != "build"
 
 

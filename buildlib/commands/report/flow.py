@@ -94,7 +94,7 @@ def _tasks(build: Build, lock: Lock, sharing: dict[str, list[str]]) -> Iterator[
         elif seconds is not None:
             state, note = "ran", shown(seconds)
         elif build.is_stored and step.name == "zip":
-            state, note = "reused", "from store"
+            state, note = "reused", "from cache"
         elif step.name == "hash" and "zip" in build.seconds:
             state, note = "reused", "done by zip"
         else:

@@ -58,7 +58,7 @@ def test_damaged_record(project: Project, step: str, content: str) -> None:
 
 
 def test_two_runs_take_from_the_store(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A ZIP is taken from the store under the lock of its variant: both runs use one temporary."""
+    """A ZIP is taken from the cache under the lock of its variant: both runs use one temporary."""
     api = project.variants["api"]
     run.perform(project, api, "zip")
     project.layout.zip("api").unlink()

@@ -25,7 +25,7 @@ def test_tasks_of_several_variants() -> None:
     notes = {(task.step, task.subject[-5:]): task.note for task in found.tasks}
     assert notes["venv", "api-1"] == "2.5 s"
     assert notes["hash", "api-1"] == "done by zip"
-    assert notes["zip", "api-2"] == "from store"
+    assert notes["zip", "api-2"] == "from cache"
     assert notes["hash", "api-2"] == "20 ms"
     assert notes["venv", "api-3"] == "not built"
     assert [row.name for row in found.rows] == ["api-1", "api-2", "api-3"]
