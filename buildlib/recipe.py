@@ -135,6 +135,7 @@ def _option(name: str, old: object, new: object) -> str:
     label = {
         "contract": "byte contract",
         "installer": "rules of installation",
+        "version": "doit-lambda-zip",  # in records of an earlier version
         "build_tools": "pinned build tools",
     }.get(name, name)
     return f"{label} {short(old)} -> {short(new)}"

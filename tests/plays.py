@@ -122,6 +122,7 @@ def _environment(top: Path) -> dict[str, str]:
     )
     kept = {k: v for k, v in os.environ.items() if not k.startswith(ours)}
     settings = {"CHECKPOINT_DISABLE": "1", "DOCKER_HOST": "unix:///there/is/no/engine.sock"}
+    settings["LAMBDA_ZIP_CACHE"] = "off"  # a new user's is empty
     path = os.pathsep.join([str(Path(sys.executable).parent), str(programs), kept["PATH"]])
     return kept | settings | {"PATH": path}
 

@@ -250,7 +250,7 @@ def test_every_variable_is_listed() -> None:
     """The page of environment variables lists every variable that the code reads."""
     text = (ROOT / "docs/reference/environment.md").read_text()
     listed = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", text))
-    assert {"CI", "LAMBDA_ZIP_STORE", "DOCKER_HOST", "HTTPS_PROXY"} <= variables()
+    assert {"CI", "LAMBDA_ZIP_CACHE", "DOCKER_HOST", "HTTPS_PROXY"} <= variables()
     assert variables() <= listed, variables() - listed
     ours = {name for name in listed if name.startswith("LAMBDA_ZIP_")}
     assert all(any(name in p.read_text() for p in PACKAGE.rglob("*.py")) for name in ours)
