@@ -55,15 +55,24 @@ class Row:
 
 
 def environment() -> dict[str, str]:
-    """Return the user's environment without variables that would distort the figures."""
-    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "CI", "LAMBDA_ZIP_STORE")
-    return {name: value for name, value in os.environ.items() if name not in dropped}
+    """Return the user's environment without variables that would distort the figures.
+
+    Rows about the cache of the machine name its folder; the others have their own in build/.
+    """
+    dropped = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "CI", "LAMBDA_ZIP_REMOTE")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | {"LAMBDA_ZIP_CACHE": "off"}
 
 
-def run(command: list[str], cwd: Path) -> str:
+def run(command: list[str], cwd: Path, **variables: str) -> str:
     """Run a command and return its output; stop the benchmark if it fails."""
     done = subprocess.run(
-        command, cwd=cwd, env=environment(), capture_output=True, text=True, check=False
+        command,
+        cwd=cwd,
+        env=environment() | variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         message = f"{command} failed:\n{done.stdout}{done.stderr}"
@@ -71,10 +80,10 @@ def run(command: list[str], cwd: Path) -> str:
     return done.stdout
 
 
-def timed(command: list[str], cwd: Path) -> float:
+def timed(command: list[str], cwd: Path, **variables: str) -> float:
     """Return the duration of a command's whole process, in seconds."""
     start = time.perf_counter()
-    run(command, cwd)
+    run(command, cwd, **variables)
     return time.perf_counter() - start
 
 
@@ -334,7 +343,7 @@ def store(folder: Path) -> Row:
         shutil.copytree(kept, pandas.root / "build/cache/zips-v1")
         return timed(DOIT, pandas.root)
 
-    row = Row("pandas, only the store restored", "uv + zip", 0.12)
+    row = Row("pandas, only the ZIPs restored", "uv + zip", 0.12)
     return alternate(row, 5, ours, pandas.recipe)
 
 
@@ -358,6 +367,124 @@ def fifty(folder: Path) -> Row:
     row.notes.append(f"{installed} installations")
     if installed != 5:
         row.failures.append("an environment was installed twice")
+    return row
+
+
+def clone(folder: Path) -> Row:
+    """A new clone on a machine that built the same before."""
+    pandas = Pandas(folder)
+    cache = str(folder / "cache")
+    run(DOIT, pandas.root, LAMBDA_ZIP_CACHE=cache)
+
+    def ours() -> float:
+        remove(pandas.root / "build", pandas.root / "dist")
+        return timed(DOIT, pandas.root, LAMBDA_ZIP_CACHE=cache)
+
+    return alternate(Row("pandas, new clone", "uv + zip", 0.11), 5, ours, pandas.recipe)
+
+
+def packs(folder: Path) -> Row:
+    """A new clone with other code, on a machine that built another function with pandas."""
+    pandas = Pandas(folder)
+    cache = folder / "cache"
+    run(DOIT, pandas.root, LAMBDA_ZIP_CACHE=str(cache))
+
+    def ours() -> float:
+        remove(pandas.root / "build", pandas.root / "dist", cache / "zips-v1")
+        return timed(DOIT, pandas.root, LAMBDA_ZIP_CACHE=str(cache))
+
+    row = Row("pandas, new clone with other code", "uv + zip", 0.15)
+    return alternate(row, 5, ours, pandas.recipe)
+
+
+_COMMON = (
+    *("requests", "urllib3", "idna", "certifi", "charset-normalizer", "jinja2", "markupsafe"),
+    *("pyyaml", "click", "six"),
+)
+_SINGLE = (
+    *("attrs", "packaging", "pluggy", "iniconfig", "tomli", "wrapt", "pytz", "toolz", "tabulate"),
+    *("more-itertools", "sortedcontainers", "platformdirs", "filelock", "distro", "zipp"),
+    *("typing-extensions", "python-dateutil", "jmespath", "cachetools", "tenacity"),
+)
+
+
+def twenty(folder: Path) -> Row:
+    """Twenty environments that share ten packages, and one environment with all of them."""
+    names = {f"fn{n:02}": "\n".join([*_COMMON, one]) for n, one in enumerate(_SINGLE)}
+    many = repository(folder / "many", names)
+    one = repository(folder / "one", {"fn": "\n".join([*_COMMON, *_SINGLE])})
+    for root in (many, one):
+        run([*DOIT, "lock"], root)
+        run(DOIT, root)
+
+    def cold(root: Path) -> float:
+        remove(root / "build", root / "dist")
+        return timed(DOIT, root)
+
+    row = Row("20 environments, 10 packages shared", "ours, one environment of all", 1.3)
+    alternate(row, 5, lambda: cold(many), lambda: cold(one))
+    sizes = [sum(p.stat().st_size for p in root.rglob("*.pack")) for root in (many, one)]
+    row.notes.append(f"packs {sizes[0]:,} bytes, the other {sizes[1]:,}")
+    if sizes[0] > 1.05 * sizes[1]:
+        row.failures.append("a package was compressed twice")
+    return row
+
+
+def _from_nothing(folder: Path, count: int) -> Row:
+    root = _many(folder, count)
+    loop = (
+        'for f in lambdas/*/; do (cd "$f" && zip -X -r -q -6 "../../zips/${PWD##*/}.zip" .); done'
+    )
+
+    def ours() -> float:
+        remove(root / "build", root / "dist")
+        return timed(DOIT, root)
+
+    def zips() -> float:
+        remove(root / "zips")
+        (root / "zips").mkdir()
+        return timed(["bash", "-c", loop], root)
+
+    row = alternate(Row(f"{count} functions from nothing", "zip for each", 1.0), 3, ours, zips)
+    remove(root / "build", root / "dist")
+    row.notes.append(f"peak memory {_peak(DOIT, root):.0f} MB")
+    return row
+
+
+def nothing(folder: Path) -> Row:
+    """A thousand functions of the standard library, with nothing built; and five thousand."""
+    row = _from_nothing(folder, 1000)
+    seconds = statistics.median(row.ours)
+    more = statistics.median(_from_nothing(folder, 5000).ours) / seconds
+    row.notes.append(f"5,000 take {more:.1f} times as long")
+    if seconds > 3:
+        row.failures.append("over 3 s")
+    if more > 5.5:
+        row.failures.append("not linear")
+    return row
+
+
+def upgrade(folder: Path) -> Row:
+    """A thousand functions after an upgrade of this package that moves no byte."""
+    root = _many(folder, 1000)
+    program = "import sys, buildlib; buildlib.__version__ = sys.argv.pop(1); import doit.__main__"
+    program += "; raise SystemExit(doit.__main__.main())"
+    count = 0
+
+    def ours() -> float:
+        nonlocal count
+        count += 1
+        command = [sys.executable, "-c", program, f"99.{count}"]
+        start = time.perf_counter()
+        output = run(command, root)
+        if ".  " in output:
+            row.failures.append("a task ran")
+        return time.perf_counter() - start
+
+    row = Row("1,000 functions after an upgrade", "ours, unchanged", 5.0)
+    alternate(row, 3, ours, lambda: timed(DOIT, root))
+    if statistics.median(row.ours) > 1.5:
+        row.failures.append("over 1.5 s")
     return row
 
 
@@ -446,6 +573,11 @@ ROWS: dict[str, Callable[[Path], Row]] = {
     "one": one_of_thousand,
     "restore": restore,
     "store": store,
+    "clone": clone,
+    "packs": packs,
+    "twenty": twenty,
+    "nothing": nothing,
+    "upgrade": upgrade,
     "fifty": fifty,
     "revert": revert,
     "watch": watch,
