@@ -253,6 +253,11 @@ class Repository:
             return {info.filename: archive.read(info) for info in archive.infolist()}
 
 
+def pytest_configure() -> None:
+    """Keep all tests, and the programs that they start, away from the cache of this machine."""
+    os.environ["LAMBDA_ZIP_CACHE"] = "off"
+
+
 @pytest.fixture(scope="session")
 def plain_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Give the environment of a user who has no settings for doit, uv or pip."""

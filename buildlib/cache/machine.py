@@ -49,9 +49,9 @@ class MachineCache:
     def __init__(self, layout: Layout, variables: Mapping[str, str]) -> None:
         _check_names(variables)
         self._layout = layout
-        self._named = _folder(variables.get(FOLDER, ""))
+        self._named = _folder(variables.get("LAMBDA_ZIP_CACHE", ""))
         self._in_build = self._named == OFF or (not self._named and is_ci(variables))
-        limit = _limit(variables.get(MAXIMUM, ""))
+        limit = _limit(variables.get("LAMBDA_ZIP_CACHE_LIMIT", ""))
         self.limit = limit or (_OWN_LIMIT if self._in_build else _SHARED_LIMIT)
         self._added = 0
 

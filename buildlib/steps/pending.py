@@ -61,7 +61,7 @@ def reason(project: Project, variant: Variant, step: str, *, named: bool = False
             return _description_problem(project, variant, status, status.written)
         return None
     if not (step == "zip" and named):
-        place = "store" if status.stored else "remote cache" if project.remote.has(variant) else ""
+        place = "cache" if status.stored else "remote cache" if project.remote.has(variant) else ""
         if place:
             return f"the {place} has the ZIP of these inputs" if step == "hash" else None
     return _PENDING[step](project, variant)

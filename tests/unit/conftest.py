@@ -41,9 +41,8 @@ def _is_here(host: str) -> bool:
 
 @pytest.fixture(autouse=True)
 def not_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run every test as on a laptop, wherever it runs, and away from the caches of its user."""
+    """Run every test as on a laptop, wherever it runs."""
     monkeypatch.delenv("CI", raising=False)
-    monkeypatch.setenv("LAMBDA_ZIP_CACHE", "off")
 
 
 def write(top: Path, contents: Mapping[str, str | bytes]) -> Path:

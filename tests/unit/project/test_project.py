@@ -36,9 +36,9 @@ gamma==3.0 ; platform_machine == "aarch64" \\
 """
 
 GOLDEN = {
-    "api-py3.13-x86_64": "be61073a79dbd3ec7028d1902e0b1488ac0c2e1c158ec271382e5e331f32d665",
-    "api-py3.13-arm64": "8a66be1ea6b242087018f903cb72e001e4e59f4f7f26c0cda71ce395fa1ed10e",
-    "jobs": "bc02d0b835c9296f5fba62907cfbd91e7d45a3369800c0a17038d0d651a14e48",
+    "api-py3.13-x86_64": "9c2454af1e168a33c3a731c30a1b7e4c7f2ebc0d482c4abc0eeaa45b7e28b015",
+    "api-py3.13-arm64": "60118f71d8644b82c697b172dca01dd678cff5e9cd4cb7df7e0fa1e3a1c34e6c",
+    "jobs": "deb550f3b25dbc5039120cbf50f537ac41485505184dfa1a644f0ed82cb439a5",
 }
 
 
