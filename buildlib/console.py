@@ -1,21 +1,32 @@
-"""The one place from which text goes to the streams of this process."""
+"""The one place from which text goes to the streams of this process.
 
+One thread writes at a time. The threads of a run report their tasks, and a text stream of Python is
+not safe for threads: it loses text and emits uninitialised memory
+(https://github.com/python/cpython/issues/119506).
+"""
+
+import threading
 from collections.abc import Iterable
 from typing import TextIO
 
 from buildlib.text import harmless
 
+_lock = threading.RLock()  # a signal may interrupt a writer, and have something to say
+
 
 def write(stream: TextIO, text: str) -> None:
     """Write text for a reader."""
-    stream.write(harmless(text))
+    with _lock:
+        stream.write(harmless(text))
 
 
 def data(stream: TextIO, text: str) -> None:
     """Write JSON for a program; nothing in it is altered, as its strings are escaped."""
-    stream.write(f"{text}\n")
+    with _lock:
+        stream.write(f"{text}\n")
 
 
 def command(stream: TextIO, lines: Iterable[str]) -> None:
     """Write commands for a CI service, which escape what they quote."""
-    stream.writelines(f"{line}\n" for line in lines)
+    with _lock:
+        stream.writelines(f"{line}\n" for line in lines)

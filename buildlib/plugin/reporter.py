@@ -12,7 +12,7 @@ from doit.exceptions import BaseFail, InvalidDodoFile, TaskFailed, UnmetDependen
 from doit.reporter import ConsoleReporter
 from doit.task import Task
 
-from buildlib import errors
+from buildlib import console, errors
 from buildlib.artifacts import earlier, index
 from buildlib.artifacts.earlier import Base
 from buildlib.errors import BuildError
@@ -21,7 +21,6 @@ from buildlib.plugin import meta, signals, views
 from buildlib.plugin.result import Result
 from buildlib.plugin.tally import Tally
 from buildlib.steps import summary
-from buildlib.text import harmless
 
 FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
 
@@ -195,7 +194,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
 
     def write(self, text: str) -> None:
         """Write lines for a reader."""
-        super().write(harmless(text))
+        console.write(self.outstream, text)
 
     def runtime_error(self, msg: str) -> None:
         """Say that doit cannot go on."""

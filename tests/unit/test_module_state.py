@@ -18,6 +18,7 @@ REASONS = {
     "code.reader: cache of _parser()": "a parser keeps nothing between two sources",
     "commands.init.cdk.typescript: cache of _parser()": "the same",
     "uv.run: cache of _executable()": "the path of the installed uv",
+    "console: _lock = threading.RLock": "one thread writes at a time, whatever it writes",
     "programs: _lock = threading.Lock": "sysconfig is not safe when two threads ask it first",
     "commands.invoke.driver: _lock = threading.Lock": "a program of its own, in its own process",
     "plugin.views: os.environ[...]": "tells the tasks' processes where to write their status",
