@@ -13,6 +13,7 @@ import subprocess
 import sys
 import sysconfig
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ def needs(module: str) -> pytest.MarkDecorator:
 def program_path() -> str:
     """Return the PATH with the programs of this Python's environment."""
     return f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def check_page(page: Mapping[str, str], name: str, schema: str, folder: Path) -> None:
+    """Check a file that a page shows, by the name that the page gives it, against a schema."""
+    path = folder / Path(name).name
+    path.write_text(page[name], encoding="utf-8")
+    check_schema(schema, path)
 
 
 def check_schema(schema: str, path: Path) -> None:
@@ -391,9 +399,7 @@ PAGE = {
 )
 def test_files_of_the_page_fit_their_schemas(tmp_path: Path, name: str, schema: str) -> None:
     """The schema of the service accepts each file that the page about CI shows."""
-    path = tmp_path / Path(name).name
-    path.write_text(PAGE[name], encoding="utf-8")
-    check_schema(schema, path)
+    check_page(PAGE, name, schema, tmp_path)
 
 
 def test_the_page_uses_these_files() -> None:

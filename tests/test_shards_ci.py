@@ -20,6 +20,7 @@ from tests.conftest import HANDLER, Index, Repository
 from tests.documents import ROOT, blocks
 from tests.test_ci_files import (
     ACTION,
+    check_page,
     check_schema,
     commit,
     copy_project,
@@ -50,9 +51,7 @@ WORKFLOW = ".github/workflows/lambdas.yml"
 )
 def test_files_of_the_page_fit_their_schemas(tmp_path: Path, name: str, schema: str) -> None:
     """The schema of the service accepts each file of the page."""
-    path = tmp_path / Path(name).name
-    path.write_text(PAGE[name], encoding="utf-8")
-    check_schema(schema, path)
+    check_page(PAGE, name, schema, tmp_path)
 
 
 def test_the_child_pipeline_fits_the_schema(tmp_path: Path, repository: Repository) -> None:

@@ -138,6 +138,11 @@ class Listing:
                 self._look()
                 self._write(())
 
+    def note_unbuilt(self, unbuilt: Iterable[Variant], declared: Iterable[Variant]) -> None:
+        """Write all entries that wait, and mark those of variants that could not be built."""
+        self.flush()
+        index.note_unbuilt(self._layout, unbuilt, declared)
+
     def _write(self, declared: Iterable[Variant]) -> None:
         """Write the entries that wait, under the lock of dist/."""
         start = time.monotonic()
@@ -157,7 +162,7 @@ class Listing:
         self._file, self._state = entries, self._signatures()
 
     def _signatures(self) -> tuple[digests.Signature | None, ...]:
-        return _signature(self._layout.index), _signature(self._layout.layers)
+        return digests.signature_of(self._layout.index), digests.signature_of(self._layout.layers)
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:
@@ -167,10 +172,3 @@ def _identity(path: Path) -> tuple[int, ...] | None:
     except OSError:
         return None
     return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-def _signature(path: Path) -> digests.Signature | None:
-    try:
-        return digests.signature(os.stat(path))
-    except OSError:
-        return None

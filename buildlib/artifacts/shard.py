@@ -4,7 +4,7 @@ An index says which ZIPs there are, but not from which inputs they were built. S
 functions writes their keys next to them, and `lambdas merge` compares these with the inputs of the
 checkout that it publishes to.
 
-The file pairs a key with a sha256. That pair stays true whatever happens to `dist/` later, because
+The file pairs a key with a sha256. That pair stays true when `dist/` changes later, because
 one key always gives the same bytes. A build that fails leaves no such file.
 """
 

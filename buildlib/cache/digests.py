@@ -56,6 +56,14 @@ def signature(status: os.stat_result) -> Signature:
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
+def signature_of(path: str | os.PathLike[str]) -> Signature | None:
+    """Return the signature of a file; None if it is missing."""
+    try:
+        return signature(os.stat(path))
+    except OSError:
+        return None
+
+
 class Digests:
     """The digests of a repository's files, kept in one file between runs.
 

@@ -29,7 +29,7 @@ _SHARED_LIMIT, _OWN_LIMIT = 10 << 30, 2 << 30
 # The sizes are summed up after this part of the limit was added, and once a day.
 _PART, _DAY = 20, 86_400
 
-# What a process that was killed left behind, after this many seconds.
+# Temporary files of killed processes are removed after this many seconds.
 _LEFT = _DAY
 
 # The variables of an earlier version.

@@ -22,7 +22,7 @@ def explanations(names: Sequence[str]) -> list[Explanation]:
     variants = common.chosen(repository, names)
     repository.remote.expect(variants)
     found = [command.explain(repository, variant, forgotten(variant)) for variant in variants]
-    repository.remote.finish(lambda _: None)  # says what was wrong with it
+    repository.remote.finish(lambda _: None)  # it names its problems
     return found
 
 

@@ -1,7 +1,7 @@
 """Check the syntax of sources for the Python version of the target, on every host.
 
 ruff decides. It is not asked about a source that the Python here compiles, if that is not newer
-than the target: later versions accept whatever earlier ones do, and a process costs more than all
+than the target: later versions accept the syntax of earlier ones, and a process costs more than all
 other checks of a function.
 """
 

@@ -12,7 +12,7 @@ from buildlib.artifacts import hashes
 from buildlib.artifacts.index import Entry
 from buildlib.artifacts.listing import Listing
 from buildlib.cache.clock import Clock
-from buildlib.cache.digests import Digests
+from buildlib.cache.digests import Digests, signature_of
 from buildlib.cache.fingerprints import Fingerprints
 from buildlib.cache.machine import MachineCache
 from buildlib.errors import BuildError, LockError, StageError
@@ -25,7 +25,7 @@ from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Va
 from buildlib.project import images, layers, pinned
 from buildlib.project.inputs import Inputs
 from buildlib.project.remote import RemoteCache
-from buildlib.project.status import Status, outputs, signature, stamped
+from buildlib.project.status import Status, outputs, stamped
 from buildlib.project.unread import Search
 from buildlib.remote import settings
 from buildlib.tree import sources
@@ -140,7 +140,7 @@ class Project:
             return []
         path = self.layout.root / function.lockfile
         name = ("images", function.lockfile)
-        return self._remembered(name, signature(path), lambda: lockfile.images(path))
+        return self._remembered(name, signature_of(path), lambda: lockfile.images(path))
 
     def unpinned_images(self, function: Function) -> list[Image]:
         """Return the images that the lockfile of a function lacks."""
@@ -160,7 +160,7 @@ class Project:
     def _lock_state(self, function: Function) -> Hashable:
         """Return the status of the locks that decide about a function's dependencies."""
         paths = [one.lockfile or one.requirements for one in self.with_layers(function)]
-        return tuple(signature(self._root + path) for path in paths if path)
+        return tuple(signature_of(self._root + path) for path in paths if path)
 
     def _environment(self, variant: Variant) -> tuple[tuple[Pin, ...], str]:
         """Return the pins of a variant, and the image in which they are installed."""
@@ -247,7 +247,7 @@ class Project:
         path = self.layout.root / shown
         name = ("pins", shown, variant.python, variant.architecture)
         make = lambda: lockfile.pins(path, shown, variant)  # noqa: E731
-        return self._remembered(name, signature(path), make)
+        return self._remembered(name, signature_of(path), make)
 
     def _pinned(self, variant: Variant) -> list[Origin]:
         """Return the files of the web that a variant pins.
@@ -346,8 +346,8 @@ class Project:
         stamp, path, *_ = outputs(variant)
         state = (
             self._lock_state(variant.function),
-            signature(self._root + stamp),
-            signature(self._root + path),
+            signature_of(self._root + stamp),
+            signature_of(self._root + path),
         )
         return self._remembered(("status", variant.id), state, lambda: self._status(variant))
 
@@ -400,7 +400,7 @@ class Project:
 
     def recorded(self) -> dict[str, hashes.Entry]:
         """Return the expected hashes, as `lambdas record` wrote them; empty without the file."""
-        state = signature(self.layout.hashes)
+        state = signature_of(self.layout.hashes)
         return self._remembered("hashes", state, lambda: hashes.read(self.layout))
 
     def forget(self) -> None:

@@ -32,7 +32,7 @@ class RemoteCache:
         self._known: dict[int, Remote] = {}  # by process, because threads live in one
 
     def again(self, project: "Project") -> "RemoteCache":
-        """Return the same remote for the same repository, read again, with what its budget left."""
+        """Return the same remote, with the rest of its budget, for the repository read again."""
         fresh = RemoteCache(self._settings, project)
         fresh._known = self._known
         return fresh
@@ -88,7 +88,7 @@ class RemoteCache:
         return remote.finish(say) if remote else []
 
     def try_out(self) -> list[str]:
-        """Return the address of the remote, and what is wrong with it after a request."""
+        """Return the address of the remote, and the problems that a request found."""
         remote = self._connect()
         return remote.try_out() if remote else []
 

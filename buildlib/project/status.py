@@ -1,15 +1,11 @@
 """The one answer to "is this variant finished?"."""
 
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildlib import recipe
-from buildlib.cache import digests
 from buildlib.files import records
 from buildlib.model import Variant, Written
-
-Signature = digests.Signature
 
 
 class Status(NamedTuple):
@@ -39,14 +35,6 @@ def outputs(variant: Variant) -> tuple[str, ...]:
     if variant.function.evidence:
         paths += (f"dist/{name}.cdx.json", f"dist/{name}.intoto.json")
     return paths
-
-
-def signature(path: str | os.PathLike[str]) -> Signature | None:
-    """Return the signature of a file; None if it is missing."""
-    try:
-        return digests.signature(os.stat(path))
-    except OSError:
-        return None
 
 
 class Stamped(NamedTuple):

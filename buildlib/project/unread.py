@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from buildlib.cache.digests import Signature, signature_of
 from buildlib.code import available
 from buildlib.errors import LockError
 from buildlib.lock import lockfile, unread
 from buildlib.lock.unread import Unread
 from buildlib.manifest import locations
 from buildlib.model import Function, LockTarget, Pin, Variant
-from buildlib.project.status import Signature, signature
 
 # The manifest's key for files that are not read on purpose.
 _ALLOW = "allow_unread"
@@ -121,7 +121,7 @@ class Search:
     def _names(self, folder: str) -> dict[str, Signature | None]:
         if folder not in self._present:
             path = self._root / folder
-            self._present[folder] = {n: signature(path / n) for n in unread.names(path)}
+            self._present[folder] = {n: signature_of(path / n) for n in unread.names(path)}
         return self._present[folder]
 
     def _find(self, folder: str) -> list[Unread]:

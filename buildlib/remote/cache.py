@@ -62,7 +62,7 @@ class Remote:
         self._disputed: set[str] | None = None
 
     def try_out(self) -> list[str]:
-        """Return the address for people, and what is wrong with it after a request."""
+        """Return the address for people, and the problems that a request found."""
         self.look_up([Wanted("", "0" * 64)])
         return [self._client.shown, *self._client.remarks.take()]
 

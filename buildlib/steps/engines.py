@@ -2,7 +2,6 @@
 
 import os
 
-from buildlib.artifacts import index
 from buildlib.errors import BuildError, InstallError
 from buildlib.lock import lockfile
 from buildlib.model import Docker, Variant
@@ -47,8 +46,7 @@ def leave_out(project: Project) -> dict[str, str]:
     """
     _, left_out = buildable(project)
     unbuilt = [project.variants[name] for name in left_out]
-    project.listing.flush()
-    index.note_unbuilt(project.layout, unbuilt, project.variants.values())
+    project.listing.note_unbuilt(unbuilt, project.variants.values())
     if left_out and lockfile.is_frozen(False, os.environ):  # noqa: FBT003 - that is, in CI
         problems = dict.fromkeys(left_out.values())
         msg = "\n".join([*problems, f"Not built: {', '.join(left_out)}; with CI set, all must be."])

@@ -5,7 +5,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 
-from buildlib.artifacts import hashes, index
+from buildlib.artifacts import hashes
 from buildlib.errors import BuildError
 from buildlib.files import locks
 from buildlib.lock import lockfile
@@ -77,8 +77,7 @@ def frozen(project: Project) -> str:
 def note_unbuilt(project: Project, unbuilt: Iterable[Variant]) -> None:
     """Mark variants that failed in the index, unless dist/ cannot be written either."""
     with contextlib.suppress(OSError):
-        project.listing.flush()
-        index.note_unbuilt(project.layout, unbuilt, project.variants.values())
+        project.listing.note_unbuilt(unbuilt, project.variants.values())
 
 
 def record_reason(project: Project) -> str | None:

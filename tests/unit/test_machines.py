@@ -113,8 +113,7 @@ class Dist(_Machine):
 
     @rule(variant=VARIANTS)
     def note_unbuilt(self, variant: Variant) -> None:
-        self.listing.flush()
-        index.note_unbuilt(self.layout, [variant], [API, JOBS])
+        self.listing.note_unbuilt([variant], [API, JOBS])
 
     @rule(damage=st.sampled_from([b"", b"{", b"[]", b"null", b'{"api": 1}']))
     @precondition(lambda self: self.layout.index.exists())

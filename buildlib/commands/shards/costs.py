@@ -11,7 +11,7 @@ from buildlib.project.project import Project
 from buildlib.recipe import Recipe
 from buildlib.steps import times
 
-# What the runner of a variant must have. Wheels for any architecture install on every machine; a
+# The needs of a variant. Wheels for any architecture install on every machine; a
 # container for another architecture than the machine's is emulated, which is much slower.
 WHEELS = "wheels"
 NEEDS = (WHEELS, "docker-x86_64", "docker-arm64")
@@ -55,7 +55,7 @@ def measure(project: Project, runners: Mapping[str, str]) -> Costs:
 
 
 def need(variants: Iterable[Variant]) -> str:
-    """Return what a variant, given with its layers, needs of its runner: one of `NEEDS`.
+    """Return the need of a variant, given with its layers: one of `NEEDS`.
 
     The build of a function installs the environments of its layers, to check imports.
     """

@@ -23,7 +23,7 @@ _SHOWN = 20
 
 
 class Offer(NamedTuple):
-    """A ZIP that a shard offers for a variant: its file, and what the shard says about it."""
+    """A ZIP that a shard offers for a variant: its file, and the facts in `shard.json`."""
 
     path: Path
     built: Built
@@ -66,7 +66,7 @@ def merge(project: Project, folders: Sequence[Path]) -> Merged:
 
 
 def _offers(folders: Sequence[Path]) -> tuple[dict[str, list[Offer]], list[str]]:
-    """Return the ZIPs of all shards, by the ids of variants, and what is wrong with shards."""
+    """Return the ZIPs of all shards, by the ids of variants, and the problems of shards."""
     offers: dict[str, list[Offer]] = {}
     problems = []
     for folder in folders:
@@ -95,7 +95,7 @@ def _sha256(paths: Iterable[Path]) -> dict[Path, str]:
 def _usable(
     project: Project, variant: Variant, offers: Sequence[Offer], sha256: Mapping[Path, str]
 ) -> tuple[Offer | None, list[str]]:
-    """Return an offer of the present inputs, if there is one, and what is wrong with any."""
+    """Return an offer of the present inputs, if there is one, and the problems of all."""
     if not offers:
         return None, []
     try:
