@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from buildlib.text import canonical_name
+
 HANDLER = "def handler(event, context):\n    return event\n"
 
 
@@ -63,6 +65,7 @@ class Index:
         self.requests: list[str] = []
         self.status: int | None = None
         self.credentials: str | None = None
+        self.max_age: int | None = None  # seconds for which a client may keep a page
         self.cut: int | None = None  # bytes of a file after which the connection ends
         index = self
 
@@ -95,6 +98,15 @@ class Index:
         file, content = wheel(name, version, files, tag=tag, requires=requires)
         self.files[file] = content
 
+    def page(self, project: str) -> bytes:
+        """Return the page of a project; nothing if the index has none of its files."""
+        links = [
+            f'<a href="/files/{name}#sha256={hashlib.sha256(content).hexdigest()}">{name}</a>'
+            for name, content in self.files.items()
+            if canonical_name(name.split("-")[0]) == canonical_name(project)
+        ]
+        return "\n".join(links).encode()
+
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         self.requests.append(request.path)
         status, body, kind = 404, b"", "text/html"
@@ -109,27 +121,15 @@ class Index:
         elif status == 401:
             pass
         elif parts[0] == "simple" and len(parts) == 2:
-            project = re.sub(r"[-_.]+", "-", parts[1]).lower()
-            found = {
-                name: content
-                for name, content in self.files.items()
-                if re.sub(r"[-_.]+", "-", name.split("-")[0]).lower() == project
-            }
-            if found:
-                status = 200
-                digests = {
-                    name: hashlib.sha256(content).hexdigest() for name, content in found.items()
-                }
-                links = [
-                    f'<a href="/files/{name}#sha256={digest}">{name}</a>'
-                    for name, digest in digests.items()
-                ]
-                body = "\n".join(links).encode()
+            body = self.page(parts[1])
+            status = 200 if body else 404
         elif parts[0] == "files" and parts[1] in self.files:
             status, body, kind = 200, self.files[parts[1]], "application/octet-stream"
         request.send_response(status)
         request.send_header("Content-Type", kind)
         request.send_header("Content-Length", str(len(body)))
+        if self.max_age is not None and parts[0] == "simple":
+            request.send_header("Cache-Control", f"max-age={self.max_age}")
         if status == 401:
             request.send_header("WWW-Authenticate", "Basic")
         request.end_headers()

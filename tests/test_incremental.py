@@ -285,6 +285,7 @@ def test_a_changed_requirement_relocks_and_keeps_other_pins(
 
 def test_naming_a_lock_takes_newer_versions(dependent: Repository, index: Index) -> None:
     """`doit lock:<name>` resolves again, although the lock is up to date."""
+    index.max_age = 600  # as PyPI
     dependent.doit()
     index.add("alpha", "2.0", files={"alpha/__init__.py": "A = 2\n"})
     assert dependent.doit("lock:api", "--upgrade").ran == ["lock:api"]

@@ -186,6 +186,7 @@ def test_one_reading_of_options(dependent: Repository, index: Index, line: str) 
 def test_a_lock_heals_when_an_index_grows(dependent: Repository, index: Index) -> None:
     """A lock made with half of the files of a release gets all of them from `doit lock`."""
     name = "gamma-1.0-cp313-cp313-manylinux_2_28_x86_64.whl"
+    index.max_age = 600  # as PyPI
     index.add("gamma", tag="cp313-cp313-manylinux_2_28_x86_64")
     whole = index.files.pop(name)
     index.add("gamma", files={"gamma.py": "pure"})

@@ -15,7 +15,7 @@ from buildlib.layout import Layout
 from buildlib.lock import lacking
 from buildlib.lock.join import KEPT
 from buildlib.lock.requirements import Requirements
-from buildlib.model import LockTarget
+from buildlib.model import LockTarget, Upgrade
 from buildlib.runtimes import RUNTIMES, platform_tag
 from buildlib.uv import builds, run
 from buildlib.uv import target as uv_target
@@ -49,13 +49,16 @@ class Resolver:
     """The requirements, the repository that they are in, and where uv's output goes.
 
     `cooldown` are moments or spans after which releases are too new, as `uv.settings.cooldown` has
-    them. `warnings` are uv's, such as those about yanked releases and unknown extras, each once.
+    them. uv asks the index again for the packages of `upgrade`: a page that its cache keeps may be
+    minutes old. `warnings` are uv's, such as those about yanked releases and unknown extras, each
+    once.
     """
 
     root: Path
     requirements: Requirements
     log: Path | None = None
     cooldown: Mapping[str, str] = field(default_factory=dict)
+    upgrade: Upgrade = Upgrade()  # noqa: RUF009 - a frozen value
     warnings: dict[str, None] = field(default_factory=dict)
 
     def resolve(
@@ -131,6 +134,7 @@ class Resolver:
             *("--no-header", "--no-emit-index-url", "--no-emit-find-links"),
             *(*self.requirements.indexes, *self.requirements.choices, *attempt.options),
             *_newest(self.cooldown),
+            *(() if "--offline" in attempt.options else _refreshed(self.upgrade)),
         ]
         done = run.run(
             arguments, root=self.root, cwd=path.parent, log=self.log, builds=attempt.builds
@@ -184,14 +188,16 @@ def _file(lines: Iterable[str]) -> Iterator[Path]:
 def _newest(cooldown: Mapping[str, str]) -> Iterator[str]:
     """Yield the options of uv that leave out releases which are too new."""
     for name, value in cooldown.items():
-        yield from (
-            ("--exclude-newer-package", f"{name}={value}")
-            if name
-            else (
-                "--exclude-newer",
-                value,
-            )
-        )
+        option = ("--exclude-newer-package", f"{name}={value}")
+        yield from option if name else ("--exclude-newer", value)
+
+
+def _refreshed(upgrade: Upgrade) -> Iterator[str]:
+    """Yield the options for which uv asks the index again, as its own `--upgrade` does."""
+    if upgrade.everything:
+        yield "--refresh"
+    for name in sorted(upgrade.packages):
+        yield from ("--refresh-package", name)
 
 
 def _warnings(output: str) -> Iterator[str]:

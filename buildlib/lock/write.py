@@ -50,7 +50,7 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
 
     """
     cooldown = settings.cooldown(os.environ, root)
-    resolver = Resolver(root, requirements, log, cooldown)
+    resolver = Resolver(root, requirements, log, cooldown, upgrade)
     earlier = {target: _earlier(lock, target) for target in targets}
     kept = {target: upgrade.kept(pins) for target, pins in earlier.items()}
     by_python: dict[str, list[LockTarget]] = {}
