@@ -5,6 +5,7 @@ import re
 # Parts of obstore's texts, and their meaning.
 _REASONS = {
     "ermission denied": "permission denied",
+    "Read-only file system": "permission denied",
     "Unable to recognise URL": "an address that is not supported",
     "Account must be specified": "no storage account is set",
     "redential": "no usable credentials",

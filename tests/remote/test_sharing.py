@@ -1,11 +1,14 @@
 """Machines that share a remote cache: ZIPs arrive, with the same bytes."""
 
+import contextlib
 import json
 import os
 import re
-import stat
+import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -246,14 +249,28 @@ def test_a_hundred_functions_arrive(repository: Repository, behind: Shared, prox
     assert time.monotonic() - began < 8
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder(builder: Repository, bucket: Shared) -> None:
+@pytest.fixture
+def read_only() -> Iterator[Callable[[Path], None]]:
+    """Give a function that makes a folder read-only for everybody, root included."""
+    with contextlib.ExitStack() as stack:
+
+        def protect(folder: Path) -> None:
+            mount = ["mount", "--bind", str(folder), str(folder)]
+            subprocess.run(mount, check=True)
+            stack.callback(subprocess.run, ["umount", str(folder)], check=True)
+            subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+
+        yield protect
+
+
+@pytest.mark.root
+def test_a_read_only_folder(
+    builder: Repository, bucket: Shared, read_only: Callable[[Path], None]
+) -> None:
     """A folder that this user may not write to is read, and that nothing is uploaded is said."""
     using(builder, bucket).lambdas("build", "api")
     other = clone(builder, "other")
-    folder = bucket.objects.folder  # type: ignore[attr-defined]
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(path.stat().st_mode & ~(stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH))
+    read_only(bucket.objects.folder)  # type: ignore[attr-defined]
     done = using(other, bucket).lambdas("build")
     assert "1 built, 1 from the remote cache" in done.output
     assert re.search("read-only for these credentials", done.errors)
