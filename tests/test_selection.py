@@ -3,10 +3,13 @@
 import json
 import re
 import shutil
+import time
 from collections.abc import Callable
 
 import pytest
 
+from buildlib.plugin import tasks
+from buildlib.plugin.selection import Request
 from tests.conftest import HANDLER, Repository, Result
 
 OWN = "def task_deploy():\n    return {'actions': ['echo deployed'], 'task_dep': ['hash:jobs']}\n"
@@ -108,6 +111,62 @@ def test_own_tasks(several: Repository) -> None:
     assert several.sha256().keys() == {"api"}
     assert "deployed" in several.doit("deploy").output
     assert len(several.sha256()) == 3
+
+
+def made(request: Request) -> set[str]:
+    """Return the ids of the variants for which a request makes the task `hash`."""
+    found = (task for task in tasks.load(request) if task["basename"] == "hash" and task["name"])
+    return {str(task["name"]) for task in found if task.get("uptodate")}
+
+
+def test_an_unchanged_variant_has_no_tasks(
+    several: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build makes tasks only for variants that have something to do, and counts the others. It
+    makes all if they all have to run, if one was forgotten, or if a task is named.
+    """
+    monkeypatch.chdir(several.root)
+    every = {"api", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64"}
+    build = Request(("index",), runs=True)
+    assert made(build) == every
+    several.doit()
+    time.sleep(2.1)  # from then on, the status of the files is enough
+    several.doit()
+    assert made(build) == set()
+    assert several.lambdas("build").output == "3 unchanged\n"
+    assert made(Request(("index",), runs=True, always=True)) == every
+    assert made(Request(("hash",), runs=True)) == every
+    assert made(Request(("index",), runs=False)) == every
+    several.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
+    assert made(build) == {"api"}
+    assert several.lambdas("build").output.endswith("1 built, 2 unchanged in 0.1 s\n")
+
+
+def test_a_forgotten_task_runs(several: Repository) -> None:
+    """What was forgotten runs in the next build, whichever task it is."""
+    several.doit()
+    time.sleep(2.1)
+    several.doit()
+    several.doit("forget", "zip:api")
+    assert several.doit().ran == ["zip:api"]
+    assert several.doit().ran == []
+
+
+def test_damage_is_noticed_without_tasks(several: Repository) -> None:
+    """A variant has tasks again as soon as anything of it changes, in dist/ too."""
+    several.doit()
+    time.sleep(2.1)
+    several.doit()
+    path = several.root / "dist/lambdas.json"
+    entries = json.loads(path.read_text())
+    entries["api"]["sha256"] = "0" * 64
+    path.write_text(json.dumps(entries))
+    assert several.doit().ran == ["hash:api"]
+    (several.root / "dist/api.zip.sha256").unlink()
+    assert several.doit().ran == ["hash:api"]
+    (several.root / "dist/jobs-py3.12-x86_64.zip").unlink()
+    assert several.doit().ran == ["hash:jobs-py3.12-x86_64"]
+    several.sha256()
 
 
 def test_forget_and_clean(several: Repository) -> None:

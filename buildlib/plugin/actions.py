@@ -29,6 +29,7 @@ from buildlib.layout import MANIFEST, Layout
 from buildlib.manifest import variants
 from buildlib.model import Function, Upgrade, Variant
 from buildlib.plugin import meta, signals
+from buildlib.plugin.state import is_any_forgotten
 from buildlib.project.project import Project
 from buildlib.steps import pending, shared, tidy
 from buildlib.steps.summary import Done
@@ -195,6 +196,25 @@ class Checks:
 
             run.confirm(self._project, self._variant)
         return why
+
+
+def finished(project: Project, state: str) -> Callable[[Variant], bool]:
+    """Return a function that tells whether a variant has nothing to do, without reading its files.
+
+    Tasks that `doit forget` named have to run; doit's `state` says so.
+    """
+    if is_any_forgotten(project.layout.root / state):
+        return lambda _: False
+
+    def is_finished(variant: Variant) -> bool:
+        try:
+            if not project.status(variant).unchanged:
+                return False
+            return pending.reason(project, variant, _LAST) is None
+        except (BuildError, OSError):  # its tasks say what is wrong
+            return False
+
+    return is_finished
 
 
 @_guarded

@@ -22,7 +22,7 @@ from doit.task import Task
 from buildlib import workers
 from buildlib.layout import find_root
 from buildlib.plugin import tasks
-from buildlib.plugin.selection import Request
+from buildlib.plugin.selection import STATE, Request
 
 _DODO = "dodo.py"
 
@@ -31,7 +31,7 @@ _IN_FRONT = re.compile(r"(watch|invoke)(:|$)")
 
 DOIT_CONFIG: dict[str, Any] = {
     "backend": "lambdas",
-    "dep_file": os.path.join("build", ".doit.json"),
+    "dep_file": STATE,
     "default_tasks": ["index"],
     # One function that cannot be built is no reason to leave out the others; doit still fails.
     "continue": True,
@@ -79,8 +79,9 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
         self._command = command
         self._frozen = frozen
 
-    def setup(self, opt_values: dict[str, Any]) -> None:  # noqa: ARG002 - doit's interface
+    def setup(self, opt_values: dict[str, Any]) -> None:
         """Go to the repository's root, and read its dodo.py if there is one."""
+        self._always = bool(opt_values.get("always"))
         if root := find_root(Path.cwd()):
             os.chdir(root)
         self.namespace: dict[str, Any] = {}
@@ -100,6 +101,8 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
             taken=self._others,
             command=self._command,
             frozen=self._frozen,
+            always=self._always,
+            state=self.namespace["DOIT_CONFIG"]["dep_file"],
         )
         self.namespace["task_lambdas"] = _creator(request)
         loaded: list[Task] = super().load_tasks(cmd, pos_args)
@@ -168,14 +171,17 @@ def _parse(arguments: list[str]) -> Request:
     if module is None:
         return Request(tuple(words), command.execute_tasks, is_alone=False)
     selected: list[str] | None = words
+    config = getattr(module, "DOIT_CONFIG", {})
     if command.execute_tasks and not words:
-        selected = getattr(module, "DOIT_CONFIG", {}).get("default_tasks")
+        selected = config.get("default_tasks")
     others = frozenset(_creators(vars(module)))
     return Request(
         None if selected is None else tuple(selected),
         runs=command.execute_tasks,
         is_alone=not others,
         taken=others,
+        always=bool(known.get("always")),
+        state=config.get("dep_file", STATE),
     )
 
 

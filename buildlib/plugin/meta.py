@@ -14,6 +14,7 @@ _DONE = "lambdas: done"
 _LEFT_OUT = "lambdas: left out"
 _MAKERS = "lambdas: makers"
 _FORGOTTEN = "lambdas: forgotten"
+_UNCHANGED = "lambdas: unchanged"
 _END = "lambdas: end"
 
 # Work at the end of a run: it says how far it is, and returns messages of failures by variant.
@@ -46,6 +47,17 @@ class Asked(NamedTuple):
 def meta(step: str, variants: Sequence[str], shows: str = "") -> dict[str, object]:
     """Return the field of one of our tasks."""
     return {_KEY: Meta(step, variants, shows)}
+
+
+def unchanged(variants: Sequence[str]) -> dict[str, object]:
+    """Return a field about variants without tasks, because they have nothing to do."""
+    return {_UNCHANGED: variants}
+
+
+def without_tasks(tasks: Mapping[str, Task]) -> Sequence[str]:
+    """Return the ids of the variants that have nothing to do, and so no tasks in a run."""
+    found = (task.meta[_UNCHANGED] for task in tasks.values() if _UNCHANGED in (task.meta or {}))
+    return next(found, ())
 
 
 def of_task(task: Mapping[str, Any]) -> Meta | None:

@@ -92,6 +92,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         super().initialize(tasks, selected_tasks)
         signals.install()
         self._view.begin()
+        self._tally.skip(meta.Meta("hash", meta.without_tasks(tasks)))
         self._at_end = next(filter(None, map(meta.end, tasks.values())), None)
         self._report = tasks.get(_REPORT) if _REPORT in selected_tasks else None
 

@@ -6,7 +6,8 @@ that takes longer than all else. So the tasks are made for the names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping
+import os
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,9 @@ from doit.exceptions import InvalidDodoFile
 from buildlib.layout import MANIFEST
 from buildlib.model import Function, Variant
 from buildlib.text import closest
+
+# doit's state, relative to the repository's root.
+STATE = os.path.join("build", ".doit.json")
 
 
 def lock_options() -> list[dict[str, Any]]:
@@ -114,11 +118,22 @@ class Request:
     command: str = ""
     # Why lockfiles must not be written; empty if they may.
     frozen: str = ""
+    # Whether each task runs, up to date or not.
+    always: bool = False
+    # doit's state, relative to the repository's root.
+    state: str = STATE
 
     @property
     def is_narrow(self) -> bool:
         """Tell whether each word names a task of one function, or of its variants."""
         return self.runs and self.is_alone and all(":" in name for name in self.names or ("",))
+
+    @property
+    def is_default(self) -> bool:
+        """Tell whether it runs the tasks of all variants, as far as they have something to do."""
+        names = self.names
+        alone = self.runs and self.is_alone and not self.always
+        return alone and bool(names) and set(names or ()) <= set(OF_ALL)
 
     @property
     def names(self) -> list[str] | None:
@@ -138,6 +153,8 @@ class Selection:
     is_complete: bool = True
     # Whether the tasks are known to be for a run, which needs neither texts nor `clean` of them.
     is_run: bool = False
+    # The ids of variants without tasks, because nothing changed since they were finished.
+    unchanged: Sequence[str] = ()
 
     @property
     def several(self) -> dict[str, list[str]]:

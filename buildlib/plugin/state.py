@@ -35,6 +35,14 @@ _SHAPE = records.map_of(
 )
 
 
+def is_any_forgotten(path: Path) -> bool:
+    """Tell whether a task is marked as forgotten in a state file."""
+    try:
+        return f'"{_FORGOTTEN}"'.encode() in path.read_bytes()
+    except OSError:
+        return False
+
+
 class JsonState(JsonDB):  # type: ignore[misc] # doit has no type hints
     """The backend `lambdas` of doit: as `json`, but safe, and it marks forgotten tasks.
 

@@ -1,5 +1,6 @@
 """The tasks, as the plain dictionaries that doit takes, in the order in which the data flows."""
 
+import dataclasses
 import functools
 import gc
 import itertools
@@ -10,7 +11,7 @@ from typing import Any
 from buildlib.model import Function, Variant
 from buildlib.plugin import actions
 from buildlib.plugin.generated import Makers
-from buildlib.plugin.meta import ENGINE, at_end, meta, of_task
+from buildlib.plugin.meta import ENGINE, at_end, meta, of_task, unchanged
 from buildlib.plugin.selection import INVOKE, REPORT, Request, Selection, lock_options, select
 from buildlib.plugin.uptodate import (
     Forgotten,
@@ -63,11 +64,14 @@ def _load(request: Request) -> Iterator[Task]:
         selection = select(project.variants, names, request)
         needed = project.variants if selection.is_complete else selection.variants
         actions.check_present(project, needed.values())
+        if request.is_default:
+            selection = _without_unchanged(project, selection, request.state)
+            needed = selection.variants
         if request.is_alone:  # otherwise other tasks may make sources first
             project.remote.expect(needed.values())
         tasks = itertools.chain(
             _of_functions(project, selection),
-            _of_all(project) if selection.is_complete else (),
+            _of_all(project, selection) if selection.is_complete else (),
         )
         yield from tasks if request.is_alone else _after_makers(project, tasks)
         yield from _on_demand(project, selection)
@@ -75,6 +79,17 @@ def _load(request: Request) -> Iterator[Task]:
         gc.freeze()
         if collecting:
             gc.enable()
+
+
+def _without_unchanged(project: Project, selection: Selection, state: str) -> Selection:
+    """Return a selection without the variants that have nothing to do: tasks take longer.
+
+    Functions in containers stay: whether an engine is there is asked in a task.
+    """
+    finished = actions.finished(project, state)
+    done = {n for n, v in selection.variants.items() if not v.function.docker and finished(v)}
+    pending = {n: v for n, v in selection.variants.items() if n not in done}
+    return dataclasses.replace(selection, variants=pending, unchanged=sorted(done))
 
 
 def _after_makers(project: Project, tasks: Iterable[Task]) -> Iterator[Task]:
@@ -203,7 +218,7 @@ def _variant(
         before = [f"{step.name}:{name}"]
 
 
-def _of_all(project: Project) -> Iterator[Task]:
+def _of_all(project: Project, selection: Selection) -> Iterator[Task]:
     """Yield the tasks that depend on every variant."""
     contained = [v.id for v in project.variants.values() if v.function.docker]
     # The first task tidies dist/, so that it is done also if a function cannot be built.
@@ -212,9 +227,10 @@ def _of_all(project: Project) -> Iterator[Task]:
         "index",
         actions.EVICT,
         doc="build everything and write dist/lambdas.json, the index for Terraform",
-        task_dep=[_PRUNE, *(f"hash:{n}" for n in project.variants if n not in contained)],
+        task_dep=[_PRUNE, *(f"hash:{n}" for n in selection.variants if n not in contained)],
         clean=[(actions.clean_all, [project])],
     )
+    index["meta"] |= unchanged(selection.unchanged)
     if contained:
         # Which of them can be built is known when it is needed, and the engine is asked then.
         arguments = [project, _CONTAINED, _LEFT_OUT]

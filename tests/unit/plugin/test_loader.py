@@ -58,7 +58,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Request:
 def test_a_run(monkeypatch: pytest.MonkeyPatch, arguments: list[str], words: list[str]) -> None:
     """The words are those that doit takes for names of tasks, and their options."""
     request = asked(monkeypatch, *arguments)
-    assert request == Request(tuple(words), runs=True)
+    assert request == Request(tuple(words), runs=True, always="-a" in arguments)
 
 
 @pytest.mark.usefixtures("dodo")
