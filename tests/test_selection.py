@@ -139,7 +139,7 @@ def test_an_unchanged_variant_has_no_tasks(
     assert made(Request(("index",), runs=False)) == every
     several.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
     assert made(build) == {"api"}
-    assert several.lambdas("build").output.endswith("1 built, 2 unchanged in 0.1 s\n")
+    assert "\n1 built, 2 unchanged in " in several.lambdas("build").output
 
 
 def test_a_forgotten_task_runs(several: Repository) -> None:
