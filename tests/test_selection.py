@@ -313,3 +313,29 @@ def test_a_sparse_checkout(several: Repository) -> None:
         assert "lambda 'jobs'" in output
         assert "lambdas/jobs" in output
     assert "lambdas/jobs" in several.lambdas("build", "jobs", code=3).errors
+
+
+READS = """
+def task_upload():
+    def upload():
+        import json, pathlib
+        index = json.loads(pathlib.Path("dist/lambdas.json").read_text())
+        print(sorted(name for name, entry in index.items() if entry["sha256"]))
+
+    return {"actions": [upload], "task_dep": ["hash:api", "hash:jobs"], "verbosity": 2}
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "0"), ("-n", "2", "-P", "process")])
+def test_own_tasks_read_a_whole_index(several: Repository, options: tuple[str, ...]) -> None:
+    """A task of the repository's own finds every ZIP that it depends on in the index."""
+    rarely = "from buildlib.artifacts import listing\n\nlisting._PART = 1_000_000\n"
+    several.write({"dodo.py": f"from buildlib.tasks import *\n{rarely}{READS}"})
+    built = ["api", "jobs-py3.12-x86_64", "jobs-py3.13-x86_64"]
+    assert str(built) in several.doit(*options, "upload").output
+
+
+def test_no_task_has_a_teardown(several: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With processes, doit writes each teardown into a pipe that nobody reads, and hangs."""
+    monkeypatch.chdir(several.root)
+    assert not [task for task in tasks.load(Request(("index",), runs=True)) if task.get("teardown")]

@@ -233,19 +233,37 @@ def perform(project: Project, variant: Variant, step: str, task: Task) -> None:
     meta.note_done(task, done)
 
 
-def end(project: Project) -> None:
-    """Write the entries of the index that wait; doit calls this at the end of a run."""
-    with contextlib.suppress(OSError):  # a full disk; the next run writes them
-        project.listing.flush()
+class Open:
+    """What a run keeps open, for a reporter to close.
 
+    Tasks have no teardown for it: with processes, doit sends each teardown through a pipe that
+    nobody reads any more, and waits for ever when some hundreds fill it.
+    """
 
-def finish_uploads(project: Project, say: Callable[[str], None]) -> dict[str, str]:
-    """Wait for the uploads of a run; return the messages about disputed ZIPs by their variants."""
-    if not project.remote.is_used:
-        return {}
-    from buildlib.steps import uploads
+    def __init__(self, project: Project | None = None) -> None:
+        self._project = project
 
-    return uploads.finish(project, say)
+    def __reduce__(self) -> tuple[type["Open"], tuple[()]]:
+        """Leave the project here when doit sends a task to another process."""
+        return Open, ()
+
+    def write(self) -> None:
+        """Write the entries of the index that wait."""
+        if self._project:
+            with contextlib.suppress(OSError):  # a full disk; the next run writes them
+                self._project.listing.flush()
+
+    def close(self, say: Callable[[str], None]) -> dict[str, str]:
+        """Write the index, end the uploads, and return the messages about disputed ZIPs by variant.
+
+        `say` gets lines about the progress.
+        """
+        self.write()
+        if not self._project or not self._project.remote.is_used:
+            return {}
+        from buildlib.steps import uploads
+
+        return uploads.finish(self._project, say)
 
 
 def clean(project: Project, variant: Variant, step: str) -> None:

@@ -1,7 +1,7 @@
 """Facts about a task, in doit's field `meta`: for its action and for the reporter."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from doit.task import Task
 
@@ -15,13 +15,20 @@ _LEFT_OUT = "lambdas: left out"
 _MAKERS = "lambdas: makers"
 _FORGOTTEN = "lambdas: forgotten"
 _UNCHANGED = "lambdas: unchanged"
-_END = "lambdas: end"
-
-# Work at the end of a run: it says how far it is, and returns messages of failures by variant.
-End = Callable[[Callable[[str], None]], Mapping[str, str]]
+_OPEN = "lambdas: open"
 
 # The step of the task that notes variants for which an engine is absent.
 ENGINE = "engine"
+
+
+class Open(Protocol):
+    """What a run keeps open: the index, and uploads."""
+
+    def write(self) -> None:
+        """Write what waits."""
+
+    def close(self, say: Callable[[str], None]) -> Mapping[str, str]:
+        """Say how far the work at the end is, and return messages of failures by variant."""
 
 
 class Meta(NamedTuple):
@@ -115,14 +122,14 @@ def left_out(task: Task) -> dict[str, str]:
     return (task.meta or {}).get(_LEFT_OUT) or {}
 
 
-def at_end(end: End) -> dict[str, object]:
-    """Return the part of the field that names the work at the end of a run."""
-    return {_END: end}
+def keeps_open(some: Open) -> dict[str, object]:
+    """Return the part of the field that says what a run keeps open."""
+    return {_OPEN: some}
 
 
-def end(task: Task) -> End | None:
-    """Return the work at the end of a run, if a task names it."""
-    return (task.meta or {}).get(_END)
+def kept_open(task: Task) -> Open | None:
+    """Return what a run keeps open, if a task says so."""
+    return (task.meta or {}).get(_OPEN)
 
 
 def note_done(task: Task, done: Done) -> None:

@@ -84,7 +84,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._locks = {True: 0, False: 0}  # lockfiles with and without changes
         self._repeated: dict[str, list[str]] = {}  # tasks that failed as an earlier one did
         self._problems: dict[str, str] = {}  # the first message of each variant that failed
-        self._at_end: meta.End | None = None
+        self._open: meta.Open | None = None
         self._report: Task | None = None  # the task `report`, wanted and not done
 
     def initialize(self, tasks: dict[str, Task], selected_tasks: list[str]) -> None:
@@ -93,13 +93,16 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         signals.install()
         self._view.begin()
         self._tally.skip(meta.Meta("hash", meta.without_tasks(tasks)))
-        self._at_end = next(filter(None, map(meta.end, tasks.values())), None)
+        self._open = next(filter(None, map(meta.kept_open, tasks.values())), None)
         self._report = tasks.get(_REPORT) if _REPORT in selected_tasks else None
 
     def execute_task(self, task: Task) -> None:
-        """Say that a task runs."""
+        """Say that a task runs; before one of the repository's own, dist/ is made whole."""
+        step = meta.read(task)
+        if step is None and self._open:
+            self._open.write()
         self._tally.start(task)
-        self._view.start(task, meta.read(task))
+        self._view.start(task, step)
 
     def add_success(self, task: Task) -> None:
         """Take note of a task that went well."""
@@ -183,9 +186,11 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
 
     def _do_at_end(self) -> None:
         """Do the work at the end of a run, such as uploads; a failure in it fails the run."""
-        if self._at_end is None:
+        if self._open is None:
             return
-        for variant, message in self._at_end(lambda text: self._view.write(f"{text}\n")).items():
+        for variant, message in self._open.close(
+            lambda text: self._view.write(f"{text}\n")
+        ).items():
             self._kinds.add(TaskFailed)
             self._codes.add(FAILURE)
             self._problems.setdefault(variant, message)

@@ -1,7 +1,6 @@
 """The tasks, as the plain dictionaries that doit takes, in the order in which the data flows."""
 
 import dataclasses
-import functools
 import gc
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ from typing import Any
 from buildlib.model import Function, Variant
 from buildlib.plugin import actions
 from buildlib.plugin.generated import Makers
-from buildlib.plugin.meta import ENGINE, at_end, meta, of_task, unchanged
+from buildlib.plugin.meta import ENGINE, keeps_open, meta, of_task, unchanged
 from buildlib.plugin.selection import INVOKE, REPORT, Request, Selection, lock_options, select
 from buildlib.plugin.uptodate import (
     Forgotten,
@@ -31,9 +30,6 @@ _CONTAINED = "_containers"
 _LEFT_OUT = "_left_out"
 _PRUNE = "_prune"
 _MAKERS = "_makers"
-
-# The steps that change the index, which is whole again at the end of the run.
-_PUBLISHING = {"zip", "hash"}
 
 
 def load(request: Request) -> Iterator[Task]:
@@ -194,7 +190,7 @@ def _variant(
     name, function = variant.id, variant.function
     target = f"{function.name}, Python {variant.python}, {variant.architecture}"
     before = [f"lock:{one.name}" for one in project.with_layers(function) if one.lockfile]
-    checks = actions.Checks(project, variant)
+    checks, closing = actions.Checks(project, variant), actions.Open(project)
     for step in steps:
         task: Task = {
             "basename": step.name,
@@ -202,15 +198,12 @@ def _variant(
             "actions": [(actions.perform, [project, variant, step.name])],
             "task_dep": before,
             "uptodate": [StepUpToDate(checks, step.name, function.name)],
-            "teardown": [(actions.end, [project])] if step.name in _PUBLISHING else [],
-            "meta": meta(step.name, (name,)),
+            "meta": meta(step.name, (name,)) | keeps_open(closing),
         }
         if step.name == "hash":
             # Not of `zip`: doit runs a task whose target is missing, and `hash` may get it from the
             # store.
             task["targets"] = [f"dist/{name}.zip", f"dist/{name}.zip.sha256"]
-            if project.remote.is_configured:
-                task["meta"] |= at_end(functools.partial(actions.finish_uploads, project))
         if not is_run:
             task["doc"] = f"{step.name} of {target}"
             task["clean"] = [(actions.clean, [project, variant, step.name])]
