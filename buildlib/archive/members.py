@@ -5,8 +5,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, Protocol
 
+from buildlib import recipe
 from buildlib.archive.compress import Content, Members, compress, jobs
 from buildlib.cache.digests import Digests
 from buildlib.cache.machine import MachineCache
@@ -19,15 +20,30 @@ _HELD = 8 << 20
 _CLAIMED = 64
 
 
+# Contents of a distribution with fewer bytes than this are compressed sooner than a pack arrives.
+_WORTH_A_REQUEST = 1 << 20
+
+
+class OtherPacks(Protocol):
+    """The packs of other machines, each by a key of what is in it."""
+
+    def take(self, wanted: Mapping[str, Path]) -> set[str]:
+        """Write the packs with these keys to files; return the keys of those that arrived."""
+
+    def put(self, key: str, path: Path) -> None:
+        """Offer a new pack to other machines. It is read later, and its name is its sha256."""
+
+
 class Place(NamedTuple):
     """Where members are kept: in the cache, with remembered digests.
 
-    `cores` is the folder of `locks.cores`.
+    `cores` is the folder of `locks.cores`. `others` has the packs of other machines, if any.
     """
 
     cache: MachineCache
     digests: Digests
     cores: Path
+    others: OtherPacks | None = None
 
 
 class Shared(NamedTuple):
@@ -88,10 +104,44 @@ def _add(
         # Another process may have added some meanwhile.
         new = _missing(claimed, place, shared)
         try:
+            if place.others:
+                _fetch(new, place, place.others)
+                new = _missing(new, place, shared)
             shared.members.update(_compressed(new, place))
         except OSError:
             shared.left.extend(itertools.chain.from_iterable(new.values()))
     return busy
+
+
+def _pack_key(distribution: str, contents: Iterable[Content]) -> str:
+    """Return the key of the one pack that has these contents of a distribution."""
+    return recipe.key({
+        "distribution": distribution,
+        "contents": sorted(content.sha256 for content in contents),
+    })  # fmt: skip
+
+
+def _is_worth_a_request(contents: Iterable[Content]) -> bool:
+    return sum(content.size for content in contents) >= _WORTH_A_REQUEST
+
+
+def _fetch(missing: Mapping[str, Sequence[Content]], place: Place, others: OtherPacks) -> None:
+    """Add packs of other machines with missing members, which are decompressed and compared.
+
+    Raises:
+        OSError: a pack cannot be written.
+
+    """
+    packs = place.cache.packs
+    with contextlib.ExitStack() as stack:
+        targets = {
+            _pack_key(name, contents): (name, stack.enter_context(packs.arriving(name)))
+            for name, contents in missing.items()
+            if _is_worth_a_request(contents)
+        }
+        for key in others.take({key: target for key, (_, target) in targets.items()}):
+            name, target = targets[key]
+            place.cache.added(packs.adopt(name, target, place.digests))
 
 
 def _compressed(missing: Mapping[str, Sequence[Content]], place: Place) -> Members:
@@ -108,6 +158,10 @@ def _compressed(missing: Mapping[str, Sequence[Content]], place: Place) -> Membe
         for job, members, data in compress(todo, place.cores):
             packs[job.name].add(members, data)
     place.cache.added(sum(pack.size for pack in packs.values()))
+    if place.others:
+        for name, contents in missing.items():
+            if _is_worth_a_request(contents):
+                place.others.put(_pack_key(name, contents), Path(packs[name].path))
     return {name: member for pack in packs.values() for name, member in pack.members.items()}
 
 

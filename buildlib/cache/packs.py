@@ -18,13 +18,15 @@ import json
 import os
 import time
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from buildlib.cache.digests import Digests
+from buildlib.cache.digests import Digests, measured
 from buildlib.files import atomic, locks, records
 from buildlib.model import CompressedMember
+from buildlib.runtimes import UNZIPPED_LIMIT
 
 # The compression methods of APPNOTE 4.4.5 that members have.
 STORED, DEFLATED = 0, 8
@@ -90,6 +92,35 @@ class Packs(NamedTuple):
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+    @contextlib.contextmanager
+    def arriving(self, distribution: str) -> Iterator[Path]:
+        """Yield the place of a pack from elsewhere; a file that stays there is removed."""
+        temporary = self.folder / distribution / f".{uuid.uuid4().hex}.tmp"
+        try:
+            yield temporary
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def adopt(self, distribution: str, arrived: Path, digests: Digests) -> int:
+        """Add a pack from elsewhere to those of a claimed distribution; return its size in bytes.
+
+        Every member is decompressed and compared with its digest. A pack with another content is
+        not added, and its size is then 0.
+
+        Raises:
+            OSError: such as a full disk.
+
+        """
+        index = _index(arrived)
+        if index is None or not _is_sound(arrived, index):
+            return 0
+        name, size = measured(arrived)
+        path = self.folder / distribution / (name + _SUFFIX)
+        arrived.replace(path)
+        digests.wrote(str(path), name)
+        return size
 
     def entries(self) -> Iterator[tuple[float, int, Path]]:
         """Yield the last use (seconds since the epoch), the size and the folder of each entry."""
@@ -173,6 +204,29 @@ def _index(path: Path) -> dict[str, list[int]] | None:
     if not _MEMBERS(members) or any(at + size > start for at, size, *_ in members.values()):
         return None
     return dict(members)
+
+
+def _is_sound(path: Path, index: Mapping[str, list[int]]) -> bool:
+    """Tell whether each member of a pack has the content that its digest names."""
+    with path.open("rb") as stream:
+        for digest, (offset, size, content_size, crc, method) in index.items():
+            if content_size > UNZIPPED_LIMIT:  # and no bomb
+                return False
+            stream.seek(offset)
+            content = stream.read(size)
+            if method == DEFLATED:
+                inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+                try:
+                    content = inflater.decompress(content, content_size + 1)
+                except zlib.error:
+                    return False
+                if not inflater.eof or inflater.unused_data:
+                    return False
+            if len(content) != content_size or zlib.crc32(content) != crc:
+                return False
+            if hashlib.sha256(content).hexdigest() != digest:
+                return False
+    return True
 
 
 def _note_use(folder: Path) -> None:

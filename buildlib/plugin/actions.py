@@ -234,7 +234,7 @@ def perform(project: Project, variant: Variant, step: str, task: Task) -> None:
 
 
 class Open:
-    """What a run keeps open, for a reporter to close.
+    """The index and the uploads of a run, for a reporter to close.
 
     Tasks have no teardown for it: with processes, doit sends each teardown through a pipe that
     nobody reads any more, and waits for ever when some hundreds fill it.

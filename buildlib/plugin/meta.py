@@ -22,10 +22,10 @@ ENGINE = "engine"
 
 
 class Open(Protocol):
-    """What a run keeps open: the index, and uploads."""
+    """The index and the uploads of a run."""
 
     def write(self) -> None:
-        """Write what waits."""
+        """Write the entries that wait."""
 
     def close(self, say: Callable[[str], None]) -> Mapping[str, str]:
         """Say how far the work at the end is, and return messages of failures by variant."""
@@ -123,12 +123,12 @@ def left_out(task: Task) -> dict[str, str]:
 
 
 def keeps_open(some: Open) -> dict[str, object]:
-    """Return the part of the field that says what a run keeps open."""
+    """Return the part of the field with the index and the uploads of a run."""
     return {_OPEN: some}
 
 
 def kept_open(task: Task) -> Open | None:
-    """Return what a run keeps open, if a task says so."""
+    """Return the index and the uploads of a run, if a task has them."""
     return (task.meta or {}).get(_OPEN)
 
 

@@ -13,6 +13,7 @@ from buildlib.remote.settings import Settings
 if TYPE_CHECKING:
     from buildlib.project.project import Project
     from buildlib.remote.cache import Problem, Remote
+    from buildlib.remote.packs import RemotePacks
     from buildlib.remote.trust import Wanted
 
 _logger = logging.getLogger(__name__)
@@ -81,6 +82,14 @@ class RemoteCache:
         """
         if remote := self._connect():
             remote.put(self._wanted(variant), path, written)
+
+    def packs(self, variant: Variant) -> "RemotePacks | None":
+        """Return the compressed members that other machines have, for the build of a variant."""
+        if (remote := self._connect()) is None:
+            return None
+        from buildlib.remote.packs import RemotePacks
+
+        return RemotePacks(remote, variant.id)
 
     def finish(self, say: Callable[[str], None]) -> "list[Problem]":
         """End the uploads of this run, and return the ZIPs that other builders contradict."""

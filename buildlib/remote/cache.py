@@ -113,6 +113,23 @@ class Remote:
 
         The first one that is wanted starts the downloads of the others that were found.
         """
+        claim = self.take_blob(key, target)
+        if claim is None:
+            return None
+        from buildlib.archive import contents
+
+        try:  # the claim may give any unzipped size
+            return claim.written._replace(unzipped_size=contents.unzipped_size(target))
+        except ArchiveError:
+            atomic.remove(target)
+            self._refuse(key, _NO_ZIP)
+            return None
+
+    def take_blob(self, key: str, target: Path) -> Claim | None:
+        """Download the file for a key to `target`; None if it is missing, damaged or another one.
+
+        The file is the one that the claim names.
+        """
         with self._lock:
             claim = self.find(key)
             if claim is None or self._client.is_off:
@@ -121,23 +138,21 @@ class Remote:
                 if decision.claim and one.key not in self._downloads:
                     job = functools.partial(self._download, decision.claim)
                     self._downloads[one.key] = self._pool.submit(job)
-            wanted = self._decisions[key][0]
         found = self._client.wait(self._downloads[key])
         if isinstance(found, Path):
             atomic.remove(target)
             shutil.move(found, target)
-            from buildlib.archive import contents
-
-            try:  # the claim may give any unzipped size
-                return claim.written._replace(unzipped_size=contents.unzipped_size(target))
-            except ArchiveError:
-                atomic.remove(target)
-                found = _NO_ZIP
-        if found:
-            self._client.remarks.add(found, wanted.name)
-        with self._lock:
-            self._decisions[key] = (wanted, self._decisions[key][1]._replace(claim=None))
+            return claim
+        self._refuse(key, found or "")
         return None
+
+    def _refuse(self, key: str, remark: str) -> None:
+        """Believe the claim about a key no more."""
+        with self._lock:
+            wanted, decision = self._decisions[key]
+            self._decisions[key] = (wanted, decision._replace(claim=None))
+        if remark:
+            self._client.remarks.add(remark, wanted.name)
 
     def _download(self, claim: Claim) -> Path | str:
         """Return the downloaded ZIP, or the reason why it cannot be used."""
@@ -192,7 +207,10 @@ class Remote:
         """
         found = []
         for wanted, theirs, mine, path in self._uploads.finish(say):
-            if message := self._dispute(wanted, theirs, mine, path):
+            if wanted.is_pack:
+                self._uploads.dispute(mine, path)
+                self._client.remarks.add(_OTHER_PACK, wanted.name)
+            elif message := self._dispute(wanted, theirs, mine, path):
                 found.append(Problem(wanted.name, wanted.key, message))
         self._uploads.finish(say)
         for key in self._downloads:
@@ -238,6 +256,10 @@ class Remote:
         return disputes.message(wanted, mine, theirs, paths, self._client.shown)
 
 
+_OTHER_PACK = (
+    "the remote cache has other compressed files for the same contents; those of this machine were "
+    "used, and no build uses either from the remote any more. Report this"
+)
 _NO_ZIP = "the remote cache has entries whose files are no ZIPs; they were not used"
 _NO_BLOB = "the remote cache has entries whose ZIPs are missing; they were not used"
 _WRONG = (

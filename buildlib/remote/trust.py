@@ -13,11 +13,15 @@ from buildlib.remote.settings import SIGNED, Settings
 
 
 class Wanted(NamedTuple):
-    """A ZIP to look for: the id of its variant, its key, and the recorded sha256 or nothing."""
+    """A ZIP to look for: the id of its variant, its key, and the recorded sha256 or nothing.
+
+    It may also be a pack of compressed members, which no record has.
+    """
 
     name: str
     key: str
     recorded: str = ""
+    is_pack: bool = False
 
 
 class Decision(NamedTuple):

@@ -280,7 +280,10 @@ class _Work:
     def _write(self, staged: Staged, *, again: bool) -> Done:
         previous = None if again else archive.load(self.layout, self.variant.id)
         project = self.project
-        source = archive.Source(self.inputs, staged, self.layout, project.digests, project.cache)
+        packs = project.remote.packs(self.variant)
+        source = archive.Source(
+            self.inputs, staged, self.layout, project.digests, project.cache, packs
+        )
         # All sizes are known: a tree that is too large is not compressed.
         self._check_size(staged.size, lambda: archive.files(source))
         with index.new_zip(self.layout, self.variant.id) as new:

@@ -106,6 +106,7 @@ class Source(NamedTuple):
     layout: Layout
     digests: Digests
     cache: MachineCache
+    other_packs: members.OtherPacks | None = None
 
     @property
     def variant(self) -> Variant:
@@ -158,7 +159,7 @@ def _write(
         pairs = [(o.file.path, compress.stored(content)) for o, content in contents.items()]
         return writer.write(target, pairs, base)
     wanted, own = _by_distribution(source, contents)
-    place = members.Place(source.cache, source.digests, source.layout.locks)
+    place = members.Place(source.cache, source.digests, source.layout.locks, source.other_packs)
     shared = members.of_distributions(wanted, place)
     alone = [*own, *shared.left]
     with members.of_own(alone, source.layout.locks, target.parent) as (found, stream):
