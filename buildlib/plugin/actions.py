@@ -243,6 +243,10 @@ class Open:
     def __init__(self, project: Project | None = None) -> None:
         self._project = project
 
+    def __repr__(self) -> str:
+        """Return a text for `doit info`."""
+        return "index and uploads"
+
     def __reduce__(self) -> tuple[type["Open"], tuple[()]]:
         """Leave the project here when doit sends a task to another process."""
         return Open, ()
