@@ -51,8 +51,11 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with its content, if it exists."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
+    """Remove a file, or a folder with its content, if it exists.
+
+    Another thread or process may remove the same at the same time.
+    """
+    while path.is_dir() and not path.is_symlink():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+    path.unlink(missing_ok=True)
