@@ -143,7 +143,7 @@ def test_an_unchanged_variant_has_no_tasks(
 
 
 def test_a_forgotten_task_runs(several: Repository) -> None:
-    """What was forgotten runs in the next build, whichever task it is."""
+    """A forgotten task of any step runs in the next build."""
     several.doit()
     time.sleep(2.1)
     several.doit()

@@ -25,10 +25,13 @@ _WORTH_A_REQUEST = 1 << 20
 
 
 class OtherPacks(Protocol):
-    """The packs of other machines, each by a key of what is in it."""
+    """The packs of other machines, each by a key of its contents."""
 
     def take(self, wanted: Mapping[str, Path]) -> set[str]:
         """Write the packs with these keys to files; return the keys of those that arrived."""
+
+    def refuse(self, key: str) -> None:
+        """Say that the pack which arrived for a key does not hold the contents of the key."""
 
     def put(self, key: str, path: Path) -> None:
         """Offer a new pack to other machines. It is read later, and its name is its sha256."""
@@ -113,16 +116,16 @@ def _add(
     return busy
 
 
-def _pack_key(distribution: str, contents: Iterable[Content]) -> str:
-    """Return the key of the one pack that has these contents of a distribution."""
-    return recipe.key({
-        "distribution": distribution,
-        "contents": sorted(content.sha256 for content in contents),
-    })  # fmt: skip
+def _keys(missing: Mapping[str, Sequence[Content]]) -> dict[str, str]:
+    """Return the key of the pack of each distribution that is worth a request.
 
-
-def _is_worth_a_request(contents: Iterable[Content]) -> bool:
-    return sum(content.size for content in contents) >= _WORTH_A_REQUEST
+    A pack has exactly these contents of one distribution.
+    """
+    return {
+        name: recipe.key({"distribution": name, "contents": sorted(one.sha256 for one in contents)})
+        for name, contents in missing.items()
+        if sum(one.size for one in contents) >= _WORTH_A_REQUEST
+    }
 
 
 def _fetch(missing: Mapping[str, Sequence[Content]], place: Place, others: OtherPacks) -> None:
@@ -135,13 +138,15 @@ def _fetch(missing: Mapping[str, Sequence[Content]], place: Place, others: Other
     packs = place.cache.packs
     with contextlib.ExitStack() as stack:
         targets = {
-            _pack_key(name, contents): (name, stack.enter_context(packs.arriving(name)))
-            for name, contents in missing.items()
-            if _is_worth_a_request(contents)
+            key: (name, stack.enter_context(packs.arriving(name)))
+            for name, key in _keys(missing).items()
         }
         for key in others.take({key: target for key, (_, target) in targets.items()}):
             name, target = targets[key]
-            place.cache.added(packs.adopt(name, target, place.digests))
+            if size := packs.adopt(name, target, place.digests):
+                place.cache.added(size)
+            else:
+                others.refuse(key)
 
 
 def _compressed(missing: Mapping[str, Sequence[Content]], place: Place) -> Members:
@@ -159,9 +164,8 @@ def _compressed(missing: Mapping[str, Sequence[Content]], place: Place) -> Membe
             packs[job.name].add(members, data)
     place.cache.added(sum(pack.size for pack in packs.values()))
     if place.others:
-        for name, contents in missing.items():
-            if _is_worth_a_request(contents):
-                place.others.put(_pack_key(name, contents), Path(packs[name].path))
+        for name, key in _keys(missing).items():
+            place.others.put(key, Path(packs[name].path))
     return {name: member for pack in packs.values() for name, member in pack.members.items()}
 
 

@@ -77,25 +77,16 @@ class Packs(NamedTuple):
             OSError: such as a full disk.
 
         """
-        folder = self.folder / distribution
-        temporary = folder / f".{uuid.uuid4().hex}.tmp"
-        try:
+        with self.arriving(distribution) as temporary:
             with temporary.open("wb") as stream:
                 pack = NewPack(stream)
                 yield pack
                 name = pack.finish()
-            path = folder / (name + _SUFFIX)
-            temporary.replace(path)
-            digests.wrote(str(path), name)
-            pack.path = str(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
+            pack.path = self._keep(temporary, distribution, name, digests)
 
     @contextlib.contextmanager
     def arriving(self, distribution: str) -> Iterator[Path]:
-        """Yield the place of a pack from elsewhere; a file that stays there is removed."""
+        """Yield the place of a pack until it is kept; a file that stays there is removed."""
         temporary = self.folder / distribution / f".{uuid.uuid4().hex}.tmp"
         try:
             yield temporary
@@ -117,10 +108,15 @@ class Packs(NamedTuple):
         if index is None or not _is_sound(arrived, index):
             return 0
         name, size = measured(arrived)
-        path = self.folder / distribution / (name + _SUFFIX)
-        arrived.replace(path)
-        digests.wrote(str(path), name)
+        self._keep(arrived, distribution, name, digests)
         return size
+
+    def _keep(self, temporary: Path, distribution: str, name: str, digests: Digests) -> str:
+        """Move a complete pack, whose sha256 is `name`, to its place; return that path."""
+        path = self.folder / distribution / (name + _SUFFIX)
+        temporary.replace(path)
+        digests.wrote(str(path), name)
+        return str(path)
 
     def entries(self) -> Iterator[tuple[float, int, Path]]:
         """Yield the last use (seconds since the epoch), the size and the folder of each entry."""

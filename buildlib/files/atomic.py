@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,14 @@ def remove(path: Path) -> None:
 
     Another thread or process may remove the same at the same time.
     """
-    while path.is_dir() and not path.is_symlink():
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(path)
-    path.unlink(missing_ok=True)
+    if not path.is_dir() or path.is_symlink():
+        path.unlink(missing_ok=True)
+    elif sys.version_info >= (3, 12):
+        shutil.rmtree(path, onexc=lambda _function, _path, error: _bear_missing(error))
+    else:
+        shutil.rmtree(path, onerror=lambda _function, _path, info: _bear_missing(info[1]))
+
+
+def _bear_missing(error: BaseException) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error

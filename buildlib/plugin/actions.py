@@ -211,7 +211,7 @@ def finished(project: Project, state: str) -> Callable[[Variant], bool]:
             if not project.status(variant).unchanged:
                 return False
             return pending.reason(project, variant, _LAST) is None
-        except (BuildError, OSError):  # its tasks say what is wrong
+        except (BuildError, OSError):  # its tasks report the error
             return False
 
     return is_finished

@@ -122,7 +122,7 @@ class Remote:
             return claim.written._replace(unzipped_size=contents.unzipped_size(target))
         except ArchiveError:
             atomic.remove(target)
-            self._refuse(key, _NO_ZIP)
+            self.refuse(key, _NO_ZIP)
             return None
 
     def take_blob(self, key: str, target: Path) -> Claim | None:
@@ -143,11 +143,11 @@ class Remote:
             atomic.remove(target)
             shutil.move(found, target)
             return claim
-        self._refuse(key, found or "")
+        self.refuse(key, found or "")
         return None
 
-    def _refuse(self, key: str, remark: str) -> None:
-        """Believe the claim about a key no more."""
+    def refuse(self, key: str, remark: str) -> None:
+        """Believe the claim about a key no more; the remark, if any, says why."""
         with self._lock:
             wanted, decision = self._decisions[key]
             self._decisions[key] = (wanted, decision._replace(claim=None))
@@ -209,7 +209,7 @@ class Remote:
         for wanted, theirs, mine, path in self._uploads.finish(say):
             if wanted.is_pack:
                 self._uploads.dispute(mine, path)
-                self._client.remarks.add(_OTHER_PACK, wanted.name)
+                self._client.remarks.add(_OTHER_PACK.format(key=wanted.key), wanted.name)
             elif message := self._dispute(wanted, theirs, mine, path):
                 found.append(Problem(wanted.name, wanted.key, message))
         self._uploads.finish(say)
@@ -258,7 +258,8 @@ class Remote:
 
 _OTHER_PACK = (
     "the remote cache has other compressed files for the same contents; those of this machine were "
-    "used, and no build uses either from the remote any more. Report this"
+    "used, and no build takes either from there any more. To share them again, an administrator "
+    "deletes keys/{key}.json and the folder disputes/{key}/ there"
 )
 _NO_ZIP = "the remote cache has entries whose files are no ZIPs; they were not used"
 _NO_BLOB = "the remote cache has entries whose ZIPs are missing; they were not used"

@@ -1,4 +1,4 @@
-"""Packs of compressed members in the remote cache: what another machine compressed is copied.
+"""Packs in the remote cache: a build copies the members that another machine compressed.
 
 A pack has a claim and a blob as a ZIP has. Its key says which contents of which distribution it
 has, compressed by which encoder, so the key alone decides its bytes. A build decompresses each
@@ -24,6 +24,10 @@ class RemotePacks:
         self._remote.look_up([self._wanted(key) for key in wanted])
         return {key for key, path in wanted.items() if self._remote.take_blob(key, path)}
 
+    def refuse(self, key: str) -> None:
+        """Say that the pack which arrived for a key does not hold the contents of the key."""
+        self._remote.refuse(key, _NO_PACK)
+
     def put(self, key: str, path: Path) -> None:
         """Upload a pack in the background; its file name is its sha256."""
         written = Written(path.stem, path.stat().st_size, 0)
@@ -31,3 +35,9 @@ class RemotePacks:
 
     def _wanted(self, key: str) -> Wanted:
         return Wanted(self._name, key, is_pack=True)
+
+
+_NO_PACK = (
+    "the remote cache has compressed files with other contents than their entries say; they were "
+    "not used. They are damaged, or somebody tampered with them"
+)

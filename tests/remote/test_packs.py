@@ -1,4 +1,4 @@
-"""Machines that share compressed members: what one compressed, no other one compresses again."""
+"""Machines that share compressed members: each content is compressed on one machine only."""
 
 import hashlib
 import io
@@ -149,6 +149,7 @@ def test_a_bad_pack_is_refused(large: Repository, bucket: Shared, kind: str) -> 
     right.lambdas("build")
     done = using(other, bucket).lambdas("build")
     assert other.sha256() == right.sha256(), done
+    assert "the remote cache has compressed files with other contents" in done.errors
     assert local(other) == local(large)
 
 
@@ -164,6 +165,13 @@ def test_another_pack_is_noted(large: Repository, bucket: Shared) -> None:
     last = edited(large, "last")
     using(last, bucket).lambdas("build")
     assert local(last) == local(large)
+    # An administrator follows the advice.
+    assert f"deletes keys/{key}.json and the folder disputes/{key}/ there" in done.errors
+    bucket.objects.delete(f"keys/{key}.json")
+    bucket.objects.delete(f"disputes/{key}/{sha256}")
+    healed = using(edited(large, "healed"), bucket).lambdas("build")
+    assert healed.errors == "", healed
+    assert packs(bucket) == {key: sha256}
 
 
 def test_small_packs_stay(dependent: Repository, bucket: Shared) -> None:

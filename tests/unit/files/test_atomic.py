@@ -1,6 +1,7 @@
 """A file is replaced in one step, or stays as it was."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,4 +72,14 @@ def test_remove(tmp_path: Path) -> None:
         assert (tmp_path / "folder/a/b").exists()
     for name in ("folder", "file", "nothing"):
         atomic.remove(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+def test_two_remove_the_same(tmp_path: Path) -> None:
+    """Threads that remove one folder at the same time all succeed."""
+    write(tmp_path, {f"folder/{n % 20}/{n}": "" for n in range(2000)})
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(atomic.remove, tmp_path / "folder") for _ in range(4)]
+        for job in jobs:
+            job.result()
     assert os.listdir(tmp_path) == []
