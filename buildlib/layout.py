@@ -1,5 +1,6 @@
 """The paths of all files and folders that this package reads and writes."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +24,17 @@ def find_root(folder: Path) -> Path | None:
     return next((one for one in (folder, *folder.parents) if (one / MANIFEST).is_file()), None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """The paths of a repository with a manifest.
 
-    The folder `build` may be deleted, or cached as a whole and restored elsewhere.
+    The folder `build` may be deleted, or cached as a whole and restored elsewhere. Paths are made
+    once, because a build of many functions asks for them some hundred thousand times.
     """
 
     root: Path
 
-    @property
+    @functools.cached_property
     def build(self) -> Path:
         """Environments, staged trees, listings, state and logs."""
         return self.root / "build"
@@ -41,42 +43,42 @@ class Layout:
         """Return the place of a downloaded file with this sha256."""
         return self.build / "files" / sha256
 
-    @property
+    @functools.cached_property
     def dist(self) -> Path:
         """The artifacts."""
         return self.root / _DIST
 
-    @property
+    @functools.cached_property
     def index(self) -> Path:
         """The index of the artifacts, which Terraform reads."""
         return self.dist / "lambdas.json"
 
-    @property
+    @functools.cached_property
     def layers(self) -> Path:
         """The index of the layers, if there are any."""
         return self.dist / "layers.json"
 
-    @property
+    @functools.cached_property
     def shard(self) -> Path:
         """The keys of the ZIPs of a build of some functions, for `lambdas merge`."""
         return self.dist / SHARD
 
-    @property
+    @functools.cached_property
     def report(self) -> Path:
         """The page that `doit report` writes."""
         return self.dist / "report.html"
 
-    @property
+    @functools.cached_property
     def hashes(self) -> Path:
         """The committed file of expected hashes by key, with which a plan needs no build."""
         return self.root / "lambdas.hashes.json"
 
-    @property
+    @functools.cached_property
     def digests(self) -> Path:
         """The remembered digests of source files."""
         return self.build / "digests.json"
 
-    @property
+    @functools.cached_property
     def fingerprints(self) -> Path:
         """The fingerprints of finished variants."""
         return self.build / "settled.json"
@@ -98,7 +100,7 @@ class Layout:
         dist = self.dist
         return dist / f"{variant_id}.cdx.json", dist / f"{variant_id}.intoto.json"
 
-    @property
+    @functools.cached_property
     def environments(self) -> Path:
         """The folder of all installed environments."""
         return self.build / "env"
@@ -107,7 +109,7 @@ class Layout:
         """Return the folder of an installed environment: `tree/` and `record.json`."""
         return self.environments / key[:24]
 
-    @property
+    @functools.cached_property
     def sdist_cache(self) -> Path:
         """The caches of uv for source distributions, one for each set of build tools."""
         return self.build / "sdist-cache"
@@ -117,35 +119,35 @@ class Layout:
         folder = self.environment(key)
         return folder.with_name(f"{folder.name}.failed")
 
-    @property
+    @functools.cached_property
     def targets(self) -> Path:
         """The folder of the Pythons that describe a target's platform to uv."""
         return self.build / "targets"
 
     def environment_tree(self, key: str) -> Path:
         """Return the installed files of an environment."""
-        return self.environment(key) / "tree"
+        return self.environments.joinpath(key[:24], "tree")
 
     def environment_record(self, key: str) -> Path:
         """Return the record of an environment, which is written once it is complete."""
-        return self.environment(key) / "record.json"
+        return self.environments.joinpath(key[:24], "record.json")
 
-    @property
+    @functools.cached_property
     def cache(self) -> Path:
         """The place of the machine's cache where it is off, and in CI."""
         return self.build / "cache"
 
     def staged(self, variant_id: str) -> Path:
         """Return the staged tree of a variant."""
-        return self.build / "stage" / variant_id
+        return self.build.joinpath("stage", variant_id)
 
     def stamp(self, step: str, variant_id: str) -> Path:
         """Return the stamp of a step: the file that it writes when it has finished a variant."""
-        return self.build / step / f"{variant_id}.json"
+        return self.build.joinpath(step, f"{variant_id}.json")
 
     def dependencies(self, step: str, variant_id: str) -> Path:
         """Return the list of the dependencies' files that the step `stage` or `zip` wrote."""
-        return self.build / step / f"{variant_id}.dependencies.json"
+        return self.build.joinpath(step, f"{variant_id}.dependencies.json")
 
     def new_zip(self, variant_id: str) -> Path:
         """Return the path of the new ZIP until it replaces the artifact."""
@@ -153,24 +155,24 @@ class Layout:
 
     def time(self, step: str, name: str) -> Path:
         """Return the file with the duration of a variant's step, or of locking a function."""
-        return self.build / "times" / step / f"{name}.json"
+        return self.build.joinpath("times", step, f"{name}.json")
 
-    @property
+    @functools.cached_property
     def running(self) -> Path:
         """The folder with a note of each process that works here."""
         return self.build / "running"
 
-    @property
+    @functools.cached_property
     def downloads(self) -> Path:
         """The folder of ZIPs from the remote cache, until each goes to its place."""
         return self.build / "remote"
 
-    @property
+    @functools.cached_property
     def disputes(self) -> Path:
         """The folder of ZIPs that differ although their inputs are the same."""
         return self.build / "disputes"
 
-    @property
+    @functools.cached_property
     def locks(self) -> Path:
         """The folder of the process locks."""
         return self.build / "locks"
@@ -179,14 +181,14 @@ class Layout:
         """Return the lock that a process holds while it changes files that others share."""
         return self.locks / f"{name}.lock"
 
-    @property
+    @functools.cached_property
     def defects(self) -> Path:
         """The folder of reports about defects of this package."""
         return self.build / "defects"
 
     def log(self, step: str, name: str) -> Path:
         """Return the log of an external program."""
-        return self.build / "logs" / f"{step}-{name}.log"
+        return self.build.joinpath("logs", f"{step}-{name}.log")
 
     def relative(self, path: Path) -> str:
         """Return `path` as POSIX, relative to the root, for messages and records."""

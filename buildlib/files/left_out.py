@@ -126,13 +126,23 @@ _AT_ROOT = frozenset(_names(root=True, star=False))
 _STARS_AT_ROOT = tuple(pattern.split("*") for pattern in _names(root=True, star=True))
 
 
+# Nearly every name fails this check, which takes a tenth of the time of all patterns.
+_ENDS = tuple({after for _, after in (*_STARS, *_STARS_AT_ROOT) if after})
+
+
+_STARTS = tuple({before for before, after in (*_STARS, *_STARS_AT_ROOT) if not after})
+
+
 def is_left_out(name: str, path: str, *, is_root: bool = False) -> bool:
     """Tell whether an entry of a source or an included folder is left out, unless it is named.
 
     `name` is relative to that folder, which may be the repository's root; a folder's ends with a
     slash. Entries below a folder that is left out are not asked. `path` is where the entry is.
     """
-    if is_root and (name in _AT_ROOT or any(_matches(name, *p) for p in _STARS_AT_ROOT)):
+    has_star = name.endswith(_ENDS) or name.startswith(_STARTS)
+    if is_root and (
+        name in _AT_ROOT or (has_star and any(_matches(name, *p) for p in _STARS_AT_ROOT))
+    ):
         return True
     is_folder = name.endswith("/")
     # A folder's name counts for a file as well: it may be a link that leads nowhere.
@@ -140,7 +150,7 @@ def is_left_out(name: str, path: str, *, is_root: bool = False) -> bool:
     leaf = stem[stem.rfind("/", 0, -1) + 1 :]
     if name in _TOP or stem in _TOP or leaf in _ANYWHERE:
         return True
-    if any(_matches(name, *parts) for parts in _STARS):
+    if has_star and any(_matches(name, *parts) for parts in _STARS):
         return True
     if leaf != stem:
         return False

@@ -10,8 +10,8 @@ from pathlib import Path
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock `path` against other processes and threads; wait until it is free."""
-    if not os.path.isdir(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.path.isdir(folder := os.path.dirname(path)):
+        os.makedirs(folder, exist_ok=True)
     with _held(path, wait=True):
         yield
 
@@ -66,7 +66,7 @@ def _held(path: Path, *, wait: bool) -> Iterator[bool]:
     else:  # as filelock does; importing it takes longer than most steps after an edit
         import fcntl
 
-        with path.open("a") as stream:
+        with open(path, "ab", buffering=0) as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             except BlockingIOError:

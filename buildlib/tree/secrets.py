@@ -250,15 +250,21 @@ def find(
     """
     suspects = {}
     top = os.path.realpath(root)
+    real_folder = functools.cache(os.path.realpath)
     for origin in own:
         if origin.file in known:
             continue
+        path = f"{root}{os.sep}{origin.path}"
         # A link may have another name than what it leads to.
-        real = os.path.realpath(root / origin.path)
-        description = _by_name(origin.file.path) or _by_name(os.path.relpath(real, top))
+        if os.path.islink(path):
+            real = os.path.realpath(path)
+        else:
+            folder, name = os.path.split(path)
+            real = os.path.join(real_folder(folder), name)
+        description = _by_name(origin.file.path) or _by_name(_below(real, top))
         where = origin.path
         if description is None:
-            with _content(root / origin.path, contents.of(origin)) as content:
+            with _content(path, contents.of(origin)) as content:
                 description, line = _by_content(content)
             where = f"{where}:{line}" if line else where
         if description:
@@ -291,13 +297,25 @@ def refuse(function: Function, found: Mapping[str, Finding]) -> None:
     )
 
 
+def _below(path: str, top: str) -> str:
+    """Return a path relative to a folder; most are below it."""
+    start = top + os.sep
+    return path[len(start) :] if path.startswith(start) else os.path.relpath(path, top)
+
+
 def _by_name(path: str) -> str | None:
     *folders, name = path.lower().replace(os.sep, "/").split("/")
     if name.endswith(_PUBLIC):
         return None
-    if match := _any_name().fullmatch(name):
-        return [*_NAMES][int((match.lastgroup or "")[1:])]
+    if description := _by_file_name(name):
+        return description
     return next((_FOLDERS[folder] for folder in folders if folder in _FOLDERS), None)
+
+
+@functools.lru_cache(4096)
+def _by_file_name(name: str) -> str | None:
+    match = _any_name().fullmatch(name)
+    return [*_NAMES][int((match.lastgroup or "")[1:])] if match else None
 
 
 @functools.cache
@@ -316,9 +334,13 @@ def _by_content(content: "bytes | mmap.mmap") -> tuple[str | None, int]:
         if pattern.match(content):
             return description, 0
     for rule in _CONTENTS:
-        for start, end in _around(content, rule.literals):
-            if match := re.compile(rule.pattern).search(content, start, end):
-                return rule.description, content[: match.start()].count(b"\n") + 1
+        for literal in rule.literals:
+            first = content.find(literal)
+            if first < 0:  # as in nearly every file
+                continue
+            for start, end in _around(content, literal, first):
+                if match := re.compile(rule.pattern).search(content, start, end):
+                    return rule.description, content[: match.start()].count(b"\n") + 1
     return None, 0
 
 
@@ -326,24 +348,22 @@ def _by_content(content: "bytes | mmap.mmap") -> tuple[str | None, int]:
 _MARGIN = 8192
 
 
-def _around(content: "bytes | mmap.mmap", literals: Iterable[bytes]) -> Iterator[tuple[int, int]]:
-    """Yield the parts of a content that may have a match: those around each literal.
+def _around(content: "bytes | mmap.mmap", literal: bytes, first: int) -> Iterator[tuple[int, int]]:
+    """Yield the parts of a content that may have a match: those around a literal, from the first.
 
     A pattern takes ten times as long as the search for a literal, and a file may have 250 MB.
     """
-    for literal in literals:
-        first = content.find(literal)
-        while first >= 0:
-            last = first
-            # Up to a gap of more than a margin, it is one part.
-            while (near := content.rfind(literal, last + 1, last + _MARGIN)) >= 0:
-                last = near
-            yield max(0, first - _MARGIN), last + _MARGIN
-            first = content.find(literal, last + _MARGIN)
+    while first >= 0:
+        last = first
+        # Up to a gap of more than a margin, it is one part.
+        while (near := content.rfind(literal, last + 1, last + _MARGIN)) >= 0:
+            last = near
+        yield max(0, first - _MARGIN), last + _MARGIN
+        first = content.find(literal, last + _MARGIN)
 
 
 @contextlib.contextmanager
-def _content(path: Path, known: bytes | None) -> Iterator["bytes | mmap.mmap"]:
+def _content(path: str, known: bytes | None) -> Iterator["bytes | mmap.mmap"]:
     """Yield the whole content of a file, of any size; a text in UTF-16 as UTF-8.
 
     The file is read if its content is not `known`.
@@ -352,7 +372,7 @@ def _content(path: Path, known: bytes | None) -> Iterator["bytes | mmap.mmap"]:
         is_utf16 = known[:2] in {b"\xff\xfe", b"\xfe\xff"}
         yield known.decode("utf-16", "replace").encode() if is_utf16 else known
         return
-    with path.open("rb") as stream:
+    with open(path, "rb") as stream:
         if os.fstat(stream.fileno()).st_size == 0:
             yield b""
             return

@@ -74,7 +74,8 @@ def sync(  # noqa: PLR0913 - each is one independent input of the tree
             # An own file, or a dependency that cannot be linked: it is on another file system, or
             # has too many links.
             known = None if to_link else contents.of(origin)
-            _copy((environment if to_link else root) / origin.path, target, origin, known)
+            source = f"{environment if to_link else root}{os.sep}{origin.path}"
+            _copy(source, target, origin, known)
         written.append(path)
     return written
 
@@ -151,14 +152,14 @@ def _link(source: str, target: str) -> bool:
     return True
 
 
-def _copy(source: Path, target: str, origin: Origin, known: bytes | None) -> None:
+def _copy(source: str, target: str, origin: Origin, known: bytes | None) -> None:
     """Copy a file, whose content may be `known`."""
     if known is not None:
         with open(target, "wb", buffering=0) as writer:
             writer.write(known)
         return
     digest = hashlib.sha256()
-    with source.open("rb") as reader, open(target, "wb") as writer:
+    with open(source, "rb") as reader, open(target, "wb") as writer:
         while chunk := reader.read(1 << 20):
             digest.update(chunk)
             writer.write(chunk)

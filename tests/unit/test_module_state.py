@@ -12,6 +12,7 @@ REASONS = {
     "recipe: cache of build_tools()": "a file of the package, which never changes while it runs",
     "environment.elf: cache of _structs()": "pyelftools builds the same structures for every file",
     "tree.secrets: cache of _any_name()": "the patterns of the package, as one",
+    "tree.secrets: cache of _by_file_name()": "the same patterns, and a name that decides alone",
     "plugin.actions: run.__signature__": "of a function that is made there",
     "code.available: cache of standard_library()": "a table that never changes",
     "lock.choice: cache of ranks()": "the tags of a runtime, which its argument alone decides",

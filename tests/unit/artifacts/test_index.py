@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from buildlib.artifacts import index
+from buildlib.artifacts import listing as listing_module
 from buildlib.artifacts.listing import Listing
+from buildlib.files import atomic
 from buildlib.layout import Layout
 from buildlib.model import Variant, Written
 from tests.unit.conftest import function
@@ -329,12 +331,12 @@ def test_interrupted_by_full_disk(layout: Layout, monkeypatch: pytest.MonkeyPatc
     """When the description cannot be written, the ZIP is there without one."""
     publish(layout, API, b"one")
 
-    def write_bytes(self: Path, data: bytes) -> int:
-        raise OSError(28, "No space left on device", str(self), data)
+    def write(path: Path, content: bytes, *, ours: bool = False) -> None:
+        raise OSError(28, "No space left on device", str(path), content, ours)
 
     (layout.root / "two").write_bytes(b"two")
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", write_bytes)
+        patch.setattr(atomic, "write", write)
         with pytest.raises(OSError, match="No space left"):
             Listing(layout).publish(API, described(b"two"), new=layout.root / "two")
     check(layout)
@@ -449,8 +451,11 @@ def test_entries_that_were_held_back_return(
     assert [name for name in before if after[name] != before[name]] == [v.id for v in variants[:9]]
 
 
-def test_a_zip_of_another_process_gets_no_entry_of_this_one(layout: Layout) -> None:
+def test_a_zip_of_another_process_gets_no_entry_of_this_one(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An entry that waits is dropped if its ZIP has been replaced meanwhile."""
+    monkeypatch.setattr(listing_module, "_PART", 1e9)  # so that the second and third wait
     variants, listing = many(3), Listing(layout)
     publish_all(listing, layout, variants, b"one")
     assert not index.is_built(index.read(layout)[variants[2].id])
