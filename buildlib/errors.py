@@ -31,6 +31,10 @@ class BuildError(Exception):
         return str(self.args[0])
 
 
+class NotStarted(Exception):  # noqa: N818 - an end, as KeyboardInterrupt is one
+    """Nothing was started: the manifest, a dodo.py, or a name is wrong. The message is complete."""
+
+
 class ManifestError(BuildError):
     """`lambdas.yaml` is missing or invalid; the message lists every problem, one a line."""
 

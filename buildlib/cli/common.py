@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 import click
 
 from buildlib import console
-from buildlib.errors import BuildError
+from buildlib.errors import BuildError, NotStarted
 from buildlib.layout import find_root
 from buildlib.manifest import variants
 from buildlib.model import Variant
-from buildlib.plugin.program import NotStarted
 from buildlib.project.project import Project
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,10 +48,10 @@ def chosen(repository: Project, names: Sequence[str]) -> list[Variant]:
         NotStarted: the manifest declares no such name.
 
     """
-    from buildlib.plugin import selection
-
     known = variants.names(repository.variants.values())
     if unknown := [name for name in dict.fromkeys(names) if name not in known]:
+        from buildlib.plugin import selection  # with doit
+
         raise NotStarted("\n".join(selection.undeclared(name, known) for name in unknown))
     return variants.named(repository.variants.values(), names)
 

@@ -12,7 +12,7 @@ import click
 from buildlib import console, errors
 from buildlib.artifacts import earlier, shard
 from buildlib.cli import common
-from buildlib.errors import BuildError
+from buildlib.errors import BuildError, NotStarted
 from buildlib.layout import Layout
 from buildlib.plugin import program
 from buildlib.plugin.result import Result
@@ -107,7 +107,7 @@ def _base(against: str) -> earlier.Base:
         return earlier.Base(against, earlier.read(Path(against)))
     except BuildError as error:
         msg = f"--against: {errors.describe(error)}"
-        raise program.NotStarted(msg) from None
+        raise NotStarted(msg) from None
 
 
 @contextlib.contextmanager
@@ -120,7 +120,7 @@ def _reported(path: Path | None) -> Iterator[Callable[[Result], None]]:
 
     try:
         yield lambda result: junit.write(path, junit.of_result(result))
-    except (program.NotStarted, BuildError) as error:
+    except (NotStarted, BuildError) as error:
         junit.write(path, junit.of_problem(str(error)))
         raise
 
@@ -222,7 +222,7 @@ def _check_packages(names: Sequence[str], packages: Sequence[str]) -> None:
             hint = f"; did you mean '{close}'?" if close else ""
             problems.append(f"--upgrade-package: no lockfile has '{package}'{hint}")
     if problems:
-        raise program.NotStarted("\n".join(problems))
+        raise NotStarted("\n".join(problems))
 
 
 @click.command()

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from buildlib import __version__, console, errors
-from buildlib.errors import BuildError, ManifestError
+from buildlib.errors import BuildError, ManifestError, NotStarted
 from buildlib.layout import Layout
 
 # The commands in the order of the help: for each group their names, modules and purposes. A module
@@ -155,13 +155,12 @@ def main(  # noqa: PLR0911 - one for each kind of end
     except (BuildError, OSError) as error:
         _say(f"error: {errors.describe(error)}")
         return 3 if isinstance(error, ManifestError) else 1
-    except Exception as error:  # noqa: BLE001 - the boundary
+    except NotStarted as error:
+        _say(f"error: {error}")
+        return 3  # as doit
+    except Exception:  # noqa: BLE001 - the boundary
         from buildlib import defects
-        from buildlib.plugin.program import NotStarted
 
-        if isinstance(error, NotStarted):
-            _say(f"error: {error}")
-            return 3  # as doit
         _say(f"error: {defects.describe(traceback.format_exc(), Layout(Path.cwd()).defects)}")
         return 2
 

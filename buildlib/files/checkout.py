@@ -57,25 +57,24 @@ def is_sparse(root: Path) -> bool:
 
 def _git_config(root: Path) -> str:
     """Return the text of git's configuration of a checkout; empty if this is none."""
-    for folder in (root, *root.parents):
-        git = folder / ".git"
-        if not git.exists():
-            continue
-        own = git
-        try:
-            if git.is_file():  # a worktree or a submodule
-                git = folder / git.read_text(encoding="utf-8").removeprefix("gitdir:").strip()
-                own, common = git, git / "commondir"
-                git = git / common.read_text(encoding="utf-8").strip() if common.exists() else git
-            files = (git / "config", own / "config.worktree")
-            return "\n".join(
-                file.read_text(encoding="utf-8", errors="replace")
-                for file in files
-                if file.exists()
-            )
-        except (OSError, ValueError):
+    place = str(root)
+    while not os.path.exists(os.path.join(place, ".git")):
+        above = os.path.dirname(place)
+        if above == place:
             return ""
-    return ""
+        place = above
+    own = git = Path(place, ".git")
+    try:
+        if git.is_file():  # a worktree or a submodule
+            git = Path(place, git.read_text(encoding="utf-8").removeprefix("gitdir:").strip())
+            own, common = git, git / "commondir"
+            git = git / common.read_text(encoding="utf-8").strip() if common.exists() else git
+        files = (git / "config", own / "config.worktree")
+        return "\n".join(
+            file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists()
+        )
+    except (OSError, ValueError):
+        return ""
 
 
 def _is_path(root: Path, path: str) -> bool:

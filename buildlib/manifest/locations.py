@@ -80,13 +80,20 @@ def default(root: Path, source: str, unread: Collection[str] = ()) -> list[str]:
     there are several, none of them is meant. `unread` are files that do not count.
     """
     folder = "" if source == "." else f"{source}/"
-    if os.path.isfile(root / f"{folder}requirements.txt"):
+    # One look at the folder, instead of one for each name that may be there.
+    try:
+        present = frozenset(os.listdir(os.path.join(root, source)))
+    except OSError:
+        present = frozenset()
+    if "requirements.txt" in present and os.path.isfile(root / f"{folder}requirements.txt"):
         return [f"{folder}requirements.txt"]
-    locks = [name for name in LOCKS if f"{folder}{MADE_FROM.get(name, name)}" not in unread]
+    locks = [name for name in LOCKS if name in present]
+    locks = [name for name in locks if f"{folder}{MADE_FROM.get(name, name)}" not in unread]
     found = [f"{folder}{name}" for name in locks if os.path.isfile(root / f"{folder}{name}")]
     found = [path for path in found if path not in unread]
     if not found:
-        found = [f"{folder}{name}" for name in PROJECTS if _declares(root / f"{folder}{name}")]
+        names = [name for name in PROJECTS if name in present]
+        found = [f"{folder}{name}" for name in names if _declares(root / f"{folder}{name}")]
         found = [path for path in found if path not in unread]
         if f"{folder}pyproject.toml" in found and (lock := _of_workspace(root, source)):
             return [lock]

@@ -12,6 +12,7 @@ from doit.doit_cmd import DoitMain, reset_vars
 from doit.exceptions import InvalidCommand, InvalidDodoFile, InvalidTask
 
 from buildlib.artifacts.earlier import Base
+from buildlib.errors import NotStarted
 from buildlib.model import Variant
 from buildlib.plugin import tasks
 from buildlib.plugin.loader import DOIT_CONFIG, Loader
@@ -19,10 +20,6 @@ from buildlib.plugin.reporter import Reporter
 from buildlib.plugin.result import Result
 from buildlib.plugin.state import JsonState
 from buildlib.project.project import Project
-
-
-class NotStarted(Exception):  # noqa: N818 - an end, as KeyboardInterrupt is one
-    """Nothing was started: the manifest, a dodo.py, or a name is wrong. The message is complete."""
 
 
 class _Run(Run):  # type: ignore[misc] # doit has no type hints
