@@ -7,7 +7,7 @@ nothing replaces an object, so an entry stays true for as long as the object is 
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,24 @@ def read(path: Path) -> dict[str, Entry]:
         msg = f"{path.name} does not exist; 'lambdas publish' writes it"
         raise PublishError(msg) from None
     return parse(content, path.name)
+
+
+def named(every: Mapping[str, Entry], names: Sequence[str], path: Path) -> dict[str, Entry]:
+    """Return the entries of variants, functions and layers with these names; all without names.
+
+    Raises:
+        PublishError: a list has no such name.
+
+    """
+    if not names:
+        return dict(every)
+    names_of = {id_: {id_, one.get("lambda"), one.get("layer")} for id_, one in every.items()}
+    found = {id_: one for id_, one in every.items() if names_of[id_] & set(names)}
+    known = set().union(*names_of.values())
+    if unknown := sorted(set(names) - known):
+        msg = f"{path.name} has no {', '.join(unknown)}; it has {', '.join(sorted(every))}"
+        raise PublishError(msg)
+    return found
 
 
 def parse(content: bytes, name: str) -> dict[str, Entry]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from buildlib.artifacts import index
 from buildlib.commands.publish.publish import Result as Published
+from buildlib.commands.publish.rebuild import Rebuilt
 from buildlib.commands.shards.matrix import Plan
 from buildlib.commands.size import Size
 from buildlib.commands.why import Explanation
@@ -193,6 +194,28 @@ def of_published(done: Published, command: str, *, dry: bool) -> dict[str, Any]:
         "uploaded_size": done.bytes,
         "objects": objects,
         "warnings": [*done.warnings],
+    }
+
+
+def of_rebuilt(done: Rebuilt) -> dict[str, Any]:
+    """Return each published ZIP beside that of the rebuild."""
+    variants = [
+        {
+            "id": one.id,
+            "published": one.published,
+            "rebuilt": one.rebuilt or None,
+            "equal": one.is_equal,
+            "advice": one.advice or None,
+        }
+        for one in done.variants
+    ]
+    return {
+        "version": _VERSION,
+        "command": "rebuild",
+        "list": done.name,
+        "commit": done.commit,
+        "equal": done.equal,
+        "variants": variants,
     }
 
 

@@ -130,6 +130,58 @@ def promote(
     return 0
 
 
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=common.complete)
+@click.option(
+    "--from",
+    "source",
+    type=_PATH,
+    metavar="FILE",
+    help=f"The list of published ZIPs.  [default: {published.NAME}]",
+)
+@click.option(
+    "--commit", metavar="REV", help="The commit to build.  [default: the last one of the list]"
+)
+@click.option("--report", type=_PATH, metavar="FILE", help="Write the result as a statement.")
+@click.option("--sign", is_flag=True, help="Sign the report with LAMBDA_ZIP_SIGNING_KEY.")
+@common.json_option
+def rebuild(  # noqa: PLR0913 - click passes each option
+    names: Sequence[str],
+    *,
+    source: Path | None,
+    commit: str | None,
+    report: Path | None,
+    sign: bool,
+    as_json: bool,
+) -> int:
+    """Build published ZIPs again from their commit, in a clone, and compare.
+
+    Takes no ZIP from a cache. Exits with 1 if one differs.
+    """
+    from buildlib.commands.publish import attest
+    from buildlib.commands.publish import rebuild as command
+
+    if sign and report is None:
+        msg = "needs '--report FILE', the file to sign"
+        raise click.BadParameter(msg, param_hint="'--sign'")
+    key = attest.signing_key() if sign else None
+    layout = Layout(common.enter())
+    done = command.rebuild(layout, source or layout.root / published.NAME, commit, names, _say)
+    if report is not None:
+        attest.write(report, done, key)
+    if as_json:
+        from buildlib.cli import output
+
+        common.write_json(output.of_rebuilt(done))
+    else:
+        for one in done.variants:
+            if not one.is_equal:
+                found = f"the rebuild has {one.rebuilt}" if one.rebuilt else "it was not rebuilt"
+                common.write([f"{one.id}: {one.published} is published, and {found}", one.advice])
+        common.write([f"{done.equal} of {len(done.variants)} equal, at commit {done.commit}"])
+    return int(done.equal < len(done.variants))
+
+
 def _say(line: str) -> None:
     console.write(sys.stderr, f"{line}\n")
 

@@ -5,14 +5,14 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from buildlib.errors import BuildError
+from buildlib.errors import PublishError
 
 
 def text(root: Path, *arguments: str, kind: str) -> str:
     """Return the output of git.
 
     Raises:
-        BuildError: of a kind: git is not installed, or it failed.
+        PublishError: of this kind: git is not installed, or it failed.
 
     """
     return output(root, arguments, kind).decode("utf-8", "replace").strip()
@@ -34,11 +34,11 @@ def output(root: Path, arguments: Sequence[str], kind: str, stdin: bytes = b"") 
         )
     except OSError as error:
         msg = f"git cannot be run ({error.strerror}); install it"
-        raise BuildError(msg, kind) from None
+        raise PublishError(msg, kind) from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it failed"]
         msg = f"git {arguments[0]}: {said[-1]}"
-        raise BuildError(msg, kind)
+        raise PublishError(msg, kind)
     return done.stdout
 
 
@@ -62,7 +62,7 @@ def contents(root: Path, blobs: Iterable[str], kind: str) -> Mapping[str, bytes]
         header = stream[start:end].split()
         if len(header) != 3:  # noqa: PLR2004 - `<id> missing`
             msg = f"git has no object {blob}; fetch the whole history: git fetch --refetch"
-            raise BuildError(msg, kind)
+            raise PublishError(msg, kind)
         start = end + 1 + int(header[2])
         found[blob] = stream[end + 1 : start]
         start += 1

@@ -36,7 +36,7 @@ def promote(
 
     """
     every = published.read(source[0])
-    chosen = _chosen(every, names, source[0])
+    chosen = published.named(every, names, source[0])
     _check_recorded(layout, chosen, source[0])
     earlier = published.read(request.path) if request.path.exists() else {}
     where = request.where
@@ -58,24 +58,6 @@ def promote(
         for name, one in chosen.items()
     }
     return publish.finish(request, {**earlier, **new} if names else new, stored)
-
-
-def _chosen(every: Mapping[str, Entry], names: Sequence[str], path: Path) -> dict[str, Entry]:
-    """Return the entries of variants, functions and layers with these names; all without names.
-
-    Raises:
-        PublishError: a list has no such name.
-
-    """
-    if not names:
-        return dict(every)
-    names_of = {id_: {id_, one.get("lambda"), one.get("layer")} for id_, one in every.items()}
-    found = {id_: one for id_, one in every.items() if names_of[id_] & set(names)}
-    known = set().union(*names_of.values())
-    if unknown := sorted(set(names) - known):
-        msg = f"{path.name} has no {', '.join(unknown)}; it has {', '.join(sorted(every))}"
-        raise PublishError(msg)
-    return found
 
 
 def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> None:
