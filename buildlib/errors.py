@@ -103,6 +103,21 @@ class RemoteError(BuildError):
     default_kind = "remote"
 
 
+class PublishError(BuildError):
+    """ZIPs cannot be published, promoted or removed from a bucket; the message lists every problem.
+
+    One class for all commands that work on published objects.
+    """
+
+    default_kind = "publish"
+
+
+class RebuildError(BuildError):
+    """A published list cannot be rebuilt; a rebuild that differs is a result, not an error."""
+
+    default_kind = "rebuild"
+
+
 def with_help_link(message: str, kind: str) -> str:
     """Return a message with the command that explains its kind."""
     return f"{message}\nMore: lambdas errors {kind}" if kind else message

@@ -172,6 +172,10 @@ class Layout:
         """The folder of ZIPs that differ although their inputs are the same."""
         return self.build / "disputes"
 
+    def rebuilt(self, variant_id: str) -> Path:
+        """Return the place of a ZIP that `lambdas rebuild` made and that differs."""
+        return self.build / "rebuilt" / f"{variant_id}.zip"
+
     @functools.cached_property
     def locks(self) -> Path:
         """The folder of the process locks."""

@@ -25,6 +25,11 @@ GROUPS = {
         "merge": ("shards", "Join the results of these jobs in dist/"),
         "clean": ("maintain", "Remove build output"),
     },
+    "Publish": {
+        "publish": ("publish", "Upload ZIPs to a bucket of S3, by their sha256"),
+        "promote": ("publish", "Copy published ZIPs to another bucket or account"),
+        "rebuild": ("publish", "Build published ZIPs again from their commit, and compare"),
+    },
     "Inspect": {
         "list": ("inspect", "List the declared functions and layers"),
         "why": ("inspect", "Explain why each ZIP will be or was rebuilt"),

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from buildlib.artifacts import index
+from buildlib.commands.publish.publish import Result as Published
+from buildlib.commands.publish.rebuild import Rebuilt
 from buildlib.commands.shards.matrix import Plan
 from buildlib.commands.size import Size
 from buildlib.commands.why import Explanation
@@ -174,6 +176,47 @@ def of_shards(plan: Plan) -> dict[str, Any]:
     ]
     basis = {"recorded": plan.recorded, "estimated": plan.variants - plan.recorded}
     return {"version": _VERSION, "command": "shards", "basis": basis, "shards": shards}
+
+
+def of_published(done: Published, command: str, *, dry: bool) -> dict[str, Any]:
+    """Return the object of each published or promoted variant."""
+    names = ("sha256", "s3_bucket", "s3_key", "s3_object_version")
+    objects = [
+        {"id": id_, **{name: done.entries[id_][name] for name in names}, "outcome": outcome}
+        for id_, outcome in sorted(done.outcomes.items())
+    ]
+    return {
+        "version": _VERSION,
+        "command": command,
+        "dry_run": dry,
+        "to": done.where.url,
+        "list": done.path.name,
+        "uploaded_size": done.bytes,
+        "objects": objects,
+        "warnings": [*done.warnings],
+    }
+
+
+def of_rebuilt(done: Rebuilt) -> dict[str, Any]:
+    """Return each published ZIP beside that of the rebuild."""
+    variants = [
+        {
+            "id": one.id,
+            "published": one.published,
+            "rebuilt": one.rebuilt or None,
+            "equal": one.is_equal,
+            "advice": one.advice or None,
+        }
+        for one in done.variants
+    ]
+    return {
+        "version": _VERSION,
+        "command": "rebuild",
+        "list": done.name,
+        "commit": done.commit,
+        "equal": done.equal,
+        "variants": variants,
+    }
 
 
 def of_doctor(checks: Sequence[tuple[str, str, str, str]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 from typing import NamedTuple
 
 # Number of these rules; raise it with each change, so that no finished variant escapes it.
-RULES = 2
+RULES = 3
 
 
 class Row(NamedTuple):
@@ -75,7 +75,8 @@ ROWS = (
     Row(
         "the repository's root as a source",
         (
-            *("lambdas.hashes.json", "dodo.py", ".doit.db*", "build/", "dist/"),
+            *("lambdas.hashes.json", "lambdas.published*.json"),
+            *("dodo.py", ".doit.db*", "build/", "dist/"),
             *("tests/", "test/", "docs/", "examples/", "terraform/", "infra/", ".circleci/"),
             *("*.md", "*.rst", "README*", "LICENSE*", "COPYING*", "NOTICE*", "CODEOWNERS"),
             *("conftest.py", ".gitlab-ci.yml", "buildspec.yml", "docker-compose*"),

@@ -4,16 +4,15 @@ The errors of obstore hold addresses with their credentials, so no text of their
 this module: only the kind of a failure, the HTTP status and the error code of the service do.
 """
 
-import base64
 import hashlib
 import os
-import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from buildlib.errors import RemoteError
+from buildlib.remote import addresses
 from buildlib.remote.reasons import REFUSALS, reason
 
 if TYPE_CHECKING:
@@ -33,6 +32,25 @@ class Denied(Failure):
     """The credentials do not allow it."""
 
 
+class Stat(NamedTuple):
+    """An object: its size in bytes, the id of its version if S3 keeps versions, and its ETag."""
+
+    size: int
+    version: str | None
+    etag: str
+
+
+class Access(NamedTuple):
+    """How the objects of S3 are reached, where the variables of the environment do not say so.
+
+    `credentials` is a provider of obstore's. With `checksums`, S3 checks the sha256 of each upload.
+    """
+
+    region: str = ""
+    credentials: object = None
+    checksums: bool = False
+
+
 class Bucket:
     """The objects below an address. Threads may share it; each method blocks.
 
@@ -41,15 +59,17 @@ class Bucket:
 
     """
 
-    def __init__(self, url: str, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, url: str, environment: Mapping[str, str] = os.environ, access: Access | None = None
+    ) -> None:
         import obstore.exceptions  # 40 ms, and only where a remote is configured
         import obstore.store
 
         self._obstore: Any = obstore
         self._is_http = url.startswith(("http:", "https:"))
-        address, headers = _with_headers(url, environment)
+        address, headers = addresses.with_headers(url, environment)
         if url.startswith("file:"):
-            _make_folder(address)
+            addresses.make_folder(address)
         plain_s3 = environment.get("AWS_ENDPOINT_URL", "").startswith("http:")
         client: dict[str, Any] = {
             "allow_http": url.startswith("http:") or plain_s3,
@@ -65,10 +85,10 @@ class Bucket:
         }
 
         def store(**more: str) -> "ObjectStore":
-            options: dict[str, Any] = {}
+            options: dict[str, Any] = _options(access) if access else {}
             if not url.startswith("file:"):
                 settings = client | {"default_headers": headers | more}
-                options = {"client_options": settings, "retry_config": retry}
+                options |= {"client_options": settings, "retry_config": retry}
             found: ObjectStore = obstore.store.from_url(address, **options)
             return found
 
@@ -77,7 +97,7 @@ class Bucket:
             # obstore offers no `mode="create"` for plain HTTP, and the header is the same for all.
             self._writer = store(**{"If-None-Match": "*"}) if self._is_http else self._store
         except Exception as error:  # noqa: BLE001 - obstore raises errors of many classes
-            msg = f"the remote cache cannot be used: {reason(error)}; {_ADVICE}"
+            msg = f"the remote cache cannot be used: {reason(error)}; {addresses.ADVICE}"
             raise RemoteError(msg, "remote") from None
 
     def get(self, path: str, limit: int) -> bytes | None:
@@ -94,7 +114,14 @@ class Bucket:
                 break
         return found or None
 
-    def download(self, path: str, target: Path, limit: int, arrived: Callable[[int], None]) -> str:
+    def download(
+        self,
+        path: str,
+        target: Path,
+        limit: int,
+        arrived: Callable[[int], None],
+        version: str | None = None,
+    ) -> str:
         """Write an object to a file, and return its sha256; empty if there is no such object.
 
         Reading ends soon after `limit` bytes, if the object is larger.
@@ -105,7 +132,7 @@ class Bucket:
         """
         digest, size, exists = hashlib.sha256(), 0, False
         with target.open("wb") as stream:
-            for chunk in self._chunks(path):
+            for chunk in self._chunks(path, version):
                 exists = True
                 digest.update(chunk)
                 stream.write(chunk)
@@ -122,27 +149,46 @@ class Bucket:
             Failure: it cannot be read.
 
         """
+        found = self.stat(path)
+        return None if found is None else found.size
+
+    def stat(self, path: str, version: str | None = None) -> Stat | None:
+        """Return the facts of an object, or of one of its versions; None if it is missing.
+
+        Raises:
+            Failure: they cannot be read.
+
+        """
+        get, head = self._obstore.get, self._obstore.head
+        options = {"version": version, "head": True}
         try:
-            return int(_asked(lambda: self._obstore.head(self._store, path))["size"])
+            if version is None:
+                found = _asked(lambda: head(self._store, path))
+            else:
+                found = _asked(lambda: get(self._store, path, options=options).meta)
         except FileNotFoundError:
             return None
+        return Stat(int(found["size"]), found.get("version"), found.get("e_tag") or "")
 
-    def create(self, path: str, content: bytes) -> bool:
-        """Create an object; false if there is one, which stays as it is.
+    def create(self, path: str, content: bytes) -> Stat | None:
+        """Create an object, and return its facts; None if there is one, which stays as it is.
 
         Raises:
             Failure: it cannot be written.
 
         """
         if self._is_http and self.size(path) is not None:  # the server may ignore the header
-            return False
+            return None
         mode = None if self._is_http else "create"
         put, exceptions = self._obstore.put, self._obstore.exceptions
         try:
-            _asked(lambda: put(self._writer, path, content, mode=mode, use_multipart=False))
+            made = _asked(lambda: put(self._writer, path, content, mode=mode, use_multipart=False))
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
-            return False
-        return True
+            return None
+        except FileNotFoundError:
+            msg = "the bucket does not exist"
+            raise Failure(msg) from None
+        return Stat(len(content), made.get("version"), made.get("e_tag") or "")
 
     def names(self, folder: str) -> list[str]:
         """Return the paths of the objects below a folder, relative to it.
@@ -164,52 +210,26 @@ class Bucket:
         # With HTTP, obstore gives paths from the server's root.
         return [one["path"].rpartition(f"{folder}/")[2] for page in pages for one in page]
 
-    def _chunks(self, path: str) -> Iterator[bytes]:
+    def _chunks(self, path: str, version: str | None = None) -> Iterator[bytes]:
+        options = {"version": version} if version else None
+        get = self._obstore.get
         try:
-            chunks = iter(
-                _asked(lambda: self._obstore.get(self._store, path)).stream(min_chunk_size=_CHUNK)
-            )
+            found = _asked(lambda: get(self._store, path, options=options))
+            chunks = iter(found.stream(min_chunk_size=_CHUNK))
         except FileNotFoundError:
             return
         while (chunk := _asked(lambda: next(chunks, None))) is not None:
             yield bytes(chunk)
 
 
-_ADVICE = (
-    "correct LAMBDA_ZIP_REMOTE or 'cache: remote' in lambdas.yaml, or set the variables of the "
-    "service, such as AWS_REGION or AZURE_STORAGE_ACCOUNT_NAME"
-)
-
-
-def _with_headers(url: str, environment: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Return an address without its user and password, and the headers that take their place."""
-    parts = urllib.parse.urlsplit(url)
-    userinfo, at, host = parts.netloc.rpartition("@")
-    if parts.scheme not in {"http", "https"}:
-        return url, {}
-    if token := environment.get("LAMBDA_ZIP_REMOTE_TOKEN"):
-        return parts._replace(netloc=host).geturl(), {"Authorization": f"Bearer {token}"}
-    if not at:
-        return url, {}
-    encoded = base64.b64encode(urllib.parse.unquote(userinfo).encode()).decode()
-    return parts._replace(netloc=host).geturl(), {"Authorization": f"Basic {encoded}"}
-
-
-def _make_folder(url: str) -> None:
-    """Make the folder of a `file:` address.
-
-    Raises:
-        RemoteError: it cannot be made.
-
-    """
-    from urllib.request import url2pathname
-
-    path = Path(url2pathname(urllib.parse.urlsplit(url).path))
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        msg = f"the remote cache {path} cannot be used: {error.strerror}; {_ADVICE}"
-        raise RemoteError(msg, "remote") from None
+def _options(access: Access) -> dict[str, Any]:
+    """Return the arguments of a store of S3."""
+    config = {
+        **({"region": access.region} if access.region else {}),
+        **({"checksum_algorithm": "sha256"} if access.checksums else {}),
+    }
+    provider = access.credentials
+    return {"config": config, **({"credential_provider": provider} if provider else {})}
 
 
 def _asked(ask: Callable[[], T]) -> T:

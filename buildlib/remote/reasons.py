@@ -9,6 +9,7 @@ _REASONS = {
     "Unable to recognise URL": "an address that is not supported",
     "Account must be specified": "no storage account is set",
     "redential": "no usable credentials",
+    "configured region": "the bucket is in another region",
     "canonicalize": "the folder does not exist",
     "No space left": "the disk is full",
     "File name too long": "a path is too long",

@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from buildlib.errors import RemoteError
 from buildlib.remote.entries import Claim
@@ -62,6 +62,16 @@ class Signer:
         """Return a claim with a signature."""
         signature = base64.b64encode(self._key.sign(claim.signed)).decode()
         return claim._replace(signer=self.id, signature=signature)
+
+    def envelope(self, payload: bytes, kind: str) -> dict[str, Any]:
+        """Return a signed payload of a media type, as DSSE has it (version 1.0.2, envelope.md)."""
+        head = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode()
+        signature = self._key.sign(head + payload)
+        return {
+            "payload": base64.b64encode(payload).decode(),
+            "payloadType": kind,
+            "signatures": [{"keyid": self.id, "sig": base64.b64encode(signature).decode()}],
+        }
 
 
 def of_settings(settings: Settings) -> Signer | None:

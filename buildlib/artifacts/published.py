@@ -1,0 +1,121 @@
+"""`lambdas.published.json`: the object of S3 that holds each ZIP; committed.
+
+The file is a JSON object by the ids of variants. An entry is that of the index, without the path of
+the ZIP, and with the bucket, the key and the version of the object. The key names the sha256, and
+nothing replaces an object, so an entry stays true for as long as the object is there.
+"""
+
+import base64
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from buildlib.artifacts import index
+from buildlib.errors import PublishError
+from buildlib.files import atomic, records
+from buildlib.model import Written
+
+Entry = index.Entry
+
+NAME, PRODUCTION = "lambdas.published.json", "lambdas.published.production.json"
+
+# The names that garbage collection looks for, in each commit.
+PATTERN = "lambdas.published*.json"
+
+
+def entry(listed: Entry, bucket: str, key: str, version: str | None) -> Entry:
+    """Return the entry of a variant, from its entry in the index and the place of its object."""
+    facts = {name: value for name, value in listed.items() if name not in {"path", "stale"}}
+    return {**facts, "s3_bucket": bucket, "s3_key": key, "s3_object_version": version}
+
+
+def written(one: Entry) -> Written:
+    """Return the ZIP of an entry."""
+    return Written(one["sha256"], one["size"], one["unzipped_size"])
+
+
+def text(entries: Mapping[str, Entry]) -> bytes:
+    """Return the content of the file."""
+    return (json.dumps(entries, indent=2, sort_keys=True) + "\n").encode()
+
+
+def write(path: Path, entries: Mapping[str, Entry]) -> None:
+    """Replace the file."""
+    atomic.write(path, text(entries))
+
+
+def read(path: Path) -> dict[str, Entry]:
+    """Return the entries of a file.
+
+    Raises:
+        PublishError: it is missing, or no such file; the message lists every problem.
+
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        msg = f"{path.name} does not exist; 'lambdas publish' writes it"
+        raise PublishError(msg) from None
+    return parse(content, path.name)
+
+
+def named(every: Mapping[str, Entry], names: Sequence[str], path: Path) -> dict[str, Entry]:
+    """Return the entries of variants, functions and layers with these names; all without names.
+
+    Raises:
+        PublishError: a list has no such name.
+
+    """
+    if not names:
+        return dict(every)
+    names_of = {id_: {id_, one.get("lambda"), one.get("layer")} for id_, one in every.items()}
+    found = {id_: one for id_, one in every.items() if names_of[id_] & set(names)}
+    known = set().union(*names_of.values())
+    if unknown := sorted(set(names) - known):
+        msg = f"{path.name} has no {', '.join(unknown)}; it has {', '.join(sorted(every))}"
+        raise PublishError(msg)
+    return found
+
+
+def parse(content: bytes, name: str) -> dict[str, Entry]:
+    """Return the entries of a file that has this name and content.
+
+    Raises:
+        PublishError: as in `read`.
+
+    """
+    try:
+        value: Any = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        msg = f"{name}: not JSON ({error}); resolve a merge, or restore the file from git"
+        raise PublishError(msg) from None
+    if not isinstance(value, dict):
+        msg = f"{name}: expected an object by the ids of variants; restore the file from git"
+        raise PublishError(msg)
+    if problems := [line for id_, one in value.items() for line in _problems(name, id_, one)]:
+        msg = "\n".join([*problems, "Restore the file from git, or publish these again"])
+        raise PublishError(msg)
+    return value
+
+
+def _problems(name: str, id_: str, one: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    if not isinstance(one, dict) or not index.is_id(id_):
+        yield f"{name}: '{id_}': expected the entry of a variant"
+        return
+    wrong = [key for key, shape in _SHAPES.items() if key not in one or not shape(one[key])]
+    if wrong:
+        yield f"{name}: '{id_}': missing or wrong: {', '.join(wrong)}"
+    elif one["source_code_hash"] != base64.b64encode(bytes.fromhex(one["sha256"])).decode():
+        yield f"{name}: '{id_}': sha256 and source_code_hash are of different ZIPs"
+
+
+_SHAPES: dict[str, records.Shape] = {
+    "sha256": records.sha256,
+    "source_code_hash": records.text,
+    "size": records.number,
+    "unzipped_size": records.number,
+    "s3_bucket": records.text,
+    "s3_key": records.text,
+    "s3_object_version": lambda value: value is None or records.text(value),
+}

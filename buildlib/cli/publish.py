@@ -1,0 +1,211 @@
+"""The commands that work on published ZIPs in a bucket of S3."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from buildlib import console, text
+from buildlib.artifacts import published
+from buildlib.cli import common
+from buildlib.layout import Layout
+
+# A path from the user's directory, which can be below the repository's root.
+_PATH = click.Path(dir_okay=False, resolve_path=True, path_type=Path)
+
+
+def _named(
+    ctx: click.Context,  # noqa: ARG001 - click's interface
+    param: click.Parameter,  # noqa: ARG001
+    path: Path | None,
+) -> Path | None:
+    """Refuse a list that garbage collection would not find.
+
+    Raises:
+        BadParameter: it has another name.
+
+    """
+    if path is not None and not path.match(published.PATTERN):
+        msg = f"expected a name like {published.PATTERN}, for which 'lambdas gc' looks"
+        raise click.BadParameter(msg)
+    return path
+
+
+def _list_option(default: str) -> Callable[[common.F], common.F]:
+    return click.option(
+        "--list",
+        "path",
+        type=_PATH,
+        callback=_named,
+        metavar="FILE",
+        help=f"The list to write, in the repository.  [default: {default}]",
+    )
+
+
+def _options(function: common.F) -> common.F:
+    dry = click.option("--dry-run", "dry", is_flag=True, help="Ask the bucket; change nothing.")
+    return dry(common.json_option(function))
+
+
+@click.command()
+@common.names_argument
+@click.option(
+    "--to",
+    metavar="URL",
+    help="s3://bucket/prefix.  [default: that of the list]",
+)
+@_list_option(published.NAME)
+@click.option("--profile", default="", help="A profile of AWS's configuration.")
+@_options
+def publish(  # noqa: PLR0913 - click passes each option
+    names: Sequence[str],
+    to: str | None,
+    path: Path | None,
+    profile: str,
+    *,
+    dry: bool,
+    as_json: bool,
+) -> int:
+    """Upload the ZIPs in dist/ to a bucket of S3, by their sha256.
+
+    Builds nothing. Writes the bucket, the key and the version of each object to
+    lambdas.published.json; commit the file.
+    """
+    from buildlib.commands.publish import access
+    from buildlib.commands.publish import publish as command
+
+    repository = common.project()
+    variants = common.chosen(repository, names)
+    path = path or repository.layout.root / published.NAME
+    where = access.address(to, path)
+    request = command.Request(where, access.access(profile), path, dry)
+    done = command.publish(repository, variants, request, _say)
+    repository.save()
+    _show(done, "publish", dry=dry, as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=common.complete)
+@click.option("--to", metavar="URL", help="s3://bucket/prefix.  [default: that of the list]")
+@click.option(
+    "--from",
+    "source",
+    type=_PATH,
+    metavar="FILE",
+    help=f"The list to promote.  [default: {published.NAME}]",
+)
+@_list_option(published.PRODUCTION)
+@click.option("--from-profile", default="", help="The profile that reads the objects of the list.")
+@click.option("--to-profile", default="", help="The profile that writes to the bucket.")
+@click.option("--from-region", default="", help="The region of the bucket to read.")
+@click.option("--to-region", default="", help="The region of the bucket to write.")
+@_options
+def promote(
+    names: Sequence[str],
+    *,
+    dry: bool,
+    as_json: bool,
+    **options: Any,  # noqa: ANN401 - click's values
+) -> int:
+    """Copy published ZIPs to another bucket without a rebuild.
+
+    Proves the sha256 of each ZIP, and refuses one that the committed lambdas.hashes.json lacks.
+    """
+    from buildlib.commands.publish import access
+    from buildlib.commands.publish import promote as command
+    from buildlib.commands.publish.publish import Request
+
+    layout = Layout(common.enter())
+    path = options["path"] or layout.root / published.PRODUCTION
+    where = access.address(options["to"], path)
+    writing = access.access(options["to_profile"], options["to_region"])
+    reading = access.access(options["from_profile"], options["from_region"])
+    origin = (options["source"] or layout.root / published.NAME, reading)
+    request = Request(where, writing, path, dry)
+    done = command.promote(layout, origin, names, request, _say)
+    _show(done, "promote", dry=dry, as_json=as_json)
+    return 0
+
+
+@click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=common.complete)
+@click.option(
+    "--from",
+    "source",
+    type=_PATH,
+    metavar="FILE",
+    help=f"The list of published ZIPs.  [default: {published.NAME}]",
+)
+@click.option(
+    "--commit", metavar="REV", help="The commit to build.  [default: the last one of the list]"
+)
+@click.option("--report", type=_PATH, metavar="FILE", help="Write the result as a statement.")
+@click.option("--sign", is_flag=True, help="Sign the report with LAMBDA_ZIP_SIGNING_KEY.")
+@common.json_option
+def rebuild(  # noqa: PLR0913 - click passes each option
+    names: Sequence[str],
+    *,
+    source: Path | None,
+    commit: str | None,
+    report: Path | None,
+    sign: bool,
+    as_json: bool,
+) -> int:
+    """Build published ZIPs again from their commit, in a clone, and compare.
+
+    Takes no ZIP from a cache. Exits with 1 if one differs.
+    """
+    from buildlib.commands.publish import attest
+    from buildlib.commands.publish import rebuild as command
+
+    if sign and report is None:
+        msg = "needs '--report FILE', the file to sign"
+        raise click.BadParameter(msg, param_hint="'--sign'")
+    key = attest.signing_key() if sign else None
+    layout = Layout(common.enter())
+    done = command.rebuild(layout, source or layout.root / published.NAME, commit, names, _say)
+    if report is not None:
+        attest.write(report, done, key)
+    if as_json:
+        from buildlib.cli import output
+
+        common.write_json(output.of_rebuilt(done))
+    else:
+        for one in done.variants:
+            if not one.is_equal:
+                found = f"the rebuild has {one.rebuilt}" if one.rebuilt else "it was not rebuilt"
+                common.write([f"{one.id}: {one.published} is published, and {found}", one.advice])
+        common.write([f"{done.equal} of {len(done.variants)} equal, at commit {done.commit}"])
+    return int(done.equal < len(done.variants))
+
+
+def _say(line: str) -> None:
+    console.write(sys.stderr, f"{line}\n")
+
+
+def _show(done: Any, command: str, *, dry: bool, as_json: bool) -> None:  # noqa: ANN401
+    """Show the result of a publication."""
+    for warning in done.warnings:
+        _say(f"warning: {warning}")
+    if as_json:
+        from buildlib.cli import output
+
+        common.write_json(output.of_published(done, command, dry=dry))
+        return
+    changed = {name: outcome for name, outcome in done.outcomes.items() if outcome != "unchanged"}
+    words = {"uploaded": "uploaded", "pending": "to upload"}
+    rows = [
+        (name, words[outcome], done.entries[name]["s3_key"]) for name, outcome in changed.items()
+    ]
+    if rows:
+        common.write(text.table([("variant", "done", "object"), *rows], numbers=False))
+    unchanged = len(done.outcomes) - len(changed)
+    verb = "to upload" if dry else "uploaded"
+    amount = f" ({text.amount(done.bytes)})" if done.bytes else ""
+    listed = "" if dry else f", listed in {done.path.name}"
+    common.write([
+        f"{len(changed)} {verb}{amount}, {unchanged} unchanged in {done.where.url}{listed}"
+    ])  # fmt: skip

@@ -1,0 +1,49 @@
+"""Where published objects are, and with which credentials they are reached."""
+
+import os
+from pathlib import Path
+
+from buildlib.artifacts import published
+from buildlib.errors import PublishError
+from buildlib.remote import objects
+from buildlib.remote.bucket import Access
+from buildlib.remote.objects import Address
+
+
+def address(url: str | None, path: Path) -> Address:
+    """Return the address of an option, or else the one that a list has.
+
+    Raises:
+        PublishError: neither gives one.
+
+    """
+    if url:
+        return objects.address(url)
+    entries = published.read(path) if path.exists() else {}
+    found = {
+        Address(one["s3_bucket"], one["s3_key"].rpartition("/")[0]) for one in entries.values()
+    }
+    if len(found) != 1:
+        problem = "has objects of several buckets" if found else "does not name a bucket yet"
+        msg = f"{path.name} {problem}; set '--to s3://<bucket>/<prefix>'"
+        raise PublishError(msg)
+    return found.pop()
+
+
+def access(profile: str, region: str = "") -> Access:
+    """Return how a bucket is reached: by a profile, if one is named here or in AWS_PROFILE.
+
+    obstore reads the variables of the environment, and a role of the machine or of the job. It does
+    not read AWS's configuration files, so a profile needs boto3.
+
+    Raises:
+        PublishError: a profile is named, and boto3 is not installed.
+
+    """
+    has_keys = os.environ.get("AWS_ACCESS_KEY_ID") and not profile
+    name = profile or ("" if has_keys else os.environ.get("AWS_PROFILE", ""))
+    return Access(region, _of_profile(name) if name else None)
+
+
+def _of_profile(name: str) -> object:
+    raise NotImplementedError(name)

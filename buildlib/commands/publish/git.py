@@ -1,0 +1,69 @@
+"""What git has of a repository's lists and records; nothing here writes to it."""
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from buildlib.errors import PublishError
+
+
+def text(root: Path, *arguments: str, kind: str) -> str:
+    """Return the output of git.
+
+    Raises:
+        PublishError: of this kind: git is not installed, or it failed.
+
+    """
+    return output(root, arguments, kind).decode("utf-8", "replace").strip()
+
+
+def output(root: Path, arguments: Sequence[str], kind: str, stdin: bytes = b"") -> bytes:
+    """Return the output of git as bytes; raises as `text` does."""
+    # Neither hooks nor a file-system monitor of the repository run.
+    command = ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(  # noqa: S603 - git, which only reads
+            [*command, *arguments],
+            cwd=root,
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            check=False,
+        )
+    except OSError as error:
+        msg = f"git cannot be run ({error.strerror}); install it"
+        raise PublishError(msg, kind) from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it failed"]
+        msg = f"git {arguments[0]}: {said[-1]}"
+        raise PublishError(msg, kind)
+    return done.stdout
+
+
+def committed(root: Path, path: Path, kind: str) -> bytes | None:
+    """Return the content of a file in the last commit; None if the commit does not have it."""
+    shown = os.path.relpath(path, root).replace(os.sep, "/")
+    found = output(root, ["ls-tree", "-z", "HEAD", "--", shown], kind).decode("utf-8", "replace")
+    if not found:
+        return None
+    blob = found.split("\t")[0].split()[2]
+    return contents(root, [blob], kind)[blob]
+
+
+def contents(root: Path, blobs: Iterable[str], kind: str) -> Mapping[str, bytes]:
+    """Return the contents of blobs, by their ids."""
+    wanted = list(dict.fromkeys(blobs))
+    stream = output(root, ["cat-file", "--batch"], kind, "".join(f"{b}\n" for b in wanted).encode())
+    found, start = {}, 0
+    for blob in wanted:  # <id> SP <type> SP <size> LF <content> LF
+        end = stream.index(b"\n", start)
+        header = stream[start:end].split()
+        if len(header) != 3:  # noqa: PLR2004 - `<id> missing`
+            msg = f"git has no object {blob}; fetch the whole history: git fetch --refetch"
+            raise PublishError(msg, kind)
+        start = end + 1 + int(header[2])
+        found[blob] = stream[end + 1 : start]
+        start += 1
+    return found

@@ -1,0 +1,137 @@
+"""`lambdas promote`: copy published ZIPs to another bucket, which may be of another account.
+
+The bytes come through this machine, so their sha256 is proved on the way, and S3 does not copy into
+a bucket whose policy lets objects only be created. What is promoted is in the committed record, so
+it went through a review.
+"""
+
+import functools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from buildlib.artifacts import published
+from buildlib.artifacts.published import Entry
+from buildlib.commands.publish import git, plan, publish, transfer
+from buildlib.commands.publish.publish import Request, Result
+from buildlib.errors import PublishError
+from buildlib.files import atomic
+from buildlib.layout import Layout
+from buildlib.remote.bucket import Access
+from buildlib.remote.objects import Address, Objects, Stored, Wanted
+
+
+def promote(
+    layout: Layout,
+    source: tuple[Path, Access],
+    names: Sequence[str],
+    request: Request,
+    say: transfer.Say,
+) -> Result:
+    """Copy the entries of a list, given by its path and the access to their objects.
+
+    Raises:
+        PublishError: the record lacks a hash, or a request failed; the message lists all problems.
+
+    """
+    every = published.read(source[0])
+    chosen = published.named(every, names, source[0])
+    _check_recorded(layout, chosen, source[0])
+    earlier = published.read(request.path) if request.path.exists() else {}
+    where = request.where
+    known = plan.versions(earlier, where)
+    target = Objects(where, request.access, layout.downloads)
+    origins = _Origins(source[1], layout.downloads)
+    jobs = {}
+    for one in chosen.values():
+        version = known.get(one["sha256"], {}).get("s3_object_version")
+        wanted = Wanted(one["sha256"], None, version, one["size"])
+        copy = functools.partial(_copy, target, origins, one, wanted)
+        jobs[one["sha256"]] = functools.partial(target.look, wanted) if request.dry else copy
+    found = transfer.together(jobs, "promoting", say)
+    if request.dry:
+        return _dry(request, chosen, found)
+    stored = {name: there for name, one in chosen.items() if (there := found[one["sha256"]])}
+    new = {
+        name: published.entry(one, where.bucket, where.key(one["sha256"]), stored[name].version)
+        for name, one in chosen.items()
+    }
+    return publish.finish(request, {**earlier, **new} if names else new, stored)
+
+
+def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> None:
+    """Refuse a ZIP that the record of the last commit does not have.
+
+    Raises:
+        PublishError: with a line for each.
+
+    """
+    content = git.committed(layout.root, layout.hashes, "publish")
+    name = layout.hashes.name
+    if content is None:
+        msg = (
+            f"{name} is not in the last commit, so nothing says which ZIPs may be promoted; run "
+            "'lambdas record' and commit the file"
+        )
+        raise PublishError(msg)
+    try:
+        record: Any = json.loads(content)
+    except ValueError:
+        msg = f"{name}: the last commit has a damaged file; run 'lambdas record' and commit it"
+        raise PublishError(msg) from None
+    problems = []
+    for id_, one in chosen.items():
+        entry = record.get(id_) if isinstance(record, dict) else None
+        if not isinstance(entry, dict) or entry.get("sha256") != one["sha256"]:
+            sha256 = one["sha256"]
+            problems.append(f"{path.name}: '{id_}' has sha256 {sha256}, which is not recorded")
+    if problems:
+        problems.append(
+            f"The {name} of the last commit has other hashes. Check out the commit that was "
+            "published, or run 'lambdas record', commit the file, and publish again"
+        )
+        raise PublishError("\n".join(problems))
+
+
+class _Origins:
+    """The buckets that the objects of a list are in, each connected once."""
+
+    def __init__(self, access: Access, downloads: Path) -> None:
+        self._access, self._downloads = access, downloads
+        self._known: dict[Address, Objects] = {}
+
+    def of(self, one: Entry) -> Objects:
+        """Return the objects beside that of an entry."""
+        prefix = one["s3_key"].removesuffix(f"{one['sha256']}.zip").rstrip("/")
+        where = Address(one["s3_bucket"], prefix)
+        if where.key(one["sha256"]) != one["s3_key"]:
+            msg = f"s3://{one['s3_bucket']}/{one['s3_key']}: the key does not name its sha256"
+            raise PublishError(msg)
+        if where not in self._known:
+            self._known[where] = Objects(where, self._access, self._downloads)
+        return self._known[where]
+
+
+def _copy(target: Objects, origins: _Origins, one: Entry, wanted: Wanted) -> Stored:
+    """Bring the object of an entry into the target, unless it has it."""
+    origin = origins.of(one)
+    stored = target.store(wanted, lambda: origin.fetch(one["sha256"], one["s3_object_version"]))
+    if stored.path is not None:
+        atomic.remove(stored.path)
+    return stored
+
+
+def _dry(
+    request: Request, chosen: Mapping[str, Entry], found: Mapping[str, Stored | None]
+) -> Result:
+    outcomes, entries, new = {}, {}, dict[str, int]()
+    for name, one in chosen.items():
+        there = found[one["sha256"]]
+        outcomes[name] = publish.UNCHANGED if there else publish.PENDING
+        key = request.where.key(one["sha256"])
+        version = there.version if there else None
+        entries[name] = published.entry(one, request.where.bucket, key, version)
+        if there is None:
+            new[one["sha256"]] = one["size"]
+    return Result(request.where, request.path, entries, outcomes, sum(new.values()))

@@ -1,0 +1,128 @@
+"""`lambdas publish`: bring the ZIPs of dist/ into a bucket, and write where each of them is."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib.archive import contents
+from buildlib.artifacts import index, published
+from buildlib.artifacts.published import Entry
+from buildlib.commands.publish import plan, transfer
+from buildlib.commands.publish.plan import Item
+from buildlib.files import atomic
+from buildlib.model import Variant, Written
+from buildlib.project.project import Project
+from buildlib.remote.bucket import Access
+from buildlib.remote.objects import Address, Objects, Stored
+
+UPLOADED, UNCHANGED, PENDING = "uploaded", "unchanged", "pending"
+
+
+class Result(NamedTuple):
+    """What a list has, or would have after a dry run: entries, and an outcome for each of them."""
+
+    where: Address
+    path: Path
+    entries: Mapping[str, Entry]
+    outcomes: Mapping[str, str]
+    bytes: int  # that were uploaded
+    warnings: Sequence[str] = ()
+
+
+class Request(NamedTuple):
+    """Which list to write, where its objects are, and what is known of them."""
+
+    where: Address
+    access: Access
+    path: Path
+    dry: bool = False
+
+
+def publish(
+    project: Project, variants: Sequence[Variant], request: Request, say: transfer.Say
+) -> Result:
+    """Publish variants, and write the list; it stays as it is unless all succeed.
+
+    Raises:
+        PublishError: a ZIP is out of date, or a request failed; the message lists all problems.
+
+    """
+    where = request.where
+    earlier = published.read(request.path) if request.path.exists() else {}
+    items = plan.plan(project, variants, earlier, where)
+    objects = Objects(where, request.access, project.layout.downloads)
+    # Several variants may have the same ZIP; one that is here comes last, and counts.
+    ordered = sorted(items, key=lambda item: item.wanted.path is not None)
+    by_hash = {item.wanted.sha256: item for item in ordered}
+    if request.dry:
+        looked = {sha: functools.partial(objects.look, one.wanted) for sha, one in by_hash.items()}
+        found = transfer.together(looked, "asking", say)
+        return _dry(request, items, found)
+    jobs = {sha: functools.partial(_store, objects, item) for sha, item in by_hash.items()}
+    stored = transfer.together(jobs, "publishing", say)
+    new = {
+        item.variant.id: _entry(project, item.variant, where, *stored[item.wanted.sha256])
+        for item in items
+    }
+    is_whole = len(variants) == len(project.variants)
+    entries = new if is_whole else {**earlier, **new}
+    return finish(request, entries, {name: stored[new[name]["sha256"]][0] for name in new})
+
+
+def finish(request: Request, entries: Mapping[str, Entry], stored: Mapping[str, Stored]) -> Result:
+    """Write a list, unless it is the same, and return the result."""
+    if not request.path.exists() or request.path.read_bytes() != published.text(entries):
+        published.write(request.path, entries)
+    outcomes = {name: UPLOADED if one.is_new else UNCHANGED for name, one in stored.items()}
+    new = {entries[name]["sha256"]: one.size for name, one in stored.items() if one.is_new}
+    warnings = unversioned(request.where, [one.version for one in stored.values()])
+    return Result(request.where, request.path, entries, outcomes, sum(new.values()), warnings)
+
+
+def unversioned(where: Address, versions: Sequence[str | None]) -> list[str]:
+    """Return the warning about a bucket that keeps no versions."""
+    if all(version is not None for version in versions):
+        return []
+    warning = (
+        f"the bucket {where.bucket} keeps no versions, so 's3_object_version' is null: a deleted "
+        "object is lost, and Lambda's reference storage refuses it. Turn them on: aws s3api "
+        f"put-bucket-versioning --bucket {where.bucket} --versioning-configuration Status=Enabled"
+    )
+    return [warning]
+
+
+def _store(objects: Objects, item: Item) -> tuple[Stored, Written]:
+    """Bring a ZIP into the bucket, and return its object and its facts."""
+    stored = objects.store(item.wanted)
+    if item.written is not None:
+        written, path = item.written, stored.path
+    else:  # only its sha256 was known
+        path = stored.path or objects.fetch(item.wanted.sha256, stored.version)
+        written = Written(item.wanted.sha256, stored.size, contents.unzipped_size(path))
+    if path is not None:
+        atomic.remove(path)
+    return stored, written
+
+
+def _entry(
+    project: Project, variant: Variant, where: Address, stored: Stored, written: Written
+) -> Entry:
+    listed = index.entry(project.layout, variant, written)
+    return published.entry(listed, where.bucket, where.key(written.sha256), stored.version)
+
+
+def _dry(request: Request, items: Sequence[Item], found: Mapping[str, Stored | None]) -> Result:
+    """Return the result of a dry run."""
+    outcomes, entries = {}, {}
+    new = dict[str, int]()
+    for item in items:
+        sha256, there = item.wanted.sha256, found[item.wanted.sha256]
+        outcomes[item.variant.id] = UNCHANGED if there else PENDING
+        version = there.version if there else None
+        entries[item.variant.id] = published.entry(
+            {"sha256": sha256}, request.where.bucket, request.where.key(sha256), version
+        )
+        if there is None and item.written is not None:
+            new[sha256] = item.written.size
+    return Result(request.where, request.path, entries, outcomes, sum(new.values()))

@@ -1,0 +1,181 @@
+"""`lambdas rebuild`: build published ZIPs again from their commit, and compare.
+
+The commit is checked out in a clone at another place, so neither files that are not committed nor
+anything in build/ and dist/ can help. The build there has neither the machine's cache nor the
+remote one, and no record to fail against: it makes every ZIP, and the comparison is done here. uv's
+cache may help, since the lockfiles pin what comes from it.
+
+No hook, filter or program of the repository's configuration runs; a build runs what it always does.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib.artifacts import index, published
+from buildlib.artifacts.published import Entry
+from buildlib.cache import digests
+from buildlib.commands.publish import git, transfer
+from buildlib.errors import PublishError, RebuildError
+from buildlib.layout import Layout
+from buildlib.manifest import reader, variants
+from buildlib.text import tail
+
+_KIND = "rebuild"
+
+
+class Compared(NamedTuple):
+    """A variant: the sha256 that is published, and that of the rebuild; empty if there is none.
+
+    `advice` is the problem, or the command that shows the difference.
+    """
+
+    id: str
+    published: str
+    rebuilt: str
+    advice: str = ""
+
+    @property
+    def is_equal(self) -> bool:
+        """Tell whether the rebuild gave the same bytes."""
+        return self.published == self.rebuilt
+
+
+class Rebuilt(NamedTuple):
+    """A finished rebuild: the list, its sha256, the commit, and each variant."""
+
+    name: str
+    sha256: str
+    commit: str
+    variants: Sequence[Compared]
+
+    @property
+    def equal(self) -> int:
+        """The number of equal ZIPs."""
+        return sum(one.is_equal for one in self.variants)
+
+
+def rebuild(
+    layout: Layout, path: Path, revision: str | None, names: Sequence[str], say: transfer.Say
+) -> Rebuilt:
+    """Rebuild the entries of a list from a revision, by default the last commit of the list.
+
+    Raises:
+        RebuildError: there is no such list or commit, or it cannot be checked out.
+
+    """
+    entries = published.named(published.read(path), names, path)
+    if not entries:
+        msg = f"{path.name} has no entries, so there is nothing to rebuild"
+        raise RebuildError(msg)
+    commit = _commit(layout.root, path, revision)
+    with tempfile.TemporaryDirectory(prefix="lambda-zip-rebuild-") as temporary:
+        top = Path(temporary).resolve()
+        there = Layout(_check_out(layout.root, commit, top / "checkout"))
+        say(f"building {len(entries)} of commit {commit[:12]}")
+        declared = _declared(there)
+        said = _build(there, [id_ for id_ in entries if id_ in declared], top)
+        compared = [
+            _compare(layout, there, id_, one, said if id_ in declared else _UNDECLARED)
+            for id_, one in sorted(entries.items())
+        ]
+    return Rebuilt(path.name, digests.sha256(path), commit, compared)
+
+
+_UNDECLARED = "lambdas.yaml of this commit does not declare it"
+
+
+def _commit(root: Path, path: Path, revision: str | None) -> str:
+    if revision is not None:
+        named = ["--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
+        try:
+            return git.text(root, "rev-parse", *named, kind=_KIND)
+        except PublishError:
+            msg = (
+                f"git has no commit '{revision}'; fetch it first, for a shallow clone with 'git "
+                "fetch --unshallow'"
+            )
+            raise RebuildError(msg) from None
+    try:
+        commit = git.text(root, "log", "-1", "--format=%H", "--", str(path), kind=_KIND)
+    except PublishError as error:
+        msg = f"{error}; set '--commit' to the commit that was published"
+        raise RebuildError(msg) from None
+    if not commit:
+        msg = f"{path.name} is not committed here; set '--commit' to the commit that was published"
+        raise RebuildError(msg)
+    return commit
+
+
+def _check_out(root: Path, commit: str, target: Path) -> Path:
+    """Clone the repository at a commit, and return the folder that has lambdas.yaml there."""
+    top = git.text(root, "rev-parse", "--show-toplevel", kind=_KIND)
+    below = git.text(root, "rev-parse", "--show-prefix", kind=_KIND)
+    options = ["--quiet", "--shared", "--no-checkout", "--template="]
+    git.text(root, "clone", *options, "--", top, str(target), kind=_KIND)
+    git.text(target, "checkout", "--quiet", "--detach", commit, kind=_KIND)
+    there = target / below
+    if not there.is_dir():
+        msg = f"commit {commit[:12]} has no folder {below}; name another commit with '--commit'"
+        raise RebuildError(msg)
+    return there
+
+
+def _declared(there: Layout) -> set[str]:
+    """Return the ids of the variants of the commit."""
+    there.hashes.unlink(missing_ok=True)
+    manifest = reader.read(there.root, generated=True)
+    return {one.id for function in manifest.functions for one in variants.expand(function)}
+
+
+def _build(there: Layout, ids: Sequence[str], top: Path) -> str:
+    """Build variants in the clone, and return the end of the output if that fails."""
+    if not ids:
+        return ""
+    removed = ("LAMBDA_ZIP_", "DOIT_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(removed)}
+    environment = kept | {"LAMBDA_ZIP_CACHE": "off", "LAMBDA_ZIP_REMOTE": "off"}
+    # With -P, no module of the repository takes the place of one of ours.
+    command = [sys.executable, "-P", "-m", "buildlib", "build", "--frozen", "--", *ids]
+    with (top / "output").open("w+b") as output:
+        done = subprocess.run(  # noqa: S603 - this interpreter, and ids of the manifest
+            command,
+            cwd=there.root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    return tail(text) if done.returncode else ""
+
+
+def _compare(layout: Layout, there: Layout, id_: str, one: Entry, said: str) -> Compared:
+    entry = index.read(there).get(id_)
+    if entry is None or not index.is_built(entry) or entry.get("stale"):
+        return Compared(id_, one["sha256"], "", said or "the build gave no ZIP")
+    made = there.zip(id_)
+    sha256 = digests.sha256(made)
+    if sha256 == one["sha256"]:
+        return Compared(id_, one["sha256"], sha256)
+    kept = layout.rebuilt(id_)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(made, kept)
+    return Compared(id_, one["sha256"], sha256, _command(layout, id_, one))
+
+
+def _command(layout: Layout, id_: str, one: Entry) -> str:
+    """Return the command that compares a published ZIP with a rebuilt one."""
+    rebuilt, here = layout.relative(layout.rebuilt(id_)), layout.zip(id_)
+    if here.is_file() and digests.sha256(here) == one["sha256"]:
+        return f"lambdas diff {layout.relative_zip(id_)} {rebuilt}"
+    version = f" --version-id {one['s3_object_version']}" if one["s3_object_version"] else ""
+    fetch = f"aws s3api get-object --bucket {one['s3_bucket']} --key {one['s3_key']}{version}"
+    return f"{fetch} {id_}.zip && lambdas diff {id_}.zip {rebuilt}"

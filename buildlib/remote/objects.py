@@ -1,0 +1,250 @@
+"""Published ZIPs: objects of S3 by their sha256, which are created and never replaced.
+
+    <prefix>/<sha256>.zip
+
+An object counts as the right one only after a proof: this run created it with S3's own check of the
+sha256; an earlier list that somebody proved names the same version of it; its ETag is the MD5 of
+the same bytes, as S3 gives it to an upload in one part; or its bytes were downloaded and hashed.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib.errors import PublishError
+from buildlib.remote.bucket import Access, Bucket, Denied, Failure, Stat
+from buildlib.runtimes import UNZIPPED_LIMIT
+
+# Bytes of a large ZIP. An upload is in memory as a whole, so few large ones run at once.
+_LARGE, _AT_ONCE = 8 << 20, 2
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_PREFIX = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
+
+
+class Address(NamedTuple):
+    """The bucket and the prefix of published objects; the prefix may be empty."""
+
+    bucket: str
+    prefix: str
+
+    @property
+    def url(self) -> str:
+        """The address as people write it."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+    def key(self, sha256: str) -> str:
+        """Return the key of a ZIP."""
+        return f"{self.prefix}/{sha256}.zip".lstrip("/")
+
+
+def address(text: str) -> Address:
+    """Return the address in a text like `s3://bucket/prefix`.
+
+    Raises:
+        PublishError: it is another text.
+
+    """
+    scheme, _, rest = text.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    prefix = prefix.strip("/")
+    dots = {".", ".."} & set(prefix.split("/"))
+    is_right = scheme == "s3" and _BUCKET.fullmatch(bucket)
+    if not is_right or dots or (prefix and not _PREFIX.fullmatch(prefix)):
+        msg = (
+            f"'{text}': expected s3://<bucket>/<prefix>, with letters, digits, '_', '.' and '-'. "
+            "Lambda takes code from buckets of S3 only"
+        )
+        raise PublishError(msg)
+    return Address(bucket, prefix)
+
+
+class Wanted(NamedTuple):
+    """A ZIP that the bucket shall have: its sha256, its file if there is one, its known version."""
+
+    sha256: str
+    path: Path | None
+    version: str | None = None
+    size: int | None = None
+
+
+class Stored(NamedTuple):
+    """An object with the right bytes. `path` is its file, if it had to be downloaded."""
+
+    version: str | None
+    size: int
+    is_new: bool = False
+    path: Path | None = None
+
+
+class Objects:
+    """The published objects of an address. Threads may share it; each method blocks.
+
+    `downloads` is the folder for what has to be downloaded.
+    """
+
+    def __init__(self, where: Address, access: Access, downloads: Path) -> None:
+        _check_installed()
+        self.where = where
+        self._bucket = Bucket(where.url, os.environ, access._replace(checksums=True))
+        self._downloads = downloads
+        self._large = threading.Semaphore(_AT_ONCE)
+
+    def look(self, wanted: Wanted) -> Stored | None:
+        """Return the object of a ZIP, without a proof of its bytes but its size; None if missing.
+
+        Raises:
+            PublishError: it cannot be read, or has another size.
+
+        """
+        there = self._known(wanted) or self._stat(wanted.sha256, None)
+        if there is None:
+            return None
+        self._check_size(wanted, there)
+        return Stored(there.version, there.size)
+
+    def store(self, wanted: Wanted, obtain: Callable[[], Path] | None = None) -> Stored:
+        """Bring a ZIP into the bucket, unless it is there, and return its object.
+
+        If the ZIP has no file, `obtain` gives one, which is removed afterwards.
+
+        Raises:
+            PublishError: an object with other bytes is in its place, the ZIP is neither there nor
+                here, or a request failed.
+
+        """
+        if known := self._known(wanted):
+            self._check_size(wanted, known)
+            return Stored(known.version, known.size)
+        there = self._stat(wanted.sha256, None)
+        if there is None:
+            if created := self._create(wanted, obtain):
+                return created
+            there = self._stat(wanted.sha256, None)  # another job was faster
+        if there is None:
+            msg = (
+                f"{self._shown(wanted.sha256)}: the object is there, but these credentials may not "
+                "read it; allow s3:GetObject, s3:GetObjectVersion and s3:ListBucket"
+            )
+            raise PublishError(msg)
+        self._check_size(wanted, there)
+        return self._proven(wanted, there)
+
+    def fetch(self, sha256: str, version: str | None) -> Path:
+        """Download a ZIP, prove its sha256, and return its file, which the caller removes.
+
+        Raises:
+            PublishError: it is missing, has other bytes, or cannot be read.
+
+        """
+        self._downloads.mkdir(parents=True, exist_ok=True)
+        name = f".{sha256}.{threading.get_native_id()}.{os.getpid()}.tmp"
+        path, is_right = self._downloads / name, False
+        place, shown = f"{sha256}.zip", self._shown(sha256)
+        try:
+            found = self._bucket.download(place, path, UNZIPPED_LIMIT, lambda _: None, version)
+            if not found:
+                named = f" has no version {version}" if version else " does not exist"
+                msg = f"{shown}{named}"
+                raise PublishError(msg)
+            if found != sha256:
+                raise _foreign(shown, found)
+            is_right = True
+        except Failure as failure:
+            raise self._failed(shown, failure, "s3:GetObject and s3:GetObjectVersion") from None
+        finally:
+            if not is_right:
+                path.unlink(missing_ok=True)
+        return path
+
+    def _known(self, wanted: Wanted) -> Stat | None:
+        """Return the version that an earlier list names, if it is still there."""
+        return self._stat(wanted.sha256, wanted.version) if wanted.version else None
+
+    def _stat(self, sha256: str, version: str | None) -> Stat | None:
+        try:
+            return self._bucket.stat(f"{sha256}.zip", version)
+        except Denied:
+            # S3 says so of an absent object, too, unless the credentials allow to list the bucket.
+            return None
+        except Failure as failure:
+            if version and str(failure).startswith("HTTP status 400"):  # not an id of this bucket
+                return None
+            raise self._failed(self._shown(sha256), failure, "") from None
+
+    def _create(self, wanted: Wanted, obtain: Callable[[], Path] | None) -> Stored | None:
+        if wanted.path is not None:
+            return self._upload(wanted.sha256, wanted.path)
+        if obtain is None:
+            msg = (
+                f"{self._shown(wanted.sha256)} does not exist, and the ZIP is not here; run "
+                "'lambdas build'"
+            )
+            raise PublishError(msg)
+        path = obtain()
+        try:
+            return self._upload(wanted.sha256, path)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def _upload(self, sha256: str, path: Path) -> Stored | None:
+        with self._large if path.stat().st_size > _LARGE else contextlib.nullcontext():
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() != sha256:
+                msg = f"{path.name}: changed while it was published; run the command again"
+                raise PublishError(msg, "changed")
+            try:
+                made = self._bucket.create(f"{sha256}.zip", content)
+            except Failure as failure:
+                raise self._failed(self._shown(sha256), failure, "s3:PutObject") from None
+        return Stored(_version(made), made.size, is_new=True) if made else None
+
+    def _proven(self, wanted: Wanted, there: Stat) -> Stored:
+        if wanted.path is not None:
+            digest = hashlib.md5(wanted.path.read_bytes(), usedforsecurity=False).hexdigest()
+            if there.etag.strip('"') == digest:
+                return Stored(_version(there), there.size)
+        path = self.fetch(wanted.sha256, there.version)
+        return Stored(_version(there), there.size, path=path)
+
+    def _check_size(self, wanted: Wanted, there: Stat) -> None:
+        size = wanted.path.stat().st_size if wanted.path else wanted.size
+        if size is not None and there.size != size:
+            raise _foreign(self._shown(wanted.sha256), f"{there.size} bytes in place of {size}")
+
+    def _shown(self, sha256: str) -> str:
+        return f"s3://{self.where.bucket}/{self.where.key(sha256)}"
+
+    def _failed(self, shown: str, failure: Failure, needed: str) -> PublishError:
+        advice = "check the connection and AWS_REGION, and run the command again"
+        if isinstance(failure, Denied) and needed:
+            advice = f"allow {needed}, and check the policy of the bucket"
+        msg = f"{shown}: {failure}; {advice}"
+        return PublishError(msg)
+
+
+def _version(there: Stat) -> str | None:
+    """Return the id of a version; None in a bucket that keeps none, where S3 may say "null"."""
+    return there.version if there.version != "null" else None
+
+
+def _foreign(shown: str, found: str) -> PublishError:
+    msg = (
+        f"{shown}: the object has other bytes than its name says ({found}). Nothing overwrites it. "
+        "Find out who wrote it; an administrator can then delete it"
+    )
+    return PublishError(msg, "published-object")
+
+
+def _check_installed() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("obstore") is None:
+        extra = "pip install 'doit-lambda-zip[remote]'"
+        msg = f"publishing needs the package obstore; install it: {extra}"
+        raise PublishError(msg)
