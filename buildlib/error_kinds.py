@@ -349,6 +349,26 @@ KINDS = {
         "Run the jobs of the named shards again at this commit, and merge the results of all "
         "shards. If two ZIPs differ, find the build that is not reproducible with `lambdas diff`.",
     ),
+    # -- AWS
+    "aws-extra": Kind(
+        "boto3 is not installed",
+        "The commands that ask AWS need the extra `aws`, which installs boto3.",
+        "Run `pip install 'doit-lambda-zip[aws]'`.",
+    ),
+    "aws-access": Kind(
+        "AWS refuses access",
+        "There are no credentials or no region, the credentials expired, or their user or role "
+        "lacks a permission. The message names it. Credentials, region and endpoint come from "
+        "AWS's own environment variables and files.",
+        "Log in, set AWS_PROFILE and AWS_REGION, or allow the permission. docs/how-to/drift.md "
+        "and docs/how-to/deploy.md have the smallest policies.",
+    ),
+    "aws": Kind(
+        "A request to AWS failed",
+        "AWS is unreachable, throttles requests, or refuses one for a reason that the message "
+        "quotes.",
+        "Follow the message, then run the command again.",
+    ),
     # -- report, watch and init
     "watch": Kind(
         "`lambdas watch` cannot start",
