@@ -369,6 +369,28 @@ KINDS = {
         "quotes.",
         "Follow the message, then run the command again.",
     ),
+    "function-name": Kind(
+        "The names of deployed functions are not known",
+        "`lambdas drift`, `deploy` and `rollback` find the function of each variant in the output "
+        "of Terraform that `--terraform-state` names, else by the key `name` of lambdas.yaml, else "
+        "by the tag `lambda-zip:id` of functions in AWS.",
+        'Set `name: "{lambda}-{env}"` in `defaults` of lambdas.yaml, and give `--env`. Or tag '
+        "the functions.",
+    ),
+    "history": Kind(
+        "A commit cannot be found",
+        "`--since` or `--to` names a commit that this clone does not have, or there is no git "
+        "repository. CI services often clone only the last commit.",
+        "Correct the name, or fetch the history: `git fetch --unshallow`.",
+    ),
+    "deploy": Kind(
+        "A function is not deployed",
+        "A deployment refuses ZIPs that are missing or out of date, functions that do not exist "
+        "or have another architecture, and changes that someone else makes at the same time. It "
+        "checks all functions first, and changes nothing if it refuses one.",
+        "Follow the message, then run the command again. It continues with the functions that "
+        "are not up to date.",
+    ),
     # -- report, watch and init
     "watch": Kind(
         "`lambdas watch` cannot start",

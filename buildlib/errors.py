@@ -119,6 +119,12 @@ class AwsAccessError(AwsError):
     default_kind = "aws-access"
 
 
+class DeployError(BuildError):
+    """A function cannot be deployed or rolled back; the message lists every problem, one a line."""
+
+    default_kind = "deploy"
+
+
 def with_help_link(message: str, kind: str) -> str:
     """Return a message with the command that explains its kind."""
     return f"{message}\nMore: lambdas errors {kind}" if kind else message

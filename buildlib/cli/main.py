@@ -34,6 +34,9 @@ GROUPS = {
         "verify": ("inspect", "Rebuild twice under different conditions and compare"),
         "invoke": ("graph", "Run a function as Lambda does"),
     },
+    "Deploy": {
+        "drift": ("live", "Compare the code that runs in AWS Lambda with this commit"),
+    },
     "Set up": {
         "init": ("setup", "Generate lambdas.yaml for an existing repository"),
         "doctor": ("setup", "Check Python, uv, Docker and the caches"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from buildlib.artifacts import index
+from buildlib.commands.live.compare import Finding
 from buildlib.commands.shards.matrix import Plan
 from buildlib.commands.size import Size
 from buildlib.commands.why import Explanation
@@ -181,3 +182,23 @@ def of_doctor(checks: Sequence[tuple[str, str, str, str]]) -> dict[str, Any]:
     names = ("name", "status", "finding", "advice")
     found = [dict(zip(names, check, strict=True)) for check in checks]
     return {"version": _VERSION, "command": "doctor", "checks": found}
+
+
+def of_drift(found: Sequence[Finding], code: int) -> dict[str, Any]:
+    """Return the state of each function, and of each layer that it uses."""
+    targets = [
+        {
+            "id": one.id,
+            "function": one.function or None,
+            "state": one.state,
+            "text": one.text,
+            "version": one.version or None,
+            "sha256": one.deployed or None,
+            "expected_sha256": one.wanted or None,
+            "commit": one.commit._asdict() if one.commit else None,
+            "behind": one.behind,
+            "notes": [*one.notes],
+        }
+        for one in found
+    ]
+    return {"version": _VERSION, "command": "drift", "exit_code": code, "functions": targets}
