@@ -45,6 +45,7 @@ class Deployed(NamedTuple):
     is_image: bool = False
     update: str = ""  # of the last update: Successful, InProgress or Failed
     update_reason: str = ""
+    state: str = ""  # Active, Inactive, Pending or Failed
     object: Object | None = None
 
 
@@ -113,9 +114,7 @@ def functions(
                 raise
             found = {}  # GetFunction may be allowed for these functions alone
         else:
-            gone = {
-                n: AwsMissingError(f"there is no function '{n}'") for n in wanted - found.keys()
-            }
+            gone = {n: AwsMissingError(f"'{n}' does not exist") for n in wanted - found.keys()}
             return found | gone
     asked = list(dict.fromkeys(names))
     return dict(zip(asked, together(lambda name: function(account, name), asked), strict=True))
@@ -204,7 +203,10 @@ def deployed(configuration: Mapping[str, Any]) -> Deployed:
         modified=configuration.get("LastModified", ""),
         is_image=configuration.get("PackageType") == "Image",
         update=configuration.get("LastUpdateStatus", ""),
-        update_reason=configuration.get("LastUpdateStatusReason", ""),
+        update_reason=(
+            configuration.get("LastUpdateStatusReason") or configuration.get("StateReason", "")
+        ),
+        state=configuration.get("State", ""),
     )
 
 

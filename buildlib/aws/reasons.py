@@ -104,9 +104,10 @@ def _of_service(response: Mapping[str, Any], call: str, about: str) -> AwsError:
             "command again later; AWS_MAX_ATTEMPTS sets the number of attempts"
         )
         return AwsError(msg)
-    kind = (
-        AwsMissingError if code in _MISSING else AwsConflictError if code in _CHANGED else AwsError
-    )
+    if code in _MISSING and about:
+        msg = f"{about.removeprefix(' for ')} does not exist: {_one_line(message)}"
+        return AwsMissingError(msg)
+    kind = AwsConflictError if code in _CHANGED else AwsError
     return kind(f"{call}{about}: {code}: {_one_line(message)}")
 
 

@@ -36,6 +36,8 @@ GROUPS = {
     },
     "Deploy": {
         "drift": ("live", "Compare the code that runs in AWS Lambda with this commit"),
+        "deploy": ("live", "Update the code of functions in AWS Lambda"),
+        "rollback": ("live", "Point an alias to code that ran before"),
     },
     "Set up": {
         "init": ("setup", "Generate lambdas.yaml for an existing repository"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from buildlib.artifacts import index
 from buildlib.commands.live.compare import Finding
+from buildlib.commands.live.deploy import Outcome
 from buildlib.commands.shards.matrix import Plan
 from buildlib.commands.size import Size
 from buildlib.commands.why import Explanation
@@ -202,3 +203,21 @@ def of_drift(found: Sequence[Finding], code: int) -> dict[str, Any]:
         for one in found
     ]
     return {"version": _VERSION, "command": "drift", "exit_code": code, "functions": targets}
+
+
+def of_deploy(command: str, outcomes: Sequence[Outcome], code: int) -> dict[str, Any]:
+    """Return the outcome of `deploy` or `rollback` for each function."""
+    functions = [
+        {
+            "id": one.id,
+            "function": one.function,
+            "state": one.state,
+            "text": one.text,
+            "sha256": one.sha256,
+            "previous_sha256": one.previous or None,
+            "version": one.version or None,
+            "notes": [*one.notes],
+        }
+        for one in outcomes
+    ]
+    return {"version": _VERSION, "command": command, "exit_code": code, "functions": functions}

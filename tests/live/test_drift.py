@@ -14,7 +14,7 @@ def foreign(text: str = "x") -> bytes:
     """Return a ZIP that no build here gave."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("app.py", text)
+        archive.writestr(zipfile.ZipInfo("app.py"), text)
     return content.getvalue()
 
 
@@ -123,13 +123,14 @@ def test_missing_functions_and_aliases(deployed: Checkout, cloud: Cloud) -> None
     cloud.client.delete_function(FunctionName="jobs-dev")
     found = deployed.states(code=4)
     assert found["jobs"]["state"] == "missing"
-    assert "no function 'jobs-dev'" in found["jobs"]["text"]
+    text = "not deployed: 'jobs-dev' does not exist: Function not found: arn:aws:lambda:eu-west-1:"
+    assert found["jobs"]["text"].startswith(text)
     cloud.client.publish_version(FunctionName="api-dev")
     cloud.client.create_alias(FunctionName="api-dev", Name="live", FunctionVersion="1")
     cloud.update("api-dev", foreign())
     found = deployed.states("--alias", "live", code=4)
     assert (found["api"]["state"], found["api"]["version"]) == ("up_to_date", "1")
-    assert "no function 'jobs-dev' with an alias 'live'" in found["jobs"]["text"]
+    assert "not deployed: 'jobs-dev:live' does not exist" in found["jobs"]["text"]
     assert deployed.states("api", code=4)["api"]["state"] == "unknown"
 
 

@@ -72,15 +72,15 @@ def compared(known: Known, name: str, wanted: Expected, code: str) -> Finding:
 
 def _not_here(known: Known, base: Finding, stale: str) -> Finding:
     """Return the finding for code that no commit of this history records."""
-    if base.deployed == stale:
-        text = "runs the ZIP in dist/, which is out of date and which no commit records"
-        return base._replace(state=UNRECORDED, text=text)
     for step in known.elsewhere().get(base.id, ()):
         if step.entry["sha256"] == base.deployed:
             branch = history.branch_of(known.project.layout.root, step.commit)
             place = f"of branch {branch}" if branch else "of no branch"
             text = f"runs commit {step.commit.shown} {place}, which is not in this history"
             return base._replace(state=OTHER_BRANCH, text=text, commit=step.commit)
+    if base.deployed == stale:
+        text = "runs the ZIP in dist/, which is out of date and which no commit records"
+        return base._replace(state=UNRECORDED, text=text)
     text = f"unknown code: no lambdas.hashes.json has its hash ({known.history().bound})"
     return base._replace(state=UNKNOWN, text=text)
 

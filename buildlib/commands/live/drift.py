@@ -110,11 +110,11 @@ def _finding(
     elif found.signing_job and one.state != SAME:
         text = "signed by AWS Signer, which changes the ZIP, so its hash cannot be compared"
         one = one._replace(state=SIGNED, text=text)
-    notes = () if found.is_image else tuple(_mismatches(variant, found))
+    notes = () if found.is_image else tuple(mismatches(variant, found))
     return one._replace(version=found.version, notes=notes)
 
 
-def _mismatches(variant: Variant, found: Deployed) -> Iterator[str]:
+def mismatches(variant: Variant, found: Deployed) -> Iterator[str]:
     """Yield the settings of a function that do not fit its ZIP; Terraform has to change them."""
     pairs = (
         ("runtime", found.runtime, RUNTIMES[variant.python].identifier),
