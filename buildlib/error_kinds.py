@@ -349,6 +349,48 @@ KINDS = {
         "Run the jobs of the named shards again at this commit, and merge the results of all "
         "shards. If two ZIPs differ, find the build that is not reproducible with `lambdas diff`.",
     ),
+    # -- AWS
+    "aws-extra": Kind(
+        "boto3 is not installed",
+        "The commands that ask AWS need the extra `aws`, which installs boto3.",
+        "Run `pip install 'doit-lambda-zip[aws]'`.",
+    ),
+    "aws-access": Kind(
+        "AWS refuses access",
+        "There are no credentials or no region, the credentials expired, or their user or role "
+        "lacks a permission. The message names it. Credentials, region and endpoint come from "
+        "AWS's own environment variables and files.",
+        "Log in, set AWS_PROFILE and AWS_REGION, or allow the permission. docs/how-to/drift.md "
+        "and docs/how-to/deploy.md have the smallest policies.",
+    ),
+    "aws": Kind(
+        "A request to AWS failed",
+        "AWS is unreachable, throttles requests, or refuses one for a reason that the message "
+        "quotes.",
+        "Follow the message, then run the command again.",
+    ),
+    "function-name": Kind(
+        "The names of deployed functions are not known",
+        "`lambdas drift`, `deploy` and `rollback` find the function of each variant in the output "
+        "of Terraform that `--terraform-state` names, else by the key `name` of lambdas.yaml, else "
+        "by the tag `lambda-zip:id` of functions in AWS.",
+        'Set `name: "{lambda}-{env}"` in `defaults` of lambdas.yaml, and give `--env`. Or tag '
+        "the functions.",
+    ),
+    "history": Kind(
+        "A commit cannot be found",
+        "`--since` or `--to` names a commit that this clone does not have, or there is no git "
+        "repository. CI services often clone only the last commit.",
+        "Correct the name, or fetch the history: `git fetch --unshallow`.",
+    ),
+    "deploy": Kind(
+        "A function is not deployed",
+        "A deployment refuses ZIPs that are missing or out of date, functions that do not exist "
+        "or have another architecture, and changes that someone else makes at the same time. It "
+        "checks all functions first, and changes nothing if it refuses one.",
+        "Follow the message, then run the command again. It continues with the functions that "
+        "are not up to date.",
+    ),
     # -- report, watch and init
     "watch": Kind(
         "`lambdas watch` cannot start",

@@ -94,6 +94,7 @@ class Function(NamedTuple):
     files: tuple[Pinned, ...] = ()
     is_layer: bool = False
     has_source: bool = True
+    deployed_as: str = ""  # the name in Lambda, with placeholders
     # The keys without a field here whose values differ from the default.
     options: tuple[tuple[str, Any], ...] = ()
 

@@ -41,6 +41,8 @@ SECTIONS = {
     ],
     "Build and deploy": [
         "how-to/terraform",
+        "how-to/deploy",
+        "how-to/drift",
         "how-to/ci",
         "how-to/shards",
         "how-to/share-builds",

@@ -31,7 +31,18 @@ def entry(key: str, sha256: str) -> Entry:
 
 def read(layout: Layout) -> dict[str, Entry]:
     """Return the entries by variant, without invalid ones, such as the rest of a bad merge."""
-    record = atomic.read_json(layout.hashes)
+    return _valid(atomic.read_json(layout.hashes))
+
+
+def parse(content: bytes) -> dict[str, Entry]:
+    """Return the entries in the content of an earlier file, as `read` does."""
+    try:
+        return _valid(json.loads(content))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _valid(record: Any) -> dict[str, Entry]:  # noqa: ANN401 - any JSON value
     entries = record.items() if isinstance(record, dict) else ()
     return {variant_id: value for variant_id, value in entries if _is_entry(value)}
 

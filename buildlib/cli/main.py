@@ -39,6 +39,11 @@ GROUPS = {
         "verify": ("inspect", "Rebuild twice under different conditions and compare"),
         "invoke": ("graph", "Run a function as Lambda does"),
     },
+    "Deploy": {
+        "drift": ("live", "Compare the code that runs in AWS Lambda with this commit"),
+        "deploy": ("live", "Update the code of functions in AWS Lambda"),
+        "rollback": ("live", "Point an alias to code that ran before"),
+    },
     "Set up": {
         "init": ("setup", "Generate lambdas.yaml for an existing repository"),
         "doctor": ("setup", "Check Python, uv, Docker and the caches"),

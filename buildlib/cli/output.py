@@ -10,6 +10,8 @@ from typing import Any
 from buildlib.artifacts import index
 from buildlib.commands.publish.publish import Result as Published
 from buildlib.commands.publish.rebuild import Rebuilt
+from buildlib.commands.live.compare import Finding
+from buildlib.commands.live.deploy import Outcome
 from buildlib.commands.shards.matrix import Plan
 from buildlib.commands.size import Size
 from buildlib.commands.why import Explanation
@@ -224,3 +226,41 @@ def of_doctor(checks: Sequence[tuple[str, str, str, str]]) -> dict[str, Any]:
     names = ("name", "status", "finding", "advice")
     found = [dict(zip(names, check, strict=True)) for check in checks]
     return {"version": _VERSION, "command": "doctor", "checks": found}
+
+
+def of_drift(found: Sequence[Finding], code: int) -> dict[str, Any]:
+    """Return the state of each function, and of each layer that it uses."""
+    targets = [
+        {
+            "id": one.id,
+            "function": one.function or None,
+            "state": one.state,
+            "text": one.text,
+            "version": one.version or None,
+            "sha256": one.deployed or None,
+            "expected_sha256": one.wanted or None,
+            "commit": one.commit._asdict() if one.commit else None,
+            "behind": one.behind,
+            "notes": [*one.notes],
+        }
+        for one in found
+    ]
+    return {"version": _VERSION, "command": "drift", "exit_code": code, "functions": targets}
+
+
+def of_deploy(command: str, outcomes: Sequence[Outcome], code: int) -> dict[str, Any]:
+    """Return the outcome of `deploy` or `rollback` for each function."""
+    functions = [
+        {
+            "id": one.id,
+            "function": one.function,
+            "state": one.state,
+            "text": one.text,
+            "sha256": one.sha256,
+            "previous_sha256": one.previous or None,
+            "version": one.version or None,
+            "notes": [*one.notes],
+        }
+        for one in outcomes
+    ]
+    return {"version": _VERSION, "command": command, "exit_code": code, "functions": functions}

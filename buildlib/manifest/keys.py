@@ -37,6 +37,13 @@ PUBLIC_KEY = r"MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}="
 SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 
 
+# What a name of a function in Lambda may hold, and the placeholders that a variant replaces.
+PLACEHOLDERS = ("lambda", "id", "python", "architecture", "env")
+
+
+DEPLOYED_NAME = rf"([A-Za-z0-9_-]|\{{({'|'.join(PLACEHOLDERS)})\}})+"
+
+
 class Key(NamedTuple):
     """A key of the manifest, as the reader, the schema and the reference page need it.
 
@@ -327,6 +334,21 @@ LAMBDA_KEYS = {
         size=True,
         shared=True,
     ),
+    "name": Key(
+        "The name of the deployed function in Lambda, for 'lambdas drift', 'deploy' and "
+        "'rollback'. Placeholders: '{lambda}' is the name in this file, '{id}' the id of the "
+        "variant, '{python}' and '{architecture}' its runtime, and '{env}' the value of "
+        "'--env' or 'LAMBDA_ZIP_ENV'. A '.' in them becomes '-'.",
+        pattern=DEPLOYED_NAME,
+        rule=(
+            "letters, digits, '-', '_' and the placeholders {lambda}, {id}, {python}, "
+            "{architecture} and {env}, such as '{lambda}-{env}'"
+        ),
+        default="",
+        default_text="none: the tag 'lambda-zip:id' of deployed functions tells",
+        field="deployed_as",
+        shared=True,
+    ),
     "evidence": Key(
         "Also write 'dist/<id>.cdx.json', a bill of materials, and 'dist/<id>.intoto.json', a "
         "statement of provenance.",
@@ -406,7 +428,7 @@ DEPLOYED_KEYS = {
 
 # The keys of functions that a layer does not have: it is not called, and it has no layers.
 _OF_FUNCTIONS = frozenset({
-    "handler", "layers", "prune", "allow_missing_imports", "gitignore",
+    "handler", "layers", "prune", "allow_missing_imports", "gitignore", "name",
 })  # fmt: skip
 
 

@@ -401,6 +401,18 @@ def size(project: Project) -> None:
     _write(command.lines(project, list(project.variants.values())))
 
 
+@_guarded
+def drift(project: Project) -> TaskFailed | None:
+    """Compare the code that runs in AWS Lambda with this commit."""
+    from buildlib.aws import account
+    from buildlib.commands.live import drift as command
+
+    options = command.Options(os.environ.get("LAMBDA_ZIP_ENV", ""))
+    found = command.check(project, account.connect, list(project.variants.values()), options)
+    _write(command.lines(found))
+    return TaskFailed("not all functions run this commit") if command.exit_code(found, 1) else None
+
+
 def make_report(project: Project, against: str = "") -> None:
     """Write the report, compared with the index in the file `against`."""
     from buildlib.commands.report import command  # for one task

@@ -88,7 +88,7 @@ PARAMS: dict[str, Callable[[], list[dict[str, Any]]]] = {
 
 
 # The names of tasks that exist only where one of them can be needed.
-ON_DEMAND = ("why", "invoke", "verify", "size", "watch")
+ON_DEMAND = ("why", "invoke", "verify", "size", "drift", "watch")
 
 
 # Tasks of all variants together.
@@ -99,7 +99,7 @@ OF_ALL = ("index", "record", "report")
 _WATCH = "watch"
 
 
-_ALONE = {"size", _WATCH}
+_ALONE = {"size", "drift", _WATCH}
 
 
 @dataclass(frozen=True)

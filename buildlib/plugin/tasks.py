@@ -281,6 +281,16 @@ def of_variant(variant: Variant) -> Iterator[str]:
     yield from (f"{step.name}:{variant.id}" for step in actions.steps())
 
 
+# The tasks on demand that are about all variants.
+_OF_THE_PROJECT = {
+    "size": (
+        actions.size,
+        "show each ZIP's size against Lambda's limits, and its largest packages",
+    ),
+    "drift": (actions.drift, "compare the code that runs in AWS Lambda with this commit"),
+}
+
+
 def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
     """Yield the tasks that exist only where one of them can be needed."""
     chosen = list(selection.variants)
@@ -319,12 +329,11 @@ def _on_demand(project: Project, selection: Selection) -> Iterator[Task]:
                 "doc": f"rebuild {name} twice under different conditions and compare",
             }
         yield from _functions("verify", selection)
-    if "size" in selection.on_demand:
-        yield {
-            "basename": "size",
-            "actions": [(actions.size, [project])],
-            "doc": "show each ZIP's size against Lambda's limits, and its largest packages",
-        }
+    yield from (
+        {"basename": name, "actions": [(action, [project])], "doc": doc}
+        for name, (action, doc) in _OF_THE_PROJECT.items()
+        if name in selection.on_demand
+    )
     if "watch" in selection.on_demand:
         yield {
             "basename": "watch",

@@ -84,7 +84,7 @@ def test_every_key(root: Path) -> None:
         "    provided: runtime\n    files: [{url: 'https://x/y', sha256: " + "a" * 64 + "}]\n"
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
-        "    allow_missing_libraries: [libodbc.so.2]\n"
+        "    allow_missing_libraries: [libodbc.so.2]\n    name: 'acme_{id}-{env}'\n"
     )
     assert all(f"    {key}:" in text for key in LAMBDA_KEYS if key != "docker")
     text += "layers:\n  common: {include: [shared/common]}\n"
@@ -113,6 +113,7 @@ def test_every_key(root: Path) -> None:
         size_limit=80 * 1024 * 1024,
         evidence=True,
         allow_secrets=("/.env",),
+        deployed_as="acme_{id}-{env}",  # a field, because an option is a part of the key
         options=(
             ("allow_missing_imports", ("acme.core",)),
             ("allow_missing_libraries", ("libodbc.so.2",)),
@@ -170,7 +171,7 @@ def test_defaults(root: Path) -> None:
         "  provided: runtime\n  size_limit: 1000\n  evidence: true\n"
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
         "  allow_missing_libraries: [libodbc.so.2]\n"
-        "  allow_unread: [pyproject.toml]\n"
+        "  allow_unread: [pyproject.toml]\n  name: '{lambda}-{env}'\n"
         "lambdas:\n  api: {}\n"
         "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
         "layers:\n  common: {include: [shared/common]}\n"
@@ -186,6 +187,7 @@ def test_defaults(root: Path) -> None:
     assert (api.size_limit, api.evidence, api.allow_secrets) == (1000, True, ("*.pem",))
     assert (jobs.size_limit, jobs.evidence) == (1000, False)
     assert api.gitignore
+    assert (api.deployed_as, common.deployed_as) == ("{lambda}-{env}", "")
 
 
 @pytest.mark.parametrize(
@@ -483,6 +485,15 @@ BAD = {
             (
                 "lambdas.yaml:4:14: lambda 'api': handler: 'app' is not allowed; "
                 f"expected {keys.LAMBDA_KEYS['handler'].rule}"
+            )
+        ],
+    ),
+    "an unknown placeholder": (
+        PLAIN + "    name: '{lambda}-{stage}'\n",
+        [
+            (
+                "lambdas.yaml:5:11: lambda 'api': name: '{lambda}-{stage}' is not allowed; "
+                f"expected {keys.LAMBDA_KEYS['name'].rule}"
             )
         ],
     ),

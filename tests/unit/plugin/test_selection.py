@@ -53,6 +53,7 @@ def chosen(*words: str, runs: bool = True, is_alone: bool = True) -> Selection:
         (["report", "--against", "api"], set(VARIANTS), set()),
         (["report", "--against=zip:api", "why:api"], set(VARIANTS), {"why"}),
         (["size"], set(), {"size"}),
+        (["drift"], set(), {"drift"}),
         (["watch", "api", "jobs"], set(), {"watch"}),
         (["index"], set(VARIANTS), set()),
         (["zip"], set(VARIANTS), set()),

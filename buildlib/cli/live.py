@@ -1,0 +1,184 @@
+"""The commands about deployed functions."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from buildlib import console
+from buildlib.cli import common
+
+# The exit code of `drift` for functions that differ; 1 is for questions without an answer.
+DRIFT = 4
+
+
+def _targets(function: common.F) -> common.F:
+    """Add the options that say which functions in AWS are meant."""
+    env = click.option(
+        "--env",
+        default="",
+        metavar="NAME",
+        help="The value of {env} in 'name' of lambdas.yaml.  [default: LAMBDA_ZIP_ENV]",
+    )
+    state = click.option(
+        "--terraform-state",
+        "state",
+        type=click.Path(dir_okay=False, resolve_path=True, path_type=Path),
+        metavar="FILE",
+        help="Take the functions' names from 'terraform show -json' or 'output -json'.",
+    )
+    return env(state(function))
+
+
+def _env(given: str) -> str:
+    return given or os.environ.get("LAMBDA_ZIP_ENV", "")
+
+
+@click.command()
+@common.names_argument
+@_targets
+@click.option("--alias", default="", metavar="NAME", help="Compare the version of this alias.")
+@click.option("--since", default="", metavar="REV", help="Look at the commits from REV on.")
+@common.json_option
+def drift(  # noqa: PLR0913 - click passes each option
+    names: Sequence[str], env: str, state: Path | None, alias: str, since: str, *, as_json: bool
+) -> int:
+    """Compare the code that runs in AWS Lambda with this commit.
+
+    Exits with 0 if all functions are up to date, 4 if some differ, and 1 if some cannot be
+    compared.
+    """
+    from buildlib.aws import account
+    from buildlib.cli import output
+    from buildlib.commands.live import drift as command
+
+    repository = common.project()
+    variants = common.chosen(repository, names)
+    options = command.Options(_env(env), alias, since, state)
+    found = command.check(repository, account.connect, variants, options)
+    code = command.exit_code(found, DRIFT)
+    if as_json:
+        common.write_json(output.of_drift(found, code))
+    else:
+        common.write(command.lines(found))
+    return code
+
+
+def _published(function: common.F) -> common.F:
+    """Add the option --published to a command."""
+    add = click.option(
+        "--published",
+        type=click.Path(dir_okay=False, resolve_path=True, path_type=Path),
+        metavar="FILE",
+        help="Take the code from the objects of S3 in this list of 'lambdas publish'.",
+    )
+    return add(function)
+
+
+def _dry_run(function: common.F) -> common.F:
+    """Add the option --dry-run to a command."""
+    add = click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+    return add(function)
+
+
+@click.command()
+@common.names_argument
+@_targets
+@click.option(
+    "--alias", default="", metavar="NAME", help="Publish a version, and point this alias to it."
+)
+@_published
+@_dry_run
+@common.json_option
+def deploy(  # noqa: PLR0913 - click passes each option
+    names: Sequence[str],
+    env: str,
+    state: Path | None,
+    alias: str,
+    published: Path | None,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Update the code of functions in AWS Lambda that run another one than their ZIP.
+
+    All functions are checked before the first one is changed. If one fails after that, the others
+    are deployed nevertheless, and the exit code is 1.
+    """
+    from buildlib.aws import account
+    from buildlib.cli import output
+    from buildlib.commands.live import deploy as command
+    from buildlib.commands.live.names import Where
+
+    repository = common.project()
+    variants = common.chosen(repository, names)
+    options = command.Options(Where(_env(env), state), alias, published)
+    aws, plans = command.plan(repository, account.connect, variants, options)
+    stream = sys.stderr if as_json else sys.stdout
+
+    def tell(one: command.Outcome) -> None:
+        console.write(stream, f"{command.line(one)}\n")
+        stream.flush()
+
+    interrupted = False
+    if dry_run:
+        outcomes = [command.planned(one) for one in plans]
+        for one in outcomes:
+            tell(one)
+    else:
+        outcomes, interrupted = command.run(aws, plans, tell)
+    code = 128 + signal.SIGINT if interrupted else command.exit_code(outcomes)
+    if as_json:
+        common.write_json(output.of_deploy("deploy", outcomes, code))
+    else:
+        common.write([command.total(outcomes)])
+    return code
+
+
+@click.command()
+@click.argument("name", shell_complete=common.complete)
+@_targets
+@click.option("--alias", required=True, metavar="NAME", help="The alias to move.")
+@click.option(
+    "--to",
+    default="",
+    metavar="CODE",
+    help="A version, the sha256 of a ZIP, or a commit.  [default: the code before]",
+)
+@_published
+@_dry_run
+@common.json_option
+def rollback(  # noqa: PLR0913 - click passes each option
+    name: str,
+    env: str,
+    state: Path | None,
+    *,
+    alias: str,
+    to: str,
+    published: Path | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Point an alias of a function in AWS Lambda to code that ran before.
+
+    Nothing is uploaded if a version of the function has the code.
+    """
+    from buildlib.aws import account
+    from buildlib.cli import output
+    from buildlib.commands.live import deploy
+    from buildlib.commands.live import rollback as command
+    from buildlib.commands.live.names import Where
+
+    repository = common.project()
+    variant = common.one(repository, name)
+    options = command.Options(Where(_env(env), state), alias, to, published)
+    outcome = command.roll_back(repository, account.connect, variant, options, dry_run=dry_run)
+    code = deploy.exit_code([outcome])
+    if as_json:
+        common.write_json(output.of_deploy("rollback", [outcome], code))
+    else:
+        common.write([deploy.line(outcome)])
+    return code

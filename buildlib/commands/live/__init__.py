@@ -1,0 +1,1 @@
+"""Deployed functions: `drift`, `deploy` and `rollback`."""

@@ -1,0 +1,94 @@
+"""Compare the hash of deployed code with this commit, and with the others of git."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from buildlib.commands.live import history
+from buildlib.commands.live.expected import Expected
+from buildlib.commands.live.history import Commit, History, Step
+from buildlib.project.project import Project
+
+SAME, BEHIND, OTHER_BRANCH = "up_to_date", "behind", "other_branch"
+UNRECORDED, UNKNOWN, MISSING = "unrecorded", "unknown", "missing"
+SIGNED, UNDECIDED, UNMAPPED, FAILED = "signed", "undecided", "not_mapped", "failed"
+
+
+class Finding(NamedTuple):
+    """The result for one function, or for one layer that a function uses.
+
+    `deployed` and `wanted` are sha256 in hex, empty if unknown. `behind` is the number of later
+    commits that changed the code. `notes` are other differences, which are no drift.
+    """
+
+    id: str
+    function: str
+    state: str
+    text: str
+    version: str = ""
+    deployed: str = ""
+    wanted: str = ""
+    commit: Commit | None = None
+    behind: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Known(NamedTuple):
+    """What this repository knows: the present hashes, and earlier ones when they are needed."""
+
+    project: Project
+    since: str
+    memory: dict[str, History]
+
+    def history(self) -> History:
+        """Return the record in the commits of this history."""
+        if "here" not in self.memory:
+            self.memory["here"] = history.read(self.project.layout.root, self.since)
+        return self.memory["here"]
+
+    def elsewhere(self) -> Mapping[str, Sequence[Step]]:
+        """Return the record in the commits of other branches."""
+        if "elsewhere" not in self.memory:
+            found = history.elsewhere(self.project.layout.root)
+            self.memory["elsewhere"] = History(found, "")
+        return self.memory["elsewhere"].steps
+
+
+def compared(known: Known, name: str, wanted: Expected, code: str) -> Finding:
+    """Return the finding for the code of a function or a layer, by its sha256 in hex."""
+    base = Finding(name, "", SAME, "up to date", deployed=code, wanted=wanted.sha256)
+    if not code:
+        return base._replace(state=UNKNOWN, text="AWS gives no hash of its code")
+    if code == wanted.sha256:
+        return base
+    steps = list(known.history().steps.get(name, ()))
+    at = next((n for n, step in enumerate(steps) if step.entry["sha256"] == code), None)
+    runs = f"runs commit {steps[at].commit.shown}; " if at is not None else ""
+    if not wanted.sha256:
+        return base._replace(state=UNDECIDED, text=f"{runs}not compared: {wanted.why_not}")
+    if at is not None:
+        return _behind(base, steps, at, is_recorded=steps[0].entry["sha256"] == wanted.sha256)
+    return _not_here(known, base, wanted.stale)
+
+
+def _not_here(known: Known, base: Finding, stale: str) -> Finding:
+    """Return the finding for code that no commit of this history records."""
+    for step in known.elsewhere().get(base.id, ()):
+        if step.entry["sha256"] == base.deployed:
+            branch = history.branch_of(known.project.layout.root, step.commit)
+            place = f"of branch {branch}" if branch else "of no branch"
+            text = f"runs commit {step.commit.shown} {place}, which is not in this history"
+            return base._replace(state=OTHER_BRANCH, text=text, commit=step.commit)
+    if base.deployed == stale:
+        text = "runs the ZIP in dist/, which is out of date and which no commit records"
+        return base._replace(state=UNRECORDED, text=text)
+    text = f"unknown code: no lambdas.hashes.json has its hash ({known.history().bound})"
+    return base._replace(state=UNKNOWN, text=text)
+
+
+def _behind(base: Finding, steps: Sequence[Step], at: int, *, is_recorded: bool) -> Finding:
+    commit = steps[at].commit
+    parts = [f"{at} commit{'s' if at > 1 else ''}"] if at else []
+    if not is_recorded:
+        parts.append("changes that no commit records")
+    text = f"behind by {' and '.join(parts)}; runs commit {commit.shown}"
+    return base._replace(state=BEHIND, text=text, commit=commit, behind=at)

@@ -1,0 +1,369 @@
+"""`lambdas deploy`: new code for functions that run another one, a version, and an alias.
+
+All functions are checked first, and nothing is changed if one is refused. A function that fails
+after that does not stop the others, unless every request fails alike.
+"""
+
+import functools
+import hashlib
+import signal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib.aws import changes
+from buildlib.aws import functions as live
+from buildlib.aws.account import Account, together
+from buildlib.aws.functions import Alias, Deployed
+from buildlib.commands.live import code, expected, layers, names
+from buildlib.commands.live.code import Code
+from buildlib.commands.live.compare import SAME, Known
+from buildlib.commands.live.drift import mismatches
+from buildlib.commands.live.names import Target
+from buildlib.errors import (
+    AwsAccessError,
+    AwsConflictError,
+    AwsMissingError,
+    BuildError,
+    DeployError,
+)
+from buildlib.model import Variant
+from buildlib.project.project import Project
+
+# Functions that are changed at the same time.
+_AT_ONCE = 4
+
+DEPLOYED, UP_TO_DATE, PLANNED, FAILED = "deployed", "up_to_date", "planned", "failed"
+NOT_STARTED = "not_started"
+
+
+class Options(NamedTuple):
+    """The options of the command; `published` is the list to deploy from, instead of dist/."""
+
+    where: names.Where
+    alias: str = ""
+    published: Path | None = None
+
+
+class Plan(NamedTuple):
+    """The change of one function: `now` and `alias_now` are what it was planned for.
+
+    `alias` is the name of the alias to move, empty for none; `is_behind` says that it points to
+    a version with other code.
+    """
+
+    target: Target
+    code: Code
+    now: Deployed
+    alias: str = ""
+    alias_now: Alias | None = None
+    is_behind: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def updates(self) -> bool:
+        """Tell whether the function needs new code."""
+        return expected.hex_of(self.now.code_sha256) != self.code.sha256
+
+    @property
+    def steps(self) -> str:
+        """The changes in words; empty if there are none."""
+        steps = [f"update the code to {self.code.sha256[:12]}"] if self.updates else []
+        if self.alias and (self.updates or self.is_behind):
+            steps.append(f"publish a version, and point the alias '{self.alias}' to it")
+        return ", ".join(steps)
+
+
+class Outcome(NamedTuple):
+    """The result for one function; `version` is that of the alias, `previous` the earlier hash."""
+
+    id: str
+    function: str
+    state: str
+    text: str
+    sha256: str
+    previous: str = ""
+    version: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def plan(
+    project: Project,
+    connect: Callable[[], Account],
+    variants: Sequence[Variant],
+    options: Options,
+) -> tuple[Account, list[Plan]]:
+    """Return the account, and the change of each function, without changing anything.
+
+    Raises:
+        BuildError: a function is refused. The message has every problem, one a line.
+
+    """
+    wanted = [one for one in variants if not one.function.is_layer]
+    connect = functools.cache(connect)
+    codes = _codes(project, wanted, options.published)
+    hashes = {name: expected.base64_of(one.sha256) for name, one in codes.items()}
+    targets = names.find(connect, wanted, options.where, hashes)
+    _check(targets)
+    account = connect()
+    plans = together(
+        lambda target: _plan(account, target, codes[target.variant.id], options.alias),
+        targets.known,
+    )
+    if problems := [str(one) for one in plans if isinstance(one, BuildError)]:
+        raise DeployError("\n".join(problems))
+    found = [one for one in plans if isinstance(one, Plan)]
+    if problems := [problem for one in found for problem in _refusals(one)]:
+        raise DeployError("\n".join(problems))
+    return account, _with_layers(project, account, found)
+
+
+def _codes(project: Project, wanted: Sequence[Variant], path: Path | None) -> dict[str, Code]:
+    entries = code.read(path) if path else {}
+    found, problems = {}, []
+    for one in wanted:
+        try:
+            found[one.id] = code.published(entries, one, path) if path else code.built(project, one)
+        except BuildError as error:
+            problems.append(str(error))
+    if problems:
+        raise DeployError("\n".join(problems))
+    return found
+
+
+def _check(targets: names.Targets) -> None:
+    """Refuse variants without a function, and those with several.
+
+    Raises:
+        DeployError: there are such variants.
+
+    """
+    problems = [
+        f"{name}: no function in AWS is known for it: {targets.source} names one"
+        for name in targets.unknown
+    ]
+    by_id: dict[str, list[str]] = {}
+    for one in targets.known:
+        by_id.setdefault(one.variant.id, []).append(one.function)
+    problems += [
+        f"{name}: several functions have it: {', '.join(found)}; choose one with '--env', or set "
+        "'name' in lambdas.yaml"
+        for name, found in by_id.items()
+        if len(found) > 1
+    ]
+    if problems:
+        msg = "\n".join(problems)
+        raise DeployError(msg, "function-name")
+
+
+def _plan(account: Account, target: Target, wanted: Code, alias: str) -> Plan:
+    try:
+        now = live.function(account, target.function)
+    except AwsMissingError as error:
+        msg = f"{target.variant.id}: {error}; create the function first, such as with Terraform"
+        raise AwsMissingError(msg) from None
+    if now.update == "InProgress":
+        now = changes.wait(account, target.function)
+    found = Plan(target, wanted, now, alias, notes=tuple(mismatches(target.variant, now)))
+    if not alias:
+        return found
+    try:
+        alias_now = live.alias(account, target.function, alias)
+    except AwsMissingError:
+        return found._replace(is_behind=True)
+    behind = live.function(account, target.function, alias_now.version)
+    is_behind = expected.hex_of(behind.code_sha256) != wanted.sha256
+    return found._replace(alias_now=alias_now, is_behind=is_behind)
+
+
+def _refusals(one: Plan) -> Iterator[str]:
+    """Yield the reasons why a function cannot get its code."""
+    variant, name = one.target
+    about = f"{variant.id}: '{name}'"
+    if one.now.is_image:
+        yield f"{about} runs a container image; deploy ZIPs to another function"
+        return
+    if one.now.architecture != variant.architecture:
+        yield (
+            f"{about} has the architecture {one.now.architecture}, and the ZIP is for "
+            f"{variant.architecture}; change one of them, in Terraform or in lambdas.yaml"
+        )
+    if one.updates and one.now.signing_job:
+        yield f"{about} runs code that AWS Signer signed; sign the ZIP, and deploy that"
+    if one.updates and one.now.object and one.code.object is None:
+        yield (
+            f"{about} uses an object of S3 in place; run 'lambdas publish', and deploy with "
+            f"--published {code.PUBLISHED}"
+        )
+    if one.alias_now and one.alias_now.weights:
+        shares = ", ".join(f"{share:.0%} to {number}" for number, share in one.alias_now.weights)
+        yield (
+            f"{about}: the alias '{one.alias}' sends {shares}; finish this rollout first, or roll "
+            "back"
+        )
+
+
+def _with_layers(project: Project, account: Account, plans: Sequence[Plan]) -> list[Plan]:
+    """Return plans with a note about each layer that is not the one of this commit."""
+    deployed = {one.target.function: one.now for one in plans}
+    used = layers.used(account, project, [one.target for one in plans], deployed)
+    if not used and not any(project.declared_layers(one.target.variant) for one in plans):
+        return [*plans]
+    known = Known(project, "", {})
+    found = []
+    for one in plans:
+        notes = [
+            f"layer '{finding.id}': {finding.text}; deploy it with Terraform"
+            for finding in layers.findings(known, one.target.variant, one.now, used)
+            if finding.state != SAME
+        ]
+        found.append(one._replace(notes=(*one.notes, *notes)))
+    return found
+
+
+def planned(one: Plan) -> Outcome:
+    """Return the outcome of a plan that is not carried out."""
+    return _outcome(one, PLANNED if one.steps else UP_TO_DATE, one.steps or "up to date")
+
+
+def run(
+    account: Account, plans: Sequence[Plan], tell: Callable[[Outcome], None]
+) -> tuple[list[Outcome], bool]:
+    """Carry out plans; return the outcome of each, and whether Ctrl-C ended the run.
+
+    `tell` gets each outcome as soon as it is known. After Ctrl-C, functions in work are finished
+    and no other is started; a second one ends the process.
+    """
+    outcomes: list[Outcome] = []
+    is_interrupted = False
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        left = {pool.submit(_carry_out, account, one): one for one in plans}
+        while left:
+            try:
+                done, _ = wait(left, return_when=FIRST_COMPLETED)
+            except KeyboardInterrupt:
+                is_interrupted = True
+                signal.signal(signal.SIGINT, signal.SIG_DFL)
+                _cancel(left)
+                continue
+            for future in done:
+                one = left.pop(future)
+                if future.cancelled():
+                    outcome, goes_on = _outcome(one, NOT_STARTED, "not started"), True
+                else:
+                    outcome, goes_on = future.result()
+                outcomes.append(outcome)
+                tell(outcome)
+                if not goes_on:
+                    _cancel(left)
+    return sorted(outcomes), is_interrupted
+
+
+def _cancel(left: Iterable[Future[tuple[Outcome, bool]]]) -> None:
+    for future in left:
+        future.cancel()
+
+
+def _carry_out(account: Account, one: Plan) -> tuple[Outcome, bool]:
+    """Carry out a plan; return the outcome, and whether other functions can succeed."""
+    done: list[str] = []
+    try:
+        version = _change(account, one, done)
+    except BuildError as error:
+        before = f"{', '.join(done)}; then: " if done else ""
+        text = f"{before}{_explained(error)}"
+        return _outcome(one, FAILED, text), not isinstance(error, AwsAccessError)
+    text = ", ".join(done) or "up to date"
+    outcome = _outcome(one, DEPLOYED if done else UP_TO_DATE, text)
+    return outcome._replace(version=version), True
+
+
+def carried_out(account: Account, one: Plan) -> Outcome:
+    """Carry out one plan, and return its outcome."""
+    return _carry_out(account, one)[0]
+
+
+def _change(account: Account, one: Plan, done: list[str]) -> str:
+    """Make the changes of a plan, and note each in `done`; return the version of the alias."""
+    now = one.now
+    if one.updates:
+        now = _updated(account, one)
+        done.append(f"code updated to {one.code.sha256[:12]}")
+    if not one.alias or not (one.updates or one.is_behind):
+        return one.alias_now.version if one.alias_now else ""
+    version = changes.publish(account, now).version
+    done.append(f"version {version} published")
+    changes.point(account, one.target.function, one.alias, version, one.alias_now)
+    before = f" (before: {one.alias_now.version})" if one.alias_now else ""
+    done.append(f"alias '{one.alias}' points to it{before}")
+    return version
+
+
+def _updated(account: Account, one: Plan) -> Deployed:
+    """Update the code of a function, and check the hash that Lambda has for it."""
+    in_place = one.now.object is not None
+    content = one.code.object or _content(one)
+    now = changes.update_code(account, one.now, content, in_place=in_place)
+    found = expected.hex_of(now.code_sha256)
+    if found != one.code.sha256:
+        msg = (
+            f"Lambda reports code with the sha256 {found or 'none'}, not {one.code.sha256}. "
+            "Someone else updated the function at the same time, or the published object is "
+            "another one; run the command again"
+        )
+        raise DeployError(msg)
+    return now
+
+
+def _content(one: Plan) -> bytes:
+    """Return the ZIP of a plan, which has not changed since it was planned."""
+    content = one.code.path.read_bytes() if one.code.path else b""
+    if hashlib.sha256(content).hexdigest() != one.code.sha256:
+        msg = f"{one.code.path}: it changed since the check; run the command again"
+        raise DeployError(msg)
+    return content
+
+
+def _explained(error: BuildError) -> str:
+    if isinstance(error, AwsConflictError):
+        return f"{error}. Someone else changed the function at the same time; run it again"
+    return str(error)
+
+
+def _outcome(one: Plan, state: str, text: str) -> Outcome:
+    return Outcome(
+        id=one.target.variant.id,
+        function=one.target.function,
+        state=state,
+        text=text,
+        sha256=one.code.sha256,
+        previous=expected.hex_of(one.now.code_sha256),
+        version=one.alias_now.version if one.alias_now else "",
+        notes=one.notes,
+    )
+
+
+def line(one: Outcome) -> str:
+    """Return the outcome of a function in words, with its notes on lines of their own."""
+    sign = "failed: " if one.state == FAILED else ""
+    notes = "".join(f"\n  {note}" for note in one.notes)
+    return f"{one.id} ({one.function}): {sign}{one.text}{notes}"
+
+
+def total(outcomes: Sequence[Outcome]) -> str:
+    """Return the number of functions by state."""
+    words = {
+        PLANNED: "to deploy",
+        DEPLOYED: "deployed",
+        UP_TO_DATE: "up to date",
+        FAILED: "failed",
+        NOT_STARTED: "not started",
+    }
+    counts = ((sum(one.state == state for one in outcomes), w) for state, w in words.items())
+    return ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing to deploy"
+
+
+def exit_code(outcomes: Iterable[Outcome]) -> int:
+    """Return 1 if a function failed, or was not started because of that; else 0."""
+    return int(any(one.state in {FAILED, NOT_STARTED} for one in outcomes))

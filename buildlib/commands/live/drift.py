@@ -1,0 +1,149 @@
+"""`lambdas drift`: compare the code that Lambda runs with the hashes of this commit."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib.aws import functions
+from buildlib.aws.account import Account, together
+from buildlib.aws.functions import Deployed
+from buildlib.commands.live import expected, layers, names
+from buildlib.commands.live.compare import (
+    BEHIND,
+    FAILED,
+    MISSING,
+    OTHER_BRANCH,
+    SAME,
+    SIGNED,
+    UNDECIDED,
+    UNKNOWN,
+    UNMAPPED,
+    UNRECORDED,
+    Finding,
+    Known,
+    compared,
+)
+from buildlib.commands.live.expected import Expected
+from buildlib.errors import AwsError, AwsMissingError
+from buildlib.model import Variant
+from buildlib.project.project import Project
+from buildlib.runtimes import RUNTIMES
+
+# The states that are drift, and those in which the question has no answer.
+DRIFT = frozenset({BEHIND, OTHER_BRANCH, UNRECORDED, UNKNOWN, MISSING})
+ERRORS = frozenset({UNDECIDED, FAILED})
+
+
+class Options(NamedTuple):
+    """The options of the command."""
+
+    env: str = ""
+    alias: str = ""
+    since: str = ""
+    state: Path | None = None
+
+
+def check(
+    project: Project,
+    connect: Callable[[], Account],
+    variants: Sequence[Variant],
+    options: Options,
+) -> list[Finding]:
+    """Return a finding for each function of the variants, and for each layer that it uses.
+
+    Raises:
+        BuildError: the functions are not known, `since` is no commit, or AWS cannot be asked.
+
+    """
+    known, connect = Known(project, options.since, {}), functools.cache(connect)
+    if options.since:
+        known.history()  # a mistake in it is said before any request
+    wanted = {one.id: expected.expected(project, one) for one in variants}
+    hashes = {name: expected.base64_of(one.sha256) for name, one in wanted.items() if one.sha256}
+    targets = names.find(connect, variants, names.Where(options.env, options.state), hashes)
+    account = connect()
+    deployed = _deployed(account, [one.function for one in targets.known], options.alias)
+    used = layers.used(account, project, targets.known, deployed)
+    findings = []
+    for variant, name in targets.known:
+        found = deployed[name]
+        findings.append(_finding(known, variant, wanted[variant.id], found)._replace(function=name))
+        if isinstance(found, Deployed):
+            findings += layers.findings(known, variant, found, used)
+    reason = f"no function in AWS is known for it: {targets.source} names one"
+    findings += [Finding(name, "", UNMAPPED, reason) for name in targets.unknown]
+    return findings
+
+
+def _deployed(
+    account: Account, wanted: Sequence[str], alias: str
+) -> dict[str, Deployed | AwsError]:
+    if not alias:
+        return functions.functions(account, wanted)
+    asked = list(dict.fromkeys(wanted))
+    found = together(lambda name: _behind_alias(account, name, alias), asked)
+    return dict(zip(asked, found, strict=True))
+
+
+def _behind_alias(account: Account, name: str, alias: str) -> Deployed:
+    """Return the version behind an alias."""
+    which = functions.alias(account, name, alias)
+    return functions.function(account, name, which.version)
+
+
+def _finding(
+    known: Known,
+    variant: Variant,
+    wanted: Expected,
+    found: Deployed | AwsError,
+) -> Finding:
+    if isinstance(found, AwsMissingError):
+        text = f"not deployed: {found}"
+        return Finding(variant.id, "", MISSING, text, wanted=wanted.sha256)
+    if isinstance(found, AwsError):
+        return Finding(variant.id, "", FAILED, str(found), wanted=wanted.sha256)
+    code = expected.hex_of(found.code_sha256)
+    one = compared(known, variant.id, wanted, code)
+    if found.is_image:
+        one = one._replace(state=UNKNOWN, text="runs a container image, not a ZIP")
+    elif found.signing_job and one.state != SAME:
+        text = "signed by AWS Signer, which changes the ZIP, so its hash cannot be compared"
+        one = one._replace(state=SIGNED, text=text)
+    notes = () if found.is_image else tuple(mismatches(variant, found))
+    return one._replace(version=found.version, notes=notes)
+
+
+def mismatches(variant: Variant, found: Deployed) -> Iterator[str]:
+    """Yield the settings of a function that do not fit its ZIP; Terraform has to change them."""
+    pairs = (
+        ("runtime", found.runtime, RUNTIMES[variant.python].identifier),
+        ("architecture", found.architecture, variant.architecture),
+        ("handler", found.handler, variant.function.handler),
+    )
+    for what, there, here in pairs:
+        if there and there != here:
+            yield f"its {what} is {there}, and lambdas.yaml has {here}"
+    if found.update == "Failed":
+        yield f"its last update failed: {found.update_reason or 'AWS gives no reason'}"
+
+
+def exit_code(findings: Iterable[Finding], drift: int) -> int:
+    """Return 0 without drift, `drift` with it, and 1 if a question has no answer."""
+    states = {one.state for one in findings}
+    if states & ERRORS or not states - {UNMAPPED}:
+        return 1
+    return drift if states & DRIFT else 0
+
+
+def lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield the findings as lines, and their number by state."""
+    for one in findings:
+        at = f" ({one.function})" if one.function else ""
+        yield f"{one.id}{at}: {one.text}"
+        yield from (f"  {note}" for note in one.notes)
+    drifted = sum(one.state in DRIFT for one in findings)
+    same = sum(one.state == SAME for one in findings)
+    others = len(findings) - drifted - same
+    rest = f", {others} not compared" if others else ""
+    yield f"{same} up to date, {drifted} differ{'s' if drifted == 1 else ''}{rest}"

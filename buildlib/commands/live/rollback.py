@@ -1,0 +1,205 @@
+"""`lambdas rollback`: point an alias to code that ran before, by version, hash or commit."""
+
+import functools
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from buildlib.aws import changes
+from buildlib.aws import functions as live
+from buildlib.aws.account import Account
+from buildlib.aws.functions import Alias, Deployed
+from buildlib.commands.live import code, deploy, expected, history, names
+from buildlib.commands.live.code import Code
+from buildlib.commands.live.deploy import DEPLOYED, PLANNED, UP_TO_DATE, Outcome
+from buildlib.commands.live.names import Target
+from buildlib.errors import AwsMissingError, DeployError
+from buildlib.model import Variant
+from buildlib.project.project import Project
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+class Options(NamedTuple):
+    """The options of the command; `to` is a version, a sha256 or a commit, or empty."""
+
+    where: names.Where
+    alias: str
+    to: str = ""
+    published: Path | None = None
+
+
+class Plan(NamedTuple):
+    """The change: the alias points to `version`, or to a new one with the code `code`."""
+
+    target: Target
+    alias_now: Alias
+    runs: Deployed
+    sha256: str
+    version: str = ""
+    code: Code | None = None
+
+
+def roll_back(
+    project: Project,
+    connect: Callable[[], Account],
+    variant: Variant,
+    options: Options,
+    *,
+    dry_run: bool,
+) -> Outcome:
+    """Point the alias to earlier code, or say how that would be done.
+
+    Raises:
+        BuildError: there is no such code, or AWS refuses.
+
+    """
+    connect = functools.cache(connect)
+    targets = names.find(connect, [variant], options.where, {})
+    if len(targets.known) != 1:
+        many = ", ".join(one.function for one in targets.known)
+        problem = f"several functions have it: {many}" if many else "no function is known for it"
+        msg = f"{variant.id}: {problem}; set 'name' in lambdas.yaml, or '--env'"
+        raise DeployError(msg, "function-name")
+    account = connect()
+    with tempfile.TemporaryDirectory(prefix="rollback-") as folder:
+        found = _plan(project, account, targets.known[0], options, Path(folder))
+        if found.sha256 == expected.hex_of(found.runs.code_sha256) and not found.alias_now.weights:
+            return _outcome(found, UP_TO_DATE, f"version {found.alias_now.version} has this code")
+        return _carry_out(account, found, options.alias, dry_run=dry_run)
+
+
+def _plan(
+    project: Project, account: Account, target: Target, options: Options, folder: Path
+) -> Plan:
+    try:
+        alias = live.alias(account, target.function, options.alias)
+    except AwsMissingError as error:
+        msg = f"{error}; 'lambdas deploy --alias {options.alias}' makes it"
+        raise DeployError(msg) from None
+    versions = live.versions(account, target.function)
+    present = next((one for one in versions if one.version == alias.version), None)
+    if present is None:
+        present = live.function(account, target.function, alias.version)
+    plan = Plan(target, alias, present, "")
+    if not options.to:
+        return _before(plan, versions, options.alias)
+    if options.to.isdecimal() and not _SHA256.fullmatch(options.to):
+        for one in versions:
+            if one.version == options.to:
+                return _to_version(plan, one)
+        if len(options.to) < _SHORT:
+            numbers = ", ".join(one.version for one in versions[-10:]) or "none"
+            msg = f"--to: '{target.function}' has no version {options.to}; it has {numbers}"
+            raise DeployError(msg)
+    sha256, key = _wanted(project, target.variant, options.to)
+    for one in reversed(versions):
+        if expected.hex_of(one.code_sha256) == sha256:
+            return _to_version(plan, one)
+    found = _code(project, target.variant, sha256, key, options.published, folder)
+    return plan._replace(sha256=sha256, code=found)
+
+
+# Git abbreviates no commit to fewer digits.
+_SHORT = 7
+
+
+def _to_version(plan: Plan, one: Deployed) -> Plan:
+    return plan._replace(sha256=expected.hex_of(one.code_sha256), version=one.version)
+
+
+def _before(plan: Plan, versions: Sequence[Deployed], alias: str) -> Plan:
+    """Return the plan for the newest version before the present one that has other code."""
+    now = plan.alias_now.version
+    for one in reversed(versions):
+        is_earlier = now == live.LATEST or int(one.version) < int(now)
+        if is_earlier and one.code_sha256 != plan.runs.code_sha256:
+            return _to_version(plan, one)
+    msg = (
+        f"'{plan.target.function}' has no version with other code before {now}, which the alias "
+        f"'{alias}' points to; name a hash or a commit with --to"
+    )
+    raise DeployError(msg)
+
+
+def _wanted(project: Project, variant: Variant, to: str) -> tuple[str, str]:
+    """Return the sha256 that `--to` means, and the key of its inputs, if that is known.
+
+    Raises:
+        DeployError: it is neither a sha256 nor a commit with a record of the variant.
+
+    """
+    root = project.layout.root
+    if _SHA256.fullmatch(to):
+        steps = history.read(root).steps.get(variant.id, ())
+        keys = [one.entry["key"] for one in steps if one.entry["sha256"] == to]
+        return to, next(iter(keys), "")
+    found = history.at(root, to)
+    if found is None:
+        msg = (
+            f"--to: '{to}' is neither a version, nor a sha256 of 64 digits, nor a commit of this "
+            "clone; correct it, or fetch the history"
+        )
+        raise DeployError(msg, "history")
+    commit, record = found
+    if variant.id not in record:
+        msg = f"--to: lambdas.hashes.json in commit {commit.shown} does not list '{variant.id}'"
+        raise DeployError(msg, "history")
+    return record[variant.id]["sha256"], record[variant.id]["key"]
+
+
+def _code(  # noqa: PLR0913, PLR0917 - one for each place to look in
+    project: Project, variant: Variant, sha256: str, key: str, listed: Path | None, folder: Path
+) -> Code:
+    """Return code that no version has: from the published list, dist/ or the machine's cache.
+
+    Raises:
+        DeployError: none of them has it.
+
+    """
+    path = listed or project.layout.root / code.PUBLISHED
+    if listed or path.exists():
+        for entry in code.read(path).values():
+            if entry["sha256"] == sha256:
+                return code.published({variant.id: entry}, variant, path)
+    written = project.status(variant).written
+    if written and written.sha256 == sha256:
+        code.check_size(variant.id, written.size)
+        return Code(sha256, project.layout.zip(variant.id))
+    taken = project.cache.store.take(key, folder / "code.zip") if key else None
+    if taken and taken.sha256 == sha256:
+        code.check_size(variant.id, taken.size)
+        return Code(sha256, folder / "code.zip")
+    msg = (
+        f"{variant.id}: neither a version of the function, nor {path.name}, nor dist/ or the "
+        f"machine's cache has the code {sha256[:12]}. Check out its commit, then run 'lambdas "
+        f"build {variant.id}' and 'lambdas deploy {variant.id}'"
+    )
+    raise DeployError(msg)
+
+
+def _carry_out(account: Account, plan: Plan, alias: str, *, dry_run: bool) -> Outcome:
+    name, before = plan.target.function, plan.alias_now.version
+    if plan.code is not None:
+        now = live.function(account, name)
+        change = deploy.Plan(plan.target, plan.code, now, alias, plan.alias_now, is_behind=True)
+        return deploy.planned(change) if dry_run else deploy.carried_out(account, change)
+    text = f"alias '{alias}' {'would point' if dry_run else 'points'} to version {plan.version}"
+    if not dry_run:
+        changes.point(account, name, alias, plan.version, plan.alias_now)
+    found = _outcome(plan, PLANNED if dry_run else DEPLOYED, f"{text} (before: {before})")
+    return found._replace(version=plan.version)
+
+
+def _outcome(plan: Plan, state: str, text: str) -> Outcome:
+    return Outcome(
+        id=plan.target.variant.id,
+        function=plan.target.function,
+        state=state,
+        text=text,
+        sha256=plan.sha256,
+        previous=expected.hex_of(plan.runs.code_sha256),
+        version=plan.alias_now.version,
+    )

@@ -1,0 +1,1 @@
+"""Deployed functions, in moto's Lambda over HTTP."""

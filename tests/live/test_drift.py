@@ -1,0 +1,318 @@
+"""`lambdas drift`: the code that runs, against this commit."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.live.conftest import Checkout, Cloud, credentials, no_secret, sha256
+
+
+def foreign(text: str = "x") -> bytes:
+    """Return a ZIP that no build here gave."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("app.py"), text)
+    return content.getvalue()
+
+
+def test_up_to_date(deployed: Checkout, cloud: Cloud) -> None:
+    """Code of this commit is up to date, the exit code 0, and nothing is changed."""
+    done = deployed.lambdas("drift", "--env", "dev")
+    assert done.output.splitlines() == [
+        "api (api-dev): up to date",
+        "jobs (jobs-dev): up to date",
+        "2 up to date, 0 differ",
+    ]
+    assert cloud.gate.writes == []
+
+
+def test_the_record_is_enough(deployed: Checkout) -> None:
+    """A clean clone compares with the committed record, without a build."""
+    other = Checkout(deployed.root.parent / "other", deployed.environment)
+    deployed.git("clone", "-q", str(deployed.root), str(other.root))
+    assert {one["state"] for one in other.states(code=0).values()} == {"up_to_date"}
+    assert not (other.root / "dist").exists()
+
+
+def test_an_edit(deployed: Checkout) -> None:
+    """After an edit without a build, the question has no answer and the exit code is 1: the ZIP
+    in dist/ of earlier inputs is never compared.
+    """
+    deployed.edit("api", "new")
+    found = deployed.states(code=1)
+    assert found["api"]["state"] == "undecided"
+    assert "out of date; run 'lambdas build api'" in found["api"]["text"]
+    assert found["jobs"]["state"] == "up_to_date"
+    deployed.lambdas("build")
+    found = deployed.states(code=4)
+    assert found["api"]["state"] == "behind"
+    assert found["api"]["behind"] == 0
+    assert "changes that no commit records" in found["api"]["text"]
+
+
+def test_behind_by_commits(deployed: Checkout) -> None:
+    """The number of commits that changed the function, and the commit that runs, are named."""
+    first = deployed.git("rev-parse", "HEAD")
+    deployed.edit("api", "second")
+    deployed.commit("Second")
+    deployed.edit("jobs", "of no interest to api")
+    deployed.commit("Jobs")
+    deployed.edit("api", "third")
+    deployed.commit("Third")
+    found = deployed.states(code=4)
+    assert found["api"]["behind"] == 2
+    assert found["api"]["commit"]["id"] == first
+    assert f"behind by 2 commits; runs commit {first[:10]} (" in found["api"]["text"]
+    assert ", First)" in found["api"]["text"]
+    assert found["jobs"]["behind"] == 1
+    assert deployed.lambdas("drift", "jobs", "--env", "dev", code=4).output.count("\n") == 2
+
+
+def test_since(deployed: Checkout) -> None:
+    """Commits before `--since` are not looked at, and an unknown one is an error."""
+    deployed.edit("api", "second")
+    second = deployed.commit("Second")
+    deployed.edit("api", "third")
+    deployed.commit("Third")
+    found = deployed.states("--since", second, code=4)
+    assert found["api"]["state"] == "unknown"
+    assert f"since {second}" in found["api"]["text"]
+    assert deployed.states("--since", "HEAD~2", code=4)["api"]["behind"] == 2
+    done = deployed.lambdas("drift", "--env", "dev", "--since", "nope", code=1)
+    assert "this clone has no commit 'nope'" in done.errors
+
+
+def test_unknown_code(deployed: Checkout, cloud: Cloud) -> None:
+    """Code that was changed behind our back is not of this repository, and says so."""
+    cloud.update("jobs-dev", foreign())
+    done = deployed.lambdas("drift", "--env", "dev", code=4)
+    assert "jobs (jobs-dev): unknown code: no lambdas.hashes.json has its hash" in done.output
+    assert "in the whole history" in done.output
+    assert deployed.states()["jobs"]["sha256"] == sha256(foreign())
+
+
+def test_another_branch(deployed: Checkout, cloud: Cloud) -> None:
+    """Code of a branch that is not merged names the branch."""
+    deployed.git("switch", "-q", "-c", "feature")
+    deployed.edit("api", "feature")
+    deployed.commit("Feature")
+    cloud.update("api-dev", deployed.zip("api"))
+    deployed.git("switch", "-q", "main")
+    found = deployed.states(code=4)["api"]
+    assert found["state"] == "other_branch"
+    assert "of branch feature" in found["text"]
+
+
+def test_a_shallow_clone_says_so(deployed: Checkout, cloud: Cloud) -> None:
+    """With a part of the history, the bound of the search is said."""
+    deployed.edit("api", "second")
+    deployed.commit("Second")
+    other = Checkout(deployed.root.parent / "other", deployed.environment)
+    deployed.git("clone", "-q", "--depth=1", deployed.root.as_uri(), str(other.root))
+    found = other.states(code=4)["api"]
+    assert found["state"] == "unknown"
+    assert "git fetch --unshallow" in found["text"]
+    assert cloud.gate.writes == []
+
+
+def test_missing_functions_and_aliases(deployed: Checkout, cloud: Cloud) -> None:
+    """A function or an alias that does not exist is drift; a version behind an alias counts."""
+    cloud.client.delete_function(FunctionName="jobs-dev")
+    found = deployed.states(code=4)
+    assert found["jobs"]["state"] == "missing"
+    text = "not deployed: 'jobs-dev' does not exist: Function not found: arn:aws:lambda:eu-west-1:"
+    assert found["jobs"]["text"].startswith(text)
+    cloud.client.publish_version(FunctionName="api-dev")
+    cloud.client.create_alias(FunctionName="api-dev", Name="live", FunctionVersion="1")
+    cloud.update("api-dev", foreign())
+    found = deployed.states("--alias", "live", code=4)
+    assert (found["api"]["state"], found["api"]["version"]) == ("up_to_date", "1")
+    assert "not deployed: 'jobs-dev:live' does not exist" in found["jobs"]["text"]
+    assert deployed.states("api", code=4)["api"]["state"] == "unknown"
+
+
+def test_other_settings_are_said(deployed: Checkout, cloud: Cloud) -> None:
+    """A runtime, handler or architecture that does not fit the ZIP is a note, not drift."""
+    cloud.client.delete_function(FunctionName="jobs-dev")
+    cloud.create("jobs-dev", deployed.zip("jobs"), Runtime="python3.12", Handler="other.main")
+    found = deployed.states(code=0)["jobs"]
+    assert found["notes"] == [
+        "its runtime is python3.12, and lambdas.yaml has python3.13",
+        "its handler is other.main, and lambdas.yaml has app.handler",
+    ]
+
+
+def test_signed_code(deployed: Checkout, cloud: Cloud) -> None:
+    """Code that AWS Signer signed has another hash, which is said and is no drift."""
+    cloud.update("jobs-dev", foreign())
+
+    def signed(method: str, path: str, body: bytes) -> bytes:
+        if method != "GET" or not path.startswith("/2015-03-31/functions/jobs-dev"):
+            return body
+        answer = json.loads(body)
+        job = "arn:aws:signer:eu-west-1:123456789012:/signing-jobs/1"
+        answer["Configuration"]["SigningJobArn"] = job
+        return json.dumps(answer).encode()
+
+    cloud.gate.change = signed
+    found = deployed.states(code=0)["jobs"]
+    assert found["state"] == "signed"
+    assert "signed by AWS Signer" in found["text"]
+
+
+def test_layers(checkout: Checkout, cloud: Cloud) -> None:
+    """The layer version that a function uses is compared by its content, whatever its name."""
+    checkout.write({
+        "lambdas.yaml": (
+            "version: 1\nlayers:\n  shared: {}\n"
+            'lambdas:\n  api: {handler: app.handler, name: "api-{env}", layers: [shared]}\n'
+        ),
+        "layers/shared/lib/one.py": "X = 1\n",
+    })  # fmt: skip
+    checkout.commit("A layer")
+    publish = cloud.client.publish_layer_version
+    old = publish(LayerName="other-name", Content={"ZipFile": checkout.zip("shared")})
+    cloud.create("api-dev", checkout.zip("api"), Layers=[old["LayerVersionArn"]])
+    assert checkout.states(code=0)["shared"]["state"] == "up_to_date"
+    checkout.write({"layers/shared/lib/one.py": "X = 2\n"})
+    checkout.commit("The layer changes")
+    found = checkout.states(code=4)["shared"]
+    assert found["state"] == "behind"
+    assert "(other-name, version 1)" in found["text"]
+    assert found["version"] == old["LayerVersionArn"]
+    new = publish(LayerName="other-name", Content={"ZipFile": checkout.zip("shared")})
+    assert checkout.states(code=4)["shared"]["state"] == "behind"  # the function still uses 1
+    cloud.client.update_function_configuration(
+        FunctionName="api-dev", Layers=[new["LayerVersionArn"]]
+    )
+    assert checkout.states(code=0)["shared"]["state"] == "up_to_date"
+    cloud.client.update_function_configuration(FunctionName="api-dev", Layers=[])
+    assert checkout.states(code=4)["shared"]["text"] == "'api-dev' does not use this layer"
+
+
+def test_access_denied(deployed: Checkout, cloud: Cloud) -> None:
+    """A missing permission is named with its user and remedy; other functions are compared."""
+    message = (
+        "User: arn:aws:sts::123456789012:assumed-role/ci/run is not authorized to perform: "
+        "lambda:GetFunction on resource: arn:aws:lambda:eu-west-1:123456789012:function:api-dev"
+    )
+    cloud.gate.refuse = lambda _, path, __: (
+        (403, "AccessDeniedException", message) if "api-dev" in path else None
+    )
+    found = deployed.states(code=1)
+    assert found["api"]["state"] == "failed"
+    assert found["api"]["text"].startswith(
+        "arn:aws:sts::123456789012:assumed-role/ci/run lacks the permission 'lambda:GetFunction' "
+        "for 'api-dev'. Allow it"
+    )
+    assert found["jobs"]["state"] == "up_to_date"
+
+
+def test_expired_credentials(deployed: Checkout, cloud: Cloud) -> None:
+    """Expired credentials end the command at once, with the way to get new ones."""
+    cloud.gate.refuse = lambda *_: (403, "ExpiredTokenException", "The token is expired")
+    done = deployed.lambdas("drift", "--env", "dev", code=1)
+    assert "the AWS credentials expired" in done.errors
+    assert "aws sso login" in done.errors
+    assert "lambdas errors aws-access" in done.errors
+
+
+def test_throttling(deployed: Checkout, cloud: Cloud) -> None:
+    """Throttled requests are repeated; if that does not help, the message says so."""
+    left = {"api-dev": 2}
+
+    def throttle(_: str, path: str, __: bytes) -> tuple[int, str, str] | None:
+        name = path.split("/")[3]
+        if left.get(name, 0) <= 0:
+            return None
+        left[name] -= 1
+        return 429, "TooManyRequestsException", "Rate exceeded"
+
+    cloud.gate.refuse = throttle
+    assert deployed.states(code=0)["api"]["state"] == "up_to_date"
+    assert cloud.gate.count("GET", "/api-dev") == 3
+    left["jobs-dev"] = 99
+    deployed.environment["AWS_MAX_ATTEMPTS"] = "2"
+    found = deployed.states(code=1)
+    assert "AWS throttled the request (TooManyRequestsException)" in found["jobs"]["text"]
+    assert found["api"]["state"] == "up_to_date"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no AWS credentials found"),
+        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "no AWS region; set AWS_REGION"),
+        ({"AWS_PROFILE": "nope"}, "The config profile (nope) could not be found; correct"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS is unreachable: Could not connect"),
+        ({"AWS_ENDPOINT_URL": "nonsense"}, "Invalid endpoint: nonsense; correct AWS_ENDPOINT_URL"),
+    ],
+)
+def test_no_connection(deployed: Checkout, changed: dict[str, str], message: str) -> None:
+    """Without credentials, region or network the command says how to get them, in one line."""
+    environment = deployed.environment | changed
+    deployed.environment = {name: value for name, value in environment.items() if value}
+    done = deployed.lambdas("drift", "--env", "dev", code=1)
+    assert message in done.errors
+    assert done.output == ""
+
+
+def test_without_boto3(deployed: Checkout, tmp_path: Path) -> None:
+    """Without the extra, the message has the command that installs it."""
+    (tmp_path / "hidden/boto3").mkdir(parents=True)
+    (tmp_path / "hidden/boto3/__init__.py").write_text("raise ImportError\n")
+    done = deployed.lambdas("drift", "--env", "dev", code=1, PYTHONPATH=str(tmp_path / "hidden"))
+    assert "pip install 'doit-lambda-zip[aws]'" in done.errors
+
+
+def test_no_secret_is_shown(deployed: Checkout, cloud: Cloud) -> None:
+    """Environment variables of functions reach neither output nor files."""
+    cloud.update("api-dev", foreign())
+    done = deployed.lambdas("drift", "--env", "dev", "--json", code=4)
+    plain = deployed.lambdas("drift", "--env", "dev", code=4)
+    no_secret(deployed.root, done.output, done.errors, plain.output, plain.errors)
+
+
+def test_many_functions(checkout: Checkout, cloud: Cloud) -> None:
+    """More than 50 functions take a listing, and no request each."""
+    names = [f"f{number}" for number in range(60)]
+    rows = "".join(f"  {name}: {{handler: app.handler, source: lambdas/api}}\n" for name in names)
+    manifest = f'version: 1\ndefaults:\n  name: "{{lambda}}-{{env}}"\nlambdas:\n{rows}'
+    checkout.write({"lambdas.yaml": manifest})
+    checkout.lambdas("build")
+    for name in names[:-1]:
+        cloud.create(f"{name}-dev", checkout.zip(name))
+    found = checkout.states(code=4)
+    assert [name for name in names if found[name]["state"] == "up_to_date"] == names[:-1]
+    assert found["f59"]["state"] == "missing"
+    assert cloud.gate.count("GET", "/functions/?") + cloud.gate.count("GET", "/functions?") < 3
+    assert cloud.gate.count("GET", "-dev") == 0
+    cloud.gate.requests.clear()
+    cloud.gate.refuse = lambda _, path, __: (
+        (403, "AccessDeniedException", "no") if path.rstrip("/").endswith("/functions") else None
+    )
+    assert checkout.states(code=4)["f58"]["state"] == "up_to_date"
+    assert cloud.gate.count("GET", "-dev") == 60
+
+
+def test_doit(deployed: Checkout) -> None:
+    """`doit drift` does the same, and fails if a function differs."""
+    done = deployed.doit("drift", LAMBDA_ZIP_ENV="dev")
+    assert "2 up to date, 0 differ" in done.output
+    deployed.edit("api", "new")
+    deployed.lambdas("build")
+    done = deployed.doit("drift", code=1, LAMBDA_ZIP_ENV="dev")
+    assert "api (api-dev): behind" in done.output
+
+
+def test_credentials_are_not_needed_for_a_mistake(checkout: Checkout) -> None:
+    """A mistake in names is found before any request, with all problems at once."""
+    checkout.environment = {
+        name: value for name, value in checkout.environment.items() if name not in credentials(0)
+    }
+    done = checkout.lambdas("drift", code=1)
+    assert "lambda 'api': name '{lambda}-{env}' needs an environment" in done.errors
+    assert "lambda 'jobs': name '{lambda}-{env}' needs an environment" in done.errors

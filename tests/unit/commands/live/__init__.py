@@ -1,0 +1,1 @@
+"""Deployed functions, without AWS."""

@@ -1,0 +1,67 @@
+"""The names of deployed functions."""
+
+from pathlib import Path
+
+import pytest
+
+from buildlib.aws.account import Account
+from buildlib.commands.live import names
+from buildlib.commands.live.names import Where
+from buildlib.errors import BuildError
+from buildlib.model import Variant
+from tests.unit.conftest import function
+
+
+def variant(name: str, template: str, python: str = "3.13") -> Variant:
+    """Return one of several variants of a function."""
+    one = function(name=name, deployed_as=template)
+    return Variant(f"{name}-py{python}-arm64", one, python, "arm64")
+
+
+def no_account() -> Account:
+    """Fail: names that the manifest has need no AWS."""
+    pytest.fail("AWS was asked")
+
+
+def found(*variants: Variant, env: str = "") -> dict[str, str]:
+    """Return the names of functions by variant."""
+    targets = names.find(no_account, variants, Where(env), {})
+    return {one.variant.id: one.function for one in targets.known}
+
+
+def test_placeholders() -> None:
+    """Each placeholder becomes its value, with a '-' for the '.' that Lambda does not allow."""
+    template = "x_{lambda}-{id}-{python}-{architecture}-{env}"
+    assert found(variant("api", template), env="dev.eu") == {
+        "api-py3.13-arm64": "x_api-api-py3-13-arm64-3-13-arm64-dev-eu"
+    }
+
+
+def test_all_problems_at_once() -> None:
+    """A missing environment, a long name and a name of two variants are said together."""
+    variants = [
+        variant("api", "{lambda}-{env}"),
+        variant("jobs", "same"),
+        variant("mail", "same"),
+        variant("long", "x" * 65),
+    ]
+    with pytest.raises(BuildError) as error:
+        found(*variants)
+    assert str(error.value) == (
+        "lambda 'api': name '{lambda}-{env}' needs an environment; set '--env NAME' or "
+        "LAMBDA_ZIP_ENV\n"
+        "lambda 'mail': 'same' is the name of both 'jobs-py3.13-arm64' and 'mail-py3.13-arm64'; "
+        "add '{id}' to 'name' in lambdas.yaml\n"
+        f"lambda 'long': name '{'x' * 65}' is longer than 64 characters"
+    )
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", "[]", '{"values": 3}', '{"values": {"root_module": {"resources": [1]}}}']
+)
+def test_other_json(tmp_path: Path, content: str) -> None:
+    """A file of Terraform without functions names none; it is no traceback."""
+    state = tmp_path / "state.json"
+    state.write_text(content)
+    targets = names.find(no_account, [variant("api", "x")], Where("", state), {})
+    assert (targets.known, targets.unknown) == ([], ["api-py3.13-arm64"])
