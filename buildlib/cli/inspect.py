@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from buildlib import console, errors
 from buildlib.cli import common, output
 from buildlib.commands.why import Explanation
 from buildlib.errors import ArchiveError, BuildError
+
+if TYPE_CHECKING:
+    from buildlib.commands.what_if import Change
 
 
 def explanations(names: Sequence[str]) -> list[Explanation]:
@@ -28,11 +32,20 @@ def explanations(names: Sequence[str]) -> list[Explanation]:
 
 @click.command()
 @common.names_argument
+@click.option(
+    "--if",
+    "pins",
+    multiple=True,
+    metavar="PACKAGE==VERSION",
+    help="Show the ZIPs that another version of a locked package would change; repeat it for more.",
+)
 @common.json_option
-def why(names: Sequence[str], *, as_json: bool) -> int:
+def why(names: Sequence[str], pins: Sequence[str], *, as_json: bool) -> int:
     """Explain which steps will run for each ZIP and why, or why it was last rebuilt."""
     from buildlib.commands import why as command
 
+    if pins:
+        return _what_if(names, pins, as_json=as_json)
     found = explanations(names)
     if as_json:
         common.write_json(output.of_why(found))
@@ -40,6 +53,46 @@ def why(names: Sequence[str], *, as_json: bool) -> int:
         for one in found:
             common.write(command.lines(one))
     return 0
+
+
+def _what_if(names: Sequence[str], pins: Sequence[str], *, as_json: bool) -> int:
+    from buildlib.commands import what_if as command
+    from buildlib.plugin.program import NotStarted
+
+    changes = [_change(pin) for pin in dict.fromkeys(pins)]
+    repository = common.project()
+    found = command.answer(repository, common.chosen(repository, names), changes)
+    if found.unknown:
+        causes = [f"{name}: {message}" for name, message in found.errors.items()]
+        raise NotStarted("\n".join([*found.unknown, *causes]))
+    if as_json:
+        common.write_json(output.of_what_if(found))
+    else:
+        common.write(command.lines(found))
+    return int(bool(found.errors))
+
+
+def _change(pin: str) -> "Change":
+    """Return the change that `--if` asks for.
+
+    Raises:
+        BadParameter: it is not a package with one version.
+
+    """
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    from buildlib import text
+    from buildlib.commands.what_if import Change
+
+    try:
+        parsed = Requirement(pin)
+    except InvalidRequirement:
+        parsed = None
+    specifiers = [*parsed.specifier] if parsed and not parsed.marker else []
+    if parsed is None or [one.operator for one in specifiers] != ["=="] or "*" in pin:
+        msg = f"'{pin}' is not PACKAGE==VERSION, such as requests==2.33.0"
+        raise click.BadParameter(msg, param_hint="'--if'")
+    return Change(text.canonical_name(parsed.name), specifiers[0].version)
 
 
 @click.command()

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from buildlib.artifacts import index
-from buildlib.commands.publish.publish import Result as Published
-from buildlib.commands.publish.rebuild import Rebuilt
 from buildlib.commands.live.compare import Finding
 from buildlib.commands.live.deploy import Outcome
+from buildlib.commands.publish.publish import Result as Published
+from buildlib.commands.publish.rebuild import Rebuilt
 from buildlib.commands.shards.matrix import Plan
 from buildlib.commands.size import Size
+from buildlib.commands.what_if import Answer
 from buildlib.commands.why import Explanation
 from buildlib.errors import BuildError
 from buildlib.layout import Layout
@@ -104,6 +105,44 @@ def of_why(found: Sequence[Explanation]) -> dict[str, Any]:
     return {"version": _VERSION, "command": "why", "variants": variants}
 
 
+def of_what_if(found: Answer) -> dict[str, Any]:
+    """Return the variants that other versions of packages would change."""
+    variants = [
+        {
+            "id": one.variant.id,
+            "kind": _kind(one.variant),
+            "package": one.change.package,
+            "present": one.present,
+            "wanted": one.change.version,
+            "changes": one.changes,
+            "layer": one.layer or None,
+            "required_by": [
+                {
+                    "by": demand.by,
+                    "requirement": demand.text or None,
+                    "allows": demand.allows(one.change.version),
+                }
+                for demand in one.demands
+            ],
+        }
+        for one in found.holders
+    ]
+    return {
+        "version": _VERSION,
+        "command": "why --if",
+        "changes": [one._asdict() for one in found.changes],
+        "variants": variants,
+        "changed": found.changed,
+        "unaffected": found.unaffected,
+        "errors": [{"id": name, "error": text} for name, text in found.errors.items()],
+        "remarks": [*found.remarks],
+    }
+
+
+def _kind(variant: Variant) -> str:
+    return "layer" if variant.function.is_layer else "function"
+
+
 def of_size(found: Sequence[Size], missing: Sequence[str]) -> dict[str, Any]:
     """Return the sizes of variants in bytes, and the limits of Lambda."""
     variants = [
@@ -137,7 +176,7 @@ def of_list(project: Project, variants: Sequence[Variant]) -> dict[str, Any]:
             {
                 "id": variant.id,
                 "name": function.name,
-                "kind": "layer" if function.is_layer else "function",
+                "kind": _kind(variant),
                 "handler": function.handler or None,
                 "runtime": f"python{variant.python}",
                 "architecture": variant.architecture,

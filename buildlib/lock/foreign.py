@@ -35,6 +35,7 @@ def read(root: Path, requires: Requires, source: str, parsed: formats.Parse) -> 
         frozenset({path, *files}),
         packages=tuple(packages),
         pins=functools.partial(pins, graph),
+        graph=graph,
     )
 
 

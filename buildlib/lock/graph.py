@@ -60,20 +60,31 @@ class Graph(NamedTuple):
             LockError: a dependency is not in the lock.
 
         """
-        found: dict[tuple[str, str], Package] = {}
+        found = {(one.name, one.version): one for _, _, one in self.walk(target)}
+        return [found[key] for key in sorted(found)]
+
+    def walk(self, target: LockTarget | None) -> Iterator[tuple[str, Edge, Package]]:
+        """Yield each dependency of a target: its package, and the edge from a package to it.
+
+        The name of the package that has the edge comes first; it is empty at the start.
+
+        Raises:
+            LockError: a dependency is not in the lock.
+
+        """
         done: set[tuple[str, str, str]] = set()
-        stack = list(self.start)
+        stack = [("", edge) for edge in self.start]
         while stack:
-            edge = stack.pop()
+            owner, edge = stack.pop()
             if not self._holds(edge.marker, target):
                 continue
             for package in self._matching(edge, target):
-                found[package.name, package.version] = package
+                yield owner, edge, package
                 for extra in ("", *edge.extras):
                     if (package.name, package.version, extra) not in done:
                         done.add((package.name, package.version, extra))
-                        stack += package.extras.get(extra, ()) if extra else package.edges
-        return [found[key] for key in sorted(found)]
+                        more = package.extras.get(extra, ()) if extra else package.edges
+                        stack += [(package.name, one) for one in more]
 
     def _holds(self, marker: str, target: LockTarget | None) -> bool:
         if target is None or not marker:

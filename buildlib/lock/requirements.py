@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from buildlib.errors import LockError
 from buildlib.files.names import is_inside
@@ -18,6 +18,9 @@ from buildlib.manifest import locations
 from buildlib.model import Include, Pin, Requires, Variant
 from buildlib.text import canonical_name, megabytes
 from buildlib.uv import redact
+
+if TYPE_CHECKING:
+    from buildlib.lock.graph import Graph
 
 # Options that name another file, and those that say where packages come from.
 _NESTED = {"-r": "-r", "--requirement": "-r", "-c": "-c", "--constraint": "-c"}
@@ -91,7 +94,7 @@ class Requirements(NamedTuple):
     paths of all files, `texts` their contents for uv, without options, by path, and `main` the one
     that leads to all, if it is not `path`; `entries` are the requirements in them. `notes` tell a
     user how options are understood. `packages` are those of projects in the repository. `pins`
-    gives the pins of a variant where the file is a lock itself.
+    gives the pins of a variant where the file is a lock itself, and `graph` is that lock.
     """
 
     path: str
@@ -106,6 +109,7 @@ class Requirements(NamedTuple):
     main: str = ""
     packages: tuple[Include, ...] = ()
     pins: Callable[[Variant], tuple[Pin, ...]] | None = None
+    graph: "Graph | None" = None
 
 
 def read(root: Path, path: str) -> Requirements:

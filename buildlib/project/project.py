@@ -166,7 +166,7 @@ class Project:
         """Return the pins of a variant, and the image in which they are installed."""
         function = variant.function
         pinned = self.pinned_images(function) if function.docker else []
-        return self._pins(variant), images.reference(variant, pinned)
+        return self.pins(variant), images.reference(variant, pinned)
 
     def environment_recipe(self, variant: Variant) -> recipe.Recipe:
         """Return the recipe of a variant's environment, without a look at its sources.
@@ -182,7 +182,7 @@ class Project:
         needed = self.requirements(function)
         pins, image = self._environment(variant)
         notes, hints = self._unread.check(variant, pins)
-        notes += layers.without_runtime(self._locked(variant), variant)[1]
+        notes += layers.without_runtime(self.locked(variant), variant)[1]
         own = [*self.sources(function), *self._pinned(variant)]
         environment = recipe.environment_recipe(variant, pins, image)
         artifact = recipe.artifact_recipe(variant, environment, [origin.file for origin in own])
@@ -233,14 +233,25 @@ class Project:
         except LockError:  # a build says so
             return []
 
-    def _pins(self, variant: Variant) -> tuple[Pin, ...]:
-        """Return the pins of a variant that no layer has."""
-        pins = self._locked(variant)
+    def pins(self, variant: Variant) -> tuple[Pin, ...]:
+        """Return the pins of a variant that go into its ZIP: those that no layer has.
+
+        Raises:
+            LockError: the lockfile is missing or unusable, or a layer has other versions.
+
+        """
+        pins = self.locked(variant)
         for layer in self.layer_variants(variant):
-            pins = layers.without(pins, self._locked(layer), variant, layer.function)
+            pins = layers.without(pins, self.locked(layer), variant, layer.function)
         return layers.without_runtime(pins, variant)[0]
 
-    def _locked(self, variant: Variant) -> tuple[Pin, ...]:
+    def locked(self, variant: Variant) -> tuple[Pin, ...]:
+        """Return all pins of a variant in its lockfile.
+
+        Raises:
+            LockError: the lockfile is missing or unusable.
+
+        """
         shown = variant.function.lockfile
         if shown is None:
             return self._foreign(variant)
