@@ -99,6 +99,12 @@ class RemoteError(BuildError):
     default_kind = "remote"
 
 
+class FarmError(BuildError):
+    """The farm cannot be used, or a worker of it refuses a job."""
+
+    default_kind = "farm"
+
+
 def with_help_link(message: str, kind: str) -> str:
     """Return a message with the command that explains its kind."""
     return f"{message}\nMore: lambdas errors {kind}" if kind else message
