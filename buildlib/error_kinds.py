@@ -333,6 +333,14 @@ KINDS = {
         "entry `keys/<key>.json` and the folder `disputes/<key>/`. That needs credentials that "
         "may delete.",
     ),
+    "farm": Kind(
+        "The farm cannot build",
+        "No Dask scheduler answers at the address of `--farm` or LAMBDA_ZIP_FARM, none of its "
+        "workers can be used, or the packages of the extra `farm` are not installed. A worker "
+        "that only ends, hangs or gives a wrong answer fails no build.",
+        "Follow the message, or build without the farm. docs/how-to/share-builds.md shows how to "
+        "start one. All workers need the same versions of this package and of uv as you have.",
+    ),
     "earlier-index": Kind(
         "The earlier build to compare with cannot be read",
         "`--against` or LAMBDA_ZIP_AGAINST names a file that does not exist, or that is neither a "

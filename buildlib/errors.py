@@ -144,6 +144,12 @@ class DeployError(BuildError):
     default_kind = "deploy"
 
 
+class FarmError(BuildError):
+    """The farm cannot be used, or a worker of it refuses a job."""
+
+    default_kind = "farm"
+
+
 def with_help_link(message: str, kind: str) -> str:
     """Return a message with the command that explains its kind."""
     return f"{message}\nMore: lambdas errors {kind}" if kind else message

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from buildlib.layout import Layout
 from buildlib.plugin import program
 from buildlib.plugin.result import Result
 from buildlib.project.project import Project
+
+if TYPE_CHECKING:
+    from buildlib.commands.farm.farm import Farm
 
 # A path from the user's directory, which can be below the repository's root.
 _PATH = click.Path(dir_okay=False, resolve_path=True, path_type=Path)
@@ -53,6 +56,20 @@ def _settings(jobs: int | None, *, force: bool = False) -> dict[str, Any]:
 @click.option(
     "--junit", type=_PATH, metavar="FILE", help="Write the results as a JUnit report, for CI."
 )
+@click.option(
+    "--farm",
+    "address",
+    default=lambda: os.environ.get("LAMBDA_ZIP_FARM"),
+    metavar="ADDRESS",
+    help="Build on the workers of a Dask cluster: tcp:// or tls://host:port.",
+)
+@click.option(
+    "--farm-timeout",
+    "seconds",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="Time of one ZIP on a worker, before another one builds it.  [default: 600]",
+)
 @common.json_option
 def build(  # noqa: PLR0913 - click passes each option
     names: Sequence[str],
@@ -63,6 +80,8 @@ def build(  # noqa: PLR0913 - click passes each option
     frozen: bool,
     against: str | None,
     junit: Path | None,
+    address: str | None,
+    seconds: int | None,
     as_json: bool,
 ) -> int:
     """Build every function and layer, or those named, into dist/.
@@ -73,7 +92,7 @@ def build(  # noqa: PLR0913 - click passes each option
     if dry_run:
         return _dry_run(names, as_json=as_json)
     base = _base(against) if against else None
-    with _reported(junit) as report:
+    with _reported(junit) as report, _farm(address, seconds, force=force) as farm:
         layout = Layout(common.enter())
         shard.remove(layout)
         result = program.run(
@@ -83,6 +102,7 @@ def build(  # noqa: PLR0913 - click passes each option
             stream=sys.stderr if as_json else None,
             settings=_settings(jobs, force=force),
             base=base,
+            farm=farm,
         )
         report(result)
     if names and not result.code:
@@ -108,6 +128,27 @@ def _base(against: str) -> earlier.Base:
     except BuildError as error:
         msg = f"--against: {errors.describe(error)}"
         raise NotStarted(msg) from None
+
+
+@contextlib.contextmanager
+def _farm(address: str | None, seconds: int | None, *, force: bool) -> "Iterator[Farm | None]":
+    """Yield the farm at an address, and end its work with the build; None without an address.
+
+    Raises:
+        FarmError: the address is wrong, or Dask is not installed.
+
+    """
+    if not address:
+        yield None
+        return
+    if force:
+        msg = "--force runs every step on this machine: leave out --force or --farm"
+        raise click.UsageError(msg)
+    from buildlib.commands.farm import farm, settings
+
+    found = farm.Farm(settings.read(address, seconds or settings.TIMEOUT))
+    with contextlib.closing(found):
+        yield found
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ _VERSION = 1
 
 _OUTCOMES = {
     summary.BUILT: "built",
+    summary.FARMED: "built",
     summary.STORED: "cached",
     summary.FETCHED: "fetched",
     summary.DESCRIBED: "unchanged",

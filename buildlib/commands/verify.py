@@ -21,8 +21,8 @@ from buildlib.archive import diff
 from buildlib.cache import digests
 from buildlib.errors import VerifyError
 from buildlib.layout import MANIFEST, Layout
-from buildlib.manifest import functions
 from buildlib.model import Function, Variant
+from buildlib.project import part
 from buildlib.project.project import Project
 from buildlib.text import tail
 
@@ -147,7 +147,7 @@ def _prepare(project: Project, one: Variant, top: Path, place: _Variation) -> La
     root.mkdir(parents=True)
     origin = project.layout.root
     functions = project.with_layers(one.function)
-    paths = sorted({path for function in functions for path in _inputs(project, function)})
+    paths = sorted({path for function in functions for path in part.files(project, function)})
     random.Random(place.seed).shuffle(paths)  # noqa: S311 - repeatable, and no secret
     for path in paths:
         target = root / path
@@ -155,7 +155,7 @@ def _prepare(project: Project, one: Variant, top: Path, place: _Variation) -> La
         shutil.copyfile(origin / path, target)
         target.chmod(place.mode)
         os.utime(target, (place.mtime, place.mtime))
-    for folder in {f for function in functions for f in _wheel_folders(project, function)}:
+    for folder in {f for function in functions for f in part.wheel_folders(project, function)}:
         with contextlib.suppress(FileExistsError):
             (root / folder).parent.mkdir(parents=True, exist_ok=True)
             (root / folder).symlink_to(origin / folder, target_is_directory=True)
@@ -164,53 +164,21 @@ def _prepare(project: Project, one: Variant, top: Path, place: _Variation) -> La
     return Layout(root)
 
 
-def _inputs(project: Project, function: Function) -> set[str]:
-    """Return the files that a function is built from, and those with settings of indexes."""
-    paths = {origin.path for origin in project.sources(function)}
-    requirements = project.requirements(function)
-    if requirements is not None:
-        paths |= requirements.files | ({function.lockfile} if function.lockfile else set())
-    root = project.layout.root
-    return paths | {name for name in ("uv.toml", "pyproject.toml") if (root / name).is_file()}
-
-
 def _output(layout: Layout) -> Path:
     """Return the file for a build's output: outside of its repository, which may be a source."""
     return layout.root.with_name(f"{layout.root.name}.txt")
 
 
-def _wheel_folders(project: Project, function: Function) -> Iterator[str]:
-    """Yield the folders in the repository in which packages are looked for (--find-links)."""
-    requirements = project.requirements(function)
-    for index in requirements.indexes if requirements else ():
-        path = Path(index)
-        if path.is_absolute() and path.is_dir() and path.is_relative_to(project.layout.root):
-            yield project.layout.relative(path)
-
-
 def _manifest(project: Project, function: Function) -> dict[str, Any]:
-    """Return a manifest of one function, and of those that share its lock."""
-    whole = project.with_layers(function)
-    locks = {other.lockfile for other in whole if other.lockfile}
-    found: dict[str, dict[str, Any]] = {"lambdas": {}, "layers": {}}
-    for other in project.manifest.functions:
-        if other in whole or other.lockfile in locks:
-            entry = _entry(other, project.layout.root, whole=other in whole)
-            found["layers" if other.is_layer else "lambdas"][other.name] = entry
-    used = {kind: entries for kind, entries in found.items() if entries}
-    return {"version": 1, "defaults": {"frozen": True}, **used}
-
-
-def _entry(function: Function, root: Path, *, whole: bool) -> dict[str, Any]:
-    """Return a function as it is declared in the manifest; if not `whole`, without its content."""
-    entry = functions.declaration(function)
-    if not whole:
-        entry.pop("include", None)
-        entry.pop("layers", None)
-    if function.docker and function.docker.secrets:
-        found = {n: str(root / Path(path).expanduser()) for n, path in function.docker.secrets}
-        entry["docker"]["secrets"] = found
-    return entry
+    """Return a manifest of one function, with the places of this machine's secrets."""
+    found = part.manifest(project, [function])
+    root = project.layout.root
+    for other in project.with_layers(function):
+        if other.docker and other.docker.secrets:
+            places = {n: str(root / Path(path).expanduser()) for n, path in other.docker.secrets}
+            entry = found["layers" if other.is_layer else "lambdas"][other.name]
+            entry["docker"]["secrets"] = places
+    return found
 
 
 # -- two builds ------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from buildlib.layout import MANIFEST, Layout
 from buildlib.manifest import variants
 from buildlib.model import Function, Upgrade, Variant
 from buildlib.plugin import meta, signals
+from buildlib.plugin.selection import Expecting
 from buildlib.plugin.state import is_any_forgotten
 from buildlib.project.project import Project
 from buildlib.steps import pending, shared, tidy
@@ -154,6 +155,20 @@ def check_present(project: Project, variants: Iterable[Variant]) -> None:
             raise _refused(project.absent)
 
 
+def use_farm(project: Project, farm: Expecting, variants: Iterable[Variant]) -> None:
+    """Let a farm build variants.
+
+    Raises:
+        InvalidDodoFile: it cannot be used.
+
+    """
+    try:
+        farm.expect(project, variants)
+    except (BuildError, OSError) as error:
+        raise InvalidDodoFile(errors.describe(error)) from None
+    project.farm = farm
+
+
 def _refused(error: BuildError | OSError) -> InvalidDodoFile:
     """Return doit's error for a manifest that cannot be used, after annotating it in CI."""
     message = errors.describe(error)
@@ -263,6 +278,8 @@ class Open:
         `say` gets lines about the progress.
         """
         self.write()
+        if self._project and self._project.farm:
+            self._project.farm.finish()
         if not self._project or not self._project.remote.is_used:
             return {}
         from buildlib.steps import uploads

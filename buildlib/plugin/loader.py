@@ -22,7 +22,7 @@ from doit.task import Task
 from buildlib import workers
 from buildlib.layout import find_root
 from buildlib.plugin import tasks
-from buildlib.plugin.selection import STATE, Request
+from buildlib.plugin.selection import STATE, Expecting, Request
 
 _DODO = "dodo.py"
 
@@ -63,7 +63,7 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
     The tasks of a dodo.py next to the manifest are loaded, too. `settings` come before those of
     the dodo.py; `options` are values for the parameters of tasks, by the names of their groups;
     `command` is the command of `lambdas`, for messages, and `frozen` says why
-    lockfiles must not be written, if they must not.
+    lockfiles must not be written, if they must not. `farm` are other machines that build.
     """
 
     def __init__(
@@ -72,12 +72,14 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
         options: Mapping[str, Mapping[str, object]] | None = None,
         command: str = "",
         frozen: str = "",
+        farm: Expecting | None = None,
     ) -> None:
         super().__init__()
         self._settings = settings or {}
         self._options = options or {}
         self._command = command
         self._frozen = frozen
+        self._farm = farm
 
     def setup(self, opt_values: dict[str, Any]) -> None:
         """Go to the repository's root, and read its dodo.py if there is one."""
@@ -103,6 +105,7 @@ class Loader(NamespaceTaskLoader):  # type: ignore[misc] # doit has no type hint
             frozen=self._frozen,
             always=self._always,
             state=self.namespace["DOIT_CONFIG"]["dep_file"],
+            farm=self._farm,
         )
         self.namespace["task_lambdas"] = _creator(request)
         loaded: list[Task] = super().load_tasks(cmd, pos_args)

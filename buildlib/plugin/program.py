@@ -18,6 +18,7 @@ from buildlib.plugin import tasks
 from buildlib.plugin.loader import DOIT_CONFIG, Loader
 from buildlib.plugin.reporter import Reporter
 from buildlib.plugin.result import Result
+from buildlib.plugin.selection import Expecting
 from buildlib.plugin.state import JsonState
 from buildlib.project.project import Project
 
@@ -61,13 +62,14 @@ def run(  # noqa: PLR0913 - each is one independent input of the run
     settings: Mapping[str, Any] | None = None,
     options: Mapping[str, Mapping[str, object]] | None = None,
     base: Base | None = None,
+    farm: Expecting | None = None,
 ) -> Result:
     """Run tasks by their names, show it on `stream` (stdout by default), and return the result.
 
     `command` is the command that the user typed, for messages, and `frozen` says why lockfiles must
     not be written, if they must not. `settings` are those of doit's
     command `run`, such as `num_process`, and `options` those of tasks, by their groups. `base` is
-    the build to compare with.
+    the build to compare with. A `farm` builds variants on other machines.
 
     Raises:
         NotStarted: nothing ran.
@@ -80,7 +82,7 @@ def run(  # noqa: PLR0913 - each is one independent input of the run
         reporter = Reporter(stream or sys.stdout, {"base": base})
     except InvalidDodoFile as error:
         raise NotStarted(str(error)) from None
-    loader = Loader({**(settings or {}), "reporter": reporter}, options, command, frozen)
+    loader = Loader({**(settings or {}), "reporter": reporter}, options, command, frozen, farm)
     graph = _Run(
         task_loader=get_loader(main.config, loader), config=main.config, bin_name="lambdas"
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from buildlib import console
-from buildlib.steps.summary import BUILT, FAILED, FETCHED, STORED, Outcome, change
+from buildlib.steps.summary import BUILT, FAILED, FARMED, FETCHED, STORED, Outcome, change
 from buildlib.text import amount
 
 if TYPE_CHECKING:
@@ -36,7 +36,13 @@ _NAME = 40  # columns for a name, before it is folded or cut
 _SPINNER = "-\\|/"
 
 
-_STYLES = {BUILT: "green", STORED: "cyan", FETCHED: "cyan", FAILED: "bold red"}
+_STYLES = {
+    BUILT: "green",
+    FARMED: "green",
+    STORED: "cyan",
+    FETCHED: "cyan",
+    FAILED: "bold red",
+}
 
 
 class Running(NamedTuple):

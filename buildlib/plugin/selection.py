@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from doit.cmdparse import CmdOption, CmdParseError, TaskParse
 from doit.exceptions import InvalidDodoFile
 
 from buildlib.layout import MANIFEST
 from buildlib.model import Function, Variant
+from buildlib.project.farm import Farm
+from buildlib.project.project import Project
 from buildlib.text import closest
 
 # doit's state, relative to the repository's root.
@@ -102,6 +104,18 @@ _WATCH = "watch"
 _ALONE = {"size", "drift", _WATCH}
 
 
+class Expecting(Farm, Protocol):
+    """A farm that is told at the start of a run what it may build."""
+
+    def expect(self, project: Project, variants: Iterable[Variant]) -> None:
+        """Connect if a variant has to be built.
+
+        Raises:
+            BuildError: the farm cannot be used.
+
+        """
+
+
 @dataclass(frozen=True)
 class Request:
     """The words of a command, as doit understands them."""
@@ -122,6 +136,8 @@ class Request:
     always: bool = False
     # doit's state, relative to the repository's root.
     state: str = STATE
+    # Other machines that build variants.
+    farm: Expecting | None = None
 
     @property
     def is_narrow(self) -> bool:

@@ -65,6 +65,8 @@ def _load(request: Request) -> Iterator[Task]:
             needed = selection.variants
         if request.is_alone:  # otherwise other tasks may make sources first
             project.remote.expect(needed.values())
+        if request.farm is not None:
+            actions.use_farm(project, request.farm, needed.values())
         tasks = itertools.chain(
             _of_functions(project, selection),
             _of_all(project, selection) if selection.is_complete else (),

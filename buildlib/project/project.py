@@ -23,6 +23,7 @@ from buildlib.lock.requirements import Requirements
 from buildlib.manifest import locations, reader, variants
 from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Variant, Written
 from buildlib.project import images, layers, pinned
+from buildlib.project.farm import Farm
 from buildlib.project.inputs import Inputs
 from buildlib.project.remote import RemoteCache
 from buildlib.project.status import Status, outputs, stamped
@@ -53,6 +54,7 @@ class Project:
         self.cache = MachineCache(self.layout, os.environ)
         self.listing = Listing(self.layout)
         self.remote = RemoteCache(settings.read(self.manifest.cache, os.environ), self)
+        self.farm: Farm | None = None
         self.run = uuid.uuid4().hex
         self.variants = {
             variant.id: variant
@@ -430,4 +432,4 @@ class Project:
 
     def __getstate__(self) -> dict[str, Any]:
         """Drop the answers that another process must read for itself."""
-        return self.__dict__ | {"_memory": {}}
+        return self.__dict__ | {"_memory": {}, "farm": None}

@@ -64,6 +64,8 @@ def reason(project: Project, variant: Variant, step: str, *, named: bool = False
         place = "cache" if status.stored else "remote cache" if project.remote.has(variant) else ""
         if place:
             return f"the {place} has the ZIP of these inputs" if step == "hash" else None
+        if project.farm is not None and project.farm.builds(variant):
+            return _zip_reason(project, variant) if step == "hash" else None
     return _PENDING[step](project, variant)
 
 

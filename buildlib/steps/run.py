@@ -77,7 +77,7 @@ def perform(
             result = steps[step]()
         done = result if isinstance(result, Done) else Done()
         notes = done.notes + (work.inputs.unread if step == "stage" else ())
-        return done._replace(notes=notes, doubts=tuple(work.doubts))
+        return done._replace(notes=notes, doubts=done.doubts + tuple(work.doubts))
 
 
 def adopt(project: Project, variant: Variant, path: Path, sha256: str) -> None:
@@ -259,7 +259,12 @@ class _Work:
         limits.check_together(self.variant, size, sizes)
 
     def _take(self) -> Done | None:
-        """Publish the ZIP that the cache or the remote has; None if it is not there, or damaged."""
+        """Publish the ZIP that another build made; None if none did, or it is damaged.
+
+        It is in the cache, where a farm puts its ZIPs, too, or in the remote cache.
+        """
+        farm = self.project.farm
+        built = farm.wait(self.variant) if farm is not None else None
         with index.new_zip(self.layout, self.variant.id) as new:
             written = self.project.cache.store.take(self.inputs.key, new)
             if written is None:
@@ -267,7 +272,13 @@ class _Work:
             from buildlib.archive import contents
 
             size = contents.unzipped_size(new)  # the record of a shared store may say anything
-            return self.publish(written._replace(unzipped_size=size), new, None, "store")
+            written = written._replace(unzipped_size=size)
+            if built is None:
+                return self.publish(written, new, None, "store")
+            self.project.remote.check(self.variant, new, written)
+            done = self.publish(written, new, None, "farm")
+        self.project.remote.put(self.variant, self.layout.zip(self.variant.id), written)
+        return done._replace(notes=done.notes + built.notes, doubts=built.doubts)
 
     def _fetch(self, new: Path) -> Done | None:
         """Publish the ZIP that the remote has, and add it to the machine's cache."""

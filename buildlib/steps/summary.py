@@ -8,9 +8,10 @@ from buildlib.text import amount
 
 BUILT, STORED, DESCRIBED = "built", "from the cache", "described"
 FETCHED = "from the remote cache"
+FARMED = "built on the farm"
 
 # The outcomes by the origin in the stamp of a ZIP.
-BY_ORIGIN = {"build": BUILT, "store": STORED, "remote": FETCHED}
+BY_ORIGIN = {"build": BUILT, "store": STORED, "remote": FETCHED, "farm": FARMED}
 
 
 FAILED, INTERRUPTED, LEFT_OUT = "failed", "interrupted", "not built"
