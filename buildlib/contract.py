@@ -11,6 +11,11 @@ CONTRACT = 1
 INSTALLER = 1
 
 
+# The version of the rules by which sources become bytecode. Raise it if the same CPython and source
+# give another file.
+BYTECODE = 1
+
+
 # The level of the deflate encoder, whose version pyproject.toml pins exactly.
 DEFLATE_LEVEL = 6
 

@@ -106,6 +106,24 @@ KINDS = {
         "Run `lambdas lock <name>` and commit the file, or set `image: <name>@sha256:<hex>`.",
     ),
     # -- own code
+    "compiler-unpinned": Kind(
+        "The compiler of the bytecode is not pinned",
+        "With `bytecode: true`, the exact version of the CPython that compiles is part of the "
+        "build's inputs, because two releases of a minor version may give different bytecode. The "
+        "lockfile pins it. A function without a lockfile of its own names it in the manifest.",
+        "Run `lambdas lock <name>` and commit the file, or set `compiler` to a full version, such "
+        "as `'3.13.2'`.",
+    ),
+    "compiler-absent": Kind(
+        "The CPython that compiles the bytecode is not installed",
+        "Only the pinned version compiles, because another one may give other bytes. The build "
+        "looks at the Python that runs it, at PATH, and at the Pythons of uv and pyenv. Debug and "
+        "free-threaded builds do not count.",
+        "Install that version, such as with `uv python install 3.13.2`. To move to the newest "
+        "version of this machine, run `lambdas lock --upgrade-package cpython <name>` and commit "
+        "the lockfile, or change `compiler` in the manifest. ZIPs then change, and functions are "
+        "deployed once.",
+    ),
     "syntax": Kind(
         "The target's Python cannot compile the function's code",
         "The build parses every Python file of the function for the Python version of the "

@@ -39,6 +39,10 @@ class Layout:
         """Environments, staged trees, listings, state and logs."""
         return self.root / "build"
 
+    def bytecode(self, variant_id: str) -> Path:
+        """Return the folder of the bytecode of a variant's own files, by its sha256."""
+        return self.build / "bytecode" / variant_id
+
     def pinned(self, sha256: str) -> Path:
         """Return the place of a downloaded file with this sha256."""
         return self.build / "files" / sha256

@@ -92,6 +92,9 @@ class Function(NamedTuple):
     layers: tuple[str, ...] = ()
     arns: tuple[str, ...] = ()  # of layers that are not built here
     files: tuple[Pinned, ...] = ()
+    bytecode: bool = False
+    sources: bool = True  # False: bytecode replaces its source
+    compilers: tuple[str, ...] = ()  # full versions, instead of those that the lockfile pins
     is_layer: bool = False
     has_source: bool = True
     deployed_as: str = ""  # the name in Lambda, with placeholders

@@ -13,15 +13,18 @@ from typing import Any
 
 from buildlib import __version__, contract
 from buildlib.model import File, Pin, Variant
-from buildlib.runtimes import image_platform, platform_tag
+from buildlib.runtimes import CODE_FOLDER, LAYER_FOLDER, image_platform, platform_tag
 
 Recipe = dict[str, Any]
 
 
-def environment_recipe(variant: Variant, pins: Iterable[Pin], image: str = "") -> Recipe:
+def environment_recipe(
+    variant: Variant, pins: Iterable[Pin], image: str = "", compiler: str = ""
+) -> Recipe:
     """Return the recipe of a variant's environment; variants with equal recipes share one.
 
-    `image` is the pinned reference of the image in which the dependencies are installed. Settings
+    `image` is the pinned reference of the image in which the dependencies are installed, and
+    `compiler` the version of the CPython that compiles them; empty without bytecode. Settings
     that only give access to packages (indexes, credentials, proxies, certificates, the engine)
     are left out, since every distribution is checked against its hash.
     """
@@ -38,17 +41,28 @@ def environment_recipe(variant: Variant, pins: Iterable[Pin], image: str = "") -
             "setup": list(docker.setup),
             "libraries": list(docker.libraries),
         }
-    return container | {
-        "contract": contract.CONTRACT,
-        "installer": contract.INSTALLER,
-        "python": variant.python,
-        "architecture": variant.architecture,
-        "platform": platform_tag(variant.python, variant.architecture),
-        "install": function.install,
-        "allow_sdist": built,
-        "build_tools": build_tools() if built or docker else "",
-        "packages": {pin.name: [pin.version, *pin.hashes] for pin in pins},
-    }
+    bytecode: Recipe = {}
+    if compiler:
+        bytecode = {
+            "compiler": f"CPython {compiler}",
+            "bytecode": contract.BYTECODE,
+            "code_folder": LAYER_FOLDER if function.is_layer else CODE_FOLDER,
+        }
+    return (
+        container
+        | bytecode
+        | {
+            "contract": contract.CONTRACT,
+            "installer": contract.INSTALLER,
+            "python": variant.python,
+            "architecture": variant.architecture,
+            "platform": platform_tag(variant.python, variant.architecture),
+            "install": function.install,
+            "allow_sdist": built,
+            "build_tools": build_tools() if built or docker else "",
+            "packages": {pin.name: [pin.version, *pin.hashes] for pin in pins},
+        }
+    )
 
 
 def artifact_recipe(variant: Variant, dependencies: Recipe, sources: Sequence[File]) -> Recipe:
@@ -59,9 +73,11 @@ def artifact_recipe(variant: Variant, dependencies: Recipe, sources: Sequence[Fi
     # As JSON gives them back, so that a list is equal to the recorded one.
     options = {key: list(v) if isinstance(v, tuple) else v for key, v in function.options}
     layers = {"layers": list(function.layers)} if function.layers else {}
+    sources_left_out: Recipe = {} if function.sources else {"sources": "replaced by bytecode"}
     return (
         allowed
         | layers
+        | sources_left_out
         | {
             **options,
             "environment": dependencies,
@@ -135,6 +151,7 @@ def _option(name: str, old: object, new: object) -> str:
     label = {
         "contract": "byte contract",
         "installer": "rules of installation",
+        "bytecode": "rules of bytecode",
         "version": "doit-lambda-zip",  # in records of an earlier version
         "build_tools": "pinned build tools",
     }.get(name, name)

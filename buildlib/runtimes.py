@@ -9,6 +9,10 @@ from typing import NamedTuple
 ARCHITECTURES = ("x86_64", "arm64")
 
 
+# The folders to which Lambda unpacks functions and layers ("Lambda execution environment").
+CODE_FOLDER, LAYER_FOLDER = "/var/task/", "/opt/"
+
+
 # Lambda's limit for the unzipped code together with its layers, in bytes.
 UNZIPPED_LIMIT = 262_144_000
 

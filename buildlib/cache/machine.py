@@ -1,4 +1,4 @@
-"""The machine's cache: finished ZIPs and compressed members, for all checkouts of a user.
+"""The machine's cache: finished ZIPs, compressed members and bytecode, for all checkouts of a user.
 
 It only saves time: with it cold, damaged or full, the bytes are the same. It is in the user's cache
 folder; in CI it is in build/cache, since a pipeline keeps folders of the checkout.
@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from buildlib.cache.bytecode import Bytecode
 from buildlib.cache.packs import Packs
 from buildlib.cache.store import Store
 from buildlib.errors import BuildError
@@ -37,7 +38,7 @@ _RENAMED = {"LAMBDA_ZIP_STORE": FOLDER, "LAMBDA_ZIP_STORE_LIMIT": MAXIMUM}
 
 
 class MachineCache:
-    """The cache of finished ZIPs (`store`) and compressed members (`packs`).
+    """The cache of finished ZIPs (`store`), compressed members (`packs`) and `bytecode`.
 
     `is_shared` tells whether other checkouts have it, too; `limit` is its maximal size in bytes.
 
@@ -81,6 +82,11 @@ class MachineCache:
         """The compressed members."""
         return Packs(self.folder / "packs-v1")
 
+    @functools.cached_property
+    def bytecode(self) -> Bytecode:
+        """The bytecode of sources."""
+        return Bytecode(self.folder / "bytecode-v1")
+
     def problem(self) -> str | None:
         """Return why nothing can be added to a folder that a variable names; None if it can."""
         if self._in_build or not self._named:
@@ -106,7 +112,9 @@ class MachineCache:
 
     def evict(self) -> None:
         """Remove the least recently used entries until the cache is within its limit."""
-        entries = sorted([*self.store.entries(), *self.packs.entries()])
+        entries = sorted([
+            *self.store.entries(), *self.packs.entries(), *self.bytecode.entries()
+        ])  # fmt: skip
         size = sum(entry[1] for entry in entries)
         for _, length, path in entries:
             if size <= self.limit:
@@ -122,7 +130,7 @@ class MachineCache:
 
     def _leftovers(self) -> Iterator[Path]:
         """Yield the temporary files of processes that were killed long ago."""
-        for pattern in ("zips-v1/.*.tmp", "packs-v1/*/.*.tmp"):
+        for pattern in ("zips-v1/.*.tmp", "packs-v1/*/.*.tmp", "bytecode-v1/*/.*.tmp"):
             for path in self.folder.glob(pattern):
                 with contextlib.suppress(OSError):
                     if time.time() - path.stat().st_mtime > _LEFT:

@@ -45,3 +45,12 @@ def of_images(before: Iterable[tuple[str, str]], after: Iterable[tuple[str, str]
     for name, reference in after:
         if old.get(name, reference) != reference:
             yield f"Updated image {name} to {reference.rpartition('@')[2]}"
+
+
+def of_compilers(before: Iterable[str], after: Iterable[str]) -> Iterator[str]:
+    """Yield a line for each compiler whose version changed; full versions of CPython."""
+    old = {version.rpartition(".")[0]: version for version in before}
+    for version in after:
+        earlier = old.get(version.rpartition(".")[0], version)
+        if earlier != version:
+            yield f"Updated the compiler CPython {earlier} -> {version}"

@@ -25,10 +25,17 @@ _BODY = re.compile(r"^# pins-sha256: ([0-9a-f]{64})$", re.MULTILINE)
 _IMAGE = re.compile(r"^# image: (\S+) (\S+) (\S+) (\S+@sha256:[0-9a-f]{64}|sha256:[0-9a-f]{64})$")
 
 
+_COMPILER = re.compile(r"^# compiler: CPython (3\.\d+\.\d+(?:(?:a|b|rc)\d+)?)$")
+
+
 _PYTHON = re.compile(r"^# python: ([0-9.]+)$", re.MULTILINE)
 
 
 _TARGETS = re.compile(r"^# targets: (.+)$", re.MULTILINE)
+
+
+# The name by which a compiler is upgraded, like a package.
+COMPILER = "cpython"
 
 
 _PIN = re.compile(
@@ -86,8 +93,13 @@ def _lacking_target(head: str, targets: Iterable[LockTarget]) -> str | None:
 
 
 def body_sha256(text: str) -> str:
-    """Return the sha256 of all pins and images in a lockfile: of its words without comments."""
-    lines = (line for line in _lines(text) if not line.startswith("#") or _IMAGE.match(line))
+    """Return the sha256 of all that a lockfile pins: of its words without comments."""
+    pinned = (_IMAGE, _COMPILER)
+    lines = (
+        line
+        for line in _lines(text)
+        if not line.startswith("#") or any(pattern.match(line) for pattern in pinned)
+    )
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -120,23 +132,31 @@ def is_frozen(frozen: bool, variables: Mapping[str, str]) -> bool:  # noqa: FBT0
 
 def images(lock: Path) -> list[Image]:
     """Return the images that a lockfile pins; none if the file is missing."""
-    pinned = []
+    return [Image(*match.groups()) for line in _head(lock) if (match := _IMAGE.match(line))]
+
+
+def compilers(lock: Path) -> list[str]:
+    """Return the full versions of CPython that a lockfile pins; none if the file is missing."""
+    return [match[1] for line in _head(lock) if (match := _COMPILER.match(line))]
+
+
+def _head(lock: Path) -> Iterator[str]:
+    """Yield the comments at the beginning of a lockfile."""
     try:
         with lock.open(encoding="utf-8", errors="replace") as stream:
             for line in stream:
                 if not line.startswith("#"):
                     break
-                if match := _IMAGE.match(line.rstrip()):
-                    pinned.append(Image(*match.groups()))
+                yield line.rstrip()
     except FileNotFoundError:
         pass
-    return pinned
 
 
 def names(lock: Path) -> set[str]:
-    """Return the normalised names of all packages in a lockfile."""
+    """Return the normalised names of all packages in a lockfile, and of a pinned compiler."""
     lines = _lines(_read(lock))
-    return {canonical_name(re.split(r"[\s=@\[;]", line, maxsplit=1)[0]) for line in lines}
+    found = {canonical_name(re.split(r"[\s=@\[;]", line, maxsplit=1)[0]) for line in lines}
+    return found | ({COMPILER} if compilers(lock) else set())
 
 
 def pins(lock: Path, shown: str, variant: Variant) -> tuple[Pin, ...]:

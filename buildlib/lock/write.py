@@ -38,12 +38,14 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
     *,
     upgrade: Upgrade = Upgrade(),  # noqa: B008 - a frozen value
     images: Iterable[Image] = (),
+    compilers: Iterable[str] = (),
     log: Path | None = None,
 ) -> Written:
     """Resolve the requirements for each target, write the lockfile, and return its changes.
 
     Pins of an earlier lockfile that still fit are kept, unless `upgrade` names them. The header
-    pins `images`, the images in which the dependencies will be installed.
+    pins `images`, the images in which the dependencies will be installed, and `compilers`, the full
+    versions of CPython that will compile them.
 
     Raises:
         LockError: the resolution failed, or its result breaks a demand of the requirements.
@@ -76,6 +78,7 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
         for name, value in cooldown.items()
     )
     header += "".join(f"# image: {' '.join(image)}\n" for image in sorted(images))
+    header += "".join(f"# compiler: CPython {version}\n" for version in sorted(compilers))
     body = join(pins)
     header += f"# pins-sha256: {lockfile.body_sha256(header + body)}\n"
     with atomic.replacing(lock) as temporary:

@@ -27,6 +27,7 @@ from buildlib.manifest.keys import (
 )
 from buildlib.manifest.nodes import Entry, Reader
 from buildlib.model import LAYER_PREFIX, Cache, Docker, Function, Include, Pinned, Requires
+from buildlib.runtimes import RUNTIMES
 from buildlib.text import canonical_name, closest
 
 _FROM_ROOT = "the path is relative to the folder of lambdas.yaml"
@@ -214,9 +215,36 @@ def _function(
         )
     else:
         options["docker"] = None
+    _check_bytecode(reader, where, entries, entry.key, options)
     if len(reader.problems) > problems:
         return None
     return _located(reader, name, entries, entry.key, options | {"is_layer": is_layer})
+
+
+def _check_bytecode(
+    reader: Reader,
+    where: str,
+    entries: dict[str, Entry],
+    key: yaml.Node,
+    options: Mapping[str, Any],
+) -> None:
+    """Report keys about bytecode that contradict each other."""
+
+    def at(name: str) -> yaml.Node:
+        return entries[name].value if name in entries else key
+
+    if options["sources"] is False and not options["bytecode"]:
+        text = "'sources: false' requires 'bytecode: true'; add that, or remove 'sources'"
+        reader.problem(at("sources"), f"{where}: {text}")
+    versions = options["compiler"] or ()
+    minors = [version.rpartition(".")[0] for version in versions]
+    if twice := sorted({minor for minor in minors if minors.count(minor) > 1}):
+        text = f"compiler: several versions of Python {', '.join(twice)}; name one of each"
+        reader.problem(at("compiler"), f"{where}: {text}")
+    for python in options["python"] or () if options["bytecode"] else ():
+        if python in RUNTIMES and RUNTIMES[python].is_preview:
+            text = f"no bytecode for Python {python}, whose format may change until its release"
+            reader.problem(at("bytecode"), f"{where}: {text}")
 
 
 def _located(

@@ -34,6 +34,9 @@ REMOTE = r"(s3|gs|az|http|https|file)://[^@?\s]+"
 PUBLIC_KEY = r"MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}="
 
 
+COMPILER = r"3[.][0-9]+[.][0-9]+((a|b|rc)[0-9]+)?"
+
+
 SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 
 
@@ -325,6 +328,31 @@ LAMBDA_KEYS = {
         "The compression of files in the ZIP. A file that deflate does not shrink is stored.",
         choices=("deflate", "stored"),
         default="deflate",
+        shared=True,
+    ),
+    "bytecode": Key(
+        "Also put bytecode into the ZIP, so that a cold start need not compile. A CPython of the "
+        "exact version that the lockfile pins compiles every module.",
+        boolean=True,
+        default=False,
+        shared=True,
+    ),
+    "sources": Key(
+        "Set to 'false', with 'bytecode: true', to leave out the source of every module whose "
+        "bytecode is in the ZIP. Tracebacks then show no lines of code.",
+        boolean=True,
+        default=True,
+        shared=True,
+    ),
+    "compiler": Key(
+        "The exact version of the CPython that compiles for 'bytecode', one for each Python "
+        "version.",
+        pattern=COMPILER,
+        rule="a full version in quotes, such as '3.13.2'",
+        many=True,
+        default=(),
+        default_text="the version that the lockfile pins",
+        field="compilers",
         shared=True,
     ),
     "size_limit": Key(

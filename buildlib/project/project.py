@@ -22,7 +22,7 @@ from buildlib.lock import dependencies, lockfile, targets
 from buildlib.lock.requirements import Requirements
 from buildlib.manifest import locations, reader, variants
 from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Variant, Written
-from buildlib.project import images, layers, pinned
+from buildlib.project import compilers, images, layers, pinned
 from buildlib.project.farm import Farm
 from buildlib.project.inputs import Inputs
 from buildlib.project.remote import RemoteCache
@@ -70,6 +70,7 @@ class Project:
         self._fingerprints = Fingerprints(root, self.layout.fingerprints, self._clock)
         self._unread = Search(root)
         self._saves = True
+        self._has_bytecode = any(function.bytecode for function in self.manifest.functions)
         self._has_docker = any(function.docker for function in self.manifest.functions)
         # Every check asks for these: as texts, they are made ten times faster.
         self._root = f"{root}{os.sep}"
@@ -128,6 +129,8 @@ class Project:
         problem = lockfile.state(path, needed, self.lock_targets(function))
         if problem is None and (missing := self.unpinned_images(function)):
             problem = f"has no digest of the image {missing[0].name}"
+        if problem is None and (lacking := self.unpinned_compilers(function)):
+            problem = f"has no compiler for Python {lacking[0]}"
         return problem
 
     def wanted_images(self, function: Function) -> list[Image]:
@@ -149,6 +152,25 @@ class Project:
         wanted = self.wanted_images(function)
         return images.missing(wanted, self.pinned_images(function)) if wanted else []
 
+    def wanted_compilers(self, function: Function) -> list[str]:
+        """Return the minor versions whose compiler the lockfile of a function has to pin."""
+        if not self._has_bytecode:
+            return []
+        return compilers.wanted(self.variants.values(), function.lockfile)
+
+    def pinned_compilers(self, function: Function) -> list[str]:
+        """Return the full versions of CPython that the lockfile of a function pins."""
+        if function.lockfile is None or not self._has_bytecode:
+            return []
+        path = self.layout.root / function.lockfile
+        name = ("compilers", function.lockfile)
+        return self._remembered(name, signature_of(path), lambda: lockfile.compilers(path))
+
+    def unpinned_compilers(self, function: Function) -> list[str]:
+        """Return the minor versions whose compiler the lockfile of a function lacks."""
+        wanted = self.wanted_compilers(function)
+        return compilers.missing(wanted, self.pinned_compilers(function)) if wanted else []
+
     def inputs(self, variant: Variant) -> Inputs:
         """Return all inputs of a variant as they are now.
 
@@ -164,11 +186,12 @@ class Project:
         paths = [one.lockfile or one.requirements for one in self.with_layers(function)]
         return tuple(signature_of(self._root + path) for path in paths if path)
 
-    def _environment(self, variant: Variant) -> tuple[tuple[Pin, ...], str]:
-        """Return the pins of a variant, and the image in which they are installed."""
+    def _environment(self, variant: Variant) -> tuple[tuple[Pin, ...], str, str]:
+        """Return the pins of a variant, the image to install them in, and their compiler."""
         function = variant.function
         pinned = self.pinned_images(function) if function.docker else []
-        return self.pins(variant), images.reference(variant, pinned)
+        compiler = compilers.version(variant, self.pinned_compilers(function))
+        return self.pins(variant), images.reference(variant, pinned), compiler
 
     def environment_recipe(self, variant: Variant) -> recipe.Recipe:
         """Return the recipe of a variant's environment, without a look at its sources.
@@ -182,11 +205,11 @@ class Project:
     def _inputs(self, variant: Variant) -> Inputs:
         function = variant.function
         needed = self.requirements(function)
-        pins, image = self._environment(variant)
+        pins, image, compiler = self._environment(variant)
         notes, hints = self._unread.check(variant, pins)
         notes += layers.without_runtime(self.locked(variant), variant)[1]
         own = [*self.sources(function), *self._pinned(variant)]
-        environment = recipe.environment_recipe(variant, pins, image)
+        environment = recipe.environment_recipe(variant, pins, image, compiler)
         artifact = recipe.artifact_recipe(variant, environment, [origin.file for origin in own])
         return Inputs(
             variant=variant,
@@ -201,6 +224,7 @@ class Project:
             left_out=tuple(self.left_out(function)),
             unread=notes,
             unread_hints=hints,
+            compiler=compiler,
         )
 
     def with_layers(self, function: Function) -> list[Function]:

@@ -18,8 +18,8 @@ from buildlib.files import locks
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
+from buildlib.steps import bytecode, shared, stage, times, touch, venv
 from buildlib.steps import hash as description
-from buildlib.steps import shared, stage, times, touch, venv
 from buildlib.steps import zip as archive
 from buildlib.steps.pending import STEPS, build_reasons, reason
 from buildlib.steps.stage import Staged
@@ -131,7 +131,13 @@ class _Work:
         # Variants that share an environment install it once a run, also if all are forced.
         if present is not None and not (again and present.run != self.project.run):
             return present
-        return venv.install(self.inputs, self.layout, self.project.run, replace=again)
+        return self._install(replace=again)
+
+    def _install(self, *, replace: bool, verify: bool = False) -> Environment:
+        project = self.project
+        return venv.install(
+            self.inputs, self.layout, project.run, project.cache, replace=replace, verify=verify
+        )
 
     def stage(self, *, again: bool = False) -> Staged:
         """Stage the tree: its changed own files, or all of it."""
@@ -151,7 +157,8 @@ class _Work:
 
     def _staged(self, previous: Staged | None) -> Staged:
         layout, run = self.layout, self.project.run
-        self.inputs = self.project.fetch(self.inputs)
+        inputs = self.project.fetch(self.inputs)
+        self.inputs = bytecode.of_own(inputs, layout, self.project.cache)
         if (
             previous is not None
             and touch.is_touched(layout, self.variant.id, previous.key)
@@ -164,7 +171,7 @@ class _Work:
         except InstallError as error:
             if error.kind != "environment-damaged":
                 raise
-        environment = venv.install(self.inputs, layout, run, replace=True, verify=True)
+        environment = self._install(replace=True, verify=True)
         return stage.stage_all(previous, self.inputs, environment, layout, run, self._provided)
 
     def _layers(self) -> "list[_Work]":
@@ -213,7 +220,7 @@ class _Work:
         except StagedFileError:
             # Something wrote to a file in build/ or in uv's cache: nothing there can be trusted.
             stage.clean(self.layout, self.variant.id)
-            venv.install(self.inputs, self.layout, self.project.run, replace=True, verify=True)
+            self._install(replace=True, verify=True)
             return self._write(self.touch(), again=again)
 
     def hash(self) -> Done:
@@ -296,7 +303,7 @@ class _Work:
             self.inputs, staged, self.layout, project.digests, project.cache, packs
         )
         # All sizes are known: a tree that is too large is not compressed.
-        self._check_size(staged.size, lambda: archive.files(source))
+        self._check_size(source.size, lambda: archive.files(source))
         with index.new_zip(self.layout, self.variant.id) as new:
             written, members = archive.write(source, previous, new)
             self.project.remote.check(self.variant, new, written)

@@ -61,6 +61,8 @@ def make_lock(
             project.lock_targets(function),
             project.wanted_images(function),
             project.pinned_images(function),
+            project.wanted_compilers(function),
+            project.pinned_compilers(function),
         )
         return lock.write(inputs, project.layout, upgrade)
 

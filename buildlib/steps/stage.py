@@ -108,12 +108,17 @@ def is_intact(staged: Staged, inputs: Inputs, layout: Layout) -> bool:
 
 def only_own_contents_changed(previous: Staged, inputs: Inputs, layout: Layout) -> bool:
     """Tell whether a staged tree differs from the present inputs in contents of own files only."""
-    names = [origin.file.path for origin in inputs.own]
+    names = [origin.file.path for origin in _shipped(inputs)]
     return (
         previous.shape is not None
         and previous.shape == _shape(inputs, layout, names)
         and sync.has_folders(layout.staged(inputs.variant.id), names)
     )
+
+
+def _shipped(inputs: Inputs) -> list[Origin]:
+    """Return the own files with their bytecode, which needs no checks of its own."""
+    return [*inputs.own, *inputs.bytecode]
 
 
 # Gives the paths of the modules in the layers of a function, as they are imported.
@@ -134,7 +139,7 @@ def stage_own(
     rules = _check_secrets(inputs, layout, previous, contents)
     _begin(layout, variant)
     to_touch = sync.sync(
-        inputs.own,
+        _shipped(inputs),
         {},
         tree,
         previous={origin.file.path: origin.file.sha256 for origin in previous.own},
@@ -143,8 +148,8 @@ def stage_own(
         environment=tree,
         whole=False,
     )
-    own, known = list(inputs.own), {origin.file for origin in previous.own}
-    changed = [origin for origin in own if origin.file not in known]
+    own, known = _shipped(inputs), {origin.file for origin in previous.own}
+    changed = [origin for origin in inputs.own if origin.file not in known]
     _check_machine_code(changed, inputs, layout, lambda: dependencies(previous, layout, variant))
     verdict = _check_edit(previous, inputs, layout, contents, provided)
     staged = previous._replace(
@@ -233,7 +238,7 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
     venv.check(environment, variant)
     venv.warn_of_libraries(environment.libraries, variant, inputs.own)
     origins, rewritten = merge.merge(
-        variant.function, inputs.own, environment.files, environment.tree
+        variant.function, _shipped(inputs), environment.files, environment.tree
     )
     known = _digests(previous, layout, variant)
     _begin(layout, variant)
@@ -256,10 +261,10 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
     content = json.dumps(others, separators=(",", ":")).encode()
     atomic.write(layout.dependencies("stage", variant.id), content, ours=True)
     own = [origin for origin in origins if not origin.dependency]
-    names = [origin.file.path for origin in inputs.own]
+    names = [origin.file.path for origin in _shipped(inputs)]
     # With a shared `__init__.py` or a handler of a dependency, other files than the function's own
     # would have to be looked at again.
-    is_alone = len(own) == len(inputs.own) and verdict.module in names
+    is_alone = len(own) == len(names) and verdict.module in names
     staged = Staged(
         key=inputs.key,
         own=own,
@@ -315,6 +320,7 @@ def _shape(inputs: Inputs, layout: Layout, names: Sequence[str]) -> str | None:
         "exclude": list(function.exclude),
         "handler": function.handler,
         "options": dict(function.options),
+        "sources": function.sources,
         "names": list(names),
     })  # fmt: skip
 

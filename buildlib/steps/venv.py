@@ -7,12 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from buildlib.cache.machine import MachineCache
 from buildlib.errors import InstallError
 from buildlib.files import atomic, locks, records
 from buildlib.layout import Layout
 from buildlib.model import File, Origin, Variant
 from buildlib.project.inputs import Inputs
 from buildlib.runtimes import RUNTIMES
+from buildlib.steps import bytecode
 from buildlib.tree import patterns
 
 if TYPE_CHECKING:
@@ -70,8 +72,14 @@ def load(layout: Layout, key: str) -> Environment | None:
     return Environment(**record | {"tree": layout.environment_tree(key), "files": files})
 
 
-def install(
-    inputs: Inputs, layout: Layout, run: str, *, replace: bool = False, verify: bool = False
+def install(  # noqa: PLR0913 - each is one independent input of the environment
+    inputs: Inputs,
+    layout: Layout,
+    run: str,
+    cache: MachineCache,
+    *,
+    replace: bool = False,
+    verify: bool = False,
 ) -> Environment:
     """Install the dependencies of a variant, unless another run was faster.
 
@@ -98,12 +106,13 @@ def install(
         tree.mkdir(parents=True)
         try:
             try:
-                environment = _installed(inputs, layout, tree, verify=verify)._replace(run=run)
+                environment = _compiled(inputs, layout, tree, cache, verify=verify)
             except InstallError as error:
                 note = {"run": run, "of": inputs.variant.function.title}
                 note |= {"message": str(error.args[0]), "kind": error.kind}
                 records.write(layout.environment_failure(key), note)
                 raise
+            environment = environment._replace(run=run)
             check(environment, inputs.variant)
             record = {"key": key, **environment._asdict()}
             del record["tree"]
@@ -127,6 +136,25 @@ def _raise_again(inputs: Inputs, layout: Layout, run: str) -> None:
         error = InstallError(message, "install-failed")
         error.kind = note["kind"]
         raise error
+
+
+def _compiled(
+    inputs: Inputs, layout: Layout, tree: Path, cache: MachineCache, *, verify: bool
+) -> Environment:
+    """Install into the empty folder `tree`, and add the bytecode if the variant has it."""
+    environment = _installed(inputs, layout, tree, verify=verify)
+    if not inputs.compiler:
+        return environment
+    try:
+        files = bytecode.of_dependencies(environment.files, tree, inputs, layout, cache)
+    except bytecode.SourceChangedError as error:
+        if verify:
+            msg = f"{inputs.variant.function.title}: {error} changes while it is read"
+            raise InstallError(msg, "environment-damaged") from None
+        atomic.remove(tree)
+        tree.mkdir()
+        return _compiled(inputs, layout, tree, cache, verify=True)
+    return environment._replace(files=files)
 
 
 def _installed(inputs: Inputs, layout: Layout, tree: Path, *, verify: bool) -> Environment:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from buildlib import contract, recipe
 from buildlib.archive import compress, hashing, members, writer
 from buildlib.archive.previous import PreviousZip
+from buildlib.bytecode import paths
 from buildlib.cache.digests import Digests
 from buildlib.cache.machine import MachineCache
 from buildlib.environment import record
@@ -113,15 +114,42 @@ class Source(NamedTuple):
         """The variant that is written."""
         return self.inputs.variant
 
+    @property
+    def own(self) -> list[Origin]:
+        """The function's own files that go into the ZIP."""
+        left_out = self._replaced(origin.file.path for origin in self.staged.own)
+        return [origin for origin in self.staged.own if origin.file.path not in left_out]
+
+    def others(self, files: list[File] | None = None) -> list[File]:
+        """Return the files of dependencies that go into the ZIP: of `files`, or of the tree.
+
+        Raises:
+            StagedFileError: the list of the tree is lost.
+
+        """
+        if files is None:
+            files = dependencies(self.staged, self.layout, self.variant)
+        left_out = self._replaced(file.path for file in files)
+        return [file for file in files if file.path not in left_out] if left_out else files
+
+    def _replaced(self, names: Iterable[str]) -> set[str]:
+        """Return the sources in the tree that bytecode replaces in the ZIP."""
+        return set() if self.variant.function.sources else paths.replaced({*names})
+
+    @property
+    def size(self) -> int:
+        """The size of all files of the ZIP, in bytes."""
+        if self.variant.function.sources:
+            return self.staged.size
+        return sum(o.file.size for o in self.own) + sum(file.size for file in self.others())
+
 
 def files(source: Source) -> "Files":
     """Return the files of the staged tree, for a message about their sizes."""
     from buildlib.archive import contents  # only for that message
 
-    staged, layout = source.staged, source.layout
-    others = dependencies(staged, layout, source.variant)
-    own = [origin.file for origin in staged.own]
-    return contents.of_tree([*others, *own], layout.staged(source.variant.id))
+    own = [origin.file for origin in source.own]
+    return contents.of_tree([*source.others(), *own], source.layout.staged(source.variant.id))
 
 
 def write(source: Source, previous: Stamp | None, target: Path) -> tuple[Written, Members]:
@@ -137,7 +165,7 @@ def write(source: Source, previous: Stamp | None, target: Path) -> tuple[Written
     if before is None or before.dependencies != staged.dependencies:
         content = layout.dependencies("stage", variant.id).read_bytes()
         atomic.write(layout.dependencies("zip", variant.id), content, ours=True)
-    names = [origin.file.path for origin in staged.own]
+    names = [origin.file.path for origin in source.own]
     return written, Members(_form(variant), hashing.crc32(target), names, staged.dependencies)
 
 
@@ -146,8 +174,7 @@ def _written(source: Source, previous: Stamp | None, target: Path) -> Written:
     if reused is not None:
         with contextlib.suppress(ArchiveError, FileNotFoundError):
             return _write(source, reused.new_files, target, reused.zip)
-    others = dependencies(source.staged, source.layout, source.variant)
-    return _write(source, source.staged.own + _dependencies(others), target, None)
+    return _write(source, source.own + _dependencies(source.others()), target, None)
 
 
 def _write(
@@ -185,7 +212,8 @@ def _by_distribution(
     if environment is None:  # it was removed since the tree was staged
         return {}, [*contents.values()]
     owners = record.by_path(environment.tree, environment.files)
-    digests = {file.path: file.sha256 for file in environment.files}
+    function = source.variant.function
+    digests = {paths.shipped(file.path, function): file.sha256 for file in environment.files}
     pins = {pin.name: pin for pin in source.inputs.pins}
     names: dict[tuple[str, str], str] = {}
     wanted: dict[str, list[compress.Content]] = {}
@@ -196,7 +224,7 @@ def _by_distribution(
         if digests.get(path) != content.sha256:  # rewritten for this ZIP
             own.append(content)
             continue
-        owner = owners.get(path, ("", ""))
+        owner = owners.get(paths.source_of(path), ("", ""))
         if owner not in names:
             pin = pins.get(owner[0])
             names[owner] = recipe.key({
@@ -220,7 +248,7 @@ def _reusable(source: Source, previous: Stamp) -> _Reusable | None:
     members = previous.members
     if members is None or members.form != _form(source.variant):
         return None
-    omitted, new_files = set(members.own), list(source.staged.own)
+    omitted, new_files = set(members.own), source.own
     old_environment = previous.recipe["environment"]
     is_another = old_environment != source.inputs.environment_recipe
     if is_another or members.dependencies != source.staged.dependencies:
@@ -228,7 +256,7 @@ def _reusable(source: Source, previous: Stamp) -> _Reusable | None:
         old_files = read_list(path, members.dependencies)
         if old_files is None:
             return None
-        files = dependencies(source.staged, source.layout, source.variant)
+        old_files, files = source.others(old_files), source.others()
         unchanged = {*old_files} & {*files}
         if is_another:
             _check_unread(source, unchanged, old_environment)
@@ -265,7 +293,8 @@ def _files_of_new_wheels(source: Source, old_environment: Recipe) -> set[str] | 
 
 def _form(variant: Variant) -> list[object]:
     """Return all that decides about a member, besides its name and content."""
-    return [contract.CONTRACT, contract.encoder(), variant.function.compression]
+    form: list[object] = [contract.CONTRACT, contract.encoder(), variant.function.compression]
+    return form if variant.function.sources else [*form, "without sources"]
 
 
 def _dependencies(files: Iterable[File]) -> list[Origin]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from buildlib.bytecode import paths
 from buildlib.errors import StageError
 from buildlib.files import names
 from buildlib.model import File, Function, Origin
@@ -16,26 +17,35 @@ def merge(
     """Return all files of the tree, sorted, and the contents of rewritten files by their paths.
 
     `dependencies` are the files in the folder `environment`. The patterns of `exclude` apply to
-    them too; RECORD then lists only a distribution's remaining files, so it is rewritten.
+    them too; RECORD then lists only a distribution's remaining files, so it is rewritten. Bytecode
+    is there if and only if its source is, or would be without `sources: false`.
 
     Raises:
         StageError: the function and a dependency have different files at one path.
 
     """
     keep, prefix = excluder(function), function.prefix
-    kept = {file.path: file for file in dependencies if keep is None or keep(prefix + file.path)}
+    kept = {
+        file.path: file
+        for file in dependencies
+        if keep is None or keep(prefix + paths.source_of(file.path))
+    }
     rewritten: dict[str, bytes] = {}
-    if len(kept) < len(dependencies):
+    place_of = {path: paths.shipped(path, function) for path in kept}
+    left_out = paths.replaced({*place_of.values()}) if not function.sources else set[str]()
+    if len(kept) < len(dependencies) or left_out:
         from buildlib.environment import record
 
         for path in [path for path in kept if path.endswith(".dist-info/RECORD")]:
             before = (environment / path).read_bytes()
-            after = record.shortened_record(before, kept)
+            after = record.shortened_record(before, kept.keys() - left_out)
             if after != before:
                 rewritten[path] = after
                 kept[path] = File(path, hashlib.sha256(after).hexdigest(), len(after))
     origin_of = {
-        prefix + path: Origin(file._replace(path=prefix + path), path, dependency=True)
+        prefix + place_of[path]: Origin(
+            file._replace(path=prefix + place_of[path]), path, dependency=True
+        )
         for path, file in kept.items()
     }
     rewritten = {prefix + path: content for path, content in rewritten.items()}
@@ -51,8 +61,11 @@ def merge(
 
 
 def is_same_init(one: Origin, other: Origin) -> bool:
-    """Tell whether both are the same `__init__.py`, which several parts of a package may ship."""
-    name = one.file.path.rpartition("/")[2]
+    """Tell whether both are the same `__init__.py`, which several parts of a package may ship.
+
+    The same bytecode of it is as well.
+    """
+    name = paths.source_of(one.file.path).rpartition("/")[2]
     return name == "__init__.py" and one.file.sha256 == other.file.sha256
 
 

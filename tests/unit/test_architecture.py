@@ -24,7 +24,7 @@ ROWS = (
     ("files",),
     ("recipe",),
     ("cache", "manifest", "uv"),
-    ("lock", "docker", "archive", "code"),
+    ("lock", "docker", "archive", "code", "bytecode"),
     ("environment",),
     ("tree",),
     ("remote", "aws"),
@@ -181,7 +181,12 @@ def test_dependencies_are_known(module: str) -> None:
 
 
 # Programs of their own, which other programs read.
-_PROGRAMS = {"commands.invoke.driver", "environment.in_container", "uv.described"}
+_PROGRAMS = {
+    "commands.invoke.driver",
+    "bytecode.in_compiler",
+    "environment.in_container",
+    "uv.described",
+}
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -20,7 +20,7 @@ from buildlib.files import atomic
 from buildlib.layout import Layout
 from buildlib.model import Variant
 from buildlib.runtimes import machine
-from buildlib.uv import run
+from buildlib.uv import interpreters
 
 # The user `nobody` on Linux; the function runs as this user if doit runs as root.
 NOBODY = 65534
@@ -149,7 +149,7 @@ def _interpreters(variant: Variant, named: str | None, root: Path) -> list[Inter
             msg = f"--python {named} is {problem}; '{variant.id}' needs Python {variant.python}"
             raise InvokeError(msg)
         return [interpreter]
-    paths = dict.fromkeys(_interpreter_paths(variant.python, root))
+    paths = dict.fromkeys(interpreters.paths(variant.python, root))
     suitable = [
         interpreter
         for interpreter in map(_inspect, paths)
@@ -167,21 +167,8 @@ def _interpreters(variant: Variant, named: str | None, root: Path) -> list[Inter
 
 def has_interpreter(version: str, root: Path) -> bool:
     """Tell whether this machine has a Python of a version that works."""
-    found = map(_inspect, dict.fromkeys(_interpreter_paths(version, root)))
+    found = map(_inspect, dict.fromkeys(interpreters.paths(version, root)))
     return any(one is not None and one.version == version for one in found)
-
-
-def _interpreter_paths(version: str, root: Path) -> Iterator[str]:
-    if version == "{}.{}".format(*sys.version_info[:2]):
-        yield sys.executable
-    on_path = shutil.which(f"python{version}")
-    if on_path:
-        yield on_path
-    result = run.run(["python", "find", version, "--no-project"], root=root, cwd=root)
-    if not result.code and result.output.strip():
-        yield result.output.strip().splitlines()[-1]
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    yield from map(str, sorted(pyenv.glob(f"versions/{version}.*/bin/python3"), reverse=True))
 
 
 def _inspect(path: str) -> Interpreter | None:
