@@ -1,6 +1,7 @@
 """SAM uploads a finished ZIP as it is, and deploys nothing after a rebuild elsewhere."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,9 @@ BUCKET = "sam-artifacts"
 def account() -> Iterator[dict[str, str]]:
     """Give the variables of an AWS account with one bucket."""
     with aws.served("us-east-1") as variables:
-        aws.client(variables, "s3").create_bucket(Bucket=BUCKET)
+        s3 = aws.client(variables, "s3")
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         yield variables | {"SAM_CLI_TELEMETRY": "0"}
 
 
@@ -45,27 +48,28 @@ def test_packages(repository: Repository, account: dict[str, str]) -> None:
     """The objects are the ZIPs; a rebuild elsewhere uploads nothing, an edit one object."""
     s3 = aws.client(account, "s3")
 
-    def objects() -> set[str]:
-        """Return the sha256 of all objects."""
-        keys = [one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
-        bodies = (s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys)
-        return {hashlib.sha256(body).hexdigest() for body in bodies}
+    def uploads() -> Counter[str]:
+        """Return the sha256 of each upload: a second one of a key is another version."""
+        versions = s3.list_object_versions(Bucket=BUCKET)["Versions"]
+        names = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions]
+        bodies = (s3.get_object(Bucket=BUCKET, **name)["Body"].read() for name in names)
+        return Counter(hashlib.sha256(body).hexdigest() for body in bodies)
 
     files = sources("create_order", "common", "lambda_handler")
     first = checkout(repository, "first", files)
     first.lambdas("build")
     resources = packaged(first, account)
-    uploaded = objects()
-    assert uploaded == set(first.sha256().values())
+    uploaded = uploads()
+    assert uploaded == Counter(first.sha256().values())
     other = checkout(repository, "another/folder", files, umask=0o077)
     other.lambdas("build", TZ="Pacific/Kiritimati", LC_ALL="C")
     assert packaged(other, account) == resources
-    assert objects() == uploaded
+    assert uploads() == uploaded
     path = "lambdas/create_order/app.py"
     other.write({path: files[path] + "# edited\n"})
     other.lambdas("build")
     edited = packaged(other, account)
-    assert objects() - uploaded == {other.sha256()["create_order"]}
+    assert uploads() - uploaded == Counter([other.sha256()["create_order"]])
     assert [name for name in edited if edited[name] != resources[name]] == ["CreateOrderFunction"]
     before = resources["CreateOrderFunction"]["Properties"]
     after = edited["CreateOrderFunction"]["Properties"]

@@ -94,6 +94,18 @@ def test_an_edit_planned_here_and_applied_there(deployed: Deployed) -> None:
         assert "DeleteMarkers" not in objects
 
 
+@pytest.mark.parametrize("deployed", ["published"], indirect=True)
+def test_an_edited_layer(deployed: Deployed) -> None:
+    """A layer gets a new version, and its function uses that; the function's code stays."""
+    author = elsewhere(deployed, "layer")
+    author.write({"libs/acme.py": "A = 2\n"})
+    deployed.release(author)
+    layer = 'aws_lambda_layer_version.layer["common"]'
+    assert deployed.terraform.plan(author, code=2).changes == {layer: "replace", API: "update"}
+    (function,) = (one for one in deployed.terraform.planned(author) if one["address"] == API)
+    assert machine.changed(function) - {"last_modified"} == {"layers"}
+
+
 @pytest.mark.parametrize("deployed", ["built"], indirect=True)
 def test_a_plan_with_another_dist_is_not_applied(deployed: Deployed) -> None:
     """If the second machine has the dist/ of another commit, no function changes."""
