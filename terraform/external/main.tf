@@ -9,8 +9,17 @@ data "external" "lambdas" {
 
 locals {
   entries = { for id, text in data.external.lambdas.result : id => jsondecode(text) }
-  lambdas = { for id, entry in local.entries : id => entry if can(entry.lambda) }
-  layers  = { for id, entry in local.entries : id => entry if can(entry.layer) }
+}
+
+module "arguments" {
+  source = "./arguments"
+  root   = var.root
+
+  # The protocol of the program has strings only.
+  entries = {
+    for id, entry in local.entries : id =>
+    merge(entry, { layers = compact(split(" ", try(entry.layers, ""))) })
+  }
 }
 
 # A plan may take its hashes from lambdas.hashes.json. The apply then builds the ZIPs, and fails if a

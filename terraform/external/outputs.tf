@@ -1,16 +1,6 @@
 output "lambdas" {
   description = "For each variant id, the arguments of aws_lambda_function that the build determines, and the function's name in lambdas.yaml."
-  value = {
-    for id, entry in local.lambdas : id => {
-      lambda           = entry.lambda
-      filename         = "${var.root}/${entry.path}"
-      source_code_hash = entry.source_code_hash
-      handler          = entry.handler
-      runtime          = entry.runtime
-      architectures    = [entry.architecture]
-      layers           = compact(split(" ", try(entry.layers, "")))
-    }
-  }
+  value       = module.arguments.lambdas
 
   # Change a function only after its ZIP is built.
   depends_on = [terraform_data.zip]
@@ -18,15 +8,6 @@ output "lambdas" {
 
 output "layers" {
   description = "For each variant id of a layer, the arguments of aws_lambda_layer_version that the build determines, and the layer's name in lambdas.yaml."
-  value = {
-    for id, entry in local.layers : id => {
-      layer                    = entry.layer
-      filename                 = "${var.root}/${entry.path}"
-      source_code_hash         = entry.source_code_hash
-      compatible_runtimes      = [entry.runtime]
-      compatible_architectures = [entry.architecture]
-    }
-  }
-
-  depends_on = [terraform_data.zip]
+  value       = module.arguments.layers
+  depends_on  = [terraform_data.zip]
 }
