@@ -104,6 +104,10 @@ class Layout:
         dist = self.dist
         return dist / f"{variant_id}.cdx.json", dist / f"{variant_id}.intoto.json"
 
+    def attestation(self, variant_id: str) -> Path:
+        """Return the signed statement of provenance of an artifact."""
+        return self.dist / f"{variant_id}.intoto.dsse.json"
+
     @functools.cached_property
     def environments(self) -> Path:
         """The folder of all installed environments."""

@@ -28,7 +28,7 @@ _TOOL = f"pkg:pypi/doit-lambda-zip@{__version__}"
 
 
 # The type of the build; docs/reference/checks.md documents its parameters.
-_BUILD_TYPE = f"urn:doit-lambda-zip:byte-contract:{contract.CONTRACT}"
+BUILD_TYPE = f"urn:doit-lambda-zip:byte-contract:{contract.CONTRACT}"
 
 
 Json = dict[str, Any]
@@ -38,12 +38,17 @@ def make(
     layout: Layout, variant: Variant, inputs: Recipe, written: Written, path: Path
 ) -> dict[Path, bytes]:
     """Return the content of both files for the ZIP at `path`, by their paths."""
-    bom, provenance = layout.evidence(variant.id)
-    subject = layout.relative(layout.zip(variant.id))
+    bom, statement = layout.evidence(variant.id)
     return {
         bom: _text(_bom(variant, inputs, written, ZipReader(path))),
-        provenance: _text(_provenance(variant, inputs, written, subject)),
+        statement: provenance(layout, variant, inputs, written),
     }
+
+
+def provenance(layout: Layout, variant: Variant, inputs: Recipe, written: Written) -> bytes:
+    """Return the statement of provenance of a ZIP, as `make` does."""
+    subject = layout.relative_zip(variant.id)
+    return _text(_provenance(variant, inputs, written, subject))
 
 
 def _text(value: Json) -> bytes:
@@ -170,7 +175,7 @@ def _provenance(variant: Variant, inputs: Recipe, written: Written, subject: str
         "predicateType": "https://slsa.dev/provenance/v1",
         "predicate": {
             "buildDefinition": {
-                "buildType": _BUILD_TYPE,
+                "buildType": BUILD_TYPE,
                 "externalParameters": {"lambda": variant.function.name, **options},
                 "internalParameters": {"key": recipe.key(inputs), "environment": target},
                 "resolvedDependencies": [

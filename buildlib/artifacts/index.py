@@ -165,7 +165,8 @@ def withdraw_all(layout: Layout, ids: Iterable[str]) -> None:
 def _remove_files(layout: Layout, variant_id: str, *, zip_too: bool = True) -> None:
     if not is_id(variant_id):  # no file is its
         return
-    for path in (*layout.evidence(variant_id), layout.checksum(variant_id)):
+    described = (*layout.evidence(variant_id), layout.attestation(variant_id))
+    for path in (*described, layout.checksum(variant_id)):
         atomic.remove(path)
     if zip_too:
         atomic.remove(layout.zip(variant_id))

@@ -114,6 +114,7 @@ class Listing:
             if index.is_built(self._file.get(variant.id)):
                 self._remove(variant)
             atomic.remove(self._layout.checksum(variant.id))
+            atomic.remove(self._layout.attestation(variant.id))
 
     def _remove(self, variant: Variant) -> None:
         """Take the entry of a variant out of the file, and with it some that may be next.

@@ -57,7 +57,6 @@ def why(names: Sequence[str], pins: Sequence[str], *, as_json: bool) -> int:
 
 def _what_if(names: Sequence[str], pins: Sequence[str], *, as_json: bool) -> int:
     from buildlib.commands import what_if as command
-    from buildlib.plugin.program import NotStarted
 
     changes = [_change(pin) for pin in dict.fromkeys(pins)]
     repository = common.project()
@@ -133,15 +132,36 @@ def list_(names: Sequence[str], *, as_json: bool) -> int:
 
 @click.command()
 @common.names_argument
-def verify(names: Sequence[str]) -> int:
+@click.option(
+    "--attestation",
+    "is_attested",
+    is_flag=True,
+    help="Build nothing; verify the signature that 'lambdas attest' wrote.",
+)
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="With --attestation: a public key to trust, as a path or as base64; repeat it for "
+    "several.  [default: those in 'cache: keys']",
+)
+def verify(names: Sequence[str], keys: Sequence[str], *, is_attested: bool) -> int:
     """Rebuild each ZIP twice under different conditions, and compare with dist/.
 
     The two builds run in other folders, with another umask, locale, time zone and order of files,
     and without a cache.
     """
+    if keys and not is_attested:
+        msg = "it needs '--attestation'"
+        raise click.BadParameter(msg, param_hint="--key")
+    repository = common.project()
+    if is_attested:
+        from buildlib.cli import attest
+
+        return attest.verify(repository, names, keys)
     from buildlib.commands import verify as command
 
-    repository = common.project()
     failed = 0
     for variant in common.chosen(repository, names):
         if variant.function.is_layer and not names:

@@ -6,7 +6,10 @@ openssl pkey -in signing.pem -pubout -outform DER | base64
 
 import base64
 import binascii
+import contextlib
 import hashlib
+import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +42,60 @@ def is_signed(claim: Claim, public: str) -> bool:
     return True
 
 
+def opened(envelope: object, kind: str, publics: Iterable[str]) -> tuple[str, bytes] | None:
+    """Return the key and the payload of an envelope (DSSE) that one of some keys has signed.
+
+    `publics` are keys as base64 of their DER, and `kind` is the media type of the payload. None: no
+    signature is one of theirs, or the envelope has another shape.
+    """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    try:
+        if envelope["payloadType"] != kind:  # type: ignore[index] # of any shape
+            return None
+        payload = base64.b64decode(envelope["payload"], validate=True)  # type: ignore[index]
+        found = [base64.b64decode(one["sig"], validate=True) for one in envelope["signatures"]]  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return None
+    signed = _authenticated(kind, payload)
+    for public, signature in itertools.product(publics, found):
+        with contextlib.suppress(InvalidSignature, ValueError):
+            Ed25519PublicKey.from_public_bytes(_raw(public)).verify(signature, signed)
+            return public, payload
+    return None
+
+
+def _authenticated(kind: str, payload: bytes) -> bytes:
+    """Return the bytes that DSSE signs: the pre-authentication encoding of its protocol."""
+    return f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload
+
+
+def public_key(text: str) -> str:
+    """Return a public key as base64 of its DER: of that form, or of a PEM file at a path.
+
+    Raises:
+        RemoteError: it is no Ed25519 public key.
+
+    """
+    from cryptography.hazmat.primitives import serialization
+
+    content = _content(text)
+    with contextlib.suppress(ValueError, TypeError):
+        if b"-----BEGIN" in content:
+            key = serialization.load_pem_public_key(content)
+            content = key.public_bytes(
+                serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+            )
+        if content.startswith(_HEAD) and len(content) == len(_HEAD) + 32:
+            return base64.b64encode(content).decode()
+    msg = (
+        f"'{text}': not an Ed25519 public key; give the path of a PEM file, as 'openssl pkey -in "
+        "signing.pem -pubout' writes it, or base64 of its DER"
+    )
+    raise RemoteError(msg, "remote")
+
+
 def _raw(public: str) -> bytes:
     return base64.b64decode(public).removeprefix(_HEAD)
 
@@ -65,8 +122,7 @@ class Signer:
 
     def envelope(self, payload: bytes, kind: str) -> dict[str, Any]:
         """Return a signed payload of a media type, as DSSE has it (version 1.0.2, envelope.md)."""
-        head = f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode()
-        signature = self._key.sign(head + payload)
+        signature = self._key.sign(_authenticated(kind, payload))
         return {
             "payload": base64.b64encode(payload).decode(),
             "payloadType": kind,

@@ -157,8 +157,8 @@ def test_hostile(tmp_path: Path, expression: str) -> None:
         "infra/bomb.yaml": f"a: &a [1]\n{bomb}",
         f"infra/{'a' * 200}": "",
     })  # fmt: skip
-    start = time.monotonic()
+    start = time.process_time()
     others = f'a0 = "xxxxxxxx"\n{DOUBLED}\nb0 = ["x"]\n{NESTED}\nc0 = 99999\n{SQUARED}\n'
     found = value(tmp_path, expression, others)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     assert len(str(found)) < 100_000

@@ -1,0 +1,110 @@
+"""Sign the provenance of ZIPs, and verify what somebody signed.
+
+The statement is that of the evidence (in-toto Statement v1 with SLSA provenance v1), in an envelope
+of DSSE version 1.0.2. The signature is Ed25519, so that the same key and the same ZIP give the same
+file.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from buildlib.artifacts import evidence
+from buildlib.cache import digests
+from buildlib.errors import BuildError, VerifyError
+from buildlib.files import atomic
+from buildlib.model import Variant
+from buildlib.project.project import Project
+from buildlib.remote import signing
+
+MEDIA = "application/vnd.in-toto+json"
+
+
+def attest(project: Project, variant: Variant, signer: signing.Signer) -> str:
+    """Sign the provenance of a variant's ZIP, and return a line about it.
+
+    Raises:
+        VerifyError: the ZIP is missing or out of date.
+
+    """
+    layout = project.layout
+    written = project.status(variant).written
+    if written is None:
+        msg = f"{variant.id}: dist/ has no ZIP of its present inputs; run 'lambdas build' first"
+        raise VerifyError(msg)
+    recipe = project.inputs(variant).recipe
+    payload = evidence.provenance(layout, variant, recipe, written)
+    envelope = json.dumps(signer.envelope(payload, MEDIA), indent=2) + "\n"
+    path = layout.attestation(variant.id)
+    atomic.write(path, envelope.encode(), ours=True)
+    return f"{variant.id}: {layout.relative(path)}, signed with the key {signer.id}"
+
+
+def check(project: Project, variant: Variant, keys: Mapping[str, str]) -> str:
+    """Verify the attestation of a variant's ZIP; return a line that says who signed it.
+
+    `keys` are the names of the trusted public keys, by these as base64 of their DER.
+
+    Raises:
+        VerifyError: with everything that is wrong.
+
+    """
+    layout = project.layout
+    path, artifact = layout.attestation(variant.id), layout.zip(variant.id)
+    shown = layout.relative(path)
+    envelope = atomic.read_json(path)
+    if envelope is None:
+        msg = f"{shown} is missing or damaged; 'lambdas attest {variant.id}' writes it"
+        raise VerifyError(msg)
+    opened = signing.opened(envelope, MEDIA, keys)
+    if opened is None:
+        trusted = ", ".join(sorted(keys.values()))
+        msg = f"{shown}: no trusted key has signed it as it is; trusted: {trusted}"
+        raise VerifyError(msg)
+    key, payload = opened
+    try:
+        sha256 = digests.sha256(artifact)
+    except FileNotFoundError:
+        msg = f"{layout.relative(artifact)} does not exist; restore or build it, then verify again"
+        raise VerifyError(msg) from None
+    if problems := [*_problems(project, variant, _statement(payload), sha256)]:
+        raise VerifyError("\n".join(f"{shown}: {problem}" for problem in problems))
+    return f"{variant.id}: {layout.relative(artifact)} is attested by {keys[key]}, sha256 {sha256}"
+
+
+def _statement(payload: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(payload)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _problems(
+    project: Project, variant: Variant, statement: dict[str, Any], sha256: str
+) -> Iterator[str]:
+    """Yield how a signed statement differs from a ZIP, and from the inputs of this checkout."""
+    try:
+        subjects = [one["digest"]["sha256"] for one in statement["subject"]]
+        definition = statement["predicate"]["buildDefinition"]
+        found = (statement["predicateType"], definition["buildType"])
+        key = definition["internalParameters"]["key"]
+    except (KeyError, TypeError):
+        yield "the signed statement is no provenance of a ZIP"
+        return
+    expected = ("https://slsa.dev/provenance/v1", evidence.BUILD_TYPE)
+    if found != expected:
+        yield f"it states {' of '.join(map(str, found))}; expected {' of '.join(expected)}"
+    if subjects != [sha256]:
+        attested = ", ".join(map(str, subjects))
+        yield f"it attests the sha256 {attested}, but the ZIP has {sha256}"
+    try:
+        present = project.inputs(variant).key
+    except BuildError as error:
+        yield f"the inputs of this checkout are unknown: {error}"
+        return
+    if key != present:
+        yield (
+            "it attests a build of other inputs; check out the commit that the ZIP was built from, "
+            f"or build and attest '{variant.id}' again"
+        )
