@@ -39,6 +39,7 @@ GROUPS = {
         "diff": ("inspect", "Compare two ZIPs byte for byte"),
         "verify": ("inspect", "Rebuild twice under different conditions and compare"),
         "invoke": ("graph", "Run a function as Lambda does"),
+        "coldstart": ("coldstart", "Measure cold starts, and what takes the time"),
     },
     "Deploy": {
         "drift": ("live", "Compare the code that runs in AWS Lambda with this commit"),

@@ -37,6 +37,9 @@ PUBLIC_KEY = r"MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}="
 COMPILER = r"3[.][0-9]+[.][0-9]+((a|b|rc)[0-9]+)?"
 
 
+DURATION = r"[0-9]{1,5}([.][0-9]{1,3})? ?(ms|s)"
+
+
 SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 
 
@@ -362,6 +365,14 @@ LAMBDA_KEYS = {
         size=True,
         shared=True,
     ),
+    "start_limit": Key(
+        "The longest allowed cold start, for 'lambdas coldstart': '800 ms' or '1.5 s'. It is "
+        "exceeded if even the fastest of the measured starts takes longer.",
+        pattern=DURATION,
+        rule="a duration, such as '800 ms' or '1.5 s'",
+        default_text="no such limit",
+        shared=True,
+    ),
     "name": Key(
         "The name of the deployed function in Lambda, for 'lambdas drift', 'deploy' and "
         "'rollback'. Placeholders: '{lambda}' is the name in this file, '{id}' the id of the "
@@ -457,6 +468,7 @@ DEPLOYED_KEYS = {
 # The keys of functions that a layer does not have: it is not called, and it has no layers.
 _OF_FUNCTIONS = frozenset({
     "handler", "layers", "prune", "allow_missing_imports", "gitignore", "name",
+    "start_limit",
 })  # fmt: skip
 
 

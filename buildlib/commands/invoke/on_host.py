@@ -50,50 +50,94 @@ def invoke(
             installed.
 
     """
-    _check_machine(variant)
-    candidates = _interpreters(variant, python, layout.root)
-    emulator = tools.emulator(layout, candidates[0])
-    with _unpacked(paths) as (folder, layers):
-        chosen, runtime, user, note = _choose(candidates, layout, emulator, folder)
-        has_layers = len(paths) > 1
-        libraries = [str(folder), f"{folder}/lib", *([f"{layers}/lib"] if has_layers else [])]
-        modules = [*(_of_layers(layers, variant) if has_layers else []), str(runtime)]
+    with unpacked(variant, paths, python, layout) as place:
+        lines = place.invoke(task, variant.function.handler)
+        return Ran(lines, place.python, place.notes)
+
+
+class Place(NamedTuple):
+    """An unpacked function, and all that runs it: Python, AWS's client and AWS's emulator.
+
+    `layers` are folders on Python's path, `user` is the id of the user to run as, and `apart` is
+    the start of a command that has namespaces of its own.
+    """
+
+    top: Path
+    folder: Path
+    layers: Sequence[str]
+    python: str
+    runtime: Path
+    emulator: Path
+    user: int | None
+    apart: Sequence[str]
+    notes: Sequence[str]
+
+    def invoke(self, task: Mapping[str, Any], handler: str) -> Sequence[str]:
+        """Invoke a handler once; return the output lines of `driver.py`."""
+        libraries = [str(self.folder), f"{self.folder}/lib"]
+        libraries += [f"{self.top}/opt/lib"] if self.layers else []
         variables = {
             **task["variables"],
-            "LAMBDA_TASK_ROOT": str(folder),
-            "LAMBDA_RUNTIME_DIR": str(runtime),
+            "LAMBDA_TASK_ROOT": str(self.folder),
+            "LAMBDA_RUNTIME_DIR": str(self.runtime),
             "LD_LIBRARY_PATH": os.pathsep.join(libraries),
             "PATH": os.defpath,
             # On sys.path after the function's own folder, as in Lambda.
-            "PYTHONPATH": os.pathsep.join(modules),
+            "PYTHONPATH": os.pathsep.join([*self.layers, str(self.runtime)]),
         }
         order = {
             **task,
             "variables": variables,
             "command": [
-                str(emulator),
+                str(self.emulator),
                 *("--runtime-interface-emulator-address", "127.0.0.1:{emulator}"),
                 *("--runtime-api-address", "127.0.0.1:{api}"),
                 # Ignore this machine's packages, and write no bytecode.
-                *(chosen.path, "-S", "-s", "-B", "-m", "awslambdaric"),
-                variant.function.handler,
+                *(self.python, "-S", "-s", "-B", "-m", "awslambdaric"),
+                handler,
             ],
-            "folder": str(folder),
+            "folder": str(self.folder),
             "inherit": False,
             "port": 0,
-            "user": user,
+            "user": self.user,
         }
-        apart = _namespaces()
         done = subprocess.run(  # noqa: S603 - this package's driver and this Python
-            [*apart, sys.executable, "-I", str(Path(__file__).with_name("driver.py"))],
+            [*self.apart, sys.executable, "-I", str(Path(__file__).with_name("driver.py"))],
             input=json.dumps(order) + "\n",
             capture_output=True,
             text=True,
             check=False,
         )
-    isolation = _APART if apart else _TOGETHER
-    lines = [*done.stdout.splitlines(), *done.stderr.splitlines()]
-    return Ran(lines, chosen.path, [*filter(None, [note]), isolation])
+        return [*done.stdout.splitlines(), *done.stderr.splitlines()]
+
+
+@contextlib.contextmanager
+def unpacked(
+    variant: Variant, paths: Sequence[Path], python: str | None, layout: Layout
+) -> Iterator[Place]:
+    """Yield the function of the first ZIP, unpacked with its layers, ready to be invoked.
+
+    Raises:
+        InvokeError: as `invoke`.
+
+    """
+    _check_machine(variant)
+    candidates = _interpreters(variant, python, layout.root)
+    emulator = tools.emulator(layout, candidates[0])
+    with _unpacked(paths) as (folder, layers):
+        chosen, runtime, user, note = _choose(candidates, layout, emulator, folder)
+        apart = _namespaces()
+        yield Place(
+            folder.parent,
+            folder,
+            _of_layers(layers, variant) if len(paths) > 1 else [],
+            chosen.path,
+            runtime,
+            emulator,
+            user,
+            apart,
+            [*filter(None, [note]), _APART if apart else _TOGETHER],
+        )
 
 
 # The isolation of an invocation on this machine.

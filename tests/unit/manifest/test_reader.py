@@ -85,6 +85,7 @@ def test_every_key(root: Path) -> None:
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
         "    allow_missing_libraries: [libodbc.so.2]\n    name: 'acme_{id}-{env}'\n"
+        "    start_limit: 800 ms\n"
     )
     assert all(f"    {key}:" in text for key in LAMBDA_KEYS if key != "docker")
     text += "layers:\n  common: {include: [shared/common]}\n"
@@ -111,6 +112,7 @@ def test_every_key(root: Path) -> None:
         compression="stored",
         allow_sdist=("docopt",),
         size_limit=80 * 1024 * 1024,
+        start_limit="800 ms",
         evidence=True,
         allow_secrets=("/.env",),
         deployed_as="acme_{id}-{env}",  # a field, because an option is a part of the key

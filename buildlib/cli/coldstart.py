@@ -1,0 +1,59 @@
+"""The command that measures cold starts."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from buildlib import console
+from buildlib.cli import common
+
+
+@click.command()
+@common.names_argument
+@click.option(
+    *("-n", "--starts", "count"),
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="How often to start each function.",
+)
+@click.option("--python", default="", metavar="PATH", help="A local Python interpreter.")
+@common.json_option
+def coldstart(names: Sequence[str], count: int, python: str, *, as_json: bool) -> int:
+    """Build functions, start each several times as Lambda does, and show what takes the time.
+
+    Without NAMES, the functions that have a 'start_limit', or else all. The exit code is 1 if even
+    the fastest start of a function is over its limit.
+    """
+    from buildlib.commands.coldstart import advice, measure, shown
+    from buildlib.plugin import program
+
+    repository = common.project()
+    variants = [one for one in common.chosen(repository, names) if not one.function.is_layer]
+    limited = [one for one in variants if one.function.start_limit]
+    variants = variants if names else limited or variants
+    layers = [layer for one in variants for layer in repository.declared_layers(one)]
+    tasks = dict.fromkeys(f"hash:{one.id}" for one in (*layers, *variants))
+    result = program.run([*tasks], command="coldstart", stream=sys.stderr)
+    if result.code:
+        return result.code
+    repository = common.project()
+    found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    for variant in variants:
+        starts = measure.measure(repository, variant, count, python)
+        root = starts.root
+        unused = advice.unused_imports(repository, variant, root) if root else []
+        uncompiled = advice.uncompiled(variant, root) if root else 0
+        problems += filter(None, [shown.over_limit(starts)])
+        if as_json:
+            found.append(shown.as_json(starts, unused, uncompiled))
+        else:
+            common.write(shown.lines(starts, unused, uncompiled))
+    if as_json:
+        common.write_json({"version": 1, "command": "coldstart", "functions": found})
+    for problem in problems:
+        console.write(sys.stderr, f"error: {problem}\n")
+    return int(bool(problems))

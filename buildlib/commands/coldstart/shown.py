@@ -1,0 +1,124 @@
+"""The measured starts of a function, as text and as JSON."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from buildlib import text
+from buildlib.code import available
+from buildlib.commands.coldstart import importtime
+from buildlib.commands.coldstart.advice import Unused
+from buildlib.commands.coldstart.importtime import Import, Package
+from buildlib.commands.coldstart.measure import Starts
+
+# Packages, and modules of the tree, that are shown: those that take this part of all.
+_PACKAGES, _PART = 10, 0.03
+
+_STANDARD = "the standard library"
+
+
+def lines(starts: Starts, unused: Sequence[Unused], uncompiled: int) -> Iterator[str]:
+    """Yield the table of the starts, the imports, and advice."""
+    yield f"{starts.variant.id}: {len(starts.runs)} cold starts {', '.join(starts.where)}"
+    yield from _indented(_table(starts))
+    if starts.root is None:
+        return
+    yield f"  imports, measured in one more start: {starts.root.all_ms:.1f} ms"
+    yield from _indented(_packages(starts, starts.root))
+    yield from (f"    {line}" for line in _tree(starts.root, starts.root.all_ms))
+    for one in unused:
+        yield f"  {one.place}: '{one.name}' is imported and never used: {one.ms:.1f} ms"
+    if uncompiled:
+        plural = "s" if uncompiled > 1 else ""
+        yield f"  each start compiles {uncompiled} module{plural}; 'bytecode: true' saves that"
+
+
+def over_limit(starts: Starts) -> str | None:
+    """Return the problem of a function whose starts are over its limit."""
+    if not starts.is_over:
+        return None
+    return (
+        f"{starts.variant.function.title}: even the fastest of {len(starts.runs)} starts took "
+        f"{min(starts.runs):.1f} ms, over its 'start_limit' of "
+        f"{starts.variant.function.start_limit}; import less, or raise the limit"
+    )
+
+
+def as_json(starts: Starts, unused: Sequence[Unused], uncompiled: int) -> dict[str, Any]:
+    """Return all of it, with times in ms."""
+    return {
+        "id": starts.variant.id,
+        "where": ", ".join(starts.where),
+        "starts_ms": [*starts.runs],
+        "median_ms": starts.median,
+        "empty_starts_ms": [*starts.empty],
+        "limit_ms": starts.limit,
+        "over_limit": starts.is_over,
+        "packages": [
+            {"name": one.name, "own_ms": round(one.own_ms, 3), "modules": one.modules}
+            for one in (_by_package(starts, starts.root) if starts.root else ())
+        ],
+        "imports": _json_tree(starts.root) if starts.root else None,
+        "unused_imports": [one._asdict() for one in unused],
+        "uncompiled_modules": uncompiled,
+    }
+
+
+def _table(starts: Starts) -> Iterator[str]:
+    rows: list[tuple[str, ...]] = [("", "median", "fastest", "slowest", "")]
+    for name, times, middle in (
+        ("init", starts.runs, starts.median),
+        ("of it Python and AWS's client", starts.empty, starts.base),
+    ):
+        rows.append((name, *(f"{ms:.1f} ms" for ms in (middle, min(times), max(times))), ""))
+    return text.table(rows)
+
+
+def _by_package(starts: Starts, root: Import) -> list[Package]:
+    """Return the packages of a tree, with the standard library as one."""
+    known = available.standard_library(starts.variant.python)
+    every = importtime.packages([root])
+    standard = [one for one in every if one.name in known]
+    found = [one for one in every if one.name not in known]
+    if standard:
+        total = sum(one.own_ms for one in standard)
+        found.append(Package(_STANDARD, total, sum(one.modules for one in standard)))
+    return sorted(found, key=lambda one: (-one.own_ms, one.name))
+
+
+def _packages(starts: Starts, root: Import) -> Iterator[str]:
+    found = _by_package(starts, root)
+    rows = [("package", "own time", "of all", "modules", "")]
+    rows += [
+        (
+            one.name,
+            f"{one.own_ms:.1f} ms",
+            f"{one.own_ms / root.all_ms:.0%}" if root.all_ms else "",
+            str(one.modules),
+            "",
+        )
+        for one in found[:_PACKAGES]
+    ]
+    yield from text.table(rows)
+    if len(found) > _PACKAGES:
+        yield f"and {len(found) - _PACKAGES} more"
+
+
+def _tree(one: Import, total: float, level: int = 0) -> Iterator[str]:
+    """Yield the modules that take a part of the time worth showing, each below its importer."""
+    yield f"{'  ' * level}{one.name} {one.all_ms:.1f} ms"
+    for below in sorted(one.imports, key=lambda module: -module.all_ms):
+        if below.all_ms >= max(1.0, _PART * total):
+            yield from _tree(below, total, level + 1)
+
+
+def _json_tree(one: Import) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "own_ms": one.own_ms,
+        "all_ms": one.all_ms,
+        "imports": [_json_tree(below) for below in one.imports],
+    }
+
+
+def _indented(lines: Iterator[str]) -> Iterator[str]:
+    yield from (f"    {line}" for line in lines)

@@ -1,0 +1,154 @@
+"""`lambdas coldstart`: real starts under AWS's client and emulator, and their causes."""
+
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from buildlib import cli
+from tests.conftest import Repository
+
+pytestmark = [
+    pytest.mark.network,
+    pytest.mark.skipif(sys.platform != "linux", reason="AWS's emulator is a program for Linux"),
+]
+
+SCHEMA = json.loads(Path(cli.__file__).parents[1].joinpath("output.schema.json").read_text())
+MACHINE = {"x86_64": "x86_64", "aarch64": "arm64"}.get(platform.machine(), "x86_64")
+PYTHON = "{}.{}".format(*sys.version_info[:2])
+
+# Imports take at least this long, whatever else the machine does.
+SLOW = "import time\ntime.sleep(0.06)\n"
+APP = "import helper\nimport slow\nimport json\n\n\ndef handler(event, context):\n    json.x()\n"
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with AWS's client and emulator, installed once for all tests."""
+    return tmp_path_factory.mktemp("invoke")
+
+
+def manifest(**keys: str) -> str:
+    """Return the manifest of two functions; `keys` are of the first."""
+    lines = "".join(f"    {name}: {value}\n" for name, value in keys.items())
+    return (
+        f"version: 1\ndefaults:\n  python: '{PYTHON}'\n  architecture: {MACHINE}\n"
+        f"  handler: app.handler\nlambdas:\n  api:\n    source: lambdas/api\n{lines}  jobs: {{}}\n"
+    )
+
+
+@pytest.fixture
+def slow(repository: Repository, tools: Path) -> Repository:
+    """Give a function with a slow module that it uses, and one that it imports in vain."""
+    names = ("PYTHON", "COV", "CI")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(names)}
+    repository.environment = environment | {"LAMBDA_ZIP_CACHE": "off"}
+    repository.write({
+        "lambdas.yaml": manifest(),
+        "lambdas/api/app.py": APP.replace("json.x()", "helper.x()"),
+        "lambdas/api/helper/__init__.py": "from helper.inner import x\n",
+        "lambdas/api/helper/inner.py": SLOW + "def x():\n    raise SystemExit(9)\n",
+        "lambdas/api/slow.py": SLOW,
+        "lambdas/jobs/app.py": "def handler(event, context):\n    return 1\n",
+    })  # fmt: skip
+    (repository.root / "build").mkdir()
+    (repository.root / "build/invoke").symlink_to(tools)
+    return repository
+
+
+def measured(repository: Repository, *arguments: str, code: int = 0) -> list[dict[str, Any]]:
+    """Return what `--json` says about each function."""
+    result = repository.lambdas("coldstart", "-n", "2", "--json", *arguments, code=code)
+    value = json.loads(result.output)
+    jsonschema.validate(value, SCHEMA)
+    found: list[dict[str, Any]] = value["functions"]
+    return found
+
+
+def flat(tree: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return all modules of a tree, by their names."""
+    found = {tree["name"]: tree}
+    for below in tree["imports"]:
+        found |= flat(below)
+    return found
+
+
+def test_starts_and_their_causes(slow: Repository) -> None:
+    """Each start takes as long as the imports; the tree says which, and who imported them."""
+    api, jobs = measured(slow)
+    assert (api["id"], jobs["id"]) == ("api", "jobs")
+    assert len(api["starts_ms"]) == 2
+    assert min(api["starts_ms"]) > 120  # two modules that sleep
+    assert api["imports"]["name"] == "app"
+    modules = flat(api["imports"])
+    assert "helper.inner" in flat(modules["helper"])
+    assert modules["slow"]["own_ms"] >= 60
+    assert modules["helper"]["all_ms"] >= 60
+    owners = {one["name"]: one["modules"] for one in api["packages"]}
+    assert owners["helper"] == 2
+    assert owners["app"] == 1
+    assert api["uncompiled_modules"] == 4
+    assert (api["limit_ms"], api["over_limit"]) == (None, False)
+
+
+def test_an_unused_import(slow: Repository) -> None:
+    """A slow module that is imported and never used is named; a fast one is not."""
+    text = slow.lambdas("coldstart", "api", "-n", "1").output
+    assert "  lambdas/api/app.py:2: 'slow' is imported and never used: " in text
+    assert text.count("never used") == 1
+    assert "each start compiles 4 modules; 'bytecode: true' saves that" in text
+    assert "api: 1 cold starts on this machine, by " in text
+
+
+def test_bytecode_needs_no_compiling(slow: Repository) -> None:
+    """A function with bytecode is not told to compile."""
+    slow.write({"lambdas.yaml": manifest(bytecode="true", compiler=platform.python_version())})
+    text = slow.lambdas("coldstart", "api", "-n", "1").output
+    assert "each start compiles" not in text
+
+
+def test_a_limit(slow: Repository) -> None:
+    """A function fails if even its fastest start is over its limit; only limited ones are run."""
+    slow.write({"lambdas.yaml": manifest(start_limit="100 ms")})
+    result = slow.lambdas("coldstart", "-n", "2", code=1)
+    assert "lambda 'api': even the fastest of 2 starts took " in result.errors
+    assert "over its 'start_limit' of 100 ms" in result.errors
+    assert "jobs:" not in result.output
+    slow.write({"lambdas.yaml": manifest(start_limit="900 s")})
+    (api,) = measured(slow)
+    assert (api["limit_ms"], api["over_limit"]) == (900_000, False)
+
+
+def test_a_module_that_cannot_be_imported(slow: Repository) -> None:
+    """The error is that of the import, with the exit code 1."""
+    slow.write({"lambdas/api/slow.py": "raise ValueError('at import')\n"})
+    result = slow.lambdas("coldstart", "api", code=1)
+    assert "error: api: the function does not start: ValueError: at import" in result.errors
+    assert '  |   File "/var/task/slow.py", line 1, in <module>' in result.errors
+
+
+def test_mistakes(slow: Repository) -> None:
+    """A wrong limit, number, name or interpreter is said before anything starts."""
+    assert "'jbos'" in slow.lambdas("coldstart", "jbos", code=3).errors
+    assert "-n" in slow.lambdas("coldstart", "-n", "0", code=None).errors
+    wrong = slow.lambdas("coldstart", "--python", "/bin/true", code=1)
+    assert "--python /bin/true is not a working Python" in wrong.errors
+    slow.write({"lambdas.yaml": manifest(start_limit="fast")})
+    assert "expected a duration, such as '800 ms'" in slow.lambdas("build", code=3).errors
+
+
+def test_layers(slow: Repository) -> None:
+    """Modules of a layer are imported from it, and count."""
+    slow.write({
+        "lambdas.yaml": manifest(layers="[common]")
+        + "layers:\n  common:\n    include: [layers/common/shared.py]\n",
+        "layers/common/shared.py": SLOW,
+        "lambdas/api/app.py": "import shared\n\ndef handler(event, context):\n    shared.x()\n",
+    })  # fmt: skip
+    (api,) = measured(slow, "api")
+    assert flat(api["imports"])["shared"]["own_ms"] >= 60
