@@ -58,6 +58,7 @@ SECTIONS = {
     ],
     "Test and inspect": [
         "how-to/invoke",
+        "how-to/coldstart",
         "how-to/prove",
         "how-to/report",
     ],
