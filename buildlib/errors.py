@@ -114,6 +114,26 @@ class RebuildError(BuildError):
     default_kind = "rebuild"
 
 
+class AwsError(BuildError):
+    """AWS refuses a request, cannot be reached, or cannot be asked from this machine."""
+
+    default_kind = "aws"
+
+
+class AwsMissingError(AwsError):
+    """The function, version, alias or layer does not exist."""
+
+
+class AwsConflictError(AwsError):
+    """The function changed since it was read, or is being changed now."""
+
+
+class AwsAccessError(AwsError):
+    """Every request fails alike, such as without credentials, so that more are useless."""
+
+    default_kind = "aws-access"
+
+
 def with_help_link(message: str, kind: str) -> str:
     """Return a message with the command that explains its kind."""
     return f"{message}\nMore: lambdas errors {kind}" if kind else message

@@ -28,6 +28,7 @@ GROUPS = {
     "Publish": {
         "publish": ("publish", "Upload ZIPs to a bucket of S3, by their sha256"),
         "promote": ("publish", "Copy published ZIPs to another bucket or account"),
+        "gc": ("publish", "Remove published ZIPs that nothing uses"),
         "rebuild": ("publish", "Build published ZIPs again from their commit, and compare"),
     },
     "Inspect": {

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import HANDLER, Repository
+from tests.conftest import HANDLER, Repository, Streams
 from tests.remote.servers import Proxy, name_of, s3_server
+from tests.test_cli import SCHEMA
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAPUBLISHER",
@@ -45,7 +46,7 @@ class Bucket:
     def variables(self) -> dict[str, str]:
         return {**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.proxy.port}"}
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         listed = self.client.list_objects_v2(Bucket=self.name).get("Contents", [])
         return sorted(one["Key"] for one in listed)
 
@@ -87,6 +88,13 @@ def listed(repository: Repository, name: str = "lambdas.published.json") -> dict
     entries: dict[str, Any] = json.loads(text)
     assert text == json.dumps(entries, indent=2, sort_keys=True) + "\n"
     return entries
+
+
+def output(done: Streams) -> dict[str, Any]:
+    """Return the JSON of `--json`, after a check against the schema."""
+    found: dict[str, Any] = json.loads(done.output)
+    importlib.import_module("jsonschema").validate(found, SCHEMA)
+    return found
 
 
 @pytest.fixture(scope="session")

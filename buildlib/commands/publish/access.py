@@ -5,7 +5,7 @@ from pathlib import Path
 
 from buildlib.artifacts import published
 from buildlib.errors import PublishError
-from buildlib.remote import objects
+from buildlib.remote import bucket, objects
 from buildlib.remote.bucket import Access
 from buildlib.remote.objects import Address
 
@@ -37,13 +37,14 @@ def access(profile: str, region: str = "") -> Access:
     not read AWS's configuration files, so a profile needs boto3.
 
     Raises:
-        PublishError: a profile is named, and boto3 is not installed.
+        AwsError: a profile is named, and boto3 is not installed, or has no credentials of it.
 
     """
     has_keys = os.environ.get("AWS_ACCESS_KEY_ID") and not profile
     name = profile or ("" if has_keys else os.environ.get("AWS_PROFILE", ""))
-    return Access(region, _of_profile(name) if name else None)
+    if not name:
+        return Access(region)
+    from buildlib.aws import account  # with boto3
 
-
-def _of_profile(name: str) -> object:
-    raise NotImplementedError(name)
+    connected = account.connect(name, region)
+    return Access(connected.region, bucket.credentials(connected.session))
