@@ -3,6 +3,7 @@
 import importlib
 import json
 import subprocess
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,16 +142,20 @@ def make_bucket(port: int, name: str, proxy: Proxy, *, versions: bool = True) ->
     return Bucket(name, proxy, client)
 
 
+def _unique(request: pytest.FixtureRequest, kind: str) -> str:
+    return f"{name_of(request.node.name)[:40].strip('-')}-{uuid.uuid4().hex[:8]}-{kind}"
+
+
 @pytest.fixture
 def bucket(request: pytest.FixtureRequest, moto: int, proxy: Proxy) -> Bucket:
     """Give a versioned bucket of this test."""
-    return make_bucket(moto, name_of(request.node.name)[:50].strip("-") + "-dev", proxy)
+    return make_bucket(moto, _unique(request, "dev"), proxy)
 
 
 @pytest.fixture
 def production(request: pytest.FixtureRequest, moto: int, proxy: Proxy) -> Bucket:
     """Give another versioned bucket of this test."""
-    return make_bucket(moto, name_of(request.node.name)[:50].strip("-") + "-prod", proxy)
+    return make_bucket(moto, _unique(request, "prod"), proxy)
 
 
 @pytest.fixture

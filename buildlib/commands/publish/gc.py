@@ -19,10 +19,8 @@ from buildlib import text
 from buildlib.aws import functions
 from buildlib.aws.account import Account, together
 from buildlib.commands.publish import used
-from buildlib.errors import AwsError, PublishError
+from buildlib.errors import AwsError, GarbageError
 from buildlib.remote.objects import Address
-
-_KIND = "gc"
 
 # Objects in one request to delete some, which is S3's maximum.
 _AT_ONCE = 1000
@@ -68,7 +66,7 @@ def find(root: Path, account: Account, where: Address, rules: Rules, now: dateti
     """Return which objects below an address can go.
 
     Raises:
-        PublishError: git or Lambda cannot say what is in use.
+        GarbageError: git or Lambda cannot say what is in use.
         AwsError: the bucket cannot be listed.
 
     """
@@ -190,7 +188,7 @@ def _check_region(account: Account, where: Address) -> None:
     """Refuse a bucket of another region: the functions that read it are in its region.
 
     Raises:
-        PublishError: it is in another region.
+        GarbageError: it is in another region.
 
     """
     answer: dict[str, Any] = account.ask("HeadBucket", service="s3", Bucket=where.bucket)
@@ -200,14 +198,14 @@ def _check_region(account: Account, where: Address) -> None:
             f"the bucket {where.bucket} is in {region}, and so are the functions that use it; set "
             f"AWS_REGION={region}, which is {account.region} now"
         )
-        raise PublishError(msg, _KIND)
+        raise GarbageError(msg)
 
 
 def _deployed(account: Account) -> set[str]:
     """Return the sha256 of the code of each version of a function or layer.
 
     Raises:
-        PublishError: Lambda does not say all of them.
+        GarbageError: Lambda does not say all of them.
 
     """
     try:
@@ -222,7 +220,7 @@ def _deployed(account: Account) -> set[str]:
             f"{error}\nLambda does not say which ZIPs it uses, so nothing was removed. If no "
             "function of this region reads from the bucket, set '--without-asking-lambda'"
         )
-        raise PublishError(msg, error.kind) from None
+        raise GarbageError(msg, error.kind) from None
     return {base64.b64decode(one).hex() for one in found if one}
 
 

@@ -67,7 +67,7 @@ def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> 
         PublishError: with a line for each.
 
     """
-    content = git.committed(layout.root, layout.hashes, "publish")
+    content = git.committed(layout.root, layout.hashes, PublishError)
     name = layout.hashes.name
     if content is None:
         msg = (

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from buildlib.artifacts import published
 from buildlib.commands.publish import git
-from buildlib.errors import PublishError
-
-_KIND = "gc"
+from buildlib.errors import GarbageError
 
 _SHA256 = re.compile(rb"\b[0-9a-f]{64}\b")
 
@@ -27,14 +25,14 @@ def by_git(root: Path, days: int) -> set[str]:
     Every text of 64 hexadecimal digits counts, so that even a damaged list protects its ZIPs.
 
     Raises:
-        PublishError: this is no complete repository of git.
+        GarbageError: this is no complete repository of git.
 
     """
     _check_complete(root)
-    top = Path(git.text(root, "rev-parse", "--show-toplevel", kind=_KIND))
+    top = Path(git.text(root, "rev-parse", "--show-toplevel", failed=GarbageError))
     blobs = {*_at_tips(top), *_changed(top, days)}
-    found = {one for text in git.contents(top, blobs, _KIND).values() for one in _in(text)}
-    listed = git.output(top, ["ls-files", "-z", "--cached", "--others"], _KIND)
+    found = {one for text in git.contents(top, blobs, GarbageError).values() for one in _in(text)}
+    listed = git.output(top, ["ls-files", "-z", "--cached", "--others"], GarbageError)
     for name in listed.decode("utf-8", "surrogateescape").split("\0"):
         if _NAME.fullmatch(name) and (top / name).is_file():
             found |= _in((top / name).read_bytes())
@@ -49,36 +47,38 @@ def _check_complete(root: Path) -> None:
     """Refuse a clone without the whole history, in which a list in use may be missing.
 
     Raises:
-        PublishError: it is such a clone, or no repository at all.
+        GarbageError: it is such a clone, or no repository at all.
 
     """
-    if git.text(root, "rev-parse", "--is-shallow-repository", kind=_KIND) == "true":
+    if git.text(root, "rev-parse", "--is-shallow-repository", failed=GarbageError) == "true":
         msg = (
             "this clone is shallow, so lists of other commits are unknown; run 'git fetch "
             "--unshallow', and in CI fetch the whole history ('fetch-depth: 0', 'GIT_DEPTH: 0')"
         )
-        raise PublishError(msg, _KIND)
-    for remote in git.text(root, "remote", kind=_KIND).split():
-        fetched = git.text(root, "config", "--get-all", f"remote.{remote}.fetch", kind=_KIND)
+        raise GarbageError(msg)
+    for remote in git.text(root, "remote", failed=GarbageError).split():
+        fetched = git.text(
+            root, "config", "--get-all", f"remote.{remote}.fetch", failed=GarbageError
+        )
         if "refs/heads/*:" not in fetched:
             msg = (
                 f"this clone has not all branches of '{remote}', so their lists are unknown; run "
                 f"'git remote set-branches {remote} \"*\"' and 'git fetch {remote}'"
             )
-            raise PublishError(msg, _KIND)
+            raise GarbageError(msg)
 
 
 def _at_tips(top: Path) -> Iterator[str]:
     """Yield the blobs of lists and records at the tip of each branch and tag."""
     format_ = "--format=%(objectname) %(*objectname) %(objecttype) %(*objecttype)"
     tips = {"HEAD"}
-    for line in git.text(top, "for-each-ref", format_, kind=_KIND).splitlines():
+    for line in git.text(top, "for-each-ref", format_, failed=GarbageError).splitlines():
         parts = line.split()
         tips |= {name for name in parts if len(name) >= _HEX and "commit" in parts}
     for tip in sorted(tips):
         try:
-            tree = git.output(top, ["ls-tree", "-r", "-z", "--full-tree", tip], _KIND)
-        except PublishError:
+            tree = git.output(top, ["ls-tree", "-r", "-z", "--full-tree", tip], GarbageError)
+        except GarbageError:
             if tip == "HEAD":  # no commit yet
                 continue
             raise
@@ -96,7 +96,7 @@ def _changed(top: Path, days: int) -> Iterator[str]:
     places = [f":(top,glob)**/{name}" for name in (published.PATTERN, "lambdas.hashes.json")]
     options = ["--all", "-m", "--raw", "--no-abbrev", "--no-renames", "--format=", "-z"]
     since = f"--since={days} days ago"
-    rows = git.output(top, ["log", *options, since, "--", *places], _KIND).split(b"\0")
+    rows = git.output(top, ["log", *options, since, "--", *places], GarbageError).split(b"\0")
     for row in rows:  # :<mode> <mode> <blob> <blob> <status>, then the path
         if row.strip().startswith(b":"):
             yield from (one for one in row.decode().split()[2:4] if one.strip("0"))
