@@ -128,6 +128,8 @@ def test_names(published: Repository, production: Bucket) -> None:
     published.lambdas("publish")
     published.lambdas("promote", "jobs")
     assert listed(published, PRODUCTION).keys() == {"api", "jobs"}
+    failed = published.lambdas("promote", "--list", "lambdas.published.json", code=1)
+    assert "'--list' names another one to write" in failed.errors
     failed = published.lambdas("promote", "apy", code=1)
     assert "lambdas.published.json has no apy; it has api, common, jobs" in failed.errors
 

@@ -319,6 +319,21 @@ def test_a_missing_bucket(built: Repository, bucket: Bucket) -> None:
     assert "the bucket does not exist" in failed.errors
 
 
+def test_settings(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
+    """A wrong endpoint and missing credentials are named, without a traceback."""
+    arguments = ("publish", "--to", bucket.url)
+    failed = built.lambdas(*arguments, code=1, AWS_ENDPOINT_URL="nonsense")
+    assert "AWS_ENDPOINT_URL: expected http:// or https://, found 'nonsense'" in failed.errors
+    assert "panicked" not in failed.errors
+    built.environment.pop("AWS_ACCESS_KEY_ID")
+    address = f"http://127.0.0.1:{proxy.port}"
+    proxy.harm = lambda _, __: "403"
+    failed = built.lambdas(*arguments, code=1, AWS_METADATA_ENDPOINT=address)
+    assert "no credentials are set: set AWS_PROFILE" in failed.errors
+    failed = built.lambdas(*arguments, code=1, AWS_PROFILE="nobody")
+    assert "The config profile (nobody) could not be found" in failed.errors
+
+
 def test_a_list_with_a_conflict(built: Repository, bucket: Bucket) -> None:
     """A list that a merge damaged is not overwritten."""
     built.write({"lambdas.published.json": "<<<<<<< HEAD\n"})

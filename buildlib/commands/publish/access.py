@@ -1,6 +1,7 @@
 """Where published objects are, and with which credentials they are reached."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from buildlib.artifacts import published
@@ -37,9 +38,18 @@ def access(profile: str, region: str = "") -> Access:
     not read AWS's configuration files, so a profile needs boto3.
 
     Raises:
+        PublishError: obstore is not installed, or the endpoint is no address.
         AwsError: a profile is named, and boto3 is not installed, or has no credentials of it.
 
     """
+    if find_spec("obstore") is None:
+        extra = "pip install 'doit-lambda-zip[remote]'"
+        msg = f"publishing needs the package obstore; install it: {extra}"
+        raise PublishError(msg)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        msg = f"AWS_ENDPOINT_URL: expected http:// or https://, found '{endpoint}'; correct it"
+        raise PublishError(msg)
     has_keys = os.environ.get("AWS_ACCESS_KEY_ID") and not profile
     name = profile or ("" if has_keys else os.environ.get("AWS_PROFILE", ""))
     if not name:

@@ -6,6 +6,7 @@ whichever folder they are in, since two folders may publish to one prefix.
 """
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,9 +95,18 @@ _HEX = 40
 def _changed(top: Path, days: int) -> Iterator[str]:
     """Yield the blobs that commits of the last days replaced, and those that they brought."""
     places = [f":(top,glob)**/{name}" for name in (published.PATTERN, "lambdas.hashes.json")]
-    options = ["--all", "-m", "--raw", "--no-abbrev", "--no-renames", "--format=", "-z"]
-    since = f"--since={days} days ago"
-    rows = git.output(top, ["log", *options, since, "--", *places], GarbageError).split(b"\0")
-    for row in rows:  # :<mode> <mode> <blob> <blob> <status>, then the path
-        if row.strip().startswith(b":"):
-            yield from (one for one in row.decode().split()[2:4] if one.strip("0"))
+    options = ["--all", "-m", "--raw", "--no-abbrev", "--no-renames", "--format=%x01%ct%x01", "-z"]
+    output = git.output(top, ["log", *options, "--", *places], GarbageError)
+    # git's own '--since' stops too early if the dates of commits are not in order.
+    border, date = time.time() - days * _DAY, 0
+    for when, *blobs in _ROW.findall(output):
+        if when:
+            date = int(when)
+        elif date >= border:
+            yield from (one.decode() for one in blobs if one.strip(b"0"))
+
+
+# The date of a commit, or a changed file: `:<mode> <mode> <blob> <blob> <status>`.
+_ROW = re.compile(rb"\x01([0-9]+)\x01|:[0-7]{6} [0-7]{6} ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ")
+
+_DAY = 86_400
