@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from tests.conftest import HANDLER, Repository
 from tests.publish.conftest import Bucket, commit, edit, git, listed, output
+from tests.remote.servers import Proxy
 
 LIST = "lambdas.published.json"
 
@@ -47,20 +49,20 @@ def test_equal(released: Repository) -> None:
     assert (git(released, "status", "--porcelain"), git(released, "worktree", "list")) == before
 
 
-def test_a_real_rebuild(released: Repository, tmp_path: Path) -> None:
-    """Neither the machine's cache nor the remote one can supply a ZIP, even a forged one."""
-    cache, remote = tmp_path / "cache", (tmp_path / "remote").as_uri()
+def test_a_real_rebuild(released: Repository, bucket: Bucket, proxy: Proxy, tmp_path: Path) -> None:
+    """Neither the machine's cache nor the remote one is asked, although both have every ZIP."""
+    cache = tmp_path / "cache"
+    caches = {"LAMBDA_ZIP_CACHE": str(cache), "LAMBDA_ZIP_REMOTE": f"s3://{bucket.name}/cache"}
+    released.environment |= caches
     git(released, "checkout", "--quiet", "HEAD~1")
-    released.environment |= {"LAMBDA_ZIP_CACHE": str(cache), "LAMBDA_ZIP_REMOTE": remote}
     released.lambdas("build", "--force")
-    zips = [path for path in cache.rglob("*") if path.is_file()]
-    blobs = [path for path in (tmp_path / "remote").rglob("*") if path.is_file()]
-    assert any(path.suffix == ".zip" for path in zips)
-    assert blobs
-    for path in (*zips, *blobs):
-        path.write_bytes(b"damaged")
+    assert any(cache.rglob("*.zip"))
+    assert any(name.startswith("cache/cas/") for name in bucket.names())
+    shutil.rmtree(cache)
+    proxy.requests.clear()
     assert "3 of 3 equal" in released.lambdas("rebuild").output
-    assert {path.read_bytes() for path in blobs} == {b"damaged"}
+    assert proxy.requests == []
+    assert not cache.exists()
 
 
 def test_a_tampered_list(released: Repository, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def access(profile: str, region: str = "") -> Access:
         raise PublishError(msg)
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     if endpoint and not endpoint.startswith(("http://", "https://")):
-        msg = f"AWS_ENDPOINT_URL: expected http:// or https://, found '{endpoint}'; correct it"
+        msg = "AWS_ENDPOINT_URL: expected an address with http:// or https://; correct or unset it"
         raise PublishError(msg)
     has_keys = os.environ.get("AWS_ACCESS_KEY_ID") and not profile
     name = profile or ("" if has_keys else os.environ.get("AWS_PROFILE", ""))
