@@ -375,6 +375,37 @@ KINDS = {
         "Run the jobs of the named shards again at this commit, and merge the results of all "
         "shards. If two ZIPs differ, find the build that is not reproducible with `lambdas diff`.",
     ),
+    # -- published ZIPs
+    "publish": Kind(
+        "ZIPs cannot be published or promoted",
+        "A ZIP or the record is out of date, a list is damaged, the bucket cannot be reached, or "
+        "the credentials lack a permission. The message lists every problem. The list stays as it "
+        "was; objects that were uploaded stay, and the next run finds them.",
+        "Follow the message, then run the command again. docs/how-to/publish.md has the "
+        "permissions.",
+    ),
+    "published-object": Kind(
+        "A published object has other bytes than its name says",
+        "The key of a published object is the sha256 of its bytes, and every command checks that. "
+        "Somebody put other bytes there, or they were damaged. Nothing was overwritten, and no "
+        "list names the object.",
+        "Find out who wrote the object, and treat it as an attack unless you can explain it. Then "
+        "let an administrator delete it, and publish again.",
+    ),
+    "gc": Kind(
+        "It is unknown which published ZIPs are in use",
+        "`lambdas gc` removes nothing unless git and Lambda can say what is in use: the clone has "
+        "the whole history with all branches, and the credentials may list functions and layers "
+        "in the region of the bucket.",
+        "Follow the message: fetch the history, set AWS_REGION, or allow the permissions in "
+        "docs/how-to/publish.md.",
+    ),
+    "rebuild": Kind(
+        "A published list cannot be rebuilt",
+        "`lambdas rebuild` builds a commit in a clone of this repository. The list is not "
+        "committed, git does not have the commit, or the key that signs the report is missing.",
+        "Follow the message; `--commit` names the commit that was published.",
+    ),
     # -- AWS
     "aws-extra": Kind(
         "boto3 is not installed",

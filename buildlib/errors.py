@@ -112,6 +112,12 @@ class PublishError(BuildError):
     default_kind = "publish"
 
 
+class GarbageError(BuildError):
+    """It is unknown which published ZIPs are in use, so none is removed."""
+
+    default_kind = "gc"
+
+
 class RebuildError(BuildError):
     """A published list cannot be rebuilt; a rebuild that differs is a result, not an error."""
 

@@ -46,6 +46,7 @@ SECTIONS = {
         "how-to/ci",
         "how-to/shards",
         "how-to/share-builds",
+        "how-to/publish",
         "how-to/architectures",
         "how-to/layers",
         "how-to/layouts",

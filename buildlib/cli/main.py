@@ -29,6 +29,7 @@ GROUPS = {
         "publish": ("publish", "Upload ZIPs to a bucket of S3, by their sha256"),
         "promote": ("publish", "Copy published ZIPs to another bucket or account"),
         "attest": ("attest", "Sign where each ZIP comes from"),
+        "gc": ("publish", "Remove published ZIPs that nothing uses"),
         "rebuild": ("publish", "Build published ZIPs again from their commit, and compare"),
     },
     "Inspect": {

@@ -10,6 +10,7 @@ from typing import Any
 from buildlib.artifacts import index
 from buildlib.commands.live.compare import Finding
 from buildlib.commands.live.deploy import Outcome
+from buildlib.commands.publish.gc import Found
 from buildlib.commands.publish.publish import Result as Published
 from buildlib.commands.publish.rebuild import Rebuilt
 from buildlib.commands.shards.matrix import Plan
@@ -21,6 +22,7 @@ from buildlib.layout import Layout
 from buildlib.model import Variant, Written
 from buildlib.plugin.result import Result
 from buildlib.project.project import Project
+from buildlib.remote.objects import Address
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from buildlib.steps import summary
 
@@ -258,6 +260,32 @@ def of_rebuilt(done: Rebuilt) -> dict[str, Any]:
         "commit": done.commit,
         "equal": done.equal,
         "variants": variants,
+    }
+
+
+def of_garbage(
+    found: Found, where: Address, problems: Sequence[str], *, deleted: bool
+) -> dict[str, Any]:
+    """Return the objects that nothing uses, and how many stay for which reason."""
+    unused = [
+        {
+            "s3_key": one.key,
+            "s3_object_version": one.id,
+            "size": one.size,
+            "modified": one.modified.isoformat(),
+            "delete_marker": one.is_marker,
+        }
+        for one in found.unused
+    ]
+    names = ("git", "functions", "young", "hidden", "others")
+    return {
+        "version": _VERSION,
+        "command": "gc",
+        "bucket": where.url,
+        "deleted": deleted,
+        "unused": unused,
+        "kept": {name: getattr(found, name) for name in names},
+        "errors": [*problems],
     }
 
 

@@ -1,5 +1,6 @@
 """The commands that work on published ZIPs in a bucket of S3."""
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -180,6 +181,90 @@ def rebuild(  # noqa: PLR0913 - click passes each option
                 common.write([f"{one.id}: {one.published} is published, and {found}", one.advice])
         common.write([f"{done.equal} of {len(done.variants)} equal, at commit {done.commit}"])
     return int(done.equal < len(done.variants))
+
+
+def _days(
+    ctx: click.Context,  # noqa: ARG001 - click's interface
+    param: click.Parameter,  # noqa: ARG001
+    value: str,
+) -> int:
+    """Return the number of days in a text like `30d`.
+
+    Raises:
+        BadParameter: it is another text.
+
+    """
+    number = value.removesuffix("d")
+    if not re.fullmatch("[0-9]{1,5}", number):
+        msg = f"expected a number of days, such as 30d, found '{value}'"
+        raise click.BadParameter(msg)
+    return int(number)
+
+
+@click.command()
+@click.option("--bucket", metavar="URL", help="s3://bucket/prefix.  [default: that of the list]")
+@click.option(
+    "--keep",
+    default="90d",
+    show_default=True,
+    callback=_days,
+    metavar="DAYS",
+    help="Keep the ZIPs of lists that commits of these days had.",
+)
+@click.option(
+    "--age",
+    default="30d",
+    show_default=True,
+    callback=_days,
+    metavar="DAYS",
+    help="Keep younger objects.",
+)
+@click.option("--delete", is_flag=True, help="Remove the objects; without, only name them.")
+@click.option("--versions", is_flag=True, help="Remove all versions for good.")
+@click.option(
+    "--without-asking-lambda",
+    "blind",
+    is_flag=True,
+    help="Do not ask which ZIPs functions use. Functions with reference storage may break.",
+)
+@click.option("--profile", default="", help="A profile of AWS's configuration.")
+@common.json_option
+def gc(  # noqa: PLR0913 - click passes each option
+    *,
+    bucket: str | None,
+    keep: int,
+    age: int,
+    delete: bool,
+    versions: bool,
+    blind: bool,
+    profile: str,
+    as_json: bool,
+) -> int:
+    """Remove published ZIPs that neither git nor a function uses.
+
+    Names them only, unless you set '--delete'. A prefix belongs to one repository.
+    """
+    from datetime import UTC, datetime
+
+    from buildlib.aws import account
+    from buildlib.commands.publish import access
+    from buildlib.commands.publish import gc as command
+
+    layout = Layout(common.enter())
+    where = access.address(bucket, layout.root / published.NAME)
+    connected = account.connect(profile)
+    rules = command.Rules(keep, age, not blind, versions)
+    found = command.find(layout.root, connected, where, rules, datetime.now(UTC))
+    problems = command.remove(connected, where, found.unused, versions=versions) if delete else []
+    if as_json:
+        from buildlib.cli import output
+
+        common.write_json(output.of_garbage(found, where, problems, deleted=delete))
+    else:
+        common.write(command.lines(found, where, rules, deleted=delete))
+    for problem in problems:
+        _say(f"error: {problem}; allow {command.permission(versions=versions)}")
+    return int(bool(problems))
 
 
 def _say(line: str) -> None:

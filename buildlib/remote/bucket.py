@@ -51,6 +51,13 @@ class Access(NamedTuple):
     checksums: bool = False
 
 
+def credentials(session: Any) -> object:  # noqa: ANN401 - boto3 has no types
+    """Return obstore's provider of the credentials of a session of boto3."""
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    return Boto3CredentialProvider(session)
+
+
 class Bucket:
     """The objects below an address. Threads may share it; each method blocks.
 

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,8 +89,8 @@ class Objects:
     """
 
     def __init__(self, where: Address, access: Access, downloads: Path) -> None:
-        _check_installed()
         self.where = where
+        self._is_anonymous = access.credentials is None and not _has_credentials(os.environ)
         self._bucket = Bucket(where.url, os.environ, access._replace(checksums=True))
         self._downloads = downloads
         self._large = threading.Semaphore(_AT_ONCE)
@@ -106,7 +106,7 @@ class Objects:
         if there is None:
             return None
         self._check_size(wanted, there)
-        return Stored(there.version, there.size)
+        return Stored(_version(there), there.size)
 
     def store(self, wanted: Wanted, obtain: Callable[[], Path] | None = None) -> Stored:
         """Bring a ZIP into the bucket, unless it is there, and return its object.
@@ -224,8 +224,21 @@ class Objects:
         advice = "check the connection and AWS_REGION, and run the command again"
         if isinstance(failure, Denied) and needed:
             advice = f"allow {needed}, and check the policy of the bucket"
+            if self._is_anonymous:
+                advice = "no credentials are set: set AWS_PROFILE, or let the job assume a role"
         msg = f"{shown}: {failure}; {advice}"
         return PublishError(msg)
+
+
+def _has_credentials(environment: Mapping[str, str]) -> bool:
+    """Tell whether variables name credentials; otherwise those of the machine's role are used."""
+    names = (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    )
+    return any(environment.get(name) for name in names)
 
 
 def _version(there: Stat) -> str | None:
@@ -239,12 +252,3 @@ def _foreign(shown: str, found: str) -> PublishError:
         "Find out who wrote it; an administrator can then delete it"
     )
     return PublishError(msg, "published-object")
-
-
-def _check_installed() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("obstore") is None:
-        extra = "pip install 'doit-lambda-zip[remote]'"
-        msg = f"publishing needs the package obstore; install it: {extra}"
-        raise PublishError(msg)

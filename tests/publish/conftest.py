@@ -3,6 +3,7 @@
 import importlib
 import json
 import subprocess
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import HANDLER, Repository
+from tests.conftest import HANDLER, Repository, Streams
 from tests.remote.servers import Proxy, name_of, s3_server
+from tests.test_cli import SCHEMA
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAPUBLISHER",
@@ -45,7 +47,7 @@ class Bucket:
     def variables(self) -> dict[str, str]:
         return {**KEYS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.proxy.port}"}
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         listed = self.client.list_objects_v2(Bucket=self.name).get("Contents", [])
         return sorted(one["Key"] for one in listed)
 
@@ -87,6 +89,13 @@ def listed(repository: Repository, name: str = "lambdas.published.json") -> dict
     entries: dict[str, Any] = json.loads(text)
     assert text == json.dumps(entries, indent=2, sort_keys=True) + "\n"
     return entries
+
+
+def output(done: Streams) -> dict[str, Any]:
+    """Return the JSON of `--json`, after a check against the schema."""
+    found: dict[str, Any] = json.loads(done.output)
+    importlib.import_module("jsonschema").validate(found, SCHEMA)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -133,16 +142,20 @@ def make_bucket(port: int, name: str, proxy: Proxy, *, versions: bool = True) ->
     return Bucket(name, proxy, client)
 
 
+def _unique(request: pytest.FixtureRequest, kind: str) -> str:
+    return f"{name_of(request.node.name)[:40].strip('-')}-{uuid.uuid4().hex[:8]}-{kind}"
+
+
 @pytest.fixture
 def bucket(request: pytest.FixtureRequest, moto: int, proxy: Proxy) -> Bucket:
     """Give a versioned bucket of this test."""
-    return make_bucket(moto, name_of(request.node.name)[:50].strip("-") + "-dev", proxy)
+    return make_bucket(moto, _unique(request, "dev"), proxy)
 
 
 @pytest.fixture
 def production(request: pytest.FixtureRequest, moto: int, proxy: Proxy) -> Bucket:
     """Give another versioned bucket of this test."""
-    return make_bucket(moto, name_of(request.node.name)[:50].strip("-") + "-prod", proxy)
+    return make_bucket(moto, _unique(request, "prod"), proxy)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from tests.conftest import HANDLER, Repository
-from tests.publish.conftest import Bucket, commit, edit, listed, make_bucket, zip_of
+from tests.publish.conftest import Bucket, commit, edit, listed, make_bucket, output, zip_of
 from tests.remote.servers import Proxy
 from tests.test_store import clone
 
@@ -85,7 +85,7 @@ def test_only_what_changed_is_uploaded(built: Repository, bucket: Bucket, proxy:
     assert proxy.count("PUT") == 1
     assert {name for name in after if after[name] != before[name]} == {"api"}
     assert hashlib.sha256(bucket.read(before["api"])).hexdigest() == before["api"]["sha256"]
-    assert len(bucket.keys()) == 4
+    assert len(bucket.names()) == 4
 
 
 def test_a_revert_keeps_the_version(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
@@ -135,7 +135,7 @@ def test_out_of_date(built: Repository, bucket: Bucket) -> None:
     assert "dist/api.zip is out of date; run 'lambdas build api'" in failed.errors
     assert "dist/jobs.zip is out of date; run 'lambdas build jobs'" in failed.errors
     assert not (built.root / "lambdas.published.json").exists()
-    assert bucket.keys() == []
+    assert bucket.names() == []
 
 
 def test_a_damaged_zip(built: Repository, bucket: Bucket) -> None:
@@ -144,7 +144,7 @@ def test_a_damaged_zip(built: Repository, bucket: Bucket) -> None:
     zip_of(built, "api").write_bytes(b"PK other bytes")
     failed = built.lambdas("publish", "--to", bucket.url, code=1)
     assert "dist/api.zip is out of date" in failed.errors
-    assert bucket.keys() == []
+    assert bucket.names() == []
 
 
 def test_a_zip_that_the_record_contradicts(built: Repository, bucket: Bucket) -> None:
@@ -160,7 +160,7 @@ def test_a_zip_that_the_record_contradicts(built: Repository, bucket: Bucket) ->
     built.write({"lambdas.hashes.json": json.dumps(record)})
     failed = built.lambdas("publish", "--to", bucket.url, code=1)
     assert f"'api' has sha256 {other.hex()} for these inputs" in failed.errors
-    assert bucket.keys() == []
+    assert bucket.names() == []
 
 
 @pytest.mark.parametrize("same_size", [True, False])
@@ -292,7 +292,7 @@ def test_dry_run(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     """A dry run says what would be uploaded, and changes nothing."""
     done = built.lambdas("publish", "--to", bucket.url, "--dry-run")
     assert "3 to upload" in done.output
-    assert bucket.keys() == []
+    assert bucket.names() == []
     assert proxy.count("PUT") == 0
     assert not (built.root / "lambdas.published.json").exists()
     built.lambdas("publish", "--to", bucket.url)
@@ -309,7 +309,7 @@ def test_addresses(built: Repository, bucket: Bucket) -> None:
     failed = built.lambdas("publish", "--to", bucket.url, "--list", "prod.json", code=2)
     assert "lambdas.published*.json" in failed.errors
     built.lambdas("publish", "--to", f"s3://{bucket.name}")
-    assert "/" not in "".join(bucket.keys())
+    assert "/" not in "".join(bucket.names())
     built.lambdas("publish")
 
 
@@ -317,6 +317,21 @@ def test_a_missing_bucket(built: Repository, bucket: Bucket) -> None:
     """A bucket that does not exist is named, without a traceback."""
     failed = built.lambdas("publish", "--to", f"s3://{bucket.name}-not/code", code=1)
     assert "the bucket does not exist" in failed.errors
+
+
+def test_settings(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
+    """A wrong endpoint and missing credentials are named, without a traceback."""
+    arguments = ("publish", "--to", bucket.url)
+    failed = built.lambdas(*arguments, code=1, AWS_ENDPOINT_URL="nonsense")
+    assert "AWS_ENDPOINT_URL: expected an address with http:// or https://" in failed.errors
+    assert "panicked" not in failed.errors
+    built.environment.pop("AWS_ACCESS_KEY_ID")
+    address = f"http://127.0.0.1:{proxy.port}"
+    proxy.harm = lambda _, __: "403"
+    failed = built.lambdas(*arguments, code=1, AWS_METADATA_ENDPOINT=address)
+    assert "no credentials are set: set AWS_PROFILE" in failed.errors
+    failed = built.lambdas(*arguments, code=1, AWS_PROFILE="nobody")
+    assert "The config profile (nobody) could not be found" in failed.errors
 
 
 def test_a_list_with_a_conflict(built: Repository, bucket: Bucket) -> None:
@@ -342,7 +357,7 @@ def test_the_list_is_no_part_of_a_function(repository: Repository, bucket: Bucke
 
 def test_json(built: Repository, bucket: Bucket) -> None:
     """`--json` has each object and its outcome, and nothing else on stdout."""
-    done = json.loads(built.lambdas("publish", "--to", bucket.url, "--json").output)
+    done = output(built.lambdas("publish", "--to", bucket.url, "--json"))
     entries = listed(built)
     assert done["command"] == "publish"
     assert done["to"] == bucket.url
@@ -350,6 +365,6 @@ def test_json(built: Repository, bucket: Bucket) -> None:
         assert one["outcome"] == "uploaded"
         assert one["s3_object_version"] == entries[one["id"]]["s3_object_version"]
     commit(built)
-    again = json.loads(built.lambdas("publish", "--json").output)
+    again = output(built.lambdas("publish", "--json"))
     assert {one["outcome"] for one in again["objects"]} == {"unchanged"}
     assert again["uploaded_size"] == 0

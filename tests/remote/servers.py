@@ -272,6 +272,7 @@ class Proxy:
     upstream: int
     harm: Harm = lambda _, __: ""
     requests: list[tuple[str, str]] = field(default_factory=list)
+    signers: set[tuple[str, str]] = field(default_factory=set)  # methods, and who signed for where
     received: int = 0  # bytes of bodies that clients sent
     sent: int = 0  # bytes of bodies that clients got
     most: int = 0  # requests at the same time
@@ -299,6 +300,11 @@ class Proxy:
 
     def _harm(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         self.requests.append((request.command, request.path))
+        signed = re.search(
+            r"Credential=([^/]+)/[0-9]+/([^/]+)/", request.headers.get("Authorization", "")
+        )
+        if signed:
+            self.signers.add((request.command, f"{signed[1]} {signed[2]}"))
         self.received += len(body)
         harm = self.harm(request.command, request.path.partition("?")[0])
         if harm.startswith("wait "):

@@ -1,11 +1,12 @@
 """Where published objects are, and with which credentials they are reached."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 from buildlib.artifacts import published
 from buildlib.errors import PublishError
-from buildlib.remote import objects
+from buildlib.remote import bucket, objects
 from buildlib.remote.bucket import Access
 from buildlib.remote.objects import Address
 
@@ -37,13 +38,23 @@ def access(profile: str, region: str = "") -> Access:
     not read AWS's configuration files, so a profile needs boto3.
 
     Raises:
-        PublishError: a profile is named, and boto3 is not installed.
+        PublishError: obstore is not installed, or the endpoint is no address.
+        AwsError: a profile is named, and boto3 is not installed, or has no credentials of it.
 
     """
+    if find_spec("obstore") is None:
+        extra = "pip install 'doit-lambda-zip[remote]'"
+        msg = f"publishing needs the package obstore; install it: {extra}"
+        raise PublishError(msg)
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if endpoint and not endpoint.startswith(("http://", "https://")):
+        msg = "AWS_ENDPOINT_URL: expected an address with http:// or https://; correct or unset it"
+        raise PublishError(msg)
     has_keys = os.environ.get("AWS_ACCESS_KEY_ID") and not profile
     name = profile or ("" if has_keys else os.environ.get("AWS_PROFILE", ""))
-    return Access(region, _of_profile(name) if name else None)
+    if not name:
+        return Access(region)
+    from buildlib.aws import account  # with boto3
 
-
-def _of_profile(name: str) -> object:
-    raise NotImplementedError(name)
+    connected = account.connect(name, region)
+    return Access(connected.region, bucket.credentials(connected.session))

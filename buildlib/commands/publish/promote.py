@@ -35,6 +35,9 @@ def promote(
         PublishError: the record lacks a hash, or a request failed; the message lists all problems.
 
     """
+    if source[0] == request.path:
+        msg = f"{request.path.name} is the list to read; '--list' names another one to write"
+        raise PublishError(msg)
     every = published.read(source[0])
     chosen = published.named(every, names, source[0])
     _check_recorded(layout, chosen, source[0])
@@ -67,7 +70,7 @@ def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> 
         PublishError: with a line for each.
 
     """
-    content = git.committed(layout.root, layout.hashes, "publish")
+    content = git.committed(layout.root, layout.hashes, PublishError)
     name = layout.hashes.name
     if content is None:
         msg = (

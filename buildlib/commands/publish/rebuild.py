@@ -21,12 +21,10 @@ from buildlib.artifacts import index, published
 from buildlib.artifacts.published import Entry
 from buildlib.cache import digests
 from buildlib.commands.publish import git, transfer
-from buildlib.errors import PublishError, RebuildError
+from buildlib.errors import RebuildError
 from buildlib.layout import Layout
 from buildlib.manifest import reader, variants
 from buildlib.text import tail
-
-_KIND = "rebuild"
 
 
 class Compared(NamedTuple):
@@ -94,16 +92,16 @@ def _commit(root: Path, path: Path, revision: str | None) -> str:
     if revision is not None:
         named = ["--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"]
         try:
-            return git.text(root, "rev-parse", *named, kind=_KIND)
-        except PublishError:
+            return git.text(root, "rev-parse", *named, failed=RebuildError)
+        except RebuildError:
             msg = (
                 f"git has no commit '{revision}'; fetch it first, for a shallow clone with 'git "
                 "fetch --unshallow'"
             )
             raise RebuildError(msg) from None
     try:
-        commit = git.text(root, "log", "-1", "--format=%H", "--", str(path), kind=_KIND)
-    except PublishError as error:
+        commit = git.text(root, "log", "-1", "--format=%H", "--", str(path), failed=RebuildError)
+    except RebuildError as error:
         msg = f"{error}; set '--commit' to the commit that was published"
         raise RebuildError(msg) from None
     if not commit:
@@ -114,11 +112,11 @@ def _commit(root: Path, path: Path, revision: str | None) -> str:
 
 def _check_out(root: Path, commit: str, target: Path) -> Path:
     """Clone the repository at a commit, and return the folder that has lambdas.yaml there."""
-    top = git.text(root, "rev-parse", "--show-toplevel", kind=_KIND)
-    below = git.text(root, "rev-parse", "--show-prefix", kind=_KIND)
+    top = git.text(root, "rev-parse", "--show-toplevel", failed=RebuildError)
+    below = git.text(root, "rev-parse", "--show-prefix", failed=RebuildError)
     options = ["--quiet", "--shared", "--no-checkout", "--template="]
-    git.text(root, "clone", *options, "--", top, str(target), kind=_KIND)
-    git.text(target, "checkout", "--quiet", "--detach", commit, kind=_KIND)
+    git.text(root, "clone", *options, "--", top, str(target), failed=RebuildError)
+    git.text(target, "checkout", "--quiet", "--detach", commit, failed=RebuildError)
     there = target / below
     if not there.is_dir():
         msg = f"commit {commit[:12]} has no folder {below}; name another commit with '--commit'"

@@ -25,7 +25,7 @@ def together(jobs: Mapping[str, Callable[[], T]], what: str, say: Say) -> dict[s
     An interrupted process does not wait for them.
 
     Raises:
-        PublishError: some failed; the message has each, and its kind is theirs if they agree.
+        PublishError: some failed; the message has each.
 
     """
     pool, unlimited = Pool(_WIDTH), Budget(float("inf"))
@@ -43,7 +43,7 @@ def together(jobs: Mapping[str, Callable[[], T]], what: str, say: Say) -> dict[s
         lines = list(dict.fromkeys(str(error) for error in errors))
         rest = f"{len(found)} of {len(jobs)} succeeded; the list is unchanged"
         msg = "\n".join([*lines, rest])
-        raise PublishError(msg, next(iter(kinds)) if len(kinds) == 1 else "")
+        raise PublishError(msg, "published-object" if kinds == {"published-object"} else "publish")
     return found
 
 
