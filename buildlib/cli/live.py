@@ -1,7 +1,6 @@
 """The commands about deployed functions."""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -112,6 +111,7 @@ def deploy(  # noqa: PLR0913 - click passes each option
     from buildlib.cli import output
     from buildlib.commands.live import deploy as command
     from buildlib.commands.live.names import Where
+    from buildlib.plugin import signals
 
     repository = common.project()
     variants = common.chosen(repository, names)
@@ -123,14 +123,15 @@ def deploy(  # noqa: PLR0913 - click passes each option
         console.write(stream, f"{command.line(one)}\n")
         stream.flush()
 
-    interrupted = False
+    interrupt = None
     if dry_run:
         outcomes = [command.planned(one) for one in plans]
         for one in outcomes:
             tell(one)
     else:
-        outcomes, interrupted = command.run(aws, plans, tell)
-    code = 128 + signal.SIGINT if interrupted else command.exit_code(outcomes)
+        signals.install()
+        outcomes, interrupt = command.run(aws, plans, tell)
+    code = 128 + signals.number(interrupt) if interrupt else command.exit_code(outcomes)
     if as_json:
         common.write_json(output.of_deploy("deploy", outcomes, code))
     else:

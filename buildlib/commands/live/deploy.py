@@ -139,10 +139,7 @@ def _check(targets: names.Targets) -> None:
         DeployError: there are such variants.
 
     """
-    problems = [
-        f"{name}: no function in AWS is known for it: {targets.source} names one"
-        for name in targets.unknown
-    ]
+    problems = [f"{name}: {targets.why_not}" for name in targets.unknown]
     by_id: dict[str, list[str]] = {}
     for one in targets.known:
         by_id.setdefault(one.variant.id, []).append(one.function)
@@ -229,21 +226,21 @@ def planned(one: Plan) -> Outcome:
 
 def run(
     account: Account, plans: Sequence[Plan], tell: Callable[[Outcome], None]
-) -> tuple[list[Outcome], bool]:
-    """Carry out plans; return the outcome of each, and whether Ctrl-C ended the run.
+) -> tuple[list[Outcome], KeyboardInterrupt | None]:
+    """Carry out plans; return the outcome of each, and the interrupt that ended the run.
 
     `tell` gets each outcome as soon as it is known. After Ctrl-C, functions in work are finished
     and no other is started; a second one ends the process.
     """
     outcomes: list[Outcome] = []
-    is_interrupted = False
+    interrupt: KeyboardInterrupt | None = None
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         left = {pool.submit(_carry_out, account, one): one for one in plans}
         while left:
             try:
                 done, _ = wait(left, return_when=FIRST_COMPLETED)
-            except KeyboardInterrupt:
-                is_interrupted = True
+            except KeyboardInterrupt as error:
+                interrupt = error
                 signal.signal(signal.SIGINT, signal.SIG_DFL)
                 _cancel(left)
                 continue
@@ -257,7 +254,7 @@ def run(
                 tell(outcome)
                 if not goes_on:
                     _cancel(left)
-    return sorted(outcomes), is_interrupted
+    return sorted(outcomes), interrupt
 
 
 def _cancel(left: Iterable[Future[tuple[Outcome, bool]]]) -> None:
