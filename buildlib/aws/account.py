@@ -32,7 +32,7 @@ class Account:
     """
 
     def __init__(self, session: Any, config: Any) -> None:  # noqa: ANN401 - boto3 has no types
-        self._session = session
+        self.session = session
         self._config = config
         self._clients: dict[str, Any] = {}
         self.region: str = session.region_name
@@ -41,7 +41,7 @@ class Account:
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 has no types
         """Return the client of a service; make it before threads use it."""
         if service not in self._clients:
-            self._clients[service] = self._session.client(service, config=self._config)
+            self._clients[service] = self.session.client(service, config=self._config)
         return self._clients[service]
 
     def ask(self, operation: str, service: str = "lambda", **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -104,8 +104,10 @@ def together(do: Callable[[T], R], items: Iterable[T]) -> list[R | AwsError]:
             raise
 
 
-def connect() -> Account:
+def connect(profile: str = "", region: str = "") -> Account:
     """Return the account of the present credentials, without a request to Lambda.
+
+    A profile or a region that is named here comes before those of the environment.
 
     Raises:
         AwsError: boto3 is not installed, or there are no credentials or no region.
@@ -131,7 +133,8 @@ def connect() -> Account:
         user_agent_extra="doit-lambda-zip",
     )
     try:
-        session = boto3.Session()
+        region = region or os.environ.get("AWS_REGION", "")  # boto3 reads AWS_DEFAULT_REGION alone
+        session = boto3.Session(profile_name=profile or None, region_name=region or None)
         if session.get_credentials() is None:
             raise reasons.no_credentials()
         if not session.region_name:
@@ -139,7 +142,7 @@ def connect() -> Account:
             raise AwsAccessError(msg)
         return Account(session, config)
     except exceptions.ProfileNotFound as error:
-        msg = f"{error}; correct AWS_PROFILE, or add the profile to ~/.aws/config"
+        msg = f"{error}; correct the name, or add the profile to ~/.aws/config"
         raise AwsAccessError(msg) from None
     except (exceptions.BotoCoreError, ValueError) as error:  # a wrong region or endpoint
         if isinstance(error, ValueError):

@@ -111,7 +111,6 @@ def deploy(  # noqa: PLR0913 - click passes each option
     from buildlib.cli import output
     from buildlib.commands.live import deploy as command
     from buildlib.commands.live.names import Where
-    from buildlib.plugin import signals
 
     repository = common.project()
     variants = common.chosen(repository, names)
@@ -123,15 +122,14 @@ def deploy(  # noqa: PLR0913 - click passes each option
         console.write(stream, f"{command.line(one)}\n")
         stream.flush()
 
-    interrupt = None
+    sign = 0
     if dry_run:
         outcomes = [command.planned(one) for one in plans]
         for one in outcomes:
             tell(one)
     else:
-        signals.install()
-        outcomes, interrupt = command.run(aws, plans, tell)
-    code = 128 + signals.number(interrupt) if interrupt else command.exit_code(outcomes)
+        outcomes, sign = command.run(aws, plans, tell)
+    code = 128 + sign if sign else command.exit_code(outcomes)
     if as_json:
         common.write_json(output.of_deploy("deploy", outcomes, code))
     else:
