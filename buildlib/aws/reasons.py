@@ -49,7 +49,7 @@ def explained(
     call = f"{_PREFIXES.get(service, service)}:{operation}"
     if isinstance(error, exceptions.ClientError):
         return _of_service(error.response, call, about)
-    text = _one_line(str(error))
+    text = _one_line(str(error)).rstrip(".")
     if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
         return no_credentials()
     if isinstance(error, _token_errors()):

@@ -1,7 +1,6 @@
 """The commands about deployed functions."""
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,14 +122,14 @@ def deploy(  # noqa: PLR0913 - click passes each option
         console.write(stream, f"{command.line(one)}\n")
         stream.flush()
 
-    interrupted = False
+    sign = 0
     if dry_run:
         outcomes = [command.planned(one) for one in plans]
         for one in outcomes:
             tell(one)
     else:
-        outcomes, interrupted = command.run(aws, plans, tell)
-    code = 128 + signal.SIGINT if interrupted else command.exit_code(outcomes)
+        outcomes, sign = command.run(aws, plans, tell)
+    code = 128 + sign if sign else command.exit_code(outcomes)
     if as_json:
         common.write_json(output.of_deploy("deploy", outcomes, code))
     else:

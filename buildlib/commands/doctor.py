@@ -109,6 +109,7 @@ def _interpreters(root: Path) -> Check:
 
 # The modules behind the extras, and their use.
 _EXTRAS = {
+    "aws": ("boto3", "'lambdas drift', 'deploy' and 'rollback'"),
     "init": ("hcl2", "'lambdas init' with Terraform"),
     "remote": ("obstore", "a remote cache"),
     "watch": ("watchfiles", "'lambdas watch'"),

@@ -157,7 +157,6 @@ def credentials(port: int) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "AKIADEPLOYER",
         "AWS_SECRET_ACCESS_KEY": "s3cr3t-of-the-deployer",
         "AWS_REGION": "eu-west-1",
-        "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
 

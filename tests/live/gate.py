@@ -49,7 +49,7 @@ class Gate:
         method, path = request.command, request.path
         self.requests.append((method, path))
         self.before(method, path)
-        refusal = self.refuse(method, path, body) or self._guard(method, path, body)
+        refusal = self.refuse(method, path, body) or self._guard(request, body)
         if refusal:
             status, code, message = refusal
             content = json.dumps({"Message": message, "Type": "User"}).encode()
@@ -69,9 +69,9 @@ class Gate:
     def revision(self, name: str) -> str:
         return f"revision-{self.revisions.get(name, 0)}"
 
-    def _guard(self, method: str, path: str, body: bytes) -> Refusal | None:
-        found = _FUNCTION.match(path)
-        if not found or method == "GET" or not body.startswith(b"{"):
+    def _guard(self, request: BaseHTTPRequestHandler, body: bytes) -> Refusal | None:
+        found = _FUNCTION.match(request.path)
+        if not found or request.command == "GET" or not body.startswith(b"{"):
             return None
         given = json.loads(body)
         revision = given.get("RevisionId")
@@ -79,8 +79,11 @@ class Gate:
         if is_function and revision and revision != self.revision(found[1]):
             return 412, "PreconditionFailedException", "The Revision Id provided does not match"
         if found[2] == "/versions" and (code := given.get("CodeSha256")):
+            # moto knows the service by the signature.
+            headers = {"Authorization": request.headers["Authorization"]}
             connection = http.client.HTTPConnection("127.0.0.1", self.upstream, timeout=60)
-            connection.request("GET", f"/2015-03-31/functions/{found[1]}/configuration")
+            path = f"/2015-03-31/functions/{found[1]}/configuration"
+            connection.request("GET", path, headers=headers)
             present = json.loads(connection.getresponse().read())["CodeSha256"]
             connection.close()
             if present != code:

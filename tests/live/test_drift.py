@@ -94,6 +94,17 @@ def test_unknown_code(deployed: Checkout, cloud: Cloud) -> None:
     assert deployed.states()["jobs"]["sha256"] == sha256(foreign())
 
 
+def test_a_build_that_no_commit_has(deployed: Checkout, cloud: Cloud) -> None:
+    """Code of a build in dist/ that was never recorded says so, and is not called unknown."""
+    deployed.edit("api", "an experiment")
+    deployed.lambdas("build")
+    cloud.update("api-dev", deployed.zip("api"))
+    deployed.git("checkout", "-q", "--", "lambdas")
+    found = deployed.states(code=4)["api"]
+    assert found["state"] == "unrecorded"
+    assert "runs the ZIP in dist/, which is out of date" in found["text"]
+
+
 def test_another_branch(deployed: Checkout, cloud: Cloud) -> None:
     """Code of a branch that is not merged names the branch."""
     deployed.git("switch", "-q", "-c", "feature")
@@ -245,8 +256,8 @@ def test_throttling(deployed: Checkout, cloud: Cloud) -> None:
     ("changed", "message"),
     [
         ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no AWS credentials found"),
-        ({"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}, "no AWS region; set AWS_REGION"),
-        ({"AWS_PROFILE": "nope"}, "The config profile (nope) could not be found; correct"),
+        ({"AWS_REGION": ""}, "no AWS region; set AWS_REGION"),
+        ({"AWS_PROFILE": "nope"}, "The config profile (nope) could not be found; correct the name"),
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "AWS is unreachable: Could not connect"),
         ({"AWS_ENDPOINT_URL": "nonsense"}, "Invalid endpoint: nonsense; correct AWS_ENDPOINT_URL"),
     ],

@@ -4,12 +4,15 @@ All functions are checked first, and nothing is changed if one is refused. A fun
 after that does not stop the others, unless every request fails alike.
 """
 
+import contextlib
 import functools
 import hashlib
 import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 from buildlib.aws import changes
@@ -139,10 +142,7 @@ def _check(targets: names.Targets) -> None:
         DeployError: there are such variants.
 
     """
-    problems = [
-        f"{name}: no function in AWS is known for it: {targets.source} names one"
-        for name in targets.unknown
-    ]
+    problems = [f"{name}: {targets.why_not}" for name in targets.unknown]
     by_id: dict[str, list[str]] = {}
     for one in targets.known:
         by_id.setdefault(one.variant.id, []).append(one.function)
@@ -229,59 +229,64 @@ def planned(one: Plan) -> Outcome:
 
 def run(
     account: Account, plans: Sequence[Plan], tell: Callable[[Outcome], None]
-) -> tuple[list[Outcome], bool]:
-    """Carry out plans; return the outcome of each, and whether Ctrl-C ended the run.
+) -> tuple[list[Outcome], int]:
+    """Carry out plans; return the outcome of each, and the signal that ended the run, or 0.
 
-    `tell` gets each outcome as soon as it is known. After Ctrl-C, functions in work are finished
-    and no other is started; a second one ends the process.
+    `tell` gets each outcome as soon as it is known. After Ctrl-C or SIGTERM, functions in work are
+    finished and no other is started; a second signal ends the process.
     """
-    outcomes: list[Outcome] = []
-    is_interrupted = False
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        left = {pool.submit(_carry_out, account, one): one for one in plans}
-        while left:
-            try:
-                done, _ = wait(left, return_when=FIRST_COMPLETED)
-            except KeyboardInterrupt:
-                is_interrupted = True
-                signal.signal(signal.SIGINT, signal.SIG_DFL)
-                _cancel(left)
-                continue
-            for future in done:
-                one = left.pop(future)
-                if future.cancelled():
-                    outcome, goes_on = _outcome(one, NOT_STARTED, "not started"), True
-                else:
-                    outcome, goes_on = future.result()
-                outcomes.append(outcome)
-                tell(outcome)
-                if not goes_on:
-                    _cancel(left)
-    return sorted(outcomes), is_interrupted
+    stop, outcomes = threading.Event(), list[Outcome]()
+    with _signals(stop) as seen, ThreadPoolExecutor(_AT_ONCE) as pool:
+        for future in as_completed([pool.submit(_carry_out, account, one, stop) for one in plans]):
+            outcomes.append(future.result())
+            tell(outcomes[-1])
+    return sorted(outcomes), next(iter(seen), 0)
 
 
-def _cancel(left: Iterable[Future[tuple[Outcome, bool]]]) -> None:
-    for future in left:
-        future.cancel()
+@contextlib.contextmanager
+def _signals(stop: threading.Event) -> Iterator[list[int]]:
+    """Let the first signal set `stop`, and yield the list in which it is noted.
+
+    An exception could come at any place, and would lose outcomes.
+    """
+    seen: list[int] = []
+
+    def note(which: int, _: FrameType | None) -> None:
+        seen.append(which)
+        stop.set()
+        signal.signal(which, signal.SIG_DFL)
+
+    handlers = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
+    for which, handler in handlers.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(which, note)
+    try:
+        yield seen
+    finally:
+        for which, handler in handlers.items():
+            signal.signal(which, handler)
 
 
-def _carry_out(account: Account, one: Plan) -> tuple[Outcome, bool]:
-    """Carry out a plan; return the outcome, and whether other functions can succeed."""
+def _carry_out(account: Account, one: Plan, stop: threading.Event) -> Outcome:
+    """Carry out a plan, unless `stop` is set; set it if no other function can succeed."""
+    if stop.is_set():
+        return _outcome(one, NOT_STARTED, "not started")
     done: list[str] = []
     try:
         version = _change(account, one, done)
     except BuildError as error:
+        if isinstance(error, AwsAccessError):
+            stop.set()
         before = f"{', '.join(done)}; then: " if done else ""
-        text = f"{before}{_explained(error)}"
-        return _outcome(one, FAILED, text), not isinstance(error, AwsAccessError)
+        return _outcome(one, FAILED, f"{before}{_explained(error)}")
     text = ", ".join(done) or "up to date"
     outcome = _outcome(one, DEPLOYED if done else UP_TO_DATE, text)
-    return outcome._replace(version=version), True
+    return outcome._replace(version=version)
 
 
 def carried_out(account: Account, one: Plan) -> Outcome:
     """Carry out one plan, and return its outcome."""
-    return _carry_out(account, one)[0]
+    return _carry_out(account, one, threading.Event())
 
 
 def _change(account: Account, one: Plan, done: list[str]) -> str:

@@ -71,8 +71,7 @@ def check(
         findings.append(_finding(known, variant, wanted[variant.id], found)._replace(function=name))
         if isinstance(found, Deployed):
             findings += layers.findings(known, variant, found, used)
-    reason = f"no function in AWS is known for it: {targets.source} names one"
-    findings += [Finding(name, "", UNMAPPED, reason) for name in targets.unknown]
+    findings += [Finding(name, "", UNMAPPED, targets.why_not) for name in targets.unknown]
     return findings
 
 

@@ -41,7 +41,7 @@ class Targets(NamedTuple):
 
     known: Sequence[Target]
     unknown: Sequence[str]
-    source: str  # where the unknown ones were looked for, in words
+    why_not: str  # the reason of the unknown ones
 
 
 def find(
@@ -64,7 +64,7 @@ def find(
     env, state = where
     if state is not None:
         found = _from_terraform(_json(state), wanted, hashes)
-        return _targets(wanted, found, str(state))
+        return _targets(wanted, found, f"no function is known: {state} has none for it")
     found = _from_manifest(wanted, env)
     if len(found) < len(wanted):
         tags = {ENV_TAG: env} if env else {}
@@ -73,13 +73,15 @@ def find(
             if value in ids:
                 found.setdefault(value, []).append(name)
     more = f" and '{ENV_TAG}={env}'" if env else ""
-    source = f"neither 'name' in lambdas.yaml nor a function with the tag '{TAG}'{more}"
-    return _targets(wanted, found, source)
+    why_not = f"no function is known: set 'name' in lambdas.yaml, or tag one with '{TAG}'{more}"
+    return _targets(wanted, found, why_not)
 
 
-def _targets(wanted: Sequence[Variant], found: Mapping[str, Sequence[str]], source: str) -> Targets:
+def _targets(
+    wanted: Sequence[Variant], found: Mapping[str, Sequence[str]], why_not: str
+) -> Targets:
     known = [Target(one, name) for one in wanted for name in dict.fromkeys(found.get(one.id, ()))]
-    return Targets(known, [one.id for one in wanted if not found.get(one.id)], source)
+    return Targets(known, [one.id for one in wanted if not found.get(one.id)], why_not)
 
 
 def _from_manifest(wanted: Iterable[Variant], env: str) -> dict[str, list[str]]:
