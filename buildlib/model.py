@@ -82,6 +82,7 @@ class Function(NamedTuple):
     allow_sdist: tuple[str, ...]
     docker: Docker | None = None  # if and only if `install` is docker
     size_limit: int | None = None  # bytes unzipped; None: the limit of Lambda
+    size_growth: str | None = None  # such as `5 %`, over the sizes in lambdas.hashes.json
     evidence: bool = False
     allow_secrets: tuple[str, ...] = ()
     # The committed lockfile that is made from `requires`, and that all functions with equal ones

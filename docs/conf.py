@@ -53,6 +53,7 @@ SECTIONS = {
         "how-to/dependencies",
         "how-to/private-index",
         "how-to/docker",
+        "how-to/newer-python",
     ],
     "Test and inspect": [
         "how-to/invoke",

@@ -5,7 +5,7 @@ A field is never removed, and its meaning never changes, without a new `version`
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from buildlib.artifacts import index
 from buildlib.commands.shards.matrix import Plan
@@ -19,6 +19,9 @@ from buildlib.plugin.result import Result
 from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from buildlib.steps import summary
+
+if TYPE_CHECKING:
+    from buildlib.commands.ready import answer as ready
 
 _VERSION = 1
 
@@ -213,6 +216,47 @@ def of_shards(plan: Plan) -> dict[str, Any]:
     ]
     basis = {"recorded": plan.recorded, "estimated": plan.variants - plan.recorded}
     return {"version": _VERSION, "command": "shards", "basis": basis, "shards": shards}
+
+
+def of_ready(found: "ready.Answer") -> dict[str, Any]:
+    """Return the obstacles to a Python."""
+    from buildlib.commands.ready.answer import state
+
+    locks = [
+        {
+            "lockfile": lock.shown,
+            "architecture": lock.target.architecture,
+            "variants": [one.id for one in lock.variants],
+            "blockers": [one._asdict() for one in lock.offer.blockers],
+            "conflict": lock.offer.conflict or None,
+            "unasked": lock.offer.unasked or None,
+        }
+        for lock in found.locks
+    ]
+    runtimes = []
+    for runtime, count in found.runtimes:
+        dates = runtime.dates or (None, None, None)
+        runtimes.append(
+            {
+                "runtime": runtime.identifier,
+                "variants": count,
+                "state": state(runtime, found.today),
+                **dict(zip(("deprecated", "no_new", "no_updates"), dates, strict=True)),
+            }
+        )
+    return {
+        "version": _VERSION,
+        "command": "ready",
+        "python": found.python,
+        "ready": found.ready,
+        "there": [*found.there],
+        "not_ready": sorted(found.blocked),
+        "unknown": sorted(found.unknown),
+        "locks": locks,
+        "code": [{"id": name, "problems": [*some]} for name, some in found.code.items()],
+        "errors": [{"id": name, "error": text} for name, text in found.errors.items()],
+        "runtimes": runtimes,
+    }
 
 
 def of_doctor(checks: Sequence[tuple[str, str, str, str]]) -> dict[str, Any]:

@@ -34,6 +34,9 @@ REMOTE = r"(s3|gs|az|http|https|file)://[^@?\s]+"
 PUBLIC_KEY = r"MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}="
 
 
+PERCENT = r"[0-9]{1,4}([.][0-9]{1,2})? ?%"
+
+
 SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 
 
@@ -325,6 +328,14 @@ LAMBDA_KEYS = {
         "or text such as '80 MB' (1 MB is 1,048,576 bytes). A larger ZIP is an error.",
         default_text="262,144,000 bytes, Lambda's limit",
         size=True,
+        shared=True,
+    ),
+    "size_growth": Key(
+        "How much a ZIP may grow over its sizes in 'lambdas.hashes.json', zipped and unzipped, in "
+        "percent. One that grows more is an error; 'lambdas record --accept-growth' accepts it.",
+        pattern=PERCENT,
+        rule="a percentage, such as '5 %'",
+        default_text="no such limit",
         shared=True,
     ),
     "evidence": Key(
