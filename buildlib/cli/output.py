@@ -21,6 +21,7 @@ from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from buildlib.steps import summary
 
 if TYPE_CHECKING:
+    from buildlib.commands import shared
     from buildlib.commands.ready import answer as ready
 
 _VERSION = 1
@@ -162,6 +163,30 @@ def of_size(found: Sequence[Size], missing: Sequence[str]) -> dict[str, Any]:
         "limits": limits,
         "variants": variants,
         "not_built": [*missing],
+    }
+
+
+def of_shared(found: "shared.Answer") -> dict[str, Any]:
+    """Return the layer that would save most."""
+    from buildlib.commands import shared
+
+    layer = found.layer
+    proposed = layer and {
+        "packages": [one._asdict() for one in layer.packages],
+        "functions": [one.name for one in layer.functions],
+        "size": layer.weight.zipped,
+        "unzipped_size": layer.weight.unzipped,
+        "saved": layer.saved,
+        "worth": found.is_worth,
+        "requirements": shared.requirements(layer),
+        "manifest": shared.manifest(layer),
+    }
+    return {
+        "version": _VERSION,
+        "command": "size --shared",
+        "size": found.total,
+        "layer": proposed,
+        "not_built": [*found.missing],
     }
 
 
