@@ -54,6 +54,7 @@ SECTIONS = {
         "how-to/private-index",
         "how-to/docker",
         "how-to/newer-python",
+        "how-to/audit",
     ],
     "Test and inspect": [
         "how-to/invoke",

@@ -31,3 +31,37 @@ def ready(python: str, names: Sequence[str], *, as_json: bool) -> int:
     else:
         common.write(command.lines(found))
     return 2 if found.unknown else int(bool(found.blocked))
+
+
+@click.command()
+@common.names_argument
+@click.option(
+    "--ignore",
+    multiple=True,
+    metavar="ID",
+    help="Leave out the finding with this id or alias; repeat it for more.",
+)
+@click.option(
+    "--service",
+    default="",
+    metavar="URL",
+    help="The address of another OSV service.  [default: https://api.osv.dev]",
+)
+@common.json_option
+def audit(names: Sequence[str], ignore: Sequence[str], service: str, *, as_json: bool) -> int:
+    """List the known vulnerabilities of locked packages, by function.
+
+    Sends the names and versions of the packages to the service. Exits with 0 without findings, 1
+    with some, and 2 if some packages could not be audited.
+    """
+    from buildlib.commands import audit as command
+    from buildlib.uv.audit import SERVICE
+
+    repository = common.project()
+    variants = common.chosen(repository, names)
+    found = command.answer(repository, variants, service or SERVICE, ignore)
+    if as_json:
+        common.write_json(output.of_audit(found))
+    else:
+        common.write(command.lines(found))
+    return found.code

@@ -33,6 +33,7 @@ GROUPS = {
         "diff": ("inspect", "Compare two ZIPs byte for byte"),
         "verify": ("inspect", "Rebuild twice under different conditions and compare"),
         "invoke": ("graph", "Run a function as Lambda does"),
+        "audit": ("fleet", "List the known vulnerabilities of locked packages"),
         "ready": ("fleet", "Show the obstacles to a newer Python"),
     },
     "Set up": {

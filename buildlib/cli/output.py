@@ -21,7 +21,7 @@ from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from buildlib.steps import summary
 
 if TYPE_CHECKING:
-    from buildlib.commands import shared
+    from buildlib.commands import audit, shared
     from buildlib.commands.ready import answer as ready
 
 _VERSION = 1
@@ -241,6 +241,35 @@ def of_shards(plan: Plan) -> dict[str, Any]:
     ]
     basis = {"recorded": plan.recorded, "estimated": plan.variants - plan.recorded}
     return {"version": _VERSION, "command": "shards", "basis": basis, "shards": shards}
+
+
+def of_audit(found: "audit.Answer") -> dict[str, Any]:
+    """Return the known vulnerabilities of locked packages."""
+    findings = [
+        {
+            **one.release._asdict(),
+            "id": one.id,
+            "aliases": [*one.aliases],
+            "summary": one.summary,
+            "link": one.link,
+            "fixed_in": [*one.fixed],
+            "ignored": one in found.ignored,
+            "variants": [*found.holders[one.release]],
+        }
+        for one in (*found.findings, *found.ignored)
+    ]
+    unaudited = [
+        {**release._asdict(), "variants": [*names]} for release, names in found.unaudited.items()
+    ]
+    return {
+        "version": _VERSION,
+        "command": "audit",
+        "packages": len(found.holders),
+        "unasked": found.audit.unasked or None,
+        "findings": findings,
+        "not_audited": unaudited,
+        "errors": [{"id": name, "error": text} for name, text in found.errors.items()],
+    }
 
 
 def of_ready(found: "ready.Answer") -> dict[str, Any]:

@@ -234,7 +234,8 @@ def lines(found: Answer) -> Iterator[str]:
     names = ", ".join(one.name for one in layer.functions[:_SHOWN])
     more = len(layer.functions) - _SHOWN
     names += f" and {more} more" if more > 0 else ""
-    yield f"{len(layer.functions)} functions share {len(layer.packages)} packages: {names}"
+    packages = f"{len(layer.packages)} package{'' if len(layer.packages) == 1 else 's'}"
+    yield f"{len(layer.functions)} functions share {packages}: {names}"
     yield from _figures(found, layer)
     if not found.is_worth:
         yield f"Not worth a layer: it saves less than {_WORTH:.0%}"
