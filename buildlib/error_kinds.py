@@ -295,9 +295,10 @@ KINDS = {
     "size": Kind(
         "The ZIP is too large",
         "Lambda allows 250 MB of unzipped files, and `size_limit` in the manifest may be "
-        "stricter. The message lists the largest packages and possible savings.",
+        "stricter. `size_growth` compares with the sizes in lambdas.hashes.json. The message lists "
+        "the largest packages and possible savings, or the packages that grew.",
         "Add files to `exclude`, require fewer or smaller packages, or raise `size_limit`. "
-        "`lambdas size` shows all functions.",
+        "`lambdas record --accept-growth` accepts growth. `lambdas size` shows all functions.",
     ),
     "verify": Kind(
         "A rebuild differs or fails",

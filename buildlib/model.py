@@ -83,6 +83,7 @@ class Function(NamedTuple):
     docker: Docker | None = None  # if and only if `install` is docker
     size_limit: int | None = None  # bytes unzipped; None: the limit of Lambda
     start_limit: str | None = None  # such as `800 ms`, of a cold start
+    size_growth: str | None = None  # such as `5 %`, over the sizes in lambdas.hashes.json
     evidence: bool = False
     allow_secrets: tuple[str, ...] = ()
     # The committed lockfile that is made from `requires`, and that all functions with equal ones

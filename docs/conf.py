@@ -56,6 +56,8 @@ SECTIONS = {
         "how-to/dependencies",
         "how-to/private-index",
         "how-to/docker",
+        "how-to/newer-python",
+        "how-to/audit",
     ],
     "Test and inspect": [
         "how-to/invoke",

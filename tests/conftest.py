@@ -41,7 +41,7 @@ def wheel(
         path: text.encode() if isinstance(text, str) else text
         for path, text in (files if files is not None else {f"{name}.py": "X = 1\n"}).items()
     }
-    contents[f"{info}/METADATA"] = metadata.encode()
+    contents.setdefault(f"{info}/METADATA", metadata.encode())
     contents[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: t\nTag: {tag}\n".encode()
     record = io.StringIO()
     writer = csv.writer(record, lineterminator="\n")

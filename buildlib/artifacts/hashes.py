@@ -7,26 +7,55 @@ the recorded hash. Each build proves it again: a build with another hash for a r
 import base64
 import json
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from buildlib.errors import RecordError
 from buildlib.files import atomic
 from buildlib.layout import Layout
-from buildlib.model import Variant
+from buildlib.model import Variant, Written
 
 
 class Entry(TypedDict):
-    """The entry of a variant: its key and its sha256 in hex, and the sha256 in base64."""
+    """The entry of a variant: its key and its sha256 in hex, and the sha256 in base64.
+
+    The sizes in bytes are there for a variant with `size_growth`.
+    """
 
     key: str
     sha256: str
     source_code_hash: str
+    size: NotRequired[int]
+    unzipped_size: NotRequired[int]
 
 
-def entry(key: str, sha256: str) -> Entry:
-    """Return the entry for the key of a variant's inputs and the sha256 (hex) of its ZIP."""
+def entry(key: str, sha256: str, sized: Written | None = None) -> Entry:
+    """Return the entry for the key of a variant's inputs and the sha256 (hex) of its ZIP.
+
+    `sized` adds the sizes of the ZIP.
+    """
     encoded = base64.b64encode(bytes.fromhex(sha256)).decode()
-    return {"key": key, "sha256": sha256, "source_code_hash": encoded}
+    found: Entry = {"key": key, "sha256": sha256, "source_code_hash": encoded}
+    if sized is not None:
+        found["size"], found["unzipped_size"] = sized.size, sized.unzipped_size
+    return found
+
+
+def of(variant: Variant, key: str, written: Written) -> Entry:
+    """Return the entry of a variant for the ZIP of the inputs with a key."""
+    sized = written if variant.function.size_growth else None
+    return entry(key, written.sha256, sized)
+
+
+def sizes(found: Entry | None) -> Written | None:
+    """Return the recorded ZIP, if its sizes are recorded."""
+    if found is None or "size" not in found or "unzipped_size" not in found:
+        return None
+    return Written(found["sha256"], found["size"], found["unzipped_size"])
+
+
+def without_sizes(found: Entry) -> Entry:
+    """Return an entry without sizes, over which its ZIP may grow to any."""
+    return entry(found["key"], found["sha256"])
 
 
 def read(layout: Layout) -> dict[str, Entry]:
@@ -47,9 +76,14 @@ def _valid(record: Any) -> dict[str, Entry]:  # noqa: ANN401 - any JSON value
     return {variant_id: value for variant_id, value in entries if _is_entry(value)}
 
 
+_SIZES = {"size", "unzipped_size"}
+
+
 def _is_entry(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     try:
-        return bool(value == entry(value["key"], value["sha256"]))
+        return bool(value == entry(value["key"], value["sha256"], sizes(value))) and all(
+            type(value[name]) is int and value[name] > 0 for name in _SIZES & value.keys()
+        )
     except (KeyError, TypeError, ValueError):
         return False
 

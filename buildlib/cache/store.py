@@ -39,7 +39,7 @@ class Store(NamedTuple):
             return None
         written = Written(*entry["written"])
         try:
-            is_complete = self._zip(key).stat().st_size == written.size
+            is_complete = self.path(key).stat().st_size == written.size
         except OSError:
             return None
         return written if is_complete else None
@@ -50,7 +50,7 @@ class Store(NamedTuple):
         if written is None:
             return None
         try:
-            _copy(self._zip(key), target, link=not self.shared)
+            _copy(self.path(key), target, link=not self.shared)
             if digests.sha256(target) != written.sha256:
                 atomic.remove(target)
                 self.discard(key)
@@ -68,7 +68,7 @@ class Store(NamedTuple):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _copy(path, temporary, link=True)
-            temporary.replace(self._zip(key))
+            temporary.replace(self.path(key))
             records.write(self._entry(key), {"written": written})
         except OSError:
             with contextlib.suppress(OSError):
@@ -77,7 +77,7 @@ class Store(NamedTuple):
     def discard(self, key: str) -> None:
         """Remove the entry of a key."""
         atomic.remove(self._entry(key))
-        atomic.remove(self._zip(key))
+        atomic.remove(self.path(key))
 
     def entries(self) -> Iterator[tuple[float, int, Path]]:
         """Yield the last use (seconds since the epoch), the size and the ZIP of each entry."""
@@ -89,7 +89,8 @@ class Store(NamedTuple):
                         used = path.with_suffix(".json").stat().st_mtime
                         yield used, entry.stat().st_size, path
 
-    def _zip(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Return the path of the ZIP for a key, whether it is there or not."""
         return self.folder / f"{key}.zip"
 
     def _entry(self, key: str) -> Path:

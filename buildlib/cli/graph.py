@@ -289,12 +289,30 @@ def watch(names: Sequence[str]) -> int:
 @click.command()
 @_jobs
 @click.option("--check", is_flag=True, help="Write nothing; fail if the file is out of date.")
-def record(jobs: int | None, *, check: bool) -> int:
+@click.option(
+    "--accept-growth",
+    "accepted",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=common.complete,
+    help="Record the size of this function even if it grew over 'size_growth'; repeat it for more.",
+)
+def record(jobs: int | None, accepted: Sequence[str], *, check: bool) -> int:
     """Write lambdas.hashes.json: the hash that each set of inputs must give.
 
     Commit the file. A plan then needs no build, and a build that gives another hash fails.
     """
-    common.enter()
+    if accepted and check:
+        msg = "'--check' writes nothing, so it accepts no growth; leave out one of them"
+        raise click.UsageError(msg)
+    if accepted:
+        from buildlib.steps import record as step
+
+        repository = common.project()
+        names = [variant.id for variant in common.chosen(repository, accepted)]
+        step.accept(repository.layout, names)
+    else:
+        common.enter()
     frozen = "'--check' is set" if check else ""
     return program.run(["record"], command="record", frozen=frozen, settings=_settings(jobs)).code
 

@@ -96,13 +96,27 @@ def _change(pin: str) -> "Change":
 
 @click.command()
 @common.names_argument
+@click.option(
+    "--shared",
+    is_flag=True,
+    help="Show the packages that functions share, and the savings of a layer.",
+)
 @common.json_option
-def size(names: Sequence[str], *, as_json: bool) -> int:
+def size(names: Sequence[str], *, shared: bool, as_json: bool) -> int:
     """Show the size of each ZIP against Lambda's limits, and its largest packages."""
     from buildlib.commands import size as command
 
     repository = common.project()
     variants = common.chosen(repository, names)
+    if shared:
+        from buildlib.commands import shared as advice
+
+        found = advice.answer(repository, variants)
+        if as_json:
+            common.write_json(output.of_shared(found))
+        else:
+            common.write(advice.lines(found))
+        return 0
     if as_json:
         common.write_json(output.of_size(*command.measure(repository, variants)))
     else:

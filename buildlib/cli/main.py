@@ -37,6 +37,8 @@ GROUPS = {
         "why": ("inspect", "Explain why each ZIP will be or was rebuilt"),
         "size": ("inspect", "Show each ZIP's size against Lambda's limits"),
         "report": ("graph", "Write dist/report.html: sizes, dependencies, changes and times"),
+        "audit": ("fleet", "List the known vulnerabilities of locked packages"),
+        "ready": ("fleet", "Show the obstacles to a newer Python"),
         "diff": ("inspect", "Compare two ZIPs byte for byte"),
         "verify": ("inspect", "Rebuild twice under different conditions and compare"),
         "invoke": ("graph", "Run a function as Lambda does"),

@@ -5,7 +5,7 @@ A field is never removed, and its meaning never changes, without a new `version`
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from buildlib.artifacts import index
 from buildlib.commands.live.compare import Finding
@@ -25,6 +25,10 @@ from buildlib.project.project import Project
 from buildlib.remote.objects import Address
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
 from buildlib.steps import summary
+
+if TYPE_CHECKING:
+    from buildlib.commands import audit, shared
+    from buildlib.commands.ready import answer as ready
 
 _VERSION = 1
 
@@ -169,6 +173,30 @@ def of_size(found: Sequence[Size], missing: Sequence[str]) -> dict[str, Any]:
     }
 
 
+def of_shared(found: "shared.Answer") -> dict[str, Any]:
+    """Return the layer that would save most."""
+    from buildlib.commands import shared
+
+    layer = found.layer
+    proposed = layer and {
+        "packages": [one._asdict() for one in layer.packages],
+        "functions": [one.name for one in layer.functions],
+        "size": layer.weight.zipped,
+        "unzipped_size": layer.weight.unzipped,
+        "saved": layer.saved,
+        "worth": found.is_worth,
+        "requirements": shared.requirements(layer),
+        "manifest": shared.manifest(layer),
+    }
+    return {
+        "version": _VERSION,
+        "command": "size --shared",
+        "size": found.total,
+        "layer": proposed,
+        "not_built": [*found.missing],
+    }
+
+
 def of_list(project: Project, variants: Sequence[Variant]) -> dict[str, Any]:
     """Return the declared functions and layers, and the state of each ZIP."""
     found = []
@@ -286,6 +314,76 @@ def of_garbage(
         "unused": unused,
         "kept": {name: getattr(found, name) for name in names},
         "errors": [*problems],
+    }
+
+
+def of_audit(found: "audit.Answer") -> dict[str, Any]:
+    """Return the known vulnerabilities of locked packages."""
+    findings = [
+        {
+            **one.release._asdict(),
+            "id": one.id,
+            "aliases": [*one.aliases],
+            "summary": one.summary,
+            "link": one.link,
+            "fixed_in": [*one.fixed],
+            "ignored": one in found.ignored,
+            "variants": [*found.holders[one.release]],
+        }
+        for one in (*found.findings, *found.ignored)
+    ]
+    unaudited = [
+        {**release._asdict(), "variants": [*names]} for release, names in found.unaudited.items()
+    ]
+    return {
+        "version": _VERSION,
+        "command": "audit",
+        "packages": len(found.holders),
+        "unasked": found.audit.unasked or None,
+        "findings": findings,
+        "not_audited": unaudited,
+        "errors": [{"id": name, "error": text} for name, text in found.errors.items()],
+    }
+
+
+def of_ready(found: "ready.Answer") -> dict[str, Any]:
+    """Return the obstacles to a Python."""
+    from buildlib.commands.ready.answer import state
+
+    locks = [
+        {
+            "lockfile": lock.shown,
+            "architecture": lock.target.architecture,
+            "variants": [one.id for one in lock.variants],
+            "blockers": [one._asdict() for one in lock.offer.blockers],
+            "conflict": lock.offer.conflict or None,
+            "unasked": lock.offer.unasked or None,
+        }
+        for lock in found.locks
+    ]
+    runtimes = []
+    for runtime, count in found.runtimes:
+        dates = runtime.dates or (None, None, None)
+        runtimes.append(
+            {
+                "runtime": runtime.identifier,
+                "variants": count,
+                "state": state(runtime, found.today),
+                **dict(zip(("deprecated", "no_new", "no_updates"), dates, strict=True)),
+            }
+        )
+    return {
+        "version": _VERSION,
+        "command": "ready",
+        "python": found.python,
+        "ready": found.ready,
+        "there": [*found.there],
+        "not_ready": sorted(found.blocked),
+        "unknown": sorted(found.unknown),
+        "locks": locks,
+        "code": [{"id": name, "problems": [*some]} for name, some in found.code.items()],
+        "errors": [{"id": name, "error": text} for name, text in found.errors.items()],
+        "runtimes": runtimes,
     }
 
 

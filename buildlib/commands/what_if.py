@@ -72,7 +72,7 @@ def answer(project: Project, variants: Sequence[Variant], changes: Sequence[Chan
     errors: dict[str, str] = {}
     names: set[str] = set()
     unaffected = 0
-    reasons = _Reasons(project)
+    reasons = Reasons(project)
     for variant in variants:
         try:
             for one in (variant, *project.declared_layers(variant)):
@@ -89,7 +89,7 @@ def answer(project: Project, variants: Sequence[Variant], changes: Sequence[Chan
 
 
 def _holders(
-    project: Project, variant: Variant, changes: Iterable[Change], reasons: "_Reasons"
+    project: Project, variant: Variant, changes: Iterable[Change], reasons: "Reasons"
 ) -> Iterator[Holder]:
     locked = _by_name(project.locked(variant))
     in_zip = _by_name(project.pins(variant))
@@ -110,7 +110,7 @@ def _by_name(pins: Iterable[Pin]) -> dict[str, Pin]:
     return {pin.name: pin for pin in pins}
 
 
-class _Reasons:
+class Reasons:
     """The demands in the lockfiles of a project, each of which is read once."""
 
     def __init__(self, project: Project) -> None:
@@ -118,13 +118,18 @@ class _Reasons:
         self._known: dict[object, Demands] = {}
 
     def of(self, variant: Variant, package: str) -> Sequence[Demand]:
+        """Return the demands on a package of a variant."""
+        return self.all(variant).get(package, ())
+
+    def all(self, variant: Variant) -> Demands:
+        """Return the demands on each package of a variant."""
         function, target = variant.function, LockTarget(variant.python, variant.architecture)
         name = (function.lockfile, function.requires, function.source, target)
         if function.lockfile:
             name = (function.lockfile, function.requires, "", target)
         if name not in self._known:
             self._known[name] = self._read(variant, target)
-        return self._known[name].get(package, ())
+        return self._known[name]
 
     def _read(self, variant: Variant, target: LockTarget) -> Demands:
         function = variant.function

@@ -23,6 +23,10 @@ from buildlib.uv import target as uv_target
 _WHEELS_ONLY = ("--only-binary", ":all:")
 
 
+# uv's hint about the oldest Python of a release.
+_SUPPORTED = re.compile(r"only supports >=(3\.\d+)")
+
+
 class _Attempt(NamedTuple):
     """One way to resolve: uv's options, and whether uv may build.
 
@@ -68,6 +72,7 @@ class Resolver:
         *,
         patch: str = "",
         firmly: bool = True,
+        explain: bool = True,
     ) -> str:
         """Return uv's pins with hashes for a target; `preferred` are pins to keep if they fit.
 
@@ -76,7 +81,8 @@ class Resolver:
         packages if wheels alone give no solution. `patch` is the full version of the target's
         Python, by default the lowest that the runtime has had; the preferred pins are then those
         of another level, whose files uv has. Unless `firmly`, uv may pass over a preferred pin even
-        if all of them fit together.
+        if all of them fit together. With `explain`, an error names each requirement that has no
+        wheel, for which the index is asked again.
 
         Raises:
             LockError: there is no solution, an allowed build failed, or the index cannot be
@@ -99,7 +105,7 @@ class Resolver:
         if failed:
             msg = f"{self.requirements.path}: {failed.why}"
             raise LockError(msg, "sdist-not-pure" if failed.compiles else "sdist-failed")
-        if lacking.is_lack(result.output):
+        if explain and lacking.is_lack(result.output):
             raise self._no_wheel(target, result.output)
         msg = (
             f"{self.requirements.path}: failed to resolve dependencies for {_shown(target)}\n"
@@ -146,8 +152,8 @@ class Resolver:
         found = lacking.find(
             self.requirements.entries,
             target,
-            functools.partial(self._probe, target),
-            self._offer,
+            functools.partial(self.probe, target),
+            self.offer,
         )
         names = dict.fromkeys(name for entry in found for name, _ in entry.reasons)
         example = next(iter(names), "<name>")
@@ -160,17 +166,30 @@ class Resolver:
         )
         return LockError(msg, "wheel-missing")
 
-    def _probe(self, target: LockTarget, lines: Sequence[str], *options: str) -> str:
+    def probe(self, target: LockTarget, lines: Sequence[str], *options: str) -> str:
         """Resolve some lines alone from wheels; return uv's error, or nothing."""
         with _file(lines) as path:
             result = self._compile(target, path, _Attempt((*_WHEELS_ONLY, *options)))
         return result.output if result.code else ""
 
-    def _offer(self, line: str) -> str:
+    def newest(self, target: LockTarget, line: str) -> str:
+        """Return the newest release of a requirement with a wheel, as a pin; empty without one."""
+        with _file([line]) as path:
+            attempt = _Attempt((*_WHEELS_ONLY, "--no-deps"))
+            return self._compile(target, path, attempt).pins
+
+    def offer(self, line: str) -> str:
         """Return the files of the newest releases of a requirement, for any Python and system."""
+        output = self._files(line, "3.8")
+        if newer := _SUPPORTED.search(" ".join(output.split())):
+            output = self._files(line, newer[1])
+        return output
+
+    def _files(self, line: str, python: str) -> str:
+        """Return the files of releases for a Python and newer ones, or uv's error."""
         with _file([line]) as path:
             arguments = [
-                *("pip", "compile", path.name, "--universal", "--python-version", "3.8"),
+                *("pip", "compile", path.name, "--universal", "--python-version", python),
                 *("--format", "pylock.toml", "--no-deps", "--no-build", *self.requirements.indexes),
             ]
             return run.run(arguments, root=self.root, cwd=path.parent, log=self.log).output

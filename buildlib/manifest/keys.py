@@ -38,6 +38,7 @@ COMPILER = r"3[.][0-9]+[.][0-9]+((a|b|rc)[0-9]+)?"
 
 
 DURATION = r"[0-9]{1,5}([.][0-9]{1,3})? ?(ms|s)"
+PERCENT = r"[0-9]{1,4}([.][0-9]{1,2})? ?%"
 
 
 SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
@@ -386,6 +387,14 @@ LAMBDA_KEYS = {
         default="",
         default_text="none: the tag 'lambda-zip:id' of deployed functions tells",
         field="deployed_as",
+        shared=True,
+    ),
+    "size_growth": Key(
+        "How much a ZIP may grow over its sizes in 'lambdas.hashes.json', zipped and unzipped, in "
+        "percent. One that grows more is an error; 'lambdas record --accept-growth' accepts it.",
+        pattern=PERCENT,
+        rule="a percentage, such as '5 %'",
+        default_text="no such limit",
         shared=True,
     ),
     "evidence": Key(

@@ -97,7 +97,8 @@ class Reader:
 
     def text(self, node: yaml.Node, key: Key, label: str) -> str | None:
         """Return the text of a scalar if it is valid for the key."""
-        expected = f"expected {' or '.join(key.choices)}" if key.choices else "expected text"
+        rule = key.rule if key.pattern else ""
+        expected = f"expected {' or '.join(key.choices) or rule or 'text'}"
         if not isinstance(node, yaml.ScalarNode) or node.tag != "tag:yaml.org,2002:str":
             if key.choices == tuple(RUNTIMES):
                 if _is_unquoted_version(node):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from buildlib import recipe
-from buildlib.artifacts import limits
+from buildlib.artifacts import growth, hashes, limits
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.project.status import Status
@@ -57,7 +57,8 @@ def reason(project: Project, variant: Variant, step: str, *, named: bool = False
     """
     status = project.status(variant)
     if status.written is not None:
-        if step == "hash" or (step == "zip" and named and not limits.fits(variant, status.written)):
+        fits = limits.fits(variant, status.written) and not _outgrown(project, variant)
+        if step == "hash" or (step == "zip" and named and not fits):
             return _description_problem(project, variant, status, status.written)
         return None
     if not (step == "zip" and named):
@@ -69,10 +70,21 @@ def reason(project: Project, variant: Variant, step: str, *, named: bool = False
     return _PENDING[step](project, variant)
 
 
+def _outgrown(project: Project, variant: Variant) -> bool:
+    """Tell whether the finished ZIP of a variant grew over its budget."""
+    if variant.function.size_growth is None:
+        return False
+    written = project.status(variant).written
+    recorded = hashes.sizes(project.recorded().get(variant.id))
+    return written is not None and growth.exceeds(variant.function, written, recorded)
+
+
 def _description_problem(
     project: Project, variant: Variant, status: Status, written: Written
 ) -> str | None:
     layout = project.layout
+    if _outgrown(project, variant):
+        return "it grew more than 'size_growth' allows"
     listed = project.listing.entry(variant.id)
     problem = description.listing_problem(variant, written, listed, layout)
     if problem is not None or status.unchanged:

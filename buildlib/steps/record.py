@@ -19,6 +19,17 @@ def is_current(wanted: Mapping[str, hashes.Entry], layout: Layout) -> bool:
         return False
 
 
+def accept(layout: Layout, names: Collection[str]) -> None:
+    """Forget the recorded sizes of variants, so that their next ZIPs may have any."""
+    known = hashes.read(layout)
+    wanted = {
+        name: hashes.without_sizes(entry) if name in names else entry
+        for name, entry in known.items()
+    }
+    if wanted != known:
+        atomic.write(layout.hashes, hashes.text(wanted))
+
+
 def write(
     wanted: Mapping[str, hashes.Entry],
     declared: Collection[str],

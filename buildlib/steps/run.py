@@ -5,6 +5,7 @@ the work of its step, and makes it if it is gone.
 """
 
 import contextlib
+import hashlib
 import logging
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from buildlib.artifacts import hashes, index, limits
+from buildlib.artifacts import growth, hashes, index, limits
 from buildlib.errors import InstallError, MergeError, StagedFileError, StageError
 from buildlib.files import locks
 from buildlib.model import Variant, Written
@@ -251,6 +252,26 @@ class _Work:
             return contents.of_zip(path)
 
         self._check_size(written.unzipped_size, files)
+        if self.variant.function.size_growth is not None:
+            both = (files, self._earlier)
+            growth.check(self.variant, written, self._recorded(), both, self.inputs.own)
+
+    def _recorded(self) -> Written | None:
+        """Return the recorded ZIP, over which this one may grow; None without its sizes."""
+        return hashes.sizes(self.project.recorded().get(self.variant.id))
+
+    def _earlier(self) -> "Files | None":
+        """Return the files of the recorded ZIP, if it is still in dist/ or in the cache."""
+        from buildlib.archive import contents  # only for the message
+
+        recorded = self.project.recorded()[self.variant.id]
+        stored = self.project.cache.store.path(recorded["key"])
+        paths = (self.layout.zip(self.variant.id), stored)
+        for path in paths:
+            with contextlib.suppress(OSError):
+                if hashlib.sha256(path.read_bytes()).hexdigest() == recorded["sha256"]:
+                    return contents.of_zip(path)
+        return None
 
     def _check_size(self, size: int, files: "Callable[[], Files]") -> None:
         self._check_together(size)
@@ -342,6 +363,8 @@ class _Work:
         digests.wrote(str(layout.zip(variant.id)), written.sha256)
         notice = RUNTIMES[variant.python].notice(datetime.now(UTC).date().isoformat())
         notes = (notice,) if notice else ()
+        if variant.function.size_growth is not None and self._recorded() is None:
+            notes = (*notes, growth.UNKNOWN)
         return Done(BY_ORIGIN[origin], tuple(reasons), written, stamp.previous, notes)
 
     def keep(self, written: Written) -> None:

@@ -113,5 +113,5 @@ def _entry(project: Project, variant: Variant, known: hashes.Entry | None) -> ha
     except BuildError:
         return None
     if written is not None:
-        return hashes.entry(key, written.sha256)
+        return hashes.of(variant, key, written)
     return known if known is not None and known["key"] == key else None

@@ -97,6 +97,7 @@ def test_what_changes_an_artifact() -> None:
         {"architectures": ("x86_64", "arm64")},
         {"allow_sdist": ("not-locked",)},
         {"size_limit": 1000},
+        {"size_growth": "5 %"},
         {"evidence": True},
     ],
     ids=lambda fields: next(iter(fields)),

@@ -39,6 +39,9 @@ def test_the_base64_is_terraforms() -> None:
         '{"api": 1}',
         '{"api": {"key": "1", "sha256": "xyz"}}',
         json.dumps({"api": {**hashes.entry(ONE, OTHER), "source_code_hash": "another"}}),
+        json.dumps({"api": {**hashes.entry(ONE, OTHER), "size": 1}}),
+        json.dumps({"api": {**hashes.entry(ONE, OTHER), "size": "1", "unzipped_size": 2}}),
+        json.dumps({"api": {**hashes.entry(ONE, OTHER), "size": 0, "unzipped_size": 2}}),
     ],
 )
 def test_a_damaged_record_is_none(tmp_path: Path, damaged: str) -> None:

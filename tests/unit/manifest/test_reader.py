@@ -83,6 +83,7 @@ def test_every_key(root: Path) -> None:
         "    prune: imports\n    layers: [common]\n"
         "    provided: runtime\n    files: [{url: 'https://x/y', sha256: " + "a" * 64 + "}]\n"
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
+        "    size_growth: 5 %\n"
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
         "    allow_missing_libraries: [libodbc.so.2]\n    name: 'acme_{id}-{env}'\n"
         "    start_limit: 800 ms\n"
@@ -113,6 +114,7 @@ def test_every_key(root: Path) -> None:
         allow_sdist=("docopt",),
         size_limit=80 * 1024 * 1024,
         start_limit="800 ms",
+        size_growth="5 %",
         evidence=True,
         allow_secrets=("/.env",),
         deployed_as="acme_{id}-{env}",  # a field, because an option is a part of the key
@@ -174,6 +176,7 @@ def test_defaults(root: Path) -> None:
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
         "  allow_missing_libraries: [libodbc.so.2]\n"
         "  allow_unread: [pyproject.toml]\n  name: '{lambda}-{env}'\n"
+        "  allow_unread: [pyproject.toml]\n  size_growth: 2.5%\n"
         "lambdas:\n  api: {}\n"
         "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
         "layers:\n  common: {include: [shared/common]}\n"
@@ -188,6 +191,7 @@ def test_defaults(root: Path) -> None:
     assert jobs.architectures == ("arm64",)
     assert (api.size_limit, api.evidence, api.allow_secrets) == (1000, True, ("*.pem",))
     assert (jobs.size_limit, jobs.evidence) == (1000, False)
+    assert api.size_growth == "2.5%"
     assert api.gitignore
     assert (api.deployed_as, common.deployed_as) == ("{lambda}-{env}", "")
 
@@ -202,6 +206,15 @@ def test_defaults(root: Path) -> None:
 def test_size(root: Path, text: str, size: int) -> None:
     """A size is bytes, or text in the units in which AWS counts."""
     assert read(root, PLAIN + f"    size_limit: {text}\n")[0].size_limit == size
+
+
+@pytest.mark.parametrize("text", ["5", "0.05", "-5 %", "5 percent", "512 kB", "5 % %"])
+def test_not_a_percentage(root: Path, text: str) -> None:
+    """The growth is a percentage; anything else is an error that shows one."""
+    with pytest.raises(ManifestError) as error:
+        read(root, PLAIN + f"    size_growth: {text}\n")
+    assert "lambda 'api': size_growth: " in str(error.value)
+    assert "expected a percentage, such as '5 %'" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -501,7 +514,12 @@ BAD = {
     ),
     "handler is a list": (
         HEAD + "    handler: [app.handler]\n",
-        ["lambdas.yaml:4:14: lambda 'api': handler: expected text, found a list"],
+        [
+            (
+                "lambdas.yaml:4:14: lambda 'api': handler: expected module.function, such as "
+                "'app.handler', found a list"
+            ),
+        ],
     ),
     "3.10 unquoted": (
         PLAIN + "    python: 3.10\n",

@@ -1,0 +1,1 @@
+"""`lambdas ready`: the obstacles to a newer Python."""

@@ -1,0 +1,105 @@
+"""`lambdas size --shared`: the layer that saves most, with figures that come true."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.conftest import HANDLER, Index, Repository
+from tests.test_cli import answer
+
+
+@pytest.fixture
+def fleet(repository: Repository, index: Index) -> Repository:
+    """Give four functions: three share `big` with its dependency, two `odd` in other versions."""
+    source = random.Random(1)  # noqa: S311 - test data
+    index.add("big", files={"big.bin": source.randbytes(90_000)}, requires=("dep",))
+    index.add("dep", files={"dep.bin": source.randbytes(30_000)})
+    index.add("odd", files={"odd.bin": source.randbytes(50_000)}, requires=("lib",))
+    index.add("lib", "1.0", files={"lib.bin": source.randbytes(1_000)})
+    index.add("lib", "2.0", files={"lib.bin": source.randbytes(1_000)})
+    repository.environment["UV_INDEX_URL"] = index.url
+    names = ("a", "b", "c", "d")
+    repository.write({
+        "lambdas.yaml": "version: 1\nlambdas:\n"
+        + "".join(f"  {name}:\n    handler: app.handler\n" for name in names),
+        **{f"lambdas/{name}/app.py": f"# {name}\n{HANDLER}" for name in names},
+        "lambdas/a/requirements.txt": "big\nodd\nlib==1.0\n",
+        "lambdas/b/requirements.txt": "big\nodd\nlib==2.0\n",
+        "lambdas/c/requirements.txt": "big\n",
+    })  # fmt: skip
+    repository.lambdas("build")
+    return repository
+
+
+def asked(repository: Repository) -> dict[str, Any]:
+    """Return the answer."""
+    return answer(repository.lambdas("size", "--shared", "--json").output)
+
+
+def test_a_pasted_layer(fleet: Repository) -> None:
+    """The layer of the answer builds, and the sizes are those that the answer foretold."""
+    found = asked(fleet)
+    layer, before = found["layer"], {name: e["size"] for name, e in fleet.index().items()}
+    assert found["size"] == sum(before.values())
+    assert layer["functions"] == ["a", "b", "c"]
+    assert layer["requirements"] == ["big==1.0", "dep==1.0"]
+    pasted = yaml.safe_load("\n".join(layer["manifest"]))
+    manifest = yaml.safe_load((fleet.root / "lambdas.yaml").read_text())
+    for name, more in pasted.pop("lambdas").items():
+        manifest["lambdas"][name] |= more
+    fleet.write({
+        "lambdas.yaml": yaml.safe_dump(manifest | pasted),
+        "layers/shared.txt": "\n".join(layer["requirements"]) + "\n",
+    })  # fmt: skip
+    fleet.lambdas("build")
+    after = {name: entry["size"] for name, entry in fleet.index().items()}
+    assert [before[n] - after[n] for n in "abcd"] == [layer["size"]] * 3 + [0]
+    (built,) = json.loads((fleet.root / "dist/layers.json").read_text()).values()
+    saved = sum(before.values()) - sum(after.values()) - built["size"]
+    assert saved == pytest.approx(layer["saved"], abs=1000)  # the names below python/, RECORD
+    assert built["unzipped_size"] == pytest.approx(layer["unzipped_size"], abs=1000)
+    assert asked(fleet)["layer"] is None
+
+
+def test_words(fleet: Repository) -> None:
+    """The text has the figures, and both files to write."""
+    text = fleet.lambdas("size", "--shared").output
+    assert "3 functions share 2 packages: a, b, c" in text
+    assert "All ZIPs: 4" in text
+    assert "layers/shared.txt:\n\n  big==1.0\n  dep==1.0\n" in text
+    assert "  layers:\n    shared:\n      requirements: layers/shared.txt\n" in text
+
+
+def test_a_package_whose_dependency_differs_stays(fleet: Repository) -> None:
+    """`odd` needs `lib`, of which the functions have two versions: a layer would contradict one."""
+    fleet.write({"lambdas/c/requirements.txt": "", "lambdas/b/requirements.txt": "odd\nlib==2.0\n"})
+    fleet.lambdas("build")
+    done = fleet.lambdas("size", "--shared")
+    assert "No layer would save anything" in done.output
+
+
+def test_not_worth_it(fleet: Repository) -> None:
+    """A layer that saves little is named as such, and there is nothing to paste."""
+    fleet.write({"lambdas/d/model.bin": random.Random(2).randbytes(9_000_000)})  # noqa: S311
+    fleet.lambdas("build")
+    text = fleet.lambdas("size", "--shared").output
+    assert "Not worth a layer: it saves less than 5%" in text
+    assert "lambdas.yaml, to merge" not in text
+
+
+def test_the_limit_of_layers(fleet: Repository) -> None:
+    """A function with five layers takes no more, and one that is not built is named."""
+    arns = "".join(
+        f"  l{n}: {{arn: 'arn:aws:lambda:eu-west-1:123456789012:layer:l{n}:1', provides: [x{n}]}}\n"
+        for n in range(5)
+    )
+    text = (fleet.root / "lambdas.yaml").read_text()
+    text = text.replace("  a:\n", "  a:\n    layers: [l0, l1, l2, l3, l4]\n")
+    fleet.write({"lambdas.yaml": f"{text}layers:\n{arns}"})
+    fleet.lambdas("build")
+    fleet.write({"lambdas/d/app.py": "# new\n" + HANDLER})
+    assert asked(fleet)["layer"]["functions"] == ["b", "c"]
+    assert asked(fleet)["not_built"] == ["d"]
