@@ -321,8 +321,9 @@ class Farm:
         address = one.machine.address
         if isinstance(error, Lost):
             self._lose(one, job)
-        elif answer is None:
-            self._remarks.add(f"farm worker {address} failed: {_short(error)}", job.variant.id)
+        elif answer is None or "failure" in answer:
+            failure = answer["failure"] if answer else _short(error)
+            self._remarks.add(f"farm worker {address} failed: {failure}", job.variant.id)
             self._retry(one, job)
         elif "missing" in answer:
             one.known.clear()
