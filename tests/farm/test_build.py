@@ -27,7 +27,7 @@ def test_the_same_as_a_local_build(varied: Repository, farm: Cluster) -> None:
     varied.lambdas("build")
     local = published(varied)
     afresh(varied)
-    done = varied.lambdas("build", "--farm", farm.address)
+    done = varied.lambdas("build", "-j", "1", "--farm", farm.address)
     assert published(varied) == local
     assert len(varied.sha256()) == 8
     assert "8 built on the farm in" in done.output

@@ -58,10 +58,7 @@ def change(found, variant):
 
 # The content is right, and is compressed in another way.
 OTHERWISE = """
-from buildlib import contract
-contract.DEFLATE_LEVEL = 1
 import deflate
-from buildlib.archive import compress
 if not hasattr(deflate, "honest"):
     deflate.honest = deflate.deflate_compress
 deflate.deflate_compress = lambda data, level: deflate.honest(data, 1)
@@ -171,7 +168,7 @@ def test_a_worker_that_fails(small: Repository, own: Cluster) -> None:
 
 def test_a_worker_that_contradicts_the_record(small: Repository, own: Cluster) -> None:
     """With a record, a worker with other bytes is named, though its content is right."""
-    small.write({"lambdas/api/app.py": f"TEXT = {'abcdefgh' * 500!r}\n{HANDLER}"})
+    small.write({"lambdas/api/app.py": f"NUMBERS = {[n * n for n in range(2000)]}\n{HANDLER}"})
     expected = local(small)
     small.lambdas("build")
     small.lambdas("record")
@@ -263,6 +260,25 @@ def test_the_scheduler_ends(small: Repository, own: Cluster) -> None:
     assert published(small) == expected
 
 
+def test_the_scheduler_stands_still(small: Repository, own: Cluster) -> None:
+    """If the scheduler does not answer for long, the rest is built here."""
+    _, mark = sleepy(own)
+    process = subprocess.Popen(
+        [small.python, "-m", "buildlib", "build", "--farm", own.address, "--farm-timeout", "6"],
+        cwd=small.root,
+        env=small.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    until(mark.exists)
+    own.started[0].send(signal.SIGSTOP)
+    output, _ = process.communicate(timeout=90)
+    assert process.returncode == 0, output
+    assert "does not answer any more (TimeoutError: no answer)" in output
+    assert "4 built in" in output
+
+
 def test_ctrl_c(small: Repository, own: Cluster) -> None:
     """Ctrl-C ends a build at once, cancels its tasks, and leaves the earlier artifacts."""
     small.lambdas("build")
@@ -289,16 +305,14 @@ def test_ctrl_c(small: Repository, own: Cluster) -> None:
 
 
 def test_resources(small: Repository, own: Cluster) -> None:
-    """Containers go to workers with the resource `docker`, and for arm64 with `arm64`, too."""
-    said = "def change(found, variant): found['notes'].append(f'{variant.id} at {NAME}')\n"
-    built = "from buildlib.environment import container\n"
+    """Containers go to workers with the resource `docker`, and for arm64 with `arm64`, too.
 
-    def worker(name: str, *options: str) -> Process:
-        return own.worker(*options, preload=f"NAME = {name!r}\n{built}{LYING}{said}")
-
-    worker("plain")
-    worker("engine", "--resources", "docker=1")
-    worker("arm", "--resources", "docker=1 arm64=1")
+    The workers have no engine, which is what each of them then says.
+    """
+    absent = {"DOCKER_HOST": "tcp://127.0.0.1:9"}
+    plain = own.worker(**absent)
+    engine = own.worker("--resources", "docker=1", **absent)
+    arm64 = own.worker("--resources", "docker=1 arm64=1", **absent)
     small.write({
         "lambdas.yaml": (
             "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    install: docker\n"
@@ -307,10 +321,31 @@ def test_resources(small: Repository, own: Cluster) -> None:
             "  jobs: {handler: app.handler}\n"
         )
     })  # fmt: skip
-    done = build(small, own)
-    assert "api-py3.13-x86_64 at engine" in done.output, done.output
-    assert "api-py3.13-arm64 at arm" in done.output
-    assert len(small.sha256()) == 3
+    done = small.lambdas("build", "--farm", own.address, code=None, **absent)
+    said = done.output + done.errors
+    for worker, name in ((engine, "api-py3.13-x86_64"), (arm64, "api-py3.13-arm64")):
+        named = rf"farm worker {worker.address} could not build it: .*engine.* \({name}\)"
+        assert re.search(named, said), said
+    assert plain.address not in said
+    assert "jobs: built on the farm" in said
+
+
+def test_no_engine(small: Repository, own: Cluster) -> None:
+    """Where no worker may build a container, it is built here, with the remedy; nothing waits."""
+    own.worker()
+    small.write({
+        "lambdas.yaml": (
+            "version: 1\nlambdas:\n  api:\n    handler: app.handler\n    install: docker\n"
+            f"    docker: {{image: 'a.example/python@sha256:{'a' * 64}'}}\n"
+            "  jobs: {handler: app.handler}\n"
+        )
+    })  # fmt: skip
+    absent = {"DOCKER_HOST": "tcp://127.0.0.1:9"}
+    done = small.lambdas("build", "--farm", own.address, code=None, **absent)
+    said = done.output + done.errors
+    assert "start one with --resources 'docker=1'" in said
+    assert "built here (api)" in said
+    assert "jobs: built on the farm" in said
 
 
 def test_killed_at_random(repository: Repository, own: Cluster) -> None:
