@@ -612,23 +612,24 @@ def farm(folder: Path) -> Row:
 
 @contextlib.contextmanager
 def _index(folder: Path, names: list[str]) -> Iterator[str]:
-    """Serve wheels of 16 MB each that take long to compress; yield the address of the index."""
+    """Serve wheels of 32 MB each, as large as numpy; yield the address of the index."""
+    chance = random.Random(64)  # noqa: S311 - the same in every run
     words = [f"{number:x} " * (number % 7 + 1) for number in range(5000)]
+    text = "".join(chance.choices(words, k=100_000))
     for name in names:
-        chance = random.Random(name)  # noqa: S311 - the same in every run
         place = folder / name / f"{name}-1.0-py3-none-any.whl"
         place.parent.mkdir(parents=True)
         info, rows = f"{name}-1.0.dist-info", []
-        files = {f"{name}/{n}.txt": "".join(chance.choices(words, k=50_000)) for n in range(16)}
+        files = {f"{name}/{n}.txt": f"{name} {n} {text}" for n in range(16)}
         files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
         files[f"{info}/WHEEL"] = "Wheel-Version: 1.0\nGenerator: b\nTag: py3-none-any\n"
-        for path, text in files.items():
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
-            rows.append(f"{path},sha256={digest.decode().rstrip('=')},{len(text)}\n")
+        for path, content in files.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content.encode()).digest())
+            rows.append(f"{path},sha256={digest.decode().rstrip('=')},{len(content)}\n")
         files[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"])
         with zipfile.ZipFile(place, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            for path, text in files.items():
-                archive.writestr(path, text)
+            for path, content in files.items():
+                archive.writestr(path, content)
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     server = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)]
