@@ -40,6 +40,7 @@ REASONS = {
     "aws": "changes an AWS account",
     "ci": ".ci/run runs this very line",
     "docker": "needs a Docker engine; tests/docker does the same",
+    "farm": "needs a Dask cluster; tests/farm does the same",
     "install": "installs this project, as the tutorial does, or a tool beside it",
     "other": "is a command of the tool that is compared or replaced",
     "release": "is for a maintainer who publishes a version",

@@ -192,7 +192,10 @@ class _Work:
 
     def unzipped_size(self) -> int:
         """Return the size of all files of a layer, in bytes."""
+        farm = self.project.farm
         written = self.project.status(self.variant).written
+        if written is None and farm is not None and farm.wait(self.variant):
+            written = self.project.cache.store.find(self.inputs.key)
         if written is not None:
             return written.unzipped_size
         own = sum(origin.file.size for origin in self.inputs.own)

@@ -145,9 +145,13 @@ class Running:
         self._is_cancelled = False
 
     def cancel(self) -> None:
-        """Give up a call: its end is not told any more."""
-        self._is_cancelled = True
-        self._future.cancel()
+        """Give up a call: its end is not told any more.
+
+        A scheduler forgets a task without futures, and starts it no more. This waits for nothing.
+        """
+        if not self._is_cancelled:
+            self._is_cancelled = True
+            self._future.release()
 
     def end(self, ended: Ended) -> None:
         """Tell the end of the call."""
@@ -160,7 +164,7 @@ class Running:
         except BaseException as failure:  # noqa: BLE001 - Dask's cancellation is no Exception
             is_lost = self._future.status != "error" or type(failure).__name__ == "KilledWorker"
             error = Lost() if is_lost else failure
-        self._future.release()
+        self.cancel()
         ended(result, error)
 
 

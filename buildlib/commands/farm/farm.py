@@ -31,6 +31,9 @@ _logger = logging.getLogger(__name__)
 # How many workers may try one variant.
 _TRIES = 3
 
+# Seconds without an answer of the scheduler, after which the rest is built here.
+_SILENCE = 60.0
+
 # Seconds: between two looks at the cluster; for a worker to introduce itself; without a worker for
 # a job, such as one that starts again.
 _LOOK, _GREETING, _PATIENCE = 1.0, 10.0, 10.0
@@ -54,6 +57,8 @@ class Farm:
         self._expected: tuple[Variant, ...] = ()
         self._manifest = b""
         self._is_closed = False
+        self._problems: dict[str, str] | None = {}  # of workers that are refused, at the start
+        self._beat = time.monotonic()  # when the thread last decided something
 
     def __reduce__(self) -> tuple[type["Farm"], tuple[Settings]]:
         """Leave the connection here when doit sends a task to another process."""
@@ -79,6 +84,8 @@ class Farm:
         if self._cluster is None or self._pid != os.getpid():
             return False
         with self._lock:
+            if self._is_closed:
+                return False
             if expected := self._expected:
                 self._expected = ()
                 self._manifest = pack.manifest(self._known, expected)
@@ -94,6 +101,8 @@ class Farm:
         if job is None or self._pid != os.getpid() or job.key != self._known.inputs(variant).key:
             return None
         while not job.done.wait(0.5):
+            if time.monotonic() - self._beat > min(_SILENCE, self._settings.timeout):
+                self._give_up_all(TimeoutError("no answer"))
             progress.update(f"on {job.at}" if job.at else "waiting for a worker of the farm")
         return job.result
 
@@ -151,10 +160,10 @@ class Farm:
             FarmError: none can be used.
 
         """
-        end = time.monotonic() + _GREETING
-        problems: dict[str, str] = {}
+        end, problems = time.monotonic() + _GREETING, self._problems or {}
+        self._problems = problems
         while True:
-            self._look(problems)
+            self._look()
             if self._workers and all(
                 w.is_usable or a in problems for a, w in self._workers.items()
             ):
@@ -162,6 +171,7 @@ class Farm:
             if time.monotonic() > end:
                 break
             self._next(0.2)
+        self._problems = None
         for address in self._workers:
             problems.setdefault(address, f"did not answer within {_GREETING:.0f} s; restart it")
         lines = [
@@ -182,6 +192,7 @@ class Farm:
         """Give out jobs until the run ends."""
         looked = 0.0
         while not self._is_closed:
+            self._beat = time.monotonic()
             try:
                 if any(not job.done.is_set() for job in list(self._jobs.values())):
                     if time.monotonic() - looked > _LOOK:
@@ -204,7 +215,7 @@ class Farm:
         except queue.Empty:
             pass
 
-    def _look(self, problems: dict[str, str] | None = None) -> None:
+    def _look(self) -> None:
         """Find out which workers came and went."""
         cluster = self._connected
         machines = cluster.machines()
@@ -215,7 +226,7 @@ class Farm:
         for address, machine in machines.items():
             if address not in self._workers:
                 self._workers[address] = Worker(machine)
-                ended = partial(self._later, self._greeted, address, problems)
+                ended = partial(self._later, self._greeted, address)
                 cluster.ask(address, worker.describe, ended)
 
     @property
@@ -232,7 +243,6 @@ class Farm:
     def _greeted(
         self,
         address: str,
-        problems: dict[str, str] | None,
         facts: versions.Facts | None,
         error: BaseException | None,
     ) -> None:
@@ -248,10 +258,10 @@ class Farm:
         else:
             one.is_usable = True
             return
-        if problems is None:
+        if self._problems is None:
             _logger.warning("warning: farm worker %s: %s", address, problem)
         else:
-            problems[address] = problem
+            self._problems[address] = problem
 
     def _expire(self) -> None:
         """Use no worker any more on which a variant takes too long."""
@@ -321,8 +331,9 @@ class Farm:
         address = one.machine.address
         if isinstance(error, Lost):
             self._lose(one, job)
-        elif answer is None:
-            self._remarks.add(f"farm worker {address} failed: {_short(error)}", job.variant.id)
+        elif answer is None or "failure" in answer:
+            failure = answer["failure"] if answer else _short(error)
+            self._remarks.add(f"farm worker {address} failed: {failure}", job.variant.id)
             self._retry(one, job)
         elif "missing" in answer:
             one.known.clear()
@@ -379,16 +390,15 @@ class Farm:
 
     def _give_up_all(self, error: Exception) -> None:
         """Build here what is left: the scheduler is gone."""
-        _logger.warning(
-            "warning: the farm %s does not answer any more (%s); the rest is built here",
-            self._settings.address,
-            _short(error),
-        )
-        self._waiting.clear()
-        self._workers.clear()
-        self._is_closed = True
         with self._lock:
-            self._expected = ()
+            if self._is_closed:
+                return
+            self._is_closed = True
+            _logger.warning(
+                "warning: the farm %s does not answer any more (%s); the rest is built here",
+                self._settings.address,
+                _short(error),
+            )
             for job in self._jobs.values():
                 job.done.set()
 

@@ -38,6 +38,9 @@ _STRANGE = re.compile(r"[\\:\0]")
 # Folders of clients that were killed are removed after this many seconds.
 _LEFT = 86_400
 
+# Characters of a failure.
+_LONGEST = 200
+
 _FROZEN = "A worker of a farm writes no lockfile"
 
 Answer = dict[str, Any]
@@ -67,12 +70,14 @@ def build(folder: str, job: Mapping[str, Any]) -> Answer:
     """Build a variant, and return its ZIP, or the names of contents that are missing here.
 
     `job` has `session`, `variant`, `key`, `files` (the sha256 of each path) and `blobs` (contents
-    by sha256). An error that a user can fix is a part of the answer.
+    by sha256). Errors are a part of the answer: `error`, which a user can fix, or `failure`.
     """
     try:
         return _build(folder, job)
     except (BuildError, OSError) as error:
         return {"error": errors.describe(error)}
+    except Exception as error:  # noqa: BLE001 - one that cannot be sent would never arrive
+        return {"failure": " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]}
 
 
 def _build(folder: str, job: Mapping[str, Any]) -> Answer:

@@ -1,0 +1,1 @@
+"""Real Dask schedulers and workers, as processes on the loopback interface."""
