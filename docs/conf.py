@@ -73,6 +73,7 @@ SECTIONS = {
         "explanation/byte-contract",
         "explanation/keys",
         "explanation/imports",
+        "explanation/bytecode",
         "explanation/secrets",
         "explanation/faults",
         "explanation/containers",

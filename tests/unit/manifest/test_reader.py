@@ -85,6 +85,7 @@ def test_every_key(root: Path) -> None:
         "    size_limit: 80 MB\n    evidence: true\n    allow_secrets: [/.env]\n"
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
         "    allow_missing_libraries: [libodbc.so.2]\n"
+        "    bytecode: true\n    sources: false\n    compiler: ['3.12.1', '3.13.2']\n"
     )
     assert all(f"    {key}:" in text for key in LAMBDA_KEYS if key != "docker")
     text += "layers:\n  common: {include: [shared/common]}\n"
@@ -113,6 +114,9 @@ def test_every_key(root: Path) -> None:
         size_limit=80 * 1024 * 1024,
         evidence=True,
         allow_secrets=("/.env",),
+        bytecode=True,
+        sources=False,
+        compilers=("3.12.1", "3.13.2"),
         options=(
             ("allow_missing_imports", ("acme.core",)),
             ("allow_missing_libraries", ("libodbc.so.2",)),
@@ -171,6 +175,7 @@ def test_defaults(root: Path) -> None:
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
         "  allow_missing_libraries: [libodbc.so.2]\n"
         "  allow_unread: [pyproject.toml]\n"
+        "  bytecode: true\n  sources: false\n  compiler: '3.12.1'\n"
         "lambdas:\n  api: {}\n"
         "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
         "layers:\n  common: {include: [shared/common]}\n"
@@ -185,6 +190,7 @@ def test_defaults(root: Path) -> None:
     assert jobs.architectures == ("arm64",)
     assert (api.size_limit, api.evidence, api.allow_secrets) == (1000, True, ("*.pem",))
     assert (jobs.size_limit, jobs.evidence) == (1000, False)
+    assert (common.bytecode, api.sources, jobs.compilers) == (True, False, ("3.12.1",))
     assert api.gitignore
 
 
