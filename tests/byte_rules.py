@@ -36,7 +36,7 @@ MODULES = {
         "steps/venv",
     ],
     "bytecode": [
-        *("bytecode/compiled", "bytecode/compiler", "bytecode/in_compiler", "bytecode/paths"),
+        *("bytecode/compiled", "bytecode/compiler", "bytecode/in_compiler", "files/bytecode"),
         "steps/bytecode",
     ],
 }

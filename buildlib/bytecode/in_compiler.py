@@ -2,7 +2,7 @@
 
 It runs no code but its own. The first line of stdin is a JSON list of pairs: the path for the
 bytecode, as in tracebacks, and the file to read. For each of them, in order, it writes one line of
-JSON to stdout: `sha256` of the source, and either `size` of the `.pyc` that follows the line, or
+JSON to stdout: `sha256` of the source, empty if it cannot be read, and either `size` of the `.pyc` that follows the line, or
 the `problem` for which there is none.
 """
 
@@ -189,8 +189,12 @@ def compiled(source: bytes, path: str) -> bytes:
 
 def _answers(jobs: list[list[str]]) -> Iterator[bytes]:
     for path, file in jobs:
-        with open(file, "rb") as stream:
-            source = stream.read()
+        try:
+            with open(file, "rb") as stream:
+                source = stream.read()
+        except OSError as error:
+            yield json.dumps({"sha256": "", "problem": str(error)}).encode() + b"\n"
+            continue
         answer: dict[str, object] = {"sha256": hashlib.sha256(source).hexdigest()}
         content = b""
         try:

@@ -120,6 +120,10 @@ def test_every_module(coded: Repository) -> None:
         assert code.co_filename == f"/var/task/{source}"
         assert code == compile(members[source], "x", "exec", dont_inherit=True)
     assert coded.doit().ran == []
+    sizes = [
+        line.split(":")[0].strip() for line in coded.lambdas("size", "api").output.splitlines()
+    ]
+    assert not [line for line in sizes if "pycache" in line]
     assert "equal" in coded.doit("verify:api").output
 
 
@@ -152,6 +156,7 @@ def test_without_sources(coded: Repository, unpacked: Path) -> None:
     record = coded.members("api")["alpha-1.0.dist-info/RECORD"].decode()
     listed = [line.partition(",")[0] for line in record.splitlines()]
     assert "alpha/__init__.py" not in listed
+    assert "alpha/__init__.pyc" in listed
     assert "alpha/a-script.py" in listed
     output = python(
         coded, unpacked, "import app; print(app.handler('red', 0)); app.handler('fail', 0)"
@@ -280,6 +285,8 @@ def test_another_version(coded: Repository) -> None:
     assert f"this machine has {VERSION}" in output
     assert f"'uv python install {PYTHON}.99'" in output
     assert coded.sha256() == before
+    check = f"CPython {PYTHON}.99 is pinned for bytecode, and not here (here: {VERSION}"
+    assert check in coded.lambdas("doctor", code=None).output
     command = re.search("'lambdas (lock --upgrade-package cpython api)'", output)
     assert command
     changes = coded.lambdas(*command[1].split()).output

@@ -25,6 +25,11 @@ def source_of(path: str) -> str:
     return f"{found['folder']}{found['stem']}.py" if found else path.removesuffix("c")
 
 
+def is_alone(path: str) -> bool:
+    """Tell whether a file is bytecode in the place of its source."""
+    return path.endswith(".pyc") and _CACHED.fullmatch(path) is None
+
+
 def shipped(path: str, function: Function) -> str:
     """Return the path in a function's ZIP of a file, which may be bytecode in `__pycache__`.
 
