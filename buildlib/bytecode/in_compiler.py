@@ -2,8 +2,8 @@
 
 It runs no code but its own. The first line of stdin is a JSON list of pairs: the path for the
 bytecode, as in tracebacks, and the file to read. For each of them, in order, it writes one line of
-JSON to stdout: `sha256` of the source, empty if it cannot be read, and either `size` of the `.pyc` that follows the line, or
-the `problem` for which there is none.
+JSON to stdout: `sha256` of the source, empty if it cannot be read, and either `size` of the `.pyc`
+that follows the line, or the `problem` for which there is none.
 """
 
 import hashlib
