@@ -179,7 +179,8 @@ def compiled(source: bytes, path: str) -> bytes:
     """Return the `.pyc` of a source.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: there is none.
+        SyntaxError, ValueError, RecursionError, OverflowError: there is none.
+        MemoryError: this machine is short of memory, which is no reason to leave it out.
 
     """
     code = compile(source, path, "exec", dont_inherit=True, optimize=0)
@@ -203,7 +204,7 @@ def _answers(jobs: list[list[str]]) -> Iterator[bytes]:
             answer["problem"] = (
                 error.msg if error.lineno is None else f"line {error.lineno}: {error.msg}"
             )
-        except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        except (ValueError, RecursionError, OverflowError) as error:
             answer["problem"] = str(error) or type(error).__name__
         else:
             answer["size"] = len(content)

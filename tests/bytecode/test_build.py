@@ -51,6 +51,7 @@ def coded(repository: Repository, index: Index) -> Repository:
         "alpha/templates/{{name}}/app.py": "class {{name}}: pass\n",
         "alpha/tests/test_a.py": "T = 1\n",
         "alpha/a-script.py": "S = 1\n",
+        "alpha/skeleton/plain.py": "P = 1\n",
     }
     index.add("alpha", files=files)
     repository.environment["UV_INDEX_URL"] = index.url
@@ -110,7 +111,9 @@ def test_every_module(coded: Repository) -> None:
         f"alpha/__pycache__/a-script.{TAG}.pyc",
         f"alpha/space/__pycache__/deep.{TAG}.pyc",
         f"alpha/tests/__pycache__/test_a.{TAG}.pyc",
+        f"alpha/skeleton/__pycache__/plain.{TAG}.pyc",
         *("alpha/__init__.py", "alpha/a-script.py", "alpha/space/deep.py"),
+        "alpha/skeleton/plain.py",
         *("alpha/templates/{{name}}/app.py", "alpha/tests/test_a.py", "app.py", "other.py"),
     ])  # fmt: skip
     members = coded.members("api")
@@ -151,6 +154,7 @@ def test_without_sources(coded: Repository, unpacked: Path) -> None:
     assert names(coded) == sorted([
         *("alpha/__init__.pyc", "alpha/space/deep.pyc", "alpha/tests/test_a.pyc"),
         *(f"alpha/__pycache__/a-script.{TAG}.pyc", "alpha/a-script.py"),
+        *(f"alpha/skeleton/__pycache__/plain.{TAG}.pyc", "alpha/skeleton/plain.py"),
         *("alpha/templates/{{name}}/app.py", "app.pyc", "other.pyc"),
     ])  # fmt: skip
     record = coded.members("api")["alpha-1.0.dist-info/RECORD"].decode()
@@ -238,6 +242,7 @@ def test_exclude(coded: Repository) -> None:
         f"alpha/__pycache__/__init__.{TAG}.pyc",
         f"alpha/space/__pycache__/deep.{TAG}.pyc",
         *("alpha/__init__.py", "alpha/space/deep.py", "alpha/templates/{{name}}/app.py", "app.py"),
+        *(f"alpha/skeleton/__pycache__/plain.{TAG}.pyc", "alpha/skeleton/plain.py"),
     ])  # fmt: skip
 
 
