@@ -669,6 +669,45 @@ def _farm(folder: Path, processors: list[int], variables: dict[str, str]) -> Ite
         yield address
 
 
+def _imports(folder: Path, package: str, target: float) -> Row:
+    """The import of a package from a ZIP with bytecode, and from one without, in new processes."""
+    python = "{}.{}".format(*sys.version_info[:2])
+    root = repository(folder / package, {"coded": package, "plain": package})
+    manifest = f"version: 1\ndefaults: {{handler: app.handler, python: '{python}'}}\nlambdas:\n"
+    write(root, {"lambdas.yaml": f"{manifest}  coded: {{bytecode: true}}\n  plain: {{}}\n"})
+    run(DOIT, root)
+
+    def imported(name: str) -> float:
+        unpacked = root / name
+        if not unpacked.exists():
+            shutil.unpack_archive(root / f"dist/{name}.zip", unpacked)
+        # As in Lambda, no bytecode is written.
+        program = f"import sys; sys.path.insert(0, {str(unpacked)!r}); import {package}"
+        return timed([sys.executable, "-I", "-S", "-B", "-c", program], root)
+
+    imported("coded"), imported("plain")  # from the disk once
+    row = Row(f"import {package}, with bytecode", "without", target)
+    alternate(row, 9, lambda: imported("coded"), lambda: imported("plain"))
+    sizes = {name: (root / f"dist/{name}.zip").stat().st_size for name in ("coded", "plain")}
+    row.notes.append(f"ZIP {sizes['coded']:,} bytes, without {sizes['plain']:,}")
+    return row
+
+
+def import_pandas(folder: Path) -> Row:
+    """The import of pandas, with and without bytecode."""
+    return _imports(folder, "pandas", 0.6)
+
+
+def import_boto3(folder: Path) -> Row:
+    """The import of boto3, with and without bytecode."""
+    return _imports(folder, "boto3", 0.6)
+
+
+def import_sqlalchemy(folder: Path) -> Row:
+    """The import of SQLAlchemy, with and without bytecode."""
+    return _imports(folder, "sqlalchemy", 0.6)
+
+
 ROWS: dict[str, Callable[[Path], Row]] = {
     "cold": cold,
     "edit": edit,
@@ -688,6 +727,9 @@ ROWS: dict[str, Callable[[Path], Row]] = {
     "watch": watch,
     "complete": complete,
     "farm": farm,
+    "import_pandas": import_pandas,
+    "import_boto3": import_boto3,
+    "import_sqlalchemy": import_sqlalchemy,
 }
 
 

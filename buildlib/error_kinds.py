@@ -124,6 +124,14 @@ KINDS = {
         "the lockfile, or change `compiler` in the manifest. ZIPs then change, and functions are "
         "deployed once.",
     ),
+    "compiler-failed": Kind(
+        "The compiler of the bytecode died",
+        "A process of the pinned CPython compiles, and the system ended it: it was short of "
+        "memory, or a source is nested too deeply for its stack. The build leaves no bytecode out "
+        "for that, because a ZIP depends on its inputs alone.",
+        "Run the build again. If the same file stops it again, add the file to `exclude`, or set "
+        "`bytecode: false`.",
+    ),
     "syntax": Kind(
         "The target's Python cannot compile the function's code",
         "The build parses every Python file of the function for the Python version of the "

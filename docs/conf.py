@@ -79,6 +79,7 @@ SECTIONS = {
         "explanation/byte-contract",
         "explanation/keys",
         "explanation/imports",
+        "explanation/bytecode",
         "explanation/secrets",
         "explanation/faults",
         "explanation/containers",

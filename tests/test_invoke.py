@@ -116,6 +116,24 @@ def test_it_is_built_first(probe: Repository) -> None:
     probe.sha256()
 
 
+@pytest.mark.parametrize("sources", ["true", "false"])
+def test_bytecode_is_used(probe: Repository, sources: str) -> None:
+    """The emulator's runtime imports the bytecode of the ZIP, with and without its source."""
+    version = platform.python_version()
+    more = f"    bytecode: true\n    sources: {sources}\n    compiler: '{version}'\n"
+    probe.write({"lambdas.yaml": manifest() + more})
+    loader, file, path = get(
+        probe,
+        "(type(__import__('app').__loader__).__name__, __import__('app').__cached__,"
+        " __import__('app').handler.__code__.co_filename)",
+    )
+    if sources == "true":
+        assert (loader, path.rpartition("/")[2]) == ("SourceFileLoader", "app.py")
+        assert f"__pycache__/app.{sys.implementation.cache_tag}.pyc" in file
+    else:
+        assert (loader, path) == ("SourcelessFileLoader", "/var/task/app.py")
+
+
 def test_the_environment_is_lambdas(probe: Repository) -> None:
     """The function sees the variables that Lambda documents, and none of this machine's."""
     seen = get(probe, "dict(os.environ)")

@@ -10,6 +10,7 @@ from buildlib.archive import savings
 from buildlib.archive.reader import ZipReader
 from buildlib.archive.savings import Files
 from buildlib.errors import ArchiveError
+from buildlib.files import bytecode
 from buildlib.model import LAYER_PREFIX, File, Origin
 from buildlib.text import megabytes
 
@@ -76,7 +77,8 @@ def placed(
 ) -> Iterator[Placed]:
     """Yield the files of a ZIP, each with its part; `own` are the function's own files.
 
-    A file belongs to the distribution whose RECORD lists it. A file in no RECORD, such as a library
+    A file belongs to the distribution whose RECORD lists it, and bytecode to that of its source. A
+    file in no RECORD, such as a library
     from an image, belongs to a part with the name of its top folder. Savings need all code to be
     searched, except that of `known` modules.
     """
@@ -84,7 +86,8 @@ def placed(
     owners = dict(_owners(files)) | dict.fromkeys(mine, OWN_FILES)
     patterns = savings.patterns(files, mine, known) if with_savings else {}
     for path, size in files.sizes.items():
-        name = owners.get(path) or path.removeprefix(LAYER_PREFIX).partition("/")[0]
+        owner = owners.get(path) or owners.get(bytecode.source_of(path))
+        name = owner or path.removeprefix(LAYER_PREFIX).partition("/")[0]
         saving = IN_RUNTIME if _is_in_runtime(name) else patterns.get(path, "")
         yield Placed(path, size, name, "" if name == OWN_FILES else saving)
 
@@ -119,7 +122,7 @@ def folders(files: Files, name: str) -> list[str]:
         top, slash, _ = path.partition("/")
         if not slash or top.endswith(".dist-info"):
             continue
-        if (owners.get(path) or top) == name:
+        if (owners.get(path) or owners.get(bytecode.source_of(path)) or top) == name:
             sizes[top] = sizes.get(top, 0) + size
         else:
             shared.add(top)

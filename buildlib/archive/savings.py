@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
+from buildlib.files import bytecode
+
 _FOLDERS = ("tests", "test", "docs", "doc")
 
 
@@ -64,6 +66,8 @@ def patterns(files: Files, own: Collection[str], known: Known | None = None) -> 
         elif path.endswith(".pyi"):
             stubs.append(path)
     if not folders and not stubs:
+        return {}
+    if any(bytecode.is_alone(path) for path in files.sizes):  # the code cannot be searched
         return {}
     inside = {path for paths in folders.values() for path in paths}
     others = (path for path in files.sizes if path not in inside)

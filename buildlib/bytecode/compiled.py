@@ -1,6 +1,7 @@
 """Bytecode of many sources: from the cache, or compiled by processes of the pinned CPython."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,12 +34,17 @@ class Source(NamedTuple):
 class Result(NamedTuple):
     """The bytecode of a source, or the problem for which there is none.
 
-    `sha256` is that of the source that was compiled: of another one, if the file has changed.
+    `sha256` is that of the source that was compiled: another one if the file has changed, and none
+    if it is gone.
     """
 
     content: bytes
     problem: str
     sha256: str
+
+
+class CrashError(Exception):
+    """The compiling process died at the source with this path."""
 
 
 def compile_all(
@@ -51,6 +57,10 @@ def compile_all(
     """Yield each source with its bytecode; `find` returns the CPython if something is compiled.
 
     `version` is the full version of that CPython. `cores` is the folder of `locks.cores`.
+
+    Raises:
+        CrashError: the compiling process died.
+
     """
     missing = []
     for source in sources:
@@ -67,9 +77,9 @@ def compile_all(
     batches = list(_batches(missing))
     with locks.cores(cores) as threads, ThreadPoolExecutor(threads) as pool:
         try:
-            for answers in pool.map(lambda batch: list(_compile(batch, compiler)), batches):
-                for source, result, is_final in answers:
-                    if is_final and result.sha256 == source.sha256:
+            for answers in pool.map(lambda batch: _compile(batch, compiler), batches):
+                for source, result in answers:
+                    if result.sha256 == source.sha256:
                         entry = _PROBLEM + result.problem.encode()
                         if not result.problem:
                             entry = _COMPILED + result.content
@@ -90,10 +100,22 @@ def _key(source: Source, version: str) -> str:
     })  # fmt: skip
 
 
-def _batches(sources: Sequence[Source]) -> Iterator[list[Source]]:
+def _place(source: Source) -> int:
+    try:
+        return os.stat(source.file).st_ino
+    except FileNotFoundError:  # the compiler says so
+        return 0
+
+
+def _batches(sources: Iterable[Source]) -> Iterator[list[Source]]:
+    """Yield the sources of each process.
+
+    They are in the order of the disk: it is fast, and another one in each checkout, where two
+    builds would show if the order mattered.
+    """
     batch: list[Source] = []
     size = 0
-    for source in sources:
+    for source in sorted(sources, key=_place):
         if batch and (len(batch) == _FILES or size + source.size > _BYTES):
             yield batch
             batch, size = [], 0
@@ -102,24 +124,18 @@ def _batches(sources: Sequence[Source]) -> Iterator[list[Source]]:
     yield batch
 
 
-def _compile(
-    sources: Sequence[Source], compiler: Compiler
-) -> Iterator[tuple[Source, Result, bool]]:
-    """Yield the result of each source, and whether another run would give the same.
+def _compile(sources: Sequence[Source], compiler: Compiler) -> list[tuple[Source, Result]]:
+    """Return the result of each source.
 
-    The process may die from a source, such as one that is nested too deeply for its stack. Another
-    one then does the sources after that.
+    Raises:
+        CrashError: the compiling process died. Nothing is left out for that, since it may have been
+            short of memory, and a ZIP depends on its inputs alone.
+
     """
-    rest = list(sources)
-    while rest:
-        done = 0
-        for source, result in zip(rest, _answers(rest, compiler), strict=False):
-            yield source, result, True
-            done += 1
-        rest = rest[done:]
-        if rest:
-            culprit = rest.pop(0)
-            yield culprit, Result(b"", "the compiler crashed", culprit.sha256), False
+    found = list(zip(sources, _answers(sources, compiler), strict=False))
+    if len(found) < len(sources):
+        raise CrashError(sources[len(found)].path)
+    return found
 
 
 def _answers(sources: Sequence[Source], compiler: Compiler) -> Iterator[Result]:

@@ -2,8 +2,8 @@
 
 It runs no code but its own. The first line of stdin is a JSON list of pairs: the path for the
 bytecode, as in tracebacks, and the file to read. For each of them, in order, it writes one line of
-JSON to stdout: `sha256` of the source, and either `size` of the `.pyc` that follows the line, or
-the `problem` for which there is none.
+JSON to stdout: `sha256` of the source, empty if it cannot be read, and either `size` of the `.pyc`
+that follows the line, or the `problem` for which there is none.
 """
 
 import hashlib
@@ -179,7 +179,8 @@ def compiled(source: bytes, path: str) -> bytes:
     """Return the `.pyc` of a source.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, MemoryError, OverflowError: there is none.
+        SyntaxError, ValueError, RecursionError, OverflowError: there is none.
+        MemoryError: this machine is short of memory, which is no reason to leave it out.
 
     """
     code = compile(source, path, "exec", dont_inherit=True, optimize=0)
@@ -189,8 +190,12 @@ def compiled(source: bytes, path: str) -> bytes:
 
 def _answers(jobs: list[list[str]]) -> Iterator[bytes]:
     for path, file in jobs:
-        with open(file, "rb") as stream:
-            source = stream.read()
+        try:
+            with open(file, "rb") as stream:
+                source = stream.read()
+        except OSError as error:
+            yield json.dumps({"sha256": "", "problem": str(error)}).encode() + b"\n"
+            continue
         answer: dict[str, object] = {"sha256": hashlib.sha256(source).hexdigest()}
         content = b""
         try:
@@ -199,7 +204,7 @@ def _answers(jobs: list[list[str]]) -> Iterator[bytes]:
             answer["problem"] = (
                 error.msg if error.lineno is None else f"line {error.lineno}: {error.msg}"
             )
-        except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        except (ValueError, RecursionError, OverflowError) as error:
             answer["problem"] = str(error) or type(error).__name__
         else:
             answer["size"] = len(content)

@@ -159,6 +159,8 @@ def _of_repository(root: Path) -> Iterator[Check]:
         yield Check("lockfiles", NOTE, f"out of date: {shown}", "run 'lambdas lock'")
     else:
         yield Check("lockfiles", OK, "up to date")
+    if any(variant.function.bytecode for variant in project.variants.values()):
+        yield _compilers(project)
     yield _cache(project)
     if project.remote.is_configured:
         yield _remote(project)
@@ -169,6 +171,27 @@ def _problem(project: Project, name: str) -> str | None:
     with contextlib.suppress(BuildError):
         return project.lock_problem(function)
     return "cannot be read"
+
+
+def _compilers(project: Project) -> Check:
+    """Check that the pinned compilers of bytecode are here."""
+    from buildlib.bytecode import compiler
+
+    wanted: set[str] = set()
+    for variant in project.variants.values():
+        with contextlib.suppress(BuildError):  # the lockfile is said to be out of date
+            wanted |= {project.compiler(variant)} - {""}
+    root = project.layout.root
+    missing = [version for version in sorted(wanted) if compiler.find(version, root) is None]
+    if not missing:
+        shown = ", ".join(sorted(wanted)) or "none is pinned yet"
+        return Check("compilers", OK, f"CPython {shown} for bytecode")
+    pythons = {version.rpartition(".")[0] for version in missing}
+    here = [one for python in sorted(pythons) for one in compiler.available(python, root)]
+    finding = f"CPython {', '.join(missing)} is pinned for bytecode, and not here"
+    finding += f" (here: {', '.join(here)})" if here else ""
+    advice = "; ".join(f"uv python install {version}" for version in missing)
+    return Check("compilers", NOTE, finding, f"{advice}; ZIPs of the cache need no compiler")
 
 
 def _cache(project: Project) -> Check:

@@ -7,7 +7,7 @@ import io
 import os
 import posixpath
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -158,12 +158,17 @@ def write_record(name: str, owned: Iterable[File]) -> bytes:
     return output.getvalue().encode()
 
 
-def shortened_record(content: bytes, kept: Container[str]) -> bytes:
-    """Return a RECORD with only the rows of `kept` files."""
+def shortened_record(
+    content: bytes, kept: Container[str], replaced: Mapping[str, File] | None = None
+) -> bytes:
+    """Return a RECORD with only the rows of `kept` files, and of files in the place of others."""
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\n")
-    rows = csv.reader(io.StringIO(content.decode(), newline=""))
-    writer.writerows(row for row in rows if row[0] in kept)
+    for row in csv.reader(io.StringIO(content.decode(), newline="")):
+        if replaced and (file := replaced.get(row[0])):
+            writer.writerow((file.path, *row_of(file)))
+        elif row[0] in kept:
+            writer.writerow(row)
     return output.getvalue().encode()
 
 

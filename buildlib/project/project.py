@@ -166,6 +166,15 @@ class Project:
         name = ("compilers", function.lockfile)
         return self._remembered(name, signature_of(path), lambda: lockfile.compilers(path))
 
+    def compiler(self, variant: Variant) -> str:
+        """Return the full version of the CPython that compiles a variant; empty without bytecode.
+
+        Raises:
+            LockError: neither the manifest nor the lockfile has it.
+
+        """
+        return compilers.version(variant, self.pinned_compilers(variant.function))
+
     def unpinned_compilers(self, function: Function) -> list[str]:
         """Return the minor versions whose compiler the lockfile of a function lacks."""
         wanted = self.wanted_compilers(function)
@@ -190,8 +199,7 @@ class Project:
         """Return the pins of a variant, the image to install them in, and their compiler."""
         function = variant.function
         pinned = self.pinned_images(function) if function.docker else []
-        compiler = compilers.version(variant, self.pinned_compilers(function))
-        return self.pins(variant), images.reference(variant, pinned), compiler
+        return self.pins(variant), images.reference(variant, pinned), self.compiler(variant)
 
     def environment_recipe(self, variant: Variant) -> recipe.Recipe:
         """Return the recipe of a variant's environment, without a look at its sources.

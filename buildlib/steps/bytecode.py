@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from buildlib import contract
-from buildlib.bytecode import paths
 from buildlib.cache.machine import MachineCache
 from buildlib.errors import InstallError, StageError
 from buildlib.files import atomic
+from buildlib.files import bytecode as paths
 from buildlib.layout import Layout
 from buildlib.model import File, Origin
 from buildlib.project.compilers import minor
@@ -128,14 +128,21 @@ def _compiled(
     found: dict[str, bytes] = {}
     problems: dict[str, str] = {}
     results = compiled.compile_all(wanted, inputs.compiler, find, cache.bytecode, layout.locks)
-    for source, result in results:
-        path = sources[source.path].path
-        if result.sha256 != source.sha256:
-            raise SourceChangedError(path)
-        if result.problem:
-            problems[path] = result.problem
-        else:
-            found[path] = result.content
+    try:
+        for source, result in results:
+            path = sources[source.path].path
+            if result.sha256 != source.sha256:
+                raise SourceChangedError(path)
+            if result.problem:
+                problems[path] = result.problem
+            else:
+                found[path] = result.content
+    except compiled.CrashError as error:
+        msg = (
+            f"{function.title}: CPython {inputs.compiler} died while it compiled {error}. Run the "
+            "build again. If it dies again, add the file to 'exclude' or set 'bytecode: false'"
+        )
+        raise InstallError(msg, "compiler-failed") from None
     return found, problems
 
 

@@ -71,6 +71,7 @@ def _folders(project: Project) -> Iterator[Path]:
         if folder not in {layout.locks, layout.running, layout.targets}:
             yield folder
     yield from layout.build.glob("times/*/")
+    yield from layout.build.glob("bytecode/*/")
 
 
 def _forget(layout: Layout, variant_id: str) -> None:
@@ -83,6 +84,7 @@ def _forget(layout: Layout, variant_id: str) -> None:
         atomic.remove(layout.time(step, variant_id))
     atomic.remove(layout.log("venv", variant_id))
     atomic.remove(layout.staged(variant_id))
+    atomic.remove(layout.bytecode(variant_id))
 
 
 # -- build/, after a run -------------------------------------------------------------------------

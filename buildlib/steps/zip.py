@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from buildlib import contract, recipe
 from buildlib.archive import compress, hashing, members, writer
 from buildlib.archive.previous import PreviousZip
-from buildlib.bytecode import paths
 from buildlib.cache.digests import Digests
 from buildlib.cache.machine import MachineCache
 from buildlib.environment import record
 from buildlib.errors import ArchiveError
 from buildlib.files import atomic, records
+from buildlib.files import bytecode as paths
 from buildlib.files.names import is_below
 from buildlib.layout import Layout
 from buildlib.model import File, Origin, Variant, Written

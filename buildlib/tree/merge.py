@@ -4,8 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from buildlib.bytecode import paths
 from buildlib.errors import StageError
+from buildlib.files import bytecode as paths
 from buildlib.files import names
 from buildlib.model import File, Function, Origin
 from buildlib.tree.patterns import excluder
@@ -32,13 +32,17 @@ def merge(
     }
     rewritten: dict[str, bytes] = {}
     place_of = {path: paths.shipped(path, function) for path in kept}
-    left_out = paths.replaced({*place_of.values()}) if not function.sources else set[str]()
-    if len(kept) < len(dependencies) or left_out:
+    replaced = {
+        paths.source_of(path): file._replace(path=place_of[path])
+        for path, file in kept.items()
+        if place_of[path] != path
+    }
+    if len(kept) < len(dependencies) or replaced:
         from buildlib.environment import record
 
         for path in [path for path in kept if path.endswith(".dist-info/RECORD")]:
             before = (environment / path).read_bytes()
-            after = record.shortened_record(before, kept.keys() - left_out)
+            after = record.shortened_record(before, kept, replaced)
             if after != before:
                 rewritten[path] = after
                 kept[path] = File(path, hashlib.sha256(after).hexdigest(), len(after))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from buildlib.code import check, reader, resolve, syntax
 from buildlib.code.reader import Module
 from buildlib.errors import StageError
+from buildlib.files.bytecode import TEMPLATES
 from buildlib.model import File, Origin, Variant
 from buildlib.tree.advice import Advice, Surroundings
 from buildlib.tree.contents import Contents
@@ -26,10 +27,6 @@ _LARGEST = 2_500_000
 
 # A larger one is read as this.
 _UNREAD = b"def __getattr__(name): ..."
-
-
-# Folders of files that are no code, although they end in `.py`.
-_TEMPLATES = {"template", "templates", "skeleton", "skeletons", "cookiecutter", "scaffold"}
 
 
 class Verdict(NamedTuple):
@@ -146,7 +143,7 @@ class OwnCode:
         if path in self.reached:
             return True
         *folders, _ = parts = path.removesuffix(".py").split("/")
-        if not all(part.isidentifier() for part in parts) or not _TEMPLATES.isdisjoint(folders):
+        if not all(part.isidentifier() for part in parts) or not TEMPLATES.isdisjoint(folders):
             return False
         lines = content.splitlines()
         return not _TEMPLATE.search(b"\n".join(lines[max(line - 2, 0) : line]))

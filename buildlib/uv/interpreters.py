@@ -11,7 +11,10 @@ from buildlib.uv import run
 
 def paths(version: str, root: Path) -> Iterator[str]:
     """Yield the paths of Pythons that may have a version, such as `3.13` or `3.13.2`."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     python = ".".join(version.split(".")[:2])
+    if version != python:  # the one place that needs no search
+        yield from map(str, pyenv.glob(f"{version}/bin/python3"))
     if python == "{}.{}".format(*sys.version_info[:2]):
         yield sys.executable
     on_path = shutil.which(f"python{python}")
@@ -20,7 +23,4 @@ def paths(version: str, root: Path) -> Iterator[str]:
     result = run.run(["python", "find", version, "--no-project"], root=root, cwd=root)
     if not result.code and result.output.strip():
         yield result.output.strip().splitlines()[-1]
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    of_pyenv = {*pyenv.glob(f"versions/{version}/bin/python3")}
-    of_pyenv |= {*pyenv.glob(f"versions/{version}.*/bin/python3")}
-    yield from map(str, sorted(of_pyenv, reverse=True))
+    yield from map(str, sorted(pyenv.glob(f"{version}.*/bin/python3"), reverse=True))

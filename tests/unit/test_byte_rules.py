@@ -30,13 +30,14 @@ def test_code_that_reaches_bytes(number: str) -> None:
         )
 
 
-@pytest.mark.parametrize("number", ["CONTRACT", "INSTALLER"])
+@pytest.mark.parametrize("number", ["CONTRACT", "INSTALLER", "BYTECODE"])
 def test_numbers_are_in_the_key(number: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another number gives another key, and the version of this package does not."""
     variant = Variant("api", function(), "3.13", "x86_64")
 
     def key() -> str:
-        return recipe.key(recipe.environment_recipe(variant, []))
+        compiler = "3.13.2" if number == "BYTECODE" else ""
+        return recipe.key(recipe.environment_recipe(variant, [], compiler=compiler))
 
     before, constants = key(), recipe.constants()
     monkeypatch.setattr(recipe, "__version__", "99")

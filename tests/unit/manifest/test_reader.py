@@ -87,6 +87,7 @@ def test_every_key(root: Path) -> None:
         "    allow_missing_imports: [acme.core]\n    allow_unread: [pyproject.toml]\n"
         "    allow_missing_libraries: [libodbc.so.2]\n    name: 'acme_{id}-{env}'\n"
         "    start_limit: 800 ms\n"
+        "    bytecode: true\n    sources: false\n    compiler: ['3.12.1', '3.13.2']\n"
     )
     assert all(f"    {key}:" in text for key in LAMBDA_KEYS if key != "docker")
     text += "layers:\n  common: {include: [shared/common]}\n"
@@ -118,6 +119,9 @@ def test_every_key(root: Path) -> None:
         evidence=True,
         allow_secrets=("/.env",),
         deployed_as="acme_{id}-{env}",  # a field, because an option is a part of the key
+        bytecode=True,
+        sources=False,
+        compilers=("3.12.1", "3.13.2"),
         options=(
             ("allow_missing_imports", ("acme.core",)),
             ("allow_missing_libraries", ("libodbc.so.2",)),
@@ -176,7 +180,8 @@ def test_defaults(root: Path) -> None:
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
         "  allow_missing_libraries: [libodbc.so.2]\n"
         "  allow_unread: [pyproject.toml]\n  name: '{lambda}-{env}'\n"
-        "  allow_unread: [pyproject.toml]\n  size_growth: 2.5%\n"
+        "  name: '{lambda}-{env}'\n  size_growth: 2.5%\n"
+        "  bytecode: true\n  sources: false\n  compiler: '3.12.1'\n"
         "lambdas:\n  api: {}\n"
         "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
         "layers:\n  common: {include: [shared/common]}\n"
@@ -192,6 +197,7 @@ def test_defaults(root: Path) -> None:
     assert (api.size_limit, api.evidence, api.allow_secrets) == (1000, True, ("*.pem",))
     assert (jobs.size_limit, jobs.evidence) == (1000, False)
     assert api.size_growth == "2.5%"
+    assert (common.bytecode, api.sources, jobs.compilers) == (True, False, ("3.12.1",))
     assert api.gitignore
     assert (api.deployed_as, common.deployed_as) == ("{lambda}-{env}", "")
 

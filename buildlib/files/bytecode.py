@@ -9,6 +9,12 @@ from buildlib.runtimes import CODE_FOLDER, LAYER_FOLDER
 _CACHED = re.compile(r"(?P<folder>(?:.*/)?)__pycache__/(?P<stem>[^/]+)\.cpython-[0-9]+\.pyc")
 
 
+# Folders of files that are no code, although they end in `.py`.
+TEMPLATES = frozenset({
+    "template", "templates", "skeleton", "skeletons", "cookiecutter", "scaffold",
+})  # fmt: skip
+
+
 def cached(source: str, python: str) -> str:
     """Return the path of the bytecode that a Python such as `3.13` reads before `source`."""
     folder, _, name = source.rpartition("/")
@@ -25,6 +31,11 @@ def source_of(path: str) -> str:
     return f"{found['folder']}{found['stem']}.py" if found else path.removesuffix("c")
 
 
+def is_alone(path: str) -> bool:
+    """Tell whether a file is bytecode in the place of its source."""
+    return path.endswith(".pyc") and _CACHED.fullmatch(path) is None
+
+
 def shipped(path: str, function: Function) -> str:
     """Return the path in a function's ZIP of a file, which may be bytecode in `__pycache__`.
 
@@ -38,7 +49,8 @@ def shipped(path: str, function: Function) -> str:
 
 
 def _can_be_imported(source: str) -> bool:
-    return all(part.isidentifier() for part in source.removesuffix(".py").split("/"))
+    parts = source.removesuffix(".py").split("/")
+    return all(part.isidentifier() for part in parts) and TEMPLATES.isdisjoint(parts[:-1])
 
 
 def replaced(paths: set[str]) -> set[str]:
