@@ -48,7 +48,7 @@ provider "aws" {
 }
 
 resource "aws_iam_role" "lambda" {
-  name               = "lambda"
+  name               = "lambda-%(region)s"
   assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [] })
 }
 """

@@ -4,10 +4,13 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.conftest import HANDLER, Repository
+from tests.remote.servers import Proxy
 from tests.terraform import machine
 from tests.terraform.conftest import BUCKET, MANIFEST, Deployed, index
 from tests.test_store import clone
@@ -155,6 +158,31 @@ def test_code_changed_outside(deployed: Deployed, changed_outside: Repository) -
         )
         changed_outside.write({"infra/functions.tf": text})
         assert deployed.terraform.plan(changed_outside, code=2).changes == {JOBS: "update"}
+
+
+@pytest.mark.parametrize("deployed", ["built"], indirect=True)
+def test_an_apply_that_failed(deployed: Deployed) -> None:
+    """After a failed upload the state has the new hash: a plan is empty, and the check warns."""
+    author = elsewhere(deployed, "failing")
+    author.write({"lambdas/jobs/app.py": HANDLER + "# not uploaded\n"})
+    author.lambdas("build")
+    assert deployed.terraform.plan(author, code=2).changes == {JOBS: "update"}
+    before = deployed.running()
+    port = urlsplit(deployed.terraform.environment["AWS_ENDPOINT_URL"]).port
+    assert port
+    proxy = Proxy(port, harm=lambda method, path: "403" * (method == "PUT" and "jobs/code" in path))
+    variables = {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxy.port}"}
+    refused = replace(deployed.terraform, environment=deployed.terraform.environment | variables)
+    refused.apply(author, code=1)
+    proxy.stop()
+    assert proxy.count("PUT", "jobs/code") == 1
+    assert deployed.running() == before
+    done = deployed.terraform.plan(author, code=0)
+    assert done.changes == {}
+    assert "Lambda runs other code than this configuration has: jobs" in done.warnings
+    content = (author.root / "dist/jobs.zip").read_bytes()
+    deployed.client("lambda").update_function_code(FunctionName="jobs", ZipFile=content)
+    deployed.current = author
 
 
 @pytest.mark.parametrize("deployed", ["built"], indirect=True)
