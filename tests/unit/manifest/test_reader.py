@@ -180,7 +180,7 @@ def test_defaults(root: Path) -> None:
         "  allow_secrets: ['*.pem']\n  allow_missing_imports: [acme]\n"
         "  allow_missing_libraries: [libodbc.so.2]\n"
         "  allow_unread: [pyproject.toml]\n  name: '{lambda}-{env}'\n"
-        "  name: '{lambda}-{env}'\n  size_growth: 2.5%\n"
+        "  size_growth: 2.5%\n  start_limit: 1 s\n"
         "  bytecode: true\n  sources: false\n  compiler: '3.12.1'\n"
         "lambdas:\n  api: {}\n"
         "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
