@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 
+from buildlib.manifest.keys import LAMBDA_KEYS
 from buildlib.text import closest
 
 # The names of the architectures in Docker, Debian, Go and Linux.
@@ -77,7 +78,8 @@ def key_advice(key: str, known: Collection[str]) -> str:
             return f": lambdas.yaml describes only the ZIP; set it on {place}"
         if word in _EVENTS:
             return ": lambdas.yaml describes only the ZIP; declare it where you deploy the function"
-    close = closest(key, known)
+    # A key that is right elsewhere is no typo.
+    close = None if key in LAMBDA_KEYS else closest(key, known)
     return f"; did you mean '{close}'?" if close else f"; allowed: {', '.join(known)}"
 
 
