@@ -110,12 +110,13 @@ def deploy(  # noqa: PLR0913 - click passes each option
     from buildlib.aws import account
     from buildlib.cli import output
     from buildlib.commands.live import deploy as command
+    from buildlib.commands.live import plans
     from buildlib.commands.live.names import Where
 
     repository = common.project()
     variants = common.chosen(repository, names)
-    options = command.Options(Where(_env(env), state), alias, published)
-    aws, plans = command.plan(repository, account.connect, variants, options)
+    options = plans.Options(Where(_env(env), state), alias, published)
+    aws, found = plans.plan(repository, account.connect, variants, options)
     stream = sys.stderr if as_json else sys.stdout
 
     def tell(one: command.Outcome) -> None:
@@ -124,11 +125,11 @@ def deploy(  # noqa: PLR0913 - click passes each option
 
     sign = 0
     if dry_run:
-        outcomes = [command.planned(one) for one in plans]
+        outcomes = [command.planned(one) for one in found]
         for one in outcomes:
             tell(one)
     else:
-        outcomes, sign = command.run(aws, plans, tell)
+        outcomes, sign = command.run(aws, found, tell)
     code = 128 + sign if sign else command.exit_code(outcomes)
     if as_json:
         common.write_json(output.of_deploy("deploy", outcomes, code))

@@ -5,77 +5,26 @@ after that does not stop the others, unless every request fails alike.
 """
 
 import contextlib
-import functools
 import hashlib
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
 from buildlib.aws import changes
-from buildlib.aws import functions as live
-from buildlib.aws.account import Account, together
-from buildlib.aws.functions import Alias, Deployed
-from buildlib.commands.live import code, expected, layers, names
-from buildlib.commands.live.code import Code
-from buildlib.commands.live.compare import SAME, Known
-from buildlib.commands.live.drift import mismatches
-from buildlib.commands.live.names import Target
-from buildlib.errors import (
-    AwsAccessError,
-    AwsConflictError,
-    AwsMissingError,
-    BuildError,
-    DeployError,
-)
-from buildlib.model import Variant
-from buildlib.project.project import Project
+from buildlib.aws.account import Account
+from buildlib.aws.functions import Deployed
+from buildlib.commands.live import expected
+from buildlib.commands.live.plans import Plan
+from buildlib.errors import AwsAccessError, AwsConflictError, BuildError, DeployError
 
 # Functions that are changed at the same time.
 _AT_ONCE = 4
 
 DEPLOYED, UP_TO_DATE, PLANNED, FAILED = "deployed", "up_to_date", "planned", "failed"
 NOT_STARTED = "not_started"
-
-
-class Options(NamedTuple):
-    """The options of the command; `published` is the list to deploy from, instead of dist/."""
-
-    where: names.Where
-    alias: str = ""
-    published: Path | None = None
-
-
-class Plan(NamedTuple):
-    """The change of one function: `now` and `alias_now` are what it was planned for.
-
-    `alias` is the name of the alias to move, empty for none; `is_behind` says that it points to
-    a version with other code.
-    """
-
-    target: Target
-    code: Code
-    now: Deployed
-    alias: str = ""
-    alias_now: Alias | None = None
-    is_behind: bool = False
-    notes: tuple[str, ...] = ()
-
-    @property
-    def updates(self) -> bool:
-        """Tell whether the function needs new code."""
-        return expected.hex_of(self.now.code_sha256) != self.code.sha256
-
-    @property
-    def steps(self) -> str:
-        """The changes in words; empty if there are none."""
-        steps = [f"update the code to {self.code.sha256[:12]}"] if self.updates else []
-        if self.alias and (self.updates or self.is_behind):
-            steps.append(f"publish a version, and point the alias '{self.alias}' to it")
-        return ", ".join(steps)
 
 
 class Outcome(NamedTuple):
@@ -89,137 +38,6 @@ class Outcome(NamedTuple):
     previous: str = ""
     version: str = ""
     notes: tuple[str, ...] = ()
-
-
-def plan(
-    project: Project,
-    connect: Callable[[], Account],
-    variants: Sequence[Variant],
-    options: Options,
-) -> tuple[Account, list[Plan]]:
-    """Return the account, and the change of each function, without changing anything.
-
-    Raises:
-        BuildError: a function is refused. The message has every problem, one a line.
-
-    """
-    wanted = [one for one in variants if not one.function.is_layer]
-    connect = functools.cache(connect)
-    codes = _codes(project, wanted, options.published)
-    hashes = {name: expected.base64_of(one.sha256) for name, one in codes.items()}
-    targets = names.find(connect, wanted, options.where, hashes)
-    _check(targets)
-    account = connect()
-    plans = together(
-        lambda target: _plan(account, target, codes[target.variant.id], options.alias),
-        targets.known,
-    )
-    if problems := [str(one) for one in plans if isinstance(one, BuildError)]:
-        raise DeployError("\n".join(problems))
-    found = [one for one in plans if isinstance(one, Plan)]
-    if problems := [problem for one in found for problem in _refusals(one)]:
-        raise DeployError("\n".join(problems))
-    return account, _with_layers(project, account, found)
-
-
-def _codes(project: Project, wanted: Sequence[Variant], path: Path | None) -> dict[str, Code]:
-    entries = code.read(path) if path else {}
-    found, problems = {}, []
-    for one in wanted:
-        try:
-            found[one.id] = code.published(entries, one, path) if path else code.built(project, one)
-        except BuildError as error:
-            problems.append(str(error))
-    if problems:
-        raise DeployError("\n".join(problems))
-    return found
-
-
-def _check(targets: names.Targets) -> None:
-    """Refuse variants without a function, and those with several.
-
-    Raises:
-        DeployError: there are such variants.
-
-    """
-    problems = [f"{name}: {targets.why_not}" for name in targets.unknown]
-    by_id: dict[str, list[str]] = {}
-    for one in targets.known:
-        by_id.setdefault(one.variant.id, []).append(one.function)
-    problems += [
-        f"{name}: several functions have it: {', '.join(found)}; choose one with '--env', or set "
-        "'name' in lambdas.yaml"
-        for name, found in by_id.items()
-        if len(found) > 1
-    ]
-    if problems:
-        msg = "\n".join(problems)
-        raise DeployError(msg, "function-name")
-
-
-def _plan(account: Account, target: Target, wanted: Code, alias: str) -> Plan:
-    try:
-        now = live.function(account, target.function)
-    except AwsMissingError as error:
-        msg = f"{target.variant.id}: {error}; create the function first, such as with Terraform"
-        raise AwsMissingError(msg) from None
-    if now.update == "InProgress":
-        now = changes.wait(account, target.function)
-    found = Plan(target, wanted, now, alias, notes=tuple(mismatches(target.variant, now)))
-    if not alias:
-        return found
-    try:
-        alias_now = live.alias(account, target.function, alias)
-    except AwsMissingError:
-        return found._replace(is_behind=True)
-    behind = live.function(account, target.function, alias_now.version)
-    is_behind = expected.hex_of(behind.code_sha256) != wanted.sha256
-    return found._replace(alias_now=alias_now, is_behind=is_behind)
-
-
-def _refusals(one: Plan) -> Iterator[str]:
-    """Yield the reasons why a function cannot get its code."""
-    variant, name = one.target
-    about = f"{variant.id}: '{name}'"
-    if one.now.is_image:
-        yield f"{about} runs a container image; deploy ZIPs to another function"
-        return
-    if one.now.architecture != variant.architecture:
-        yield (
-            f"{about} has the architecture {one.now.architecture}, and the ZIP is for "
-            f"{variant.architecture}; change one of them, in Terraform or in lambdas.yaml"
-        )
-    if one.updates and one.now.signing_job:
-        yield f"{about} runs code that AWS Signer signed; sign the ZIP, and deploy that"
-    if one.updates and one.now.object and one.code.object is None:
-        yield (
-            f"{about} uses an object of S3 in place; run 'lambdas publish', and deploy with "
-            f"--published {code.PUBLISHED}"
-        )
-    if one.alias_now and one.alias_now.weights:
-        shares = ", ".join(f"{share:.0%} to {number}" for number, share in one.alias_now.weights)
-        yield (
-            f"{about}: the alias '{one.alias}' sends {shares}; finish this rollout first, or roll "
-            "back"
-        )
-
-
-def _with_layers(project: Project, account: Account, plans: Sequence[Plan]) -> list[Plan]:
-    """Return plans with a note about each layer that is not the one of this commit."""
-    deployed = {one.target.function: one.now for one in plans}
-    used = layers.used(account, project, [one.target for one in plans], deployed)
-    if not used and not any(project.declared_layers(one.target.variant) for one in plans):
-        return [*plans]
-    known = Known(project, "", {})
-    found = []
-    for one in plans:
-        notes = [
-            f"layer '{finding.id}': {finding.text}; deploy it with Terraform"
-            for finding in layers.findings(known, one.target.variant, one.now, used)
-            if finding.state != SAME
-        ]
-        found.append(one._replace(notes=(*one.notes, *notes)))
-    return found
 
 
 def planned(one: Plan) -> Outcome:

@@ -11,7 +11,7 @@ from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account
 from buildlib.aws.functions import Alias, Deployed
-from buildlib.commands.live import code, deploy, expected, history, names
+from buildlib.commands.live import code, deploy, expected, history, names, plans
 from buildlib.commands.live.code import Code
 from buildlib.commands.live.deploy import DEPLOYED, PLANNED, UP_TO_DATE, Outcome
 from buildlib.commands.live.names import Target
@@ -184,7 +184,7 @@ def _carry_out(account: Account, plan: Plan, alias: str, *, dry_run: bool) -> Ou
     name, before = plan.target.function, plan.alias_now.version
     if plan.code is not None:
         now = live.function(account, name)
-        change = deploy.Plan(plan.target, plan.code, now, alias, plan.alias_now, is_behind=True)
+        change = plans.Plan(plan.target, plan.code, now, alias, plan.alias_now, is_behind=True)
         return deploy.planned(change) if dry_run else deploy.carried_out(account, change)
     text = f"alias '{alias}' {'would point' if dry_run else 'points'} to version {plan.version}"
     if not dry_run:
