@@ -69,7 +69,7 @@ def audit(root: Path, releases: Collection[Release], service: str, log: Path) ->
         findings = tuple(sorted(map(_finding, found["vulnerabilities"])))
     except (ValueError, KeyError, TypeError, AttributeError):
         return Audit(unasked=_reason(done.output))
-    # Each release counts: an answer about fewer is none.
+    # An answer about fewer releases counts as no answer.
     return Audit(findings) if is_whole and done.code in {0, 1} else Audit(unasked=_reason(""))
 
 
