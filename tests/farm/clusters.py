@@ -1,6 +1,7 @@
 """A Dask cluster of processes: `dask scheduler`, and workers, of which some do harm."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -11,6 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 
 @dataclass
@@ -114,6 +117,9 @@ def cluster(
     folder: Path, environment: dict[str, str], options: tuple[str, ...] = ()
 ) -> Iterator[Cluster]:
     """Give a scheduler without workers, and end all processes afterwards."""
+    if importlib.util.find_spec("distributed") is None:
+        assert not os.environ.get("CI"), "CI needs distributed"
+        pytest.skip("distributed is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     found = Cluster(folder, environment, options)
     try:

@@ -1,42 +1,21 @@
-"""The farm of a run: it gives jobs to workers, checks the answers, and names faulty workers.
-
-One thread decides everything: it reads events, which calls on workers and other threads leave in a
-queue. The tasks of the run wait for their jobs. A job that no worker can finish is built here.
-"""
+"""The farm of a run: it has the jobs of the variants, for which the tasks of the run wait."""
 
 import logging
 import os
-import queue
 import threading
-import time
-import uuid
-from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any
+from collections.abc import Iterable
 
-from buildlib import errors, progress
-from buildlib.commands.farm import jobs, pack, versions, worker
-from buildlib.commands.farm.answers import Wrong, accept
-from buildlib.commands.farm.cluster import Cluster, Lost
-from buildlib.commands.farm.jobs import Job, Worker
+from buildlib import progress
+from buildlib.commands.farm import pack
+from buildlib.commands.farm.foreman import Foreman
+from buildlib.commands.farm.jobs import Job
 from buildlib.commands.farm.settings import Settings
-from buildlib.errors import BuildError, FarmError
+from buildlib.errors import BuildError
 from buildlib.model import Variant
 from buildlib.project.farm import Built
 from buildlib.project.project import Project
-from buildlib.remote.remarks import Remarks
 
 _logger = logging.getLogger(__name__)
-
-# How many workers may try one variant.
-_TRIES = 3
-
-# Seconds without an answer of the scheduler, after which the rest is built here.
-_SILENCE = 60.0
-
-# Seconds: between two looks at the cluster; for a worker to introduce itself; without a worker for
-# a job, such as one that starts again.
-_LOOK, _GREETING, _PATIENCE = 1.0, 10.0, 10.0
 
 
 class Farm:
@@ -45,26 +24,14 @@ class Farm:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pid = os.getpid()
-        self._session = uuid.uuid4().hex
-        self._lock = threading.RLock()
-        self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
-        self._waiting: list[Job] = []
-        self._workers: dict[str, Worker] = {}
-        self._remarks = Remarks()
-        self._cluster: Cluster | None = None
-        self._project: Project | None = None
         self._expected: tuple[Variant, ...] = ()
-        self._manifest = b""
-        self._is_closed = False
-        self._problems: dict[str, str] | None = {}  # of workers that are refused, at the start
-        self._beat = time.monotonic()  # when the thread last decided something
+        self._foreman: Foreman | None = None
 
     def __reduce__(self) -> tuple[type["Farm"], tuple[Settings]]:
         """Leave the connection here when doit sends a task to another process."""
         return Farm, (self._settings,)
-
-    # -- for the run -----------------------------------------------------------------------------
 
     def expect(self, project: Project, variants: Iterable[Variant]) -> None:
         """Connect if variants have to be built, which are all that this run may build.
@@ -75,62 +42,52 @@ class Farm:
         """
         self._project, self._expected = project, tuple(variants)
         if any(map(self._is_pending, self._expected)):
-            self._cluster = Cluster(self._settings.address)
-            self._meet()
-            threading.Thread(target=self._work, daemon=True, name="farm").start()
+            self._foreman = Foreman(self._settings, project)
+            self._foreman.meet()
+            self._foreman.start()
 
     def builds(self, variant: Variant) -> bool:
         """Tell whether the farm builds the present inputs of a variant."""
-        if self._cluster is None or self._pid != os.getpid():
+        if (foreman := self._here) is None:
             return False
         with self._lock:
-            if self._is_closed:
-                return False
             if expected := self._expected:
                 self._expected = ()
-                self._manifest = pack.manifest(self._known, expected)
+                foreman.manifest = pack.manifest(self._project, expected)
                 for one in expected:
                     if self._is_pending(one, for_farm=True):
-                        self._job(one)
-            job = self._job(variant)
-        return not job.is_given_up
+                        self._job(foreman, one)
+            return not self._job(foreman, variant).is_given_up
 
     def wait(self, variant: Variant) -> Built | None:
         """Wait for a ZIP, which is then in the cache; None if it has to be built here."""
-        job = self._jobs.get(variant.id)
-        if job is None or self._pid != os.getpid() or job.key != self._known.inputs(variant).key:
+        foreman, job = self._here, self._jobs.get(variant.id)
+        if not foreman or not job or job.key != self._project.inputs(variant).key:
             return None
         while not job.done.wait(0.5):
-            if time.monotonic() - self._beat > min(_SILENCE, self._settings.timeout):
-                self._give_up_all(TimeoutError("no answer"))
+            foreman.check_alive()
             progress.update(f"on {job.at}" if job.at else "waiting for a worker of the farm")
         return job.result
 
     def finish(self) -> None:
         """Log the remarks of a run, each once."""
-        for remark in self._remarks.take():
-            _logger.warning("warning: %s", remark)
+        if (foreman := self._here) is not None:
+            for remark in foreman.remarks.take():
+                _logger.warning("warning: %s", remark)
 
     def close(self) -> None:
         """Give up all that is not finished, and end the connection."""
-        self._is_closed = True
-        if self._cluster is None or self._pid != os.getpid():
-            return
-        for job in list(self._jobs.values()):
-            if job.running is not None and not job.done.is_set():
-                job.running.cancel()
-        self._cluster.close(worker.forget, self._session)
+        if (foreman := self._here) is not None:
+            foreman.close()
 
     @property
-    def _known(self) -> Project:
-        if self._project is None:
-            msg = "a farm without a project"
-            raise RuntimeError(msg)
-        return self._project
+    def _here(self) -> Foreman | None:
+        """The foreman, whose thread lives in one process."""
+        return self._foreman if self._pid == os.getpid() else None
 
     def _is_pending(self, variant: Variant, *, for_farm: bool = False) -> bool:
         """Tell whether nothing on this machine has the ZIP; for the farm, nor has the remote."""
-        project = self._known
+        project = self._project
         try:
             if for_farm and any(map(project.lock_problem, project.with_layers(variant.function))):
                 return False  # its lockfile is made first
@@ -140,279 +97,14 @@ class Farm:
         except (BuildError, OSError):  # its own steps say so
             return not for_farm
 
-    def _job(self, variant: Variant) -> Job:
-        inputs = self._known.inputs(variant)
+    def _job(self, foreman: Foreman, variant: Variant) -> Job:
+        inputs = self._project.inputs(variant)
         job = self._jobs.get(variant.id)
         if job is None or job.key != inputs.key:
-            functions = self._known.with_layers(variant.function)
+            functions = self._project.with_layers(variant.function)
             contained = any(one.docker is not None for one in functions)
             job = Job(variant, inputs.key, inputs.environment_key, contained)
             self._jobs[variant.id] = job
-            self._events.put(partial(self._waiting.append, job))
-        return job
-
-    # -- the thread ------------------------------------------------------------------------------
-
-    def _meet(self) -> None:
-        """Wait until all workers of the moment have introduced themselves, or time is up.
-
-        Raises:
-            FarmError: none can be used.
-
-        """
-        end, problems = time.monotonic() + _GREETING, self._problems or {}
-        self._problems = problems
-        while True:
-            self._look()
-            if self._workers and all(
-                w.is_usable or a in problems for a, w in self._workers.items()
-            ):
-                break
-            if time.monotonic() > end:
-                break
-            self._next(0.2)
-        self._problems = None
-        for address in self._workers:
-            problems.setdefault(address, f"did not answer within {_GREETING:.0f} s; restart it")
-        lines = [
-            f"farm worker {address}: {problems[address]}"
-            for address, one in self._workers.items()
-            if not one.is_usable
-        ]
-        if not any(one.is_usable for one in self._workers.values()):
-            lines = lines or [
-                "it has no workers; start some: dask worker " + self._settings.address
-            ]
-            msg = "\n".join([f"the farm {self._settings.address} has no usable worker", *lines])
-            raise FarmError(msg)
-        for line in lines:
-            _logger.warning("warning: %s", line)
-
-    def _work(self) -> None:
-        """Give out jobs until the run ends."""
-        looked = 0.0
-        while not self._is_closed:
-            self._beat = time.monotonic()
-            try:
-                if any(not job.done.is_set() for job in list(self._jobs.values())):
-                    if time.monotonic() - looked > _LOOK:
-                        self._look()
-                        looked = time.monotonic()
-                    self._expire()
-                    self._assign()
-                self._next(_LOOK / 2)
-            except Exception as error:  # noqa: BLE001 - the cluster's end, or a defect: build here
-                if not self._is_closed:
-                    self._give_up_all(error)
-
-    def _next(self, seconds: float) -> None:
-        """Handle the events of some seconds: the first one, and those that are there by then."""
-        try:
-            event = self._events.get(timeout=seconds)
-            while event is not None:
-                event()
-                event = self._events.get_nowait()
-        except queue.Empty:
-            pass
-
-    def _look(self) -> None:
-        """Find out which workers came and went."""
-        cluster = self._connected
-        machines = cluster.machines()
-        for address in [one for one in self._workers if one not in machines]:
-            gone = self._workers.pop(address)
-            for job in list(gone.jobs):
-                self._lose(gone, job)
-        for address, machine in machines.items():
-            if address not in self._workers:
-                self._workers[address] = Worker(machine)
-                ended = partial(self._later, self._greeted, address)
-                cluster.ask(address, worker.describe, ended)
-
-    @property
-    def _connected(self) -> Cluster:
-        if self._cluster is None:
-            msg = "a farm without a cluster"
-            raise RuntimeError(msg)
-        return self._cluster
-
-    def _later(self, function: Callable[..., None], *arguments: object) -> None:
-        """Leave a call to the thread that decides."""
-        self._events.put(partial(function, *arguments))
-
-    def _greeted(
-        self,
-        address: str,
-        facts: versions.Facts | None,
-        error: BaseException | None,
-    ) -> None:
-        """Decide whether a worker may be used, by the facts that it gave."""
-        one, here = self._workers.get(address), versions.here()
-        if one is None:
-            return
-        if facts is None:
-            problem = f"cannot run doit-lambda-zip ({_short(error)}); {versions.remedy(here)}"
-        elif differ := list(versions.differences(here, facts)):
-            problem = f"{'; '.join(differ)}. Its ZIPs could differ, so it is not used; "
-            problem += versions.remedy(here)
-        else:
-            one.is_usable = True
-            return
-        if self._problems is None:
-            _logger.warning("warning: farm worker %s: %s", address, problem)
-        else:
-            self._problems[address] = problem
-
-    def _expire(self) -> None:
-        """Use no worker any more on which a variant takes too long."""
-        now = time.monotonic()
-        for one in list(self._workers.values()):
-            late = [job for job in one.jobs if now > job.deadline]
-            if not late:
-                continue
-            names = ", ".join(job.variant.id for job in late)
-            self._refuse(one, f"did not build {names} within {self._settings.timeout:.0f} s")
-            for job in list(one.jobs):
-                self._retry(one, job)
-
-    def _refuse(self, one: Worker, why: str) -> None:
-        """Use a worker no more in this run, and name it."""
-        if one.is_usable:
-            one.is_usable = False
-            _logger.warning(
-                "warning: farm worker %s %s; it is not used any more in this run",
-                one.machine.address,
-                why,
-            )
-
-    def _assign(self) -> None:
-        """Give jobs to workers that can take one; give up those that none can take for long."""
-        found = True
-        while found:
-            found = False
-            for one in list(self._workers.values()):
-                if job := jobs.choose(one, self._waiting, self._workers):
-                    self._waiting.remove(job)
-                    self._start(one, job)
-                    found = True
-        now = time.monotonic()
-        for job in list(self._waiting):
-            able = [
-                one
-                for address, one in self._workers.items()
-                if one.is_usable and address not in job.tried and job.fits(one.machine)
-            ]
-            job.waits = 0.0 if able else job.waits or now
-            if job.waits and now - job.waits > _PATIENCE:
-                self._waiting.remove(job)
-                self._give_up(job, _NO_ENGINE if job.is_contained else _NO_WORKER)
-
-    def _start(self, one: Worker, job: Job) -> None:
-        try:
-            found = pack.contents(self._known, job.variant, self._manifest)
-        except (BuildError, OSError) as error:
-            self._give_up(job, _first_line(error))
-            return
-        folder = "git" if job.variant.function.gitignore else "all"
-        known = one.known.setdefault(folder, set())
-        content = pack.job(self._session, job.variant, job.key, found, known)
-        one.note(job, self._settings.timeout)
-        known.update(content["files"].values())
-        ended = partial(self._later, self._ended, one, job)
-        address = one.machine.address
-        job.running = self._connected.start(address, worker.build, content, job.needs, ended)
-
-    def _ended(
-        self, one: Worker, job: Job, answer: worker.Answer | None, error: BaseException | None
-    ) -> None:
-        """Take the answer of a worker."""
-        if job not in one.jobs:  # it was given up there
-            return
-        address = one.machine.address
-        if isinstance(error, Lost):
-            self._lose(one, job)
-        elif answer is None or "failure" in answer:
-            failure = answer["failure"] if answer else _short(error)
-            self._remarks.add(f"farm worker {address} failed: {failure}", job.variant.id)
-            self._retry(one, job)
-        elif "missing" in answer:
-            one.known.clear()
-            one.jobs.remove(job)
-            self._waiting.insert(0, job)
-        elif "error" in answer:
-            one.jobs.remove(job)
-            text = str(answer["error"]).splitlines()[0]
-            self._give_up(job, f"farm worker {address} could not build it: {text}")
-        else:
-            self._take(one, job, answer)
-
-    def _take(self, one: Worker, job: Job, answer: dict[str, Any]) -> None:
-        """Put the ZIP of an answer into the cache, if it is right."""
-        try:
-            accept(self._known, job.variant, job.key, answer)
-        except Wrong as wrong:
-            self._refuse(one, f"gave a wrong ZIP for {job.variant.id}: {wrong}")
-            for other in list(one.jobs):
-                self._retry(one, other)
-            return
-        except (BuildError, OSError) as error:
-            one.jobs.remove(job)
-            self._give_up(job, _first_line(error))
-            return
-        one.jobs.remove(job)
-        job.result = Built(
-            one.machine.address,
-            tuple(map(str, answer["notes"])),
-            tuple((str(text), str(place)) for text, place in answer["doubts"]),
-        )
-        job.done.set()
-
-    def _lose(self, one: Worker, job: Job) -> None:
-        address = one.machine.address
-        self._remarks.add(f"farm worker {address} ended while it built variants", job.variant.id)
-        self._retry(one, job)
-
-    def _retry(self, one: Worker, job: Job) -> None:
-        """Let another worker try a job, or give it up after several."""
-        one.jobs.remove(job)
-        job.tried.add(one.machine.address)
-        if job.running is not None:
-            job.running.cancel()
-        job.at, job.running = "", None
-        if len(job.tried) >= _TRIES:
-            self._give_up(job, f"{_TRIES} workers of the farm could not build it")
-        else:
-            self._waiting.insert(0, job)
-
-    def _give_up(self, job: Job, why: str) -> None:
-        self._remarks.add(f"{why}; built here", job.variant.id)
-        job.done.set()
-
-    def _give_up_all(self, error: Exception) -> None:
-        """Build here what is left: the scheduler is gone."""
-        with self._lock:
-            if self._is_closed:
-                return
-            self._is_closed = True
-            _logger.warning(
-                "warning: the farm %s does not answer any more (%s); the rest is built here",
-                self._settings.address,
-                _short(error),
-            )
-            for job in self._jobs.values():
+            if not foreman.add(job):
                 job.done.set()
-
-
-def _short(error: BaseException | None) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
-
-
-def _first_line(error: BuildError | OSError) -> str:
-    return errors.describe(error).splitlines()[0]
-
-
-_NO_WORKER = "no worker of the farm is left for it"
-_NO_ENGINE = (
-    "no worker of the farm has the resources for its container: start one with --resources "
-    "'docker=1', on an arm64 machine 'docker=1 arm64=1'"
-)
+        return job
