@@ -45,7 +45,7 @@ def find(version: str, root: Path) -> Compiler | None:
 
 
 def newest(python: str, root: Path) -> Compiler | None:
-    """Return the newest CPython of a minor version such as `3.13`; None if there is none."""
+    """Return the newest CPython of a minor version such as `3.13`; None if this machine lacks it."""
     found = [one for one in _here(python, root) if one.version.startswith(f"{python}.")]
     return max(found, key=lambda one: _order(one.version), default=None)
 
