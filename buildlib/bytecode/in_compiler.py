@@ -19,7 +19,7 @@ from types import CodeType
 _UNCHECKED = (0b01).to_bytes(4, "little")
 
 
-# Of object types in Python/marshal.c: those without data, and the bytes of data of others.
+# The bytes of data that an object type has (Python/marshal.c).
 _SIZES = {
     **dict.fromkeys(b"0NFTS.", 0),
     **dict.fromkeys(b"i", 4),
