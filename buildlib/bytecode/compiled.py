@@ -18,7 +18,7 @@ _PROGRAM = Path(__file__).with_name("in_compiler.py")
 # The sources of one process: their number, and their bytes together.
 _FILES, _BYTES = 300, 2 << 20
 
-# The first byte of an entry in the cache: bytecode follows, or the reason why there is none.
+# The first byte of an entry in the cache: bytecode follows, or the problem of the source.
 _COMPILED, _PROBLEM = b"\1", b"\0"
 
 
@@ -32,7 +32,7 @@ class Source(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The bytecode of a source, or the problem for which there is none.
+    """The bytecode of a source, or the problem of a source without.
 
     `sha256` is that of the source that was compiled: another one if the file has changed, and none
     if it is gone.

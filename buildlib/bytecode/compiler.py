@@ -34,7 +34,7 @@ _KEPT = ("HOME", "LD_LIBRARY_PATH", "PATH", "SYSTEMROOT")
 
 
 def variables() -> dict[str, str]:
-    """Return the variables of the compiling Python: one order of sets, whatever the user has."""
+    """Return the variables of the compiling Python, with one order of sets for all users."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return kept | {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"}
 
@@ -45,7 +45,7 @@ def find(version: str, root: Path) -> Compiler | None:
 
 
 def newest(python: str, root: Path) -> Compiler | None:
-    """Return the newest CPython of a minor version such as `3.13`; None if there is none."""
+    """Return the newest CPython of a minor version such as `3.13`; None if it is not here."""
     found = [one for one in _here(python, root) if one.version.startswith(f"{python}.")]
     return max(found, key=lambda one: _order(one.version), default=None)
 

@@ -3,7 +3,7 @@
 It runs no code but its own. The first line of stdin is a JSON list of pairs: the path for the
 bytecode, as in tracebacks, and the file to read. For each of them, in order, it writes one line of
 JSON to stdout: `sha256` of the source, empty if it cannot be read, and either `size` of the `.pyc`
-that follows the line, or the `problem` for which there is none.
+that follows the line, or the `problem` of a source without.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from types import CodeType
 _UNCHECKED = (0b01).to_bytes(4, "little")
 
 
-# Of object types in Python/marshal.c: those without data, and the bytes of data of others.
+# The bytes of data that an object type has (Python/marshal.c).
 _SIZES = {
     **dict.fromkeys(b"0NFTS.", 0),
     **dict.fromkeys(b"i", 4),
@@ -168,7 +168,7 @@ def canonical(code: CodeType) -> bytes:
 
     write(objects.top)
     data = b"".join(output)
-    again = marshal.loads(data)  # noqa: S302 - what was just written
+    again = marshal.loads(data)  # noqa: S302 - of this program
     if again != code or again.co_filename != code.co_filename:
         msg = "the code object changed when it was written"
         raise ValueError(msg)
@@ -179,7 +179,7 @@ def compiled(source: bytes, path: str) -> bytes:
     """Return the `.pyc` of a source.
 
     Raises:
-        SyntaxError, ValueError, RecursionError, OverflowError: there is none.
+        SyntaxError, ValueError, RecursionError, OverflowError: Python cannot compile it.
         MemoryError: this machine is short of memory, which is no reason to leave it out.
 
     """

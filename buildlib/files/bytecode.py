@@ -1,4 +1,4 @@
-"""The places of bytecode: beside its source in the ZIP, and in the file system of Lambda."""
+"""The places of bytecode: next to its source in the ZIP, and in the file system of Lambda."""
 
 import re
 

@@ -24,7 +24,7 @@ _SHOWN = 3
 
 
 class SourceChangedError(Exception):
-    """A source is not what its digest says."""
+    """A source does not have its digest."""
 
 
 def of_dependencies(
