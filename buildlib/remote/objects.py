@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib.errors import PublishError
+from buildlib.errors import PublishError, RemoteError
 from buildlib.remote.bucket import Access, Bucket, Denied, Failure, Stat
 from buildlib.runtimes import UNZIPPED_LIMIT
 
@@ -91,7 +91,14 @@ class Objects:
     def __init__(self, where: Address, access: Access, downloads: Path) -> None:
         self.where = where
         self._is_anonymous = access.credentials is None and not _has_credentials(os.environ)
-        self._bucket = Bucket(where.url, os.environ, access._replace(checksums=True))
+        try:
+            self._bucket = Bucket(where.url, os.environ, access._replace(checksums=True))
+        except RemoteError:
+            msg = (
+                f"{where.url} cannot be reached with these settings; check AWS_ACCESS_KEY_ID, "
+                "AWS_SECRET_ACCESS_KEY and AWS_REGION"
+            )
+            raise PublishError(msg) from None
         self._downloads = downloads
         self._large = threading.Semaphore(_AT_ONCE)
 
@@ -222,10 +229,11 @@ class Objects:
 
     def _failed(self, shown: str, failure: Failure, needed: str) -> PublishError:
         advice = "check the connection and AWS_REGION, and run the command again"
-        if isinstance(failure, Denied) and needed:
+        is_refused = isinstance(failure, Denied) or "HTTP status 4" in str(failure)
+        if is_refused and self._is_anonymous:
+            advice = "no credentials are set: set AWS_PROFILE, or let the job assume a role"
+        elif isinstance(failure, Denied) and needed:
             advice = f"allow {needed}, and check the policy of the bucket"
-            if self._is_anonymous:
-                advice = "no credentials are set: set AWS_PROFILE, or let the job assume a role"
         msg = f"{shown}: {failure}; {advice}"
         return PublishError(msg)
 

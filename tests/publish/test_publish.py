@@ -326,6 +326,9 @@ def test_settings(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     assert "AWS_ENDPOINT_URL: expected an address with http:// or https://" in failed.errors
     assert "panicked" not in failed.errors
     built.environment.pop("AWS_ACCESS_KEY_ID")
+    failed = built.lambdas(*arguments, code=1)
+    assert "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION" in failed.errors
+    built.environment.pop("AWS_SECRET_ACCESS_KEY")
     address = f"http://127.0.0.1:{proxy.port}"
     proxy.harm = lambda _, __: "403"
     failed = built.lambdas(*arguments, code=1, AWS_METADATA_ENDPOINT=address)
