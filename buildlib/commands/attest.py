@@ -17,8 +17,6 @@ from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.remote import signing
 
-MEDIA = "application/vnd.in-toto+json"
-
 
 def attest(project: Project, variant: Variant, signer: signing.Signer) -> str:
     """Sign the provenance of a variant's ZIP, and return a line about it.
@@ -34,7 +32,7 @@ def attest(project: Project, variant: Variant, signer: signing.Signer) -> str:
         raise VerifyError(msg)
     recipe = project.inputs(variant).recipe
     payload = evidence.provenance(layout, variant, recipe, written)
-    envelope = json.dumps(signer.envelope(payload, MEDIA), indent=2) + "\n"
+    envelope = json.dumps(signer.envelope(payload, signing.IN_TOTO), indent=2) + "\n"
     path = layout.attestation(variant.id)
     atomic.write(path, envelope.encode(), ours=True)
     return f"{variant.id}: {layout.relative(path)}, signed with the key {signer.id}"
@@ -56,7 +54,7 @@ def check(project: Project, variant: Variant, keys: Mapping[str, str]) -> str:
     if envelope is None:
         msg = f"{shown} is missing or damaged; 'lambdas attest {variant.id}' writes it"
         raise VerifyError(msg)
-    opened = signing.opened(envelope, MEDIA, keys)
+    opened = signing.opened(envelope, signing.IN_TOTO, keys)
     if opened is None:
         trusted = ", ".join(sorted(keys.values()))
         msg = f"{shown}: no trusted key has signed it as it is; trusted: {trusted}"

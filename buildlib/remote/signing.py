@@ -20,6 +20,9 @@ from buildlib.remote.settings import SIGNING_KEY, Settings
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+# The media type of a statement (in-toto.io/Statement/v1) in an envelope.
+IN_TOTO = "application/vnd.in-toto+json"
+
 # The DER of a public key (RFC 8410, 4) is this head, and 32 bytes.
 _HEAD = bytes.fromhex("302a300506032b6570032100")
 

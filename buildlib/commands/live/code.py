@@ -1,9 +1,9 @@
 """The code to deploy: a ZIP in dist/ or in the cache, or an object of a published list."""
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from buildlib.artifacts import published
 from buildlib.artifacts.index import Entry
 from buildlib.aws.functions import Object
 from buildlib.errors import DeployError
@@ -11,9 +11,6 @@ from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import ZIPPED_LIMIT
 from buildlib.text import megabytes
-
-# The list that `lambdas publish` writes.
-PUBLISHED = "lambdas.published.json"
 
 
 class Code(NamedTuple):
@@ -53,12 +50,12 @@ def check_size(variant_id: str, size: int) -> None:
         msg = (
             f"{variant_id}: its ZIP has {megabytes(size)}, and Lambda takes at most "
             f"{megabytes(ZIPPED_LIMIT)} directly; run 'lambdas publish' first, and deploy with "
-            f"--published {PUBLISHED}"
+            f"--published {published.NAME}"
         )
         raise DeployError(msg)
 
 
-def published(entries: dict[str, Entry], variant: Variant, path: Path) -> Code:
+def listed(entries: dict[str, Entry], variant: Variant, path: Path) -> Code:
     """Return the object of a variant in a published list.
 
     Raises:
@@ -70,35 +67,6 @@ def published(entries: dict[str, Entry], variant: Variant, path: Path) -> Code:
         msg = f"{variant.id}: {path.name} does not list it; run 'lambdas publish {variant.id}'"
         raise DeployError(msg)
     return Code(entry["sha256"], None, _object(entry))
-
-
-def read(path: Path) -> dict[str, Entry]:
-    """Return the entries of a published list by variant.
-
-    Raises:
-        DeployError: the file cannot be read, or is another one.
-
-    """
-    try:
-        content: Any = json.loads(path.read_bytes())
-    except OSError as error:
-        problem = f"cannot be read: {(error.strerror or str(error)).lower()}"
-    except (ValueError, RecursionError):
-        problem = "is not JSON"
-    else:
-        if isinstance(content, dict) and all(map(_is_entry, content.values())):
-            return content
-        problem = "is no list of published ZIPs"
-    msg = f"{path}: {problem}; name a list that 'lambdas publish' wrote"
-    raise DeployError(msg)
-
-
-def _is_entry(entry: object) -> bool:
-    if not isinstance(entry, dict):
-        return False
-    texts = [entry.get(name) for name in ("sha256", "s3_bucket", "s3_key")]
-    version = entry.get("s3_object_version")
-    return all(isinstance(one, str) for one in texts) and isinstance(version, str | None)
 
 
 def _object(entry: Entry) -> Object:

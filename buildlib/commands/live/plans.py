@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from buildlib.artifacts import published
 from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account, together
@@ -88,11 +89,11 @@ def plan(
 
 
 def _codes(project: Project, wanted: Sequence[Variant], path: Path | None) -> dict[str, Code]:
-    entries = code.read(path) if path else {}
+    entries = published.read(path) if path else {}
     found, problems = {}, []
     for one in wanted:
         try:
-            found[one.id] = code.published(entries, one, path) if path else code.built(project, one)
+            found[one.id] = code.listed(entries, one, path) if path else code.built(project, one)
         except BuildError as error:
             problems.append(str(error))
     if problems:
@@ -159,7 +160,7 @@ def _refusals(one: Plan) -> Iterator[str]:
     if one.updates and one.now.object and one.code.object is None:
         yield (
             f"{about} uses an object of S3 in place; run 'lambdas publish', and deploy with "
-            f"--published {code.PUBLISHED}"
+            f"--published {published.NAME}"
         )
     if one.alias_now and one.alias_now.weights:
         shares = ", ".join(f"{share:.0%} to {number}" for number, share in one.alias_now.weights)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from buildlib.artifacts import published
 from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account
@@ -159,11 +160,11 @@ def _code(  # noqa: PLR0913, PLR0917 - one for each place to look in
         DeployError: none of them has it.
 
     """
-    path = listed or project.layout.root / code.PUBLISHED
+    path = listed or project.layout.root / published.NAME
     if listed or path.exists():
-        for entry in code.read(path).values():
+        for entry in published.read(path).values():
             if entry["sha256"] == sha256:
-                return code.published({variant.id: entry}, variant, path)
+                return code.listed({variant.id: entry}, variant, path)
     written = project.status(variant).written
     if written and written.sha256 == sha256:
         code.check_size(variant.id, written.size)

@@ -13,8 +13,6 @@ from buildlib.files import atomic
 from buildlib.remote import builder
 from buildlib.remote.settings import SIGNING_KEY
 
-_MEDIA = "application/vnd.in-toto+json"
-
 
 def statement(done: Rebuilt) -> dict[str, Any]:
     """Return the statement about a rebuild: its subjects are the ZIPs that are equal."""
@@ -61,10 +59,10 @@ def write(path: Path, done: Rebuilt, key: str | None) -> None:
     """
     value = statement(done)
     if key is not None:
-        from buildlib.remote.signing import Signer  # with a library of cryptography
+        from buildlib.remote import signing  # with a library of cryptography
 
         payload = json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-        value = Signer(key).envelope(payload, _MEDIA)
+        value = signing.Signer(key).envelope(payload, signing.IN_TOTO)
     atomic.write(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
