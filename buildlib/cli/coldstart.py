@@ -22,7 +22,7 @@ from buildlib.cli import common
 @click.option("--python", default="", metavar="PATH", help="A local Python interpreter.")
 @common.json_option
 def coldstart(names: Sequence[str], count: int, python: str, *, as_json: bool) -> int:
-    """Build functions, start each several times as Lambda does, and show what takes the time.
+    """Build functions, start each several times as Lambda does, and show where the time goes.
 
     Without NAMES, the functions that have a 'start_limit', or else all. The exit code is 1 if even
     the fastest start of a function is over its limit.

@@ -79,7 +79,7 @@ def _published(function: common.F) -> common.F:
 
 def _dry_run(function: common.F) -> common.F:
     """Add the option --dry-run to a command."""
-    add = click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+    add = click.option("--dry-run", is_flag=True, help="List the changes; make none.")
     return add(function)
 
 

@@ -42,7 +42,7 @@ GROUPS = {
         "diff": ("inspect", "Compare two ZIPs byte for byte"),
         "verify": ("inspect", "Rebuild twice under different conditions and compare"),
         "invoke": ("graph", "Run a function as Lambda does"),
-        "coldstart": ("coldstart", "Measure cold starts, and what takes the time"),
+        "coldstart": ("coldstart", "Measure cold starts, and show where the time goes"),
     },
     "Deploy": {
         "drift": ("live", "Compare the code that runs in AWS Lambda with this commit"),

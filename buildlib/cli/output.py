@@ -270,7 +270,7 @@ def of_published(done: Published, command: str, *, dry: bool) -> dict[str, Any]:
 
 
 def of_rebuilt(done: Rebuilt) -> dict[str, Any]:
-    """Return each published ZIP beside that of the rebuild."""
+    """Return each published ZIP with that of the rebuild."""
     variants = [
         {
             "id": one.id,

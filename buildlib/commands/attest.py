@@ -1,4 +1,4 @@
-"""Sign the provenance of ZIPs, and verify what somebody signed.
+"""Sign the provenance of ZIPs, and verify signatures.
 
 The statement is that of the evidence (in-toto Statement v1 with SLSA provenance v1), in an envelope
 of DSSE version 1.0.2. The signature is Ed25519, so that the same key and the same ZIP give the same
@@ -39,7 +39,7 @@ def attest(project: Project, variant: Variant, signer: signing.Signer) -> str:
 
 
 def check(project: Project, variant: Variant, keys: Mapping[str, str]) -> str:
-    """Verify the attestation of a variant's ZIP; return a line that says who signed it.
+    """Verify the attestation of a variant's ZIP; return a line that names the signer.
 
     `keys` are the names of the trusted public keys, by these as base64 of their DER.
 

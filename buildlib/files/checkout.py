@@ -56,7 +56,7 @@ def is_sparse(root: Path) -> bool:
 
 
 def _git_config(root: Path) -> str:
-    """Return the text of git's configuration of a checkout; empty if this is none."""
+    """Return the text of git's configuration of a checkout; empty outside of a checkout."""
     place = str(root)
     while not os.path.exists(os.path.join(place, ".git")):
         above = os.path.dirname(place)

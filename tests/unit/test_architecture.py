@@ -63,7 +63,7 @@ OWNERS = {
     "watchfiles": {"commands.watch"},
     "rich": {"plugin.screen"},
     "pathspec": {"files.gitignore", "tree.patterns"},
-    "ruff": {"code.syntax"},
+    "ruff": {"code.syntax", "code.unused"},
     "stdlibs": {"code.available"},
     "tree_sitter": {
         *("code.conditions", "code.places", "code.reader"),

@@ -11,6 +11,7 @@ from tests.unit.test_architecture import MODULES
 REASONS = {
     "recipe: cache of build_tools()": "a file of the package, which never changes while it runs",
     "environment.elf: cache of _structs()": "pyelftools builds the same structures for every file",
+    "bytecode.compiler: cache of _inspect()": "what a program says of itself, by its path",
     "tree.secrets: cache of _any_name()": "the patterns of the package, as one",
     "tree.secrets: cache of _by_file_name()": "the same patterns, and a name that decides alone",
     "plugin.actions: run.__signature__": "of a function that is made there",

@@ -1,1 +1,1 @@
-"""Measure the cold start of a function, and find out what it spends its time on."""
+"""Measure the cold start of a function, and find the causes."""

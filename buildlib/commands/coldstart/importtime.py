@@ -12,7 +12,7 @@ _LINE = re.compile(r"import time:\s*(?P<own>\d+) \|\s*(?P<all>\d+) \|(?P<name> .
 
 
 class Import(NamedTuple):
-    """A module, what it imports, and its times in ms: without these, and with them."""
+    """A module, its imports, and its times in ms: without these, and with them."""
 
     name: str
     own_ms: float

@@ -24,7 +24,7 @@ from buildlib.project.project import Project
 # Lambda's limit for the init phase is 10 s; a slow machine gets three times that.
 _LONGEST = 30
 
-# Starts of an empty module, which show what Python and AWS's client take themselves.
+# Starts of an empty module, for the time that Python and AWS's client take themselves.
 _EMPTY_STARTS = 3
 
 _PROBE, _MODULE = "lambda_zip_probe", "LAMBDA_ZIP_PROBE"
@@ -110,7 +110,7 @@ def _with_probe(place: Place) -> Place:
     folder.mkdir()
     probe = folder / f"{_PROBE}.py"
     shutil.copyfile(Path(__file__).with_name("probe.py"), probe)
-    folder.chmod(0o755)  # whatever the umask: the function may run as another user
+    folder.chmod(0o755)  # under each umask: the function may run as another user
     probe.chmod(0o644)
     return place._replace(runtime=place.runtime, layers=[*place.layers, str(folder)])
 

@@ -17,7 +17,7 @@ _CONNECT, _CLOSE = 5, 3
 # Seconds to fetch a result that a worker has.
 _FETCH = 60
 
-# No logs on the user's terminal, and no warnings about contents: they are what is sent.
+# No logs on the user's terminal, and no warnings about contents: the contents are sent on purpose.
 _QUIET = {
     "logging": {"distributed": "critical", "distributed.client": "critical"},
     "distributed.admin.large-graph-warning-threshold": "4 GiB",

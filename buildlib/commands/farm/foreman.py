@@ -315,7 +315,7 @@ class Foreman:
         job.done.set()
 
     def give_up_all(self, error: Exception) -> None:
-        """Build here what is left: the scheduler is gone."""
+        """Build the rest here: the scheduler is gone."""
         with self._lock:
             if self.is_closed:
                 return

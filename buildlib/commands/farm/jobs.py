@@ -15,7 +15,7 @@ from buildlib.commands.farm.cluster import Machine, Running
 from buildlib.model import Variant
 from buildlib.project.farm import Built
 
-# The resources of Dask that say what a worker can do.
+# The resources of Dask that describe a worker.
 DOCKER, ARM64 = "docker", "arm64"
 
 
@@ -55,7 +55,7 @@ class Job:
 
 @dataclass(eq=False)
 class Worker:
-    """A worker that was looked at: whether it may be used, and what it does and has."""
+    """A worker that was looked at: whether it may be used, its job, and its environments."""
 
     machine: Machine
     is_usable: bool = False

@@ -13,7 +13,7 @@ from buildlib.project import part
 from buildlib.project.project import Project
 from buildlib.uv import redact
 
-# What stands for a variable, as in `https://${UV_INDEX_USER}:${UV_INDEX_PASSWORD}@host`.
+# A variable, as in `https://${UV_INDEX_USER}:${UV_INDEX_PASSWORD}@host`.
 _VARIABLE = re.compile(r"\$\{?\w+\}?")
 
 

@@ -8,7 +8,7 @@ from buildlib.errors import FarmError
 # The option and the variable that name the address.
 OPTION, VARIABLE = "--farm", "LAMBDA_ZIP_FARM"
 
-# Those of Dask that need no package of its extras.
+# The protocols of Dask that need no package of its extras.
 _SCHEMES = ("tcp", "tls")
 
 # Seconds that a variant may take on a worker.

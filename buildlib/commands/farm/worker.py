@@ -121,7 +121,7 @@ def _answer(project: Project, variant: Variant) -> Answer:
 
 @contextlib.contextmanager
 def _tidied(project: Project, variant: Variant) -> Iterator[None]:
-    """Remove what no other variant needs, when a variant is built; environments stay."""
+    """Remove the files of a variant that is built; environments stay."""
     try:
         yield
     finally:
@@ -170,7 +170,7 @@ def _place(blob: Path, target: Path) -> None:
             return
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
-    # Not beside the target: another thread may list that folder.
+    # Not in the target's folder: another thread may list that folder.
     temporary = blob.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         os.link(blob, temporary)

@@ -49,7 +49,7 @@ def base64_of(sha256: str) -> str:
 
 
 def hex_of(code_sha256: str) -> str:
-    """Return a sha256 in base64 as hex; empty if it is none."""
+    """Return a sha256 in base64 as hex; empty for another text."""
     try:
         return base64.b64decode(code_sha256, validate=True).hex()
     except ValueError:

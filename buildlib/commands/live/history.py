@@ -86,7 +86,7 @@ def at(root: Path, revision: str) -> tuple[Commit, Mapping[str, Entry]] | None:
 
 
 def branch_of(root: Path, commit: Commit) -> str:
-    """Return a branch that has a commit; empty if there is none."""
+    """Return a branch that has a commit, or an empty text."""
     arguments = ("--count=1", "--format=%(refname:short)", "--contains", commit.id)
     found = _git(root, "for-each-ref", *arguments, "refs/heads", "refs/remotes")
     return (found or b"").decode("utf-8", "replace").strip()

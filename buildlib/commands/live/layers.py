@@ -1,6 +1,6 @@
 """The layers that deployed functions use.
 
-A layer is known by its content, whatever its name in AWS is.
+A layer is known by its content, not by its name in AWS.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,5 +91,5 @@ def _of_layer(
     return min(tried, key=lambda one: _CLOSEST.index(one.state))
 
 
-# Of several layers of a function, the one that is most likely a version of a layer of ours.
+# The layer of a function that is most likely a version of a layer here.
 _CLOSEST = (SAME, BEHIND, OTHER_BRANCH, UNRECORDED, UNDECIDED, SIGNED, FAILED, UNKNOWN)

@@ -29,7 +29,7 @@ class Options(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The change of one function: `now` and `alias_now` are what it was planned for.
+    """The change of one function: `now` and `alias_now` are the states that it was planned for.
 
     `alias` is the name of the alias to move, empty for none; `is_behind` says that it points to
     a version with other code.
@@ -50,7 +50,7 @@ class Plan(NamedTuple):
 
     @property
     def steps(self) -> str:
-        """The changes in words; empty if there are none."""
+        """The changes in words; empty without any."""
         steps = [f"update the code to {self.code.sha256[:12]}"] if self.updates else []
         if self.alias and (self.updates or self.is_behind):
             steps.append(f"publish a version, and point the alias '{self.alias}' to it")

@@ -54,7 +54,7 @@ def write(path: Path, done: Rebuilt, key: str | None) -> None:
     """Write the report; with the text of a private key, as a signed envelope (DSSE).
 
     Raises:
-        RemoteError: the key is none.
+        RemoteError: the text is no private key.
 
     """
     value = statement(done)
@@ -70,7 +70,7 @@ def signing_key() -> str:
     """Return the text of the key that signs.
 
     Raises:
-        RebuildError: there is none, or the library of cryptography is not installed.
+        RebuildError: no key is set, or the library of cryptography is not installed.
 
     """
     from importlib.util import find_spec

@@ -43,7 +43,7 @@ class Version(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What protects an object: days of history, days of age, and whether Lambda is asked."""
+    """The protection of an object: days of history, days of age, and whether Lambda is asked."""
 
     keep: int
     age: int
@@ -66,7 +66,7 @@ def find(root: Path, account: Account, where: Address, rules: Rules, now: dateti
     """Return which objects below an address can go.
 
     Raises:
-        GarbageError: git or Lambda cannot say what is in use.
+        GarbageError: git or Lambda cannot name the objects in use.
         AwsError: the bucket cannot be listed.
 
     """

@@ -1,4 +1,4 @@
-"""What git has of a repository's lists and records; nothing here writes to it."""
+"""A repository's lists and records in git; nothing here writes to it."""
 
 import os
 import subprocess

@@ -22,7 +22,7 @@ class Item(NamedTuple):
 def plan(
     project: Project, variants: Sequence[Variant], earlier: Mapping[str, Entry], where: Address
 ) -> list[Item]:
-    """Return what there is to publish; nothing is built.
+    """Return the ZIPs to publish; nothing is built.
 
     Raises:
         PublishError: a ZIP is out of date, or not the recorded one; the message lists all.
@@ -51,7 +51,7 @@ def versions(earlier: Mapping[str, Entry], where: Address) -> dict[str, Entry]:
 
 
 def _item(project: Project, variant: Variant, known: Mapping[str, Entry]) -> Item:
-    """Return what there is to publish of a variant.
+    """Return the ZIP of a variant to publish.
 
     Raises:
         BuildError: its ZIP is out of date, or not the recorded one.

@@ -105,7 +105,7 @@ class _Origins:
         self._known: dict[Address, Objects] = {}
 
     def of(self, one: Entry) -> Objects:
-        """Return the objects beside that of an entry."""
+        """Return the neighbours of an entry's object."""
         prefix = one["s3_key"].removesuffix(f"{one['sha256']}.zip").rstrip("/")
         where = Address(one["s3_bucket"], prefix)
         if where.key(one["sha256"]) != one["s3_key"]:

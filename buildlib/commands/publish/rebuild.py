@@ -28,7 +28,7 @@ from buildlib.text import tail
 
 
 class Compared(NamedTuple):
-    """A variant: the sha256 that is published, and that of the rebuild; empty if there is none.
+    """A variant: the sha256 that is published, and that of the rebuild; empty without one.
 
     `advice` is the problem, or the command that shows the difference.
     """
