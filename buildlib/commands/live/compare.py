@@ -33,7 +33,7 @@ class Finding(NamedTuple):
 
 
 class Known(NamedTuple):
-    """The knowledge of this repository: the present hashes, and earlier ones when they are needed."""
+    """The hashes of this repository: the present ones, and earlier ones when they are needed."""
 
     project: Project
     since: str

@@ -20,7 +20,7 @@ UPLOADED, UNCHANGED, PENDING = "uploaded", "unchanged", "pending"
 
 
 class Result(NamedTuple):
-    """The content of a list, or its content after a dry run: entries, and an outcome for each of them."""
+    """The content of a list, or that after a dry run: entries, and an outcome for each."""
 
     where: Address
     path: Path
