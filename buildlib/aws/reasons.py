@@ -119,7 +119,7 @@ def _denied(message: str, call: str, about: str) -> AwsError:
     subject = f"{who[1]} lacks the permission" if who else "the credentials lack the permission"
     msg = (
         f"{subject} '{permission}'{about}. Allow it in the policy of this user or role; "
-        "docs/how-to/drift.md and docs/how-to/deploy.md list all permissions"
+        "docs/how-to/drift.md, deploy.md and publish.md list all permissions"
     )
     return AwsError(msg, "aws-access")
 
