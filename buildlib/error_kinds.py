@@ -348,6 +348,14 @@ KINDS = {
         "Follow the message, or set LAMBDA_ZIP_REMOTE=off to build without the cache. "
         "docs/how-to/share-builds.md has complete examples.",
     ),
+    "signing-key": Kind(
+        "A key for signatures cannot be used",
+        "Signatures are Ed25519. The private key is in LAMBDA_ZIP_SIGNING_KEY: the path of a PEM "
+        "file without a passphrase, or its content. Public keys are paths of PEM files, or base64 "
+        "of their DER. No message shows anything of a private key.",
+        "'openssl genpkey -algorithm ed25519 -out signing.pem' makes a key, and 'openssl pkey -in "
+        "signing.pem -pubout -out signing.pub.pem' its public half.",
+    ),
     "remote-dispute": Kind(
         "Two builds of the same inputs gave different bytes",
         "The remote cache has a ZIP for these inputs, and this build gave another one. Either a "

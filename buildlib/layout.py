@@ -7,11 +7,11 @@ from pathlib import Path
 
 MANIFEST = "lambdas.yaml"
 SHARD = "shard.json"
-_DIST = "dist"
+DIST = "dist"
 
 
 # The folders of the repository that hold no input.
-OUTPUTS = frozenset({"build", _DIST})
+OUTPUTS = frozenset({"build", DIST})
 
 
 def is_ci(variables: Mapping[str, str]) -> bool:
@@ -50,7 +50,7 @@ class Layout:
     @functools.cached_property
     def dist(self) -> Path:
         """The artifacts."""
-        return self.root / _DIST
+        return self.root / DIST
 
     @functools.cached_property
     def index(self) -> Path:
@@ -93,7 +93,7 @@ class Layout:
 
     def relative_zip(self, variant_id: str) -> str:
         """Return the path of an artifact below the root as text, which takes no `Path`."""
-        return f"{_DIST}/{variant_id}.zip"
+        return f"{DIST}/{variant_id}.zip"
 
     def checksum(self, variant_id: str) -> Path:
         """Return the file that `sha256sum -c` reads."""

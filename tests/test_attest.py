@@ -171,7 +171,11 @@ def test_mistakes(attested: Repository, keys: Keys) -> None:
     assert "not an Ed25519 private key" in wrong.errors
     assert keys.private[40:60] not in wrong.errors
     assert "name public keys with '--key'" in check(attested, code=1)
-    assert "not an Ed25519 public key" in check(attested, "--key", "nothing", code=1)
+    assert "'nothing': there is no such file" in check(attested, "--key", "nothing", code=1)
+    for private in (keys.private, "".join(keys.private.splitlines()[1:-1])):
+        output = check(attested, "--key", private, code=1)
+        assert "the value: not an Ed25519 public key" in output
+        assert keys.private.splitlines()[1] not in output
     assert "not an Ed25519 public key" in check(attested, "--key", keys.public[:-8], code=1)
     assert "needs '--attestation'" in attested.lambdas("verify", "--key", "x", code=None).errors
 

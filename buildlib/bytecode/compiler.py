@@ -11,10 +11,14 @@ from typing import NamedTuple
 from buildlib.uv import interpreters
 
 _PROBE = (
-    "import platform, sys; "
+    # Without the current folder, whose modules are the user's; -P is not in 3.10.
+    "import sys; sys.path.pop(0); import platform; "
     "print(sys.implementation.name, platform.python_version(), "
     "getattr(sys, 'abiflags', '') or '-', int(hasattr(sys, 'gettotalrefcount')))"
 )
+
+
+_RELEASE = re.compile(r"[0-9]+[.][0-9]+[.][0-9]+((a|b|rc)[0-9]+)?")
 
 
 class Compiler(NamedTuple):
@@ -81,6 +85,8 @@ def _inspect(path: str) -> Compiler | None:
             timeout=30,
         )
         name, version, flags, is_debug = done.stdout.split()
+        if not _RELEASE.fullmatch(version):  # such as `3.13.2+`, between two releases
+            return None
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     is_usual = name == "cpython" and flags == "-" and is_debug == "0"

@@ -15,7 +15,10 @@ from buildlib.project.project import Project
 @click.command()
 @common.names_argument
 def attest(names: Sequence[str]) -> int:
-    """Sign where each ZIP comes from, with the private key in LAMBDA_ZIP_SIGNING_KEY."""
+    """Sign a statement of provenance for each ZIP in dist/, in `dist/<id>.intoto.dsse.json`.
+
+    The private key is in LAMBDA_ZIP_SIGNING_KEY.
+    """
     from buildlib.commands import attest as command
     from buildlib.remote import signing
 
@@ -29,7 +32,7 @@ def attest(names: Sequence[str]) -> int:
             "PEM file, or its content. 'openssl genpkey -algorithm ed25519 -out signing.pem' "
             "makes one"
         )
-        raise RemoteError(msg, "remote")
+        raise RemoteError(msg, "signing-key")
     signer = signing.Signer(key)
     common.write(command.attest(repository, variant, signer) for variant in variants)
     return 0
@@ -67,7 +70,7 @@ def _trusted(repository: Project, keys: Sequence[str]) -> Mapping[str, str]:
         msg = (
             "no key is trusted; name public keys with '--key', or in 'cache: keys' of lambdas.yaml"
         )
-        raise RemoteError(msg, "remote")
+        raise RemoteError(msg, "signing-key")
     return {public: f"'{name}'" for name, public in cache.keys}
 
 
@@ -76,4 +79,4 @@ def _check_installed() -> None:
 
     if find_spec("cryptography") is None:
         msg = "signatures need cryptography; install it: pip install 'doit-lambda-zip[remote]'"
-        raise RemoteError(msg, "remote")
+        raise RemoteError(msg, "signing-key")

@@ -72,7 +72,8 @@ def _published(function: common.F) -> common.F:
         "--published",
         type=click.Path(dir_okay=False, resolve_path=True, path_type=Path),
         metavar="FILE",
-        help="Take the code from the objects of S3 in this list of 'lambdas publish'.",
+        help="Take the code from the S3 objects in this list of 'lambdas publish', even if the "
+        "sources have changed since.",
     )
     return add(function)
 

@@ -46,7 +46,7 @@ def write(path: Path, content: bytes, *, ours: bool = False) -> None:
     # Most folders exist, and hardly any file's place is taken. With plain strings, a thousand
     # functions save half a second.
     folder, name = os.path.split(path)
-    temporary = f"{folder}{os.sep}.{name}.{os.getpid()}.tmp"
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb", buffering=0) as stream:
             done = stream.write(content) == len(content)
@@ -55,6 +55,10 @@ def write(path: Path, content: bytes, *, ours: bool = False) -> None:
             return
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         pass
+    except PermissionError:
+        if not (ours and path.is_dir()):  # as Windows says of a folder in its place
+            _discard(temporary)
+            raise
     except BaseException:
         _discard(temporary)
         raise

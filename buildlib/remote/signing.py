@@ -74,6 +74,10 @@ def _authenticated(kind: str, payload: bytes) -> bytes:
     return f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload
 
 
+# Shorter than a key in base64.
+_KEY = 40
+
+
 def public_key(text: str) -> str:
     """Return a public key as base64 of its DER: of that form, or of a PEM file at a path.
 
@@ -81,10 +85,11 @@ def public_key(text: str) -> str:
         RemoteError: it is no Ed25519 public key.
 
     """
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 
     content = _content(text)
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(ValueError, TypeError, UnsupportedAlgorithm):
         if b"-----BEGIN" in content:
             key = serialization.load_pem_public_key(content)
             content = key.public_bytes(
@@ -92,11 +97,16 @@ def public_key(text: str) -> str:
             )
         if content.startswith(_HEAD) and len(content) == len(_HEAD) + 32:
             return base64.b64encode(content).decode()
+    # A private key in its place must not be printed.
+    shown = f"'{text}'" if len(text) < _KEY and "-----" not in text else "the value"
+    if not content and len(text) < _KEY:
+        msg = f"{shown}: there is no such file; give the path of a PEM file, or base64 of a DER"
+        raise RemoteError(msg, "signing-key")
     msg = (
-        f"'{text}': not an Ed25519 public key; give the path of a PEM file, as 'openssl pkey -in "
+        f"{shown}: not an Ed25519 public key; give the path of a PEM file, as 'openssl pkey -in "
         "signing.pem -pubout' writes it, or base64 of its DER"
     )
-    raise RemoteError(msg, "remote")
+    raise RemoteError(msg, "signing-key")
 
 
 def _raw(public: str) -> bytes:
@@ -165,12 +175,14 @@ def _private(text: str) -> "Ed25519PrivateKey":
     except Exception:  # noqa: BLE001 - of many classes, and their texts may hold parts of the key
         key = None
     if not isinstance(key, Ed25519PrivateKey):
+        problem = "not an Ed25519 private key without a passphrase"
+        if not content:
+            problem += ", and not the path of a file that can be read"
         msg = (
-            f"{SIGNING_KEY}: not an Ed25519 private key without a passphrase; set the path of a "
-            "PEM file or its content. "
+            f"{SIGNING_KEY}: {problem}; set the path of a PEM file or its content. "
             "'openssl genpkey -algorithm ed25519 -out signing.pem' makes one"
         )
-        raise RemoteError(msg, "remote") from None
+        raise RemoteError(msg, "signing-key") from None
     return key
 
 

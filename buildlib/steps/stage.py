@@ -370,6 +370,19 @@ def _check_secrets(
     return rules
 
 
+def refuse_credentials(function: Function, own: Sequence[Origin], layout: Layout) -> None:
+    """Stop if own files of a function look like credentials, before they leave this machine.
+
+    Raises:
+        StageError: as `stage_all` does.
+
+    """
+    from buildlib.tree import secrets  # 5 ms
+
+    problems = secrets.find(own, layout.root, frozenset(), Contents(layout.root))
+    secrets.refuse(function, _not_allowed(function, problems))
+
+
 def _check_own_size(inputs: Inputs, layout: Layout) -> None:
     """Refuse own files that alone exceed Lambda's limit, before anything reads them."""
 

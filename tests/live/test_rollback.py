@@ -46,7 +46,7 @@ def test_the_version_before(released: Checkout, cloud: Cloud) -> None:
     assert released.states("api", "--alias", "live", code=4)["api"]["behind"] == 1
     assert rollback(released)["version"] == "1"
     done = released.lambdas("rollback", "api", "--env=dev", "--alias=live", code=1)
-    assert "has no version with other code before 1" in done.errors
+    assert "points to version 1, and no earlier version has other code" in done.errors
 
 
 def test_a_version_a_hash_or_a_commit(released: Checkout, cloud: Cloud) -> None:
@@ -56,7 +56,10 @@ def test_a_version_a_hash_or_a_commit(released: Checkout, cloud: Cloud) -> None:
     assert rollback(released, "--to", first)["version"] == "1"
     assert rollback(released, "--to", "HEAD~1")["version"] == "2"
     again = rollback(released, "--to", "HEAD~1")
-    assert (again["state"], again["text"]) == ("up_to_date", "version 2 has this code")
+    assert (again["state"], again["text"]) == (
+        "up_to_date",
+        "alias 'live' already points to version 2, which has this code",
+    )
     assert cloud.gate.writes == ["api-dev/aliases/live"] * 3
 
 

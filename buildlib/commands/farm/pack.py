@@ -11,6 +11,7 @@ from buildlib.layout import MANIFEST
 from buildlib.model import Function, Variant
 from buildlib.project import part
 from buildlib.project.project import Project
+from buildlib.steps import stage
 from buildlib.uv import redact
 
 # A variable, as in `https://${UV_INDEX_USER}:${UV_INDEX_PASSWORD}@host`.
@@ -35,11 +36,14 @@ def contents(project: Project, variant: Variant, manifest: bytes) -> dict[str, b
 
     Raises:
         FarmError: a file that is in no ZIP contains credentials, which go to no other machine.
+        StageError: an own file looks like credentials, and the manifest does not allow it.
         OSError: a file cannot be read.
 
     """
     root = project.layout.root
     functions = project.with_layers(variant.function)
+    for one in functions:
+        stage.refuse_credentials(one, project.sources(one), project.layout)
     paths = {path for one in functions for path in part.files(project, one)}
     for folder in {folder for one in functions for folder in part.wheel_folders(project, one)}:
         files = (path for path in (root / folder).iterdir() if path.is_file())

@@ -9,7 +9,7 @@ from buildlib.aws.functions import Object
 from buildlib.errors import DeployError
 from buildlib.model import Variant
 from buildlib.project.project import Project
-from buildlib.runtimes import ZIPPED_LIMIT
+from buildlib.runtimes import RUNTIMES, ZIPPED_LIMIT
 from buildlib.text import megabytes
 
 
@@ -65,6 +65,14 @@ def listed(entries: dict[str, Entry], variant: Variant, path: Path) -> Code:
     entry = entries.get(variant.id)
     if entry is None:
         msg = f"{variant.id}: {path.name} does not list it; run 'lambdas publish {variant.id}'"
+        raise DeployError(msg)
+    present = (RUNTIMES[variant.python].identifier, variant.architecture)
+    found = (entry.get("runtime", present[0]), entry.get("architecture", present[1]))
+    if found != present:
+        msg = (
+            f"{variant.id}: the ZIP in {path.name} is for {' on '.join(found)}, and lambdas.yaml "
+            f"has {' on '.join(present)}; run 'lambdas publish {variant.id}'"
+        )
         raise DeployError(msg)
     return Code(entry["sha256"], None, _object(entry))
 

@@ -18,7 +18,13 @@ from buildlib.aws.account import Account
 from buildlib.aws.functions import Deployed
 from buildlib.commands.live import expected
 from buildlib.commands.live.plans import Plan
-from buildlib.errors import AwsAccessError, AwsConflictError, BuildError, DeployError
+from buildlib.errors import (
+    AwsAccessError,
+    AwsConflictError,
+    BuildError,
+    DeployError,
+    explain_os_error,
+)
 
 # Functions that are changed at the same time.
 _AT_ONCE = 4
@@ -92,7 +98,7 @@ def _carry_out(account: Account, one: Plan, stop: threading.Event) -> Outcome:
     done: list[str] = []
     try:
         version = _change(account, one, done)
-    except BuildError as error:
+    except (BuildError, OSError) as error:
         if isinstance(error, AwsAccessError):
             stop.set()
         before = f"{', '.join(done)}; then: " if done else ""
@@ -148,10 +154,10 @@ def _content(one: Plan) -> bytes:
     return content
 
 
-def _explained(error: BuildError) -> str:
+def _explained(error: BuildError | OSError) -> str:
     if isinstance(error, AwsConflictError):
         return f"{error}. Someone else changed the function at the same time; run it again"
-    return str(error)
+    return explain_os_error(error) if isinstance(error, OSError) else str(error)
 
 
 def _outcome(one: Plan, state: str, text: str) -> Outcome:

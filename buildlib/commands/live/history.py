@@ -139,7 +139,9 @@ def _records(root: Path, commits: Sequence[Commit]) -> Iterator[tuple[Commit, di
 
 def _git(root: Path, *arguments: str, given: bytes | None = None) -> bytes | None:
     """Return the output of git, which writes nothing; None if it fails."""
-    command = ["git", "-c", "core.fsmonitor=false", *arguments]
+    # A user may have set that each commit is shown with the answer of gpg.
+    shown = ("-c", "log.showSignature=false")
+    command = ["git", "-c", "core.fsmonitor=false", *shown, *arguments]
     environ = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
         done = subprocess.run(  # noqa: S603 - git, which only reads

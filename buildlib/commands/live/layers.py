@@ -61,7 +61,7 @@ def findings(
 
     A layer is known by its content: the version whose code is, or was, that of the layer.
     """
-    rest = {arn: versions[arn] for arn in _own_arns(variant, found)} if versions else {}
+    rest = {arn: versions[arn] for arn in _own_arns(variant, found) if arn in versions}
     for layer in known.project.declared_layers(variant):
         wanted = expected.expected(known.project, layer)
         yield _of_layer(known, layer, found.name, wanted, rest)

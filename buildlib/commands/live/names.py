@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from buildlib.aws import functions
 from buildlib.aws.account import Account
 from buildlib.errors import BuildError
+from buildlib.layout import DIST
 from buildlib.model import Variant
 
 TAG, ENV_TAG = "lambda-zip:id", "lambda-zip:env"
@@ -155,12 +156,23 @@ def _from_terraform(
     for values in _resources(state):
         if (name := _text(values, "function_name")) and (owner := _owner(values, ids, hashes)):
             found.setdefault(owner, []).append(name)
-    for output in state.values() if isinstance(state, dict) else ():
-        names = output.get("value") if isinstance(output, dict) else None
+    outputs = [one.get("value") for one in _mappings(state)]
+    for names in [*outputs, state]:  # of all outputs, or of one
         for key, name in names.items() if isinstance(names, dict) else ():
-            if key in ids and isinstance(name, str):
-                found.setdefault(key, []).append(name.split(":")[6] if ":" in name else name)
+            match = _FUNCTION.fullmatch(name) if isinstance(name, str) else None
+            if key in ids and match:
+                found.setdefault(key, []).append(match["name"])
     return found
+
+
+# The name of a function, or its ARN; other outputs by id are not functions.
+_FUNCTION = re.compile(r"(arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]+:function:)?(?P<name>[\w-]{1,64})")
+
+
+def _mappings(state: Any) -> list[Mapping[str, Any]]:  # noqa: ANN401 - any JSON value
+    return (
+        [one for one in state.values() if isinstance(one, dict)] if isinstance(state, dict) else []
+    )
 
 
 def _resources(state: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 - any JSON value
@@ -177,8 +189,9 @@ def _resources(state: Any) -> Iterator[Mapping[str, Any]]:  # noqa: ANN401 - any
 def _owner(values: Mapping[str, Any], ids: set[str], hashes: Mapping[str, str]) -> str:
     """Return the variant of a function in a state: by its tag, its ZIP, or the hash of its ZIP."""
     tags = _mapping(values, "tags") | _mapping(values, "tags_all")
-    file = re.split(r"[/\\]", _text(values, "filename"))[-1].removesuffix(".zip")
-    for one in (tags.get(TAG), file):
+    parts = re.split(r"[/\\]", _text(values, "filename"))
+    is_ours = parts[-2:-1] == [DIST] and parts[-1].endswith(".zip")
+    for one in (tags.get(TAG), parts[-1].removesuffix(".zip") if is_ours else None):
         if one in ids:
             return str(one)
     same = [name for name, code in hashes.items() if code == values.get("source_code_hash")]

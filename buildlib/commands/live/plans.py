@@ -83,7 +83,7 @@ def plan(
     if problems := [str(one) for one in plans if isinstance(one, BuildError)]:
         raise DeployError("\n".join(problems))
     found = [one for one in plans if isinstance(one, Plan)]
-    if problems := [problem for one in found for problem in _refusals(one)]:
+    if problems := [problem for one in found for problem in refusals(one)]:
         raise DeployError("\n".join(problems))
     return account, _with_layers(project, account, found)
 
@@ -118,6 +118,15 @@ def _check(targets: names.Targets) -> None:
         for name, found in by_id.items()
         if len(found) > 1
     ]
+    by_function: dict[str, list[str]] = {}
+    for one in targets.known:
+        by_function.setdefault(one.function, []).append(one.variant.id)
+    problems += [
+        f"'{name}' is the function of {' and of '.join(found)}; correct its tags, or 'name' in "
+        "lambdas.yaml"
+        for name, found in by_function.items()
+        if len(found) > 1
+    ]
     if problems:
         msg = "\n".join(problems)
         raise DeployError(msg, "function-name")
@@ -143,7 +152,7 @@ def _plan(account: Account, target: Target, wanted: Code, alias: str) -> Plan:
     return found._replace(alias_now=alias_now, is_behind=is_behind)
 
 
-def _refusals(one: Plan) -> Iterator[str]:
+def refusals(one: Plan) -> Iterator[str]:
     """Yield the reasons why a function cannot get its code."""
     variant, name = one.target
     about = f"{variant.id}: '{name}'"

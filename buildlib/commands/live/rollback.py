@@ -15,6 +15,7 @@ from buildlib.aws.functions import Alias, Deployed
 from buildlib.commands.live import code, deploy, expected, history, names, plans
 from buildlib.commands.live.code import Code
 from buildlib.commands.live.deploy import DEPLOYED, PLANNED, UP_TO_DATE, Outcome
+from buildlib.commands.live.drift import mismatches
 from buildlib.commands.live.names import Target
 from buildlib.errors import AwsMissingError, DeployError
 from buildlib.model import Variant
@@ -67,8 +68,12 @@ def roll_back(
     account = connect()
     with tempfile.TemporaryDirectory(prefix="rollback-") as folder:
         found = _plan(project, account, targets.known[0], options, Path(folder))
-        if found.sha256 == expected.hex_of(found.runs.code_sha256) and not found.alias_now.weights:
-            return _outcome(found, UP_TO_DATE, f"version {found.alias_now.version} has this code")
+        same_code = found.sha256 == expected.hex_of(found.runs.code_sha256)
+        is_there = found.version in {"", found.alias_now.version} and not found.alias_now.weights
+        if same_code and (is_there or not options.to.isdecimal()):
+            now = found.alias_now.version
+            text = f"alias '{options.alias}' already points to version {now}, which has this code"
+            return _outcome(found, UP_TO_DATE, text)
         return _carry_out(account, found, options.alias, dry_run=dry_run)
 
 
@@ -95,7 +100,7 @@ def _plan(
             numbers = ", ".join(one.version for one in versions[-10:]) or "none"
             msg = f"--to: '{target.function}' has no version {options.to}; it has {numbers}"
             raise DeployError(msg)
-    sha256, key = _wanted(project, target.variant, options.to)
+    sha256, key = _wanted(project, target.variant, _whole(options.to, versions))
     for one in reversed(versions):
         if expected.hex_of(one.code_sha256) == sha256:
             return _to_version(plan, one)
@@ -105,6 +110,15 @@ def _plan(
 
 # Git abbreviates no commit to fewer digits.
 _SHORT = 7
+
+
+def _whole(to: str, versions: Sequence[Deployed]) -> str:
+    """Return the sha256 of a version's code that begins with some digits, as commands show it."""
+    if not re.fullmatch("[0-9a-f]{8,63}", to):
+        return to
+    hashes = {expected.hex_of(one.code_sha256) for one in versions}
+    found = [one for one in hashes if one.startswith(to)]
+    return found[0] if len(found) == 1 else to
 
 
 def _to_version(plan: Plan, one: Deployed) -> Plan:
@@ -119,8 +133,8 @@ def _before(plan: Plan, versions: Sequence[Deployed], alias: str) -> Plan:
         if is_earlier and one.code_sha256 != plan.runs.code_sha256:
             return _to_version(plan, one)
     msg = (
-        f"'{plan.target.function}' has no version with other code before {now}, which the alias "
-        f"'{alias}' points to; name a hash or a commit with --to"
+        f"'{plan.target.function}': alias '{alias}' points to version {now}, and no earlier "
+        "version has other code; name a version, a hash or a commit with --to"
     )
     raise DeployError(msg)
 
@@ -175,8 +189,8 @@ def _code(  # noqa: PLR0913, PLR0917 - one for each place to look in
         return Code(sha256, folder / "code.zip")
     msg = (
         f"{variant.id}: neither a version of the function, nor {path.name}, nor dist/ or the "
-        f"machine's cache has the code {sha256[:12]}. Check out its commit, then run 'lambdas "
-        f"build {variant.id}' and 'lambdas deploy {variant.id}'"
+        f"machine's cache has the code {sha256[:12]}. Check out its commit, run 'lambdas build "
+        f"{variant.id}', then this command again"
     )
     raise DeployError(msg)
 
@@ -185,7 +199,14 @@ def _carry_out(account: Account, plan: Plan, alias: str, *, dry_run: bool) -> Ou
     name, before = plan.target.function, plan.alias_now.version
     if plan.code is not None:
         now = live.function(account, name)
-        change = plans.Plan(plan.target, plan.code, now, alias, plan.alias_now, is_behind=True)
+        notes = tuple(mismatches(plan.target.variant, now))
+        change = plans.Plan(
+            plan.target, plan.code, now, alias, plan.alias_now, is_behind=True, notes=notes
+        )
+        # A rollback ends a rollout, so that shares of other versions are no problem.
+        whole = change._replace(alias_now=plan.alias_now._replace(weights=()))
+        if problems := [*plans.refusals(whole)]:
+            raise DeployError("\n".join(problems))
         return deploy.planned(change) if dry_run else deploy.carried_out(account, change)
     text = f"alias '{alias}' {'would point' if dry_run else 'points'} to version {plan.version}"
     if not dry_run:

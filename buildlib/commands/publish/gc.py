@@ -73,7 +73,8 @@ def find(root: Path, account: Account, where: Address, rules: Rules, now: dateti
     _check_region(account, where)
     in_git = used.by_git(root, rules.keep)
     in_lambda = _deployed(account) if rules.asks_lambda else set[str]()
-    pattern = re.compile(re.escape(where.key("X")).replace("X", "[0-9a-f]{64}"))
+    before, after = where.key("\0").split("\0")
+    pattern = re.compile(f"{re.escape(before)}[0-9a-f]{{64}}{re.escape(after)}")
     objects: dict[str, list[Version]] = {}
     others = 0
     for one in _versions(account, where):

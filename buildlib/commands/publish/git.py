@@ -25,6 +25,8 @@ def output(root: Path, arguments: Sequence[str], failed: Failed, stdin: bytes = 
     """Return the output of git as bytes; raises as `text` does."""
     # Neither hooks nor a file-system monitor of the repository run.
     command = ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"]
+    # A user's settings may hide the changes of merges, or show answers of gpg among the commits.
+    command += ["-c", "log.showSignature=false", "-c", "log.diffMerges=separate"]
     environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
         done = subprocess.run(  # noqa: S603 - git, which only reads

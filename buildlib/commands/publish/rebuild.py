@@ -115,9 +115,15 @@ def _check_out(root: Path, commit: str, target: Path) -> Path:
     top = git.text(root, "rev-parse", "--show-toplevel", failed=RebuildError)
     below = git.text(root, "rev-parse", "--show-prefix", failed=RebuildError)
     options = ["--quiet", "--shared", "--no-checkout", "--template="]
+    for name in ("core.autocrlf", "core.eol"):  # of this clone, which decide about line ends
+        value = git.text(root, "config", "--default", "", "--get", name, failed=RebuildError)
+        options += ["--config", f"{name}={value}"] if value else []
     git.text(root, "clone", *options, "--", top, str(target), failed=RebuildError)
     git.text(target, "checkout", "--quiet", "--detach", commit, failed=RebuildError)
     there = target / below
+    if there.resolve() != target.resolve() / below:  # a link leads out of the clone
+        msg = f"in commit {commit[:12]}, {below} is a link; name another commit with '--commit'"
+        raise RebuildError(msg)
     if not there.is_dir():
         msg = f"commit {commit[:12]} has no folder {below}; name another commit with '--commit'"
         raise RebuildError(msg)
@@ -137,6 +143,8 @@ def _build(there: Layout, ids: Sequence[str], top: Path) -> str:
         return ""
     removed = ("LAMBDA_ZIP_", "DOIT_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(removed)}
+    named = "LAMBDA_ZIP_INDEX_VARIABLES"  # for credentials of indexes in requirements
+    kept |= {named: os.environ[named]} if named in os.environ else {}
     environment = kept | {"LAMBDA_ZIP_CACHE": "off", "LAMBDA_ZIP_REMOTE": "off"}
     # With -P, no module of the repository takes the place of one of ours.
     command = [sys.executable, "-P", "-m", "buildlib", "build", "--frozen", "--", *ids]

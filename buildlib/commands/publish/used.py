@@ -57,11 +57,10 @@ def _check_complete(root: Path) -> None:
             "--unshallow', and in CI fetch the whole history ('fetch-depth: 0', 'GIT_DEPTH: 0')"
         )
         raise GarbageError(msg)
+    settings = git.text(root, "config", "--list", failed=GarbageError).splitlines()
     for remote in git.text(root, "remote", failed=GarbageError).split():
-        fetched = git.text(
-            root, "config", "--get-all", f"remote.{remote}.fetch", failed=GarbageError
-        )
-        if "refs/heads/*:" not in fetched:
+        fetched = [one for one in settings if one.startswith(f"remote.{remote}.fetch=")]
+        if not any("refs/heads/*:" in one for one in fetched):
             msg = (
                 f"this clone has not all branches of '{remote}', so their lists are unknown; run "
                 f"'git remote set-branches {remote} \"*\"' and 'git fetch {remote}'"
@@ -71,31 +70,33 @@ def _check_complete(root: Path) -> None:
 
 def _at_tips(top: Path) -> Iterator[str]:
     """Yield the blobs of lists and records at the tip of each branch and tag."""
-    format_ = "--format=%(objectname) %(*objectname) %(objecttype) %(*objecttype)"
-    tips = {"HEAD"}
-    for line in git.text(top, "for-each-ref", format_, failed=GarbageError).splitlines():
-        parts = line.split()
-        tips |= {name for name in parts if len(name) >= _HEX and "commit" in parts}
-    for tip in sorted(tips):
-        try:
-            tree = git.output(top, ["ls-tree", "-r", "-z", "--full-tree", tip], GarbageError)
-        except GarbageError:
-            if tip == "HEAD":  # no commit yet
-                continue
-            raise
+    names = git.text(top, "for-each-ref", "--format=%(objectname)", failed=GarbageError).split()
+    asked = [f"{name}^{{tree}}" for name in dict.fromkeys(("HEAD", *names))]
+    # A tag may be one of a tag; that of a file has no tree.
+    stdin = "".join(f"{one}\n" for one in asked).encode()
+    known = git.output(top, ["cat-file", "--batch-check"], GarbageError, stdin).split(b"\n")
+    trees = {one.split()[0].decode() for one in known if one.split()[1:2] == [b"tree"]}
+    for tip in sorted(trees):
+        tree = git.output(top, ["ls-tree", "-r", "-z", "--full-tree", tip], GarbageError)
         for row in tree.decode("utf-8", "surrogateescape").split("\0"):
             facts, _, name = row.partition("\t")
             if _NAME.fullmatch(name):
                 yield facts.split()[2]
 
 
-_HEX = 40
-
-
 def _changed(top: Path, days: int) -> Iterator[str]:
     """Yield the blobs that commits of the last days replaced, and those that they brought."""
     places = [f":(top,glob)**/{name}" for name in (published.PATTERN, "lambdas.hashes.json")]
-    options = ["--all", "-m", "--raw", "--no-abbrev", "--no-renames", "--format=%x01%ct%x01", "-z"]
+    options = [
+        "--all",
+        "--full-history",
+        "--diff-merges=separate",
+        "--raw",
+        "--no-abbrev",
+        "--no-renames",
+        "--format=%x01%ct%x01",
+        "-z",
+    ]
     output = git.output(top, ["log", *options, "--", *places], GarbageError)
     # git's own '--since' stops too early if the dates of commits are not in order.
     border, date = time.time() - days * _DAY, 0
