@@ -125,3 +125,15 @@ def test_check_accepts_nothing(budgeted: Repository) -> None:
     assert "'--check' writes nothing" in done.errors
     done = budgeted.lambdas("record", "--accept-growth", "apy", code=3)
     assert "did you mean 'api'?" in done.errors
+
+
+def test_growth_that_is_not_accepted_after_all(budgeted: Repository) -> None:
+    """If the build fails, or CI may write nothing, the recorded sizes stay as they are."""
+    before = (budgeted.root / "lambdas.hashes.json").read_bytes()
+    budgeted.write({"lambdas/api/more.bin": noise(80_000)})
+    budgeted.lambdas("record", "--accept-growth", "api", code=1, CI="1")
+    assert (budgeted.root / "lambdas.hashes.json").read_bytes() == before
+    code = (budgeted.root / "lambdas/api/app.py").read_text()
+    budgeted.write({"lambdas/api/app.py": f"import nosuch\n{code}"})
+    budgeted.lambdas("record", "--accept-growth", "api", code=1)
+    assert (budgeted.root / "lambdas.hashes.json").read_bytes() == before

@@ -65,7 +65,7 @@ def test_a_newer_version_that_the_requirements_exclude(pinned: Repository, index
     pinned.lambdas("lock")
     done = pinned.lambdas("ready", "3.14", code=1)
     assert done.output.splitlines()[:3] == [
-        "0 of 1 ZIPs are ready for Python 3.14, 1 are not ready",
+        "0 of 1 ZIPs are ready for Python 3.14, 1 is not ready",
         "lambdas/api/requirements.lock on x86_64 (of api):",
         f"  gamma 1.0 {REASON}; 2.0 has a wheel, but the lock or its requirements exclude it",
     ]

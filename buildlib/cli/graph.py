@@ -305,16 +305,23 @@ def record(jobs: int | None, accepted: Sequence[str], *, check: bool) -> int:
     if accepted and check:
         msg = "'--check' writes nothing, so it accepts no growth; leave out one of them"
         raise click.UsageError(msg)
-    if accepted:
-        from buildlib.steps import record as step
-
-        repository = common.project()
-        names = [variant.id for variant in common.chosen(repository, accepted)]
-        step.accept(repository.layout, names)
-    else:
-        common.enter()
     frozen = "'--check' is set" if check else ""
-    return program.run(["record"], command="record", frozen=frozen, settings=_settings(jobs)).code
+
+    def run() -> int:
+        settings = _settings(jobs)
+        return program.run(["record"], command="record", frozen=frozen, settings=settings).code
+
+    if not accepted:
+        common.enter()
+        return run()
+    from buildlib.steps import record as step
+
+    repository = common.project()
+    names = [variant.id for variant in common.chosen(repository, accepted)]
+    with step.accepted(repository.layout, names) as keep:
+        code = run()
+        keep(code == 0)
+    return code
 
 
 @click.command()

@@ -61,9 +61,8 @@ def _what_if(names: Sequence[str], pins: Sequence[str], *, as_json: bool) -> int
     changes = [_change(pin) for pin in dict.fromkeys(pins)]
     repository = common.project()
     found = command.answer(repository, common.chosen(repository, names), changes)
-    if found.unknown:
-        causes = [f"{name}: {message}" for name, message in found.errors.items()]
-        raise NotStarted("\n".join([*found.unknown, *causes]))
+    if found.unknown and not found.errors:
+        raise NotStarted("\n".join(found.unknown))
     if as_json:
         common.write_json(output.of_what_if(found))
     else:

@@ -26,9 +26,9 @@ GROUPS = {
         "clean": ("maintain", "Remove build output"),
     },
     "Publish": {
-        "publish": ("publish", "Upload ZIPs to a bucket of S3, by their sha256"),
+        "publish": ("publish", "Upload ZIPs to an S3 bucket, under their sha256"),
         "promote": ("publish", "Copy published ZIPs to another bucket or account"),
-        "attest": ("attest", "Sign where each ZIP comes from"),
+        "attest": ("attest", "Sign a provenance statement for each ZIP"),
         "gc": ("publish", "Remove published ZIPs that nothing uses"),
         "rebuild": ("publish", "Build published ZIPs again from their commit, and compare"),
     },

@@ -1,4 +1,4 @@
-"""The commands that work on published ZIPs in a bucket of S3."""
+"""The commands that work on published ZIPs in an S3 bucket."""
 
 import re
 import sys
@@ -55,10 +55,10 @@ def _options(function: common.F) -> common.F:
 @click.option(
     "--to",
     metavar="URL",
-    help="s3://bucket/prefix.  [default: that of the list]",
+    help="s3://bucket/prefix.  [default: the bucket in the list]",
 )
 @_list_option(published.NAME)
-@click.option("--profile", default="", help="A profile of AWS's configuration.")
+@click.option("--profile", default="", metavar="NAME", help="A profile of AWS's configuration.")
 @_options
 def publish(  # noqa: PLR0913 - click passes each option
     names: Sequence[str],
@@ -69,7 +69,7 @@ def publish(  # noqa: PLR0913 - click passes each option
     dry: bool,
     as_json: bool,
 ) -> int:
-    """Upload the ZIPs in dist/ to a bucket of S3, by their sha256.
+    """Upload the ZIPs in dist/ to an S3 bucket, under their sha256.
 
     Builds nothing. Writes the bucket, the key and the version of each object to
     lambdas.published.json; commit the file.
@@ -90,7 +90,7 @@ def publish(  # noqa: PLR0913 - click passes each option
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=common.complete)
-@click.option("--to", metavar="URL", help="s3://bucket/prefix.  [default: that of the list]")
+@click.option("--to", metavar="URL", help="s3://bucket/prefix.  [default: the bucket in the list]")
 @click.option(
     "--from",
     "source",
@@ -99,10 +99,17 @@ def publish(  # noqa: PLR0913 - click passes each option
     help=f"The list to promote.  [default: {published.NAME}]",
 )
 @_list_option(published.PRODUCTION)
-@click.option("--from-profile", default="", help="The profile that reads the objects of the list.")
-@click.option("--to-profile", default="", help="The profile that writes to the bucket.")
-@click.option("--from-region", default="", help="The region of the bucket to read.")
-@click.option("--to-region", default="", help="The region of the bucket to write.")
+@click.option(
+    "--from-profile",
+    default="",
+    metavar="NAME",
+    help="The profile that reads the objects of the list.",
+)
+@click.option(
+    "--to-profile", default="", metavar="NAME", help="The profile that writes to the bucket."
+)
+@click.option("--from-region", default="", metavar="NAME", help="The region of the bucket to read.")
+@click.option("--to-region", default="", metavar="NAME", help="The region of the bucket to write.")
 @_options
 def promote(
     names: Sequence[str],
@@ -202,14 +209,16 @@ def _days(
 
 
 @click.command()
-@click.option("--bucket", metavar="URL", help="s3://bucket/prefix.  [default: that of the list]")
+@click.option(
+    "--bucket", metavar="URL", help="s3://bucket/prefix.  [default: the bucket in the list]"
+)
 @click.option(
     "--keep",
     default="90d",
     show_default=True,
     callback=_days,
     metavar="DAYS",
-    help="Keep the ZIPs of lists that commits of these days had.",
+    help="Keep ZIPs that a commit of the last DAYS days lists.",
 )
 @click.option(
     "--age",
@@ -219,15 +228,15 @@ def _days(
     metavar="DAYS",
     help="Keep younger objects.",
 )
-@click.option("--delete", is_flag=True, help="Remove the objects; without, only name them.")
-@click.option("--versions", is_flag=True, help="Remove all versions for good.")
+@click.option("--delete", is_flag=True, help="Remove the objects instead of only listing them.")
+@click.option("--versions", is_flag=True, help="With --delete: remove all versions for good.")
 @click.option(
     "--without-asking-lambda",
     "blind",
     is_flag=True,
     help="Do not ask which ZIPs functions use. Functions with reference storage may break.",
 )
-@click.option("--profile", default="", help="A profile of AWS's configuration.")
+@click.option("--profile", default="", metavar="NAME", help="A profile of AWS's configuration.")
 @common.json_option
 def gc(  # noqa: PLR0913 - click passes each option
     *,

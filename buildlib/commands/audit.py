@@ -67,7 +67,7 @@ def lines(found: Answer) -> Iterator[str]:
     if found.audit.unasked:
         yield f"Not audited: the service gave no answer about {len(found.holders)} packages"
         yield from found.audit.unasked.splitlines()
-    else:
+    elif found.holders or not found.errors:
         yield f"{_count(len(found.findings), 'finding')} in {_count(len(found.holders), 'package')}"
     by_release: dict[Release, list[Finding]] = {}
     for one in found.findings:

@@ -109,9 +109,10 @@ def _interpreters(root: Path) -> Check:
 
 # The modules behind the extras, and their use.
 _EXTRAS = {
-    "aws": ("boto3", "'lambdas drift', 'deploy' and 'rollback'"),
+    "aws": ("boto3", "'lambdas drift', 'deploy', 'rollback' and 'gc', and AWS profiles"),
+    "farm": ("distributed", "'lambdas build --farm'"),
     "init": ("hcl2", "'lambdas init' with Terraform"),
-    "remote": ("obstore", "a remote cache"),
+    "remote": ("obstore", "a remote cache, 'lambdas publish' and 'promote'"),
     "watch": ("watchfiles", "'lambdas watch'"),
 }
 
@@ -183,9 +184,13 @@ def _compilers(project: Project) -> Check:
             wanted |= {project.compiler(variant)} - {""}
     root = project.layout.root
     missing = [version for version in sorted(wanted) if compiler.find(version, root) is None]
+    if not wanted:
+        used = {v.python for v in project.variants.values() if v.function.bytecode}
+        here = [one for python in sorted(used) for one in compiler.available(python, root)]
+        finding = f"none pinned yet for bytecode; here: CPython {', '.join(here) or '(no version)'}"
+        return Check("compilers", NOTE, finding, "run 'lambdas lock', or set 'compiler'")
     if not missing:
-        shown = ", ".join(sorted(wanted)) or "none is pinned yet"
-        return Check("compilers", OK, f"CPython {shown} for bytecode")
+        return Check("compilers", OK, f"CPython {', '.join(sorted(wanted))} for bytecode")
     pythons = {version.rpartition(".")[0] for version in missing}
     here = [one for python in sorted(pythons) for one in compiler.available(python, root)]
     finding = f"CPython {', '.join(missing)} is pinned for bytecode, and not here"

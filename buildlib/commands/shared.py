@@ -226,7 +226,8 @@ def manifest(layer: Layer) -> list[str]:
 def lines(found: Answer) -> Iterator[str]:
     """Yield an answer as lines."""
     if found.missing:
-        yield f"Not built, so not counted: {', '.join(found.missing)}"
+        names = ", ".join(found.missing)
+        yield f"Not built, so not counted: {names}; run 'lambdas build' first"
     layer = found.layer
     if layer is None:
         yield "No layer would save anything: no functions with the same targets share a package"

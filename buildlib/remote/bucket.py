@@ -24,6 +24,10 @@ T = TypeVar("T")
 _CHUNK = 256 << 10
 
 
+# The text of a failure that no other try changes.
+NO_BUCKET = "the bucket does not exist"
+
+
 class Failure(Exception):  # noqa: N818 - it says what failed; nothing of it is an error of the user
     """The remote did not do as asked; the text says why, in a few words."""
 
@@ -193,8 +197,7 @@ class Bucket:
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             return None
         except FileNotFoundError:
-            msg = "the bucket does not exist"
-            raise Failure(msg) from None
+            raise Failure(NO_BUCKET) from None
         return Stat(len(content), made.get("version"), made.get("e_tag") or "")
 
     def names(self, folder: str) -> list[str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.errors import PublishError, RemoteError
-from buildlib.remote.bucket import Access, Bucket, Denied, Failure, Stat
+from buildlib.remote.bucket import NO_BUCKET, Access, Bucket, Denied, Failure, Stat
 from buildlib.runtimes import UNZIPPED_LIMIT
 
 # Bytes of a large ZIP. An upload is in memory as a whole, so few large ones run at once.
@@ -228,7 +228,13 @@ class Objects:
         return f"s3://{self.where.bucket}/{self.where.key(sha256)}"
 
     def _failed(self, shown: str, failure: Failure, needed: str) -> PublishError:
-        advice = "check the connection and AWS_REGION, and run the command again"
+        if str(failure) == NO_BUCKET:
+            msg = (
+                f"s3://{self.where.bucket}: {failure}; correct the address, or make the bucket "
+                "(docs/how-to/publish.md)"
+            )
+            return PublishError(msg)
+        advice = "check the connection, AWS_REGION and AWS_ENDPOINT_URL, and run the command again"
         is_refused = isinstance(failure, Denied) or "HTTP status 4" in str(failure)
         if is_refused and self._is_anonymous:
             advice = "no credentials are set: set AWS_PROFILE, or let the job assume a role"

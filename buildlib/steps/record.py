@@ -1,7 +1,8 @@
 """The step `record`: the artifacts to the committed file of expected hashes."""
 
+import contextlib
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from buildlib.artifacts import hashes
 from buildlib.errors import RecordError
@@ -19,8 +20,28 @@ def is_current(wanted: Mapping[str, hashes.Entry], layout: Layout) -> bool:
         return False
 
 
-def accept(layout: Layout, names: Collection[str]) -> None:
-    """Forget the recorded sizes of variants, so that their next ZIPs may have any."""
+@contextlib.contextmanager
+def accepted(layout: Layout, names: Collection[str]) -> Iterator[Callable[[bool], None]]:
+    """Forget the recorded sizes of variants, so that their next ZIPs may have any.
+
+    The yielded function says whether the new record stays; otherwise the old one comes back.
+    """
+    before = layout.hashes.read_bytes() if layout.hashes.exists() else None
+    stays = False
+
+    def keep(is_done: bool) -> None:  # noqa: FBT001 - the answer to one question
+        nonlocal stays
+        stays = is_done
+
+    try:
+        _forget_sizes(layout, names)
+        yield keep
+    finally:
+        if not stays and before is not None:
+            atomic.write(layout.hashes, before)
+
+
+def _forget_sizes(layout: Layout, names: Collection[str]) -> None:
     known = hashes.read(layout)
     wanted = {
         name: hashes.without_sizes(entry) if name in names else entry

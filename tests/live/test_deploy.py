@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -371,3 +372,41 @@ def test_no_secret_is_shown(deployed: Checkout) -> None:
     deployed.commit("New")
     done = deployed.lambdas("deploy", "--env", "dev", "--alias", "live", "--json")
     no_secret(deployed.root, done.output, done.errors)
+
+
+def test_a_list_for_another_target(deployed: Checkout, cloud: Cloud, moto: int) -> None:
+    """A published ZIP of another runtime or architecture is refused before any change."""
+    deployed.edit("api", "new")
+    deployed.commit("New")
+    listed = published(deployed, moto)
+    listed["api"] |= {"architecture": "arm64"}
+    deployed.write({"lambdas.published.json": json.dumps(listed)})
+    options = ("--env", "dev", "--published", "lambdas.published.json")
+    done = deployed.lambdas("deploy", *options, code=1)
+    assert "the ZIP in lambdas.published.json is for python3.13 on arm64" in done.errors
+    assert cloud.gate.writes == []
+
+
+def test_a_function_of_two_variants(deployed: Checkout, cloud: Cloud) -> None:
+    """One function cannot get the code of two variants."""
+    names = {"names": {"value": {"api": "api-dev", "jobs": "api-dev"}}}
+    deployed.write({"tf.json": json.dumps(names)})
+    done = deployed.lambdas("deploy", "--terraform-state", "tf.json", code=1)
+    assert "'api-dev' is the function of api and of jobs" in done.errors
+    assert cloud.gate.writes == []
+
+
+def test_a_zip_that_disappears(deployed: Checkout, cloud: Cloud) -> None:
+    """A file that is gone fails its function alone; the outcome of the others is told."""
+    for name in ("api", "jobs"):
+        deployed.edit(name, "new")
+    deployed.commit("New")
+    gone = deployed.root / "dist/api.zip"
+    cloud.gate.before = _unlinks(gone)
+    found = deploy(deployed, code=1)
+    assert {found["api"]["state"], found["jobs"]["state"]} == {"failed", "deployed"}
+
+
+def _unlinks(path: Path) -> Callable[[str, str], None]:
+    """Return a hook that removes a file as soon as AWS is asked for the first function."""
+    return lambda _method, _path: path.unlink(missing_ok=True)

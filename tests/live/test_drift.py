@@ -327,3 +327,20 @@ def test_credentials_are_not_needed_for_a_mistake(checkout: Checkout) -> None:
     done = checkout.lambdas("drift", code=1)
     assert "lambda 'api': name '{lambda}-{env}' needs an environment" in done.errors
     assert "lambda 'jobs': name '{lambda}-{env}' needs an environment" in done.errors
+
+
+def test_a_layer_of_somebody_else(deployed: Checkout, cloud: Cloud) -> None:
+    """A function without layers of this repository may have one in AWS."""
+    content = deployed.zip("jobs")
+    made = cloud.client.publish_layer_version(LayerName="datadog", Content={"ZipFile": content})
+    manifest = (deployed.root / "lambdas.yaml").read_text()
+    deployed.write({
+        "lambdas.yaml": manifest.replace("api: {", "api: {layers: [common], ")
+        + "layers:\n  common: {include: [libs/acme.py]}\n",
+        "libs/acme.py": "A = 1\n",
+    })  # fmt: skip
+    deployed.commit("A layer")
+    arns = [made["LayerVersionArn"]]
+    cloud.client.update_function_configuration(FunctionName="jobs-dev", Layers=arns)
+    cloud.client.update_function_configuration(FunctionName="api-dev", Layers=arns)
+    assert deployed.states(code=4)["jobs"]["state"] == "up_to_date"

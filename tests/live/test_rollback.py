@@ -110,3 +110,32 @@ def test_code_of_the_published_list(released: Checkout, cloud: Cloud, moto: int)
     wanted = listed["api"]["sha256"]
     assert rollback(released, "--to", wanted)["sha256"] == wanted
     assert cloud.code("api-dev", "live") == wanted
+
+
+def test_the_digits_that_commands_show(released: Checkout, cloud: Cloud) -> None:
+    """Digits of a sha256 name a version; a number names one of several with equal code."""
+    first = cloud.code("api-dev", "1")
+    assert rollback(released, "--to", first[:12])["version"] == "1"
+    cloud.client.update_function_configuration(FunctionName="api-dev", Description="new")
+    released.edit("jobs", "x")
+    number = cloud.client.publish_version(FunctionName="api-dev")["Version"]
+    present = cloud.code("api-dev", number)
+    same = [one for one in cloud.versions("api-dev") if cloud.code("api-dev", one) == present]
+    assert len(same) > 1
+    for one in same:
+        rollback(released, "--to", one)
+        assert cloud.alias("api-dev") == one
+
+
+def test_code_for_another_architecture(released: Checkout, cloud: Cloud) -> None:
+    """Code that the function cannot run is refused, as by a deployment; the alias stays."""
+    before = cloud.alias("api-dev")
+    released.edit("api", "never deployed")
+    released.commit("Never deployed")
+    wanted = released.index()["api"]["sha256"]
+    manifest = (released.root / "lambdas.yaml").read_text()
+    released.write({"lambdas.yaml": manifest.replace("api: {", "api: {architecture: arm64, ")})
+    released.lambdas("build")
+    done = released.lambdas("rollback", "api", "--env=dev", "--alias=live", "--to", wanted, code=1)
+    assert "has the architecture x86_64, and the ZIP is for arm64" in done.errors
+    assert cloud.alias("api-dev") == before

@@ -122,7 +122,9 @@ def test_history(replaced: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"{old(replaced)['s3_key']}: " in done.output
 
 
-@pytest.mark.parametrize("how", ["branch", "tag", "annotated", "remote", "folder", "uncommitted"])
+@pytest.mark.parametrize(
+    "how", ["branch", "tag", "annotated", "nested", "remote", "folder", "uncommitted"]
+)
 def test_every_list_protects(replaced: Repository, how: str) -> None:
     """A list protects at the tip of a branch or tag, in any folder, and uncommitted."""
     assert "1 (" in replaced.lambdas(*NOW).output
@@ -135,6 +137,10 @@ def test_every_list_protects(replaced: Repository, how: str) -> None:
             git(replaced, "tag", "v1", before)
         case "annotated":
             git(replaced, "tag", "--annotate", "--message", "v1", "v1", before)
+        case "nested":
+            git(replaced, "tag", "--annotate", "--message", "v1", "v1", before)
+            git(replaced, "tag", "--annotate", "--message", "v2", "v2", "v1")
+            git(replaced, "tag", "--delete", "v1")
         case "remote":
             git(replaced, "update-ref", "refs/remotes/origin/release", before)
         case "folder":

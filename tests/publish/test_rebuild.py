@@ -234,3 +234,18 @@ def test_json(released: Repository) -> None:
     assert done["command"] == "rebuild"
     assert done["equal"] == 2
     assert [one["id"] for one in done["variants"] if not one["equal"]] == ["jobs"]
+
+
+def test_a_folder_that_is_a_link(released: Repository, tmp_path: Path) -> None:
+    """A link in the commit leads to no folder outside of the clone, and nothing there changes."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "lambdas.hashes.json").write_text("{}")
+    (released.root / "svc").symlink_to(outside)
+    there = commit(released, "link")
+    (released.root / "svc").unlink()
+    released.write({"svc/lambdas.yaml": (released.root / "lambdas.yaml").read_text()})
+    released.write({"svc/lambdas.published.json": json.dumps(listed(released))})
+    done = released.lambdas("rebuild", "--commit", there, folder="svc", code=1)
+    assert "svc/ is a link" in done.errors
+    assert (outside / "lambdas.hashes.json").read_text() == "{}"

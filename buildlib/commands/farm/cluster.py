@@ -4,6 +4,7 @@ Addresses, certificates and timeouts are Dask's: its configuration files and `DA
 hold for the client as for schedulers and workers.
 """
 
+import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
@@ -59,6 +60,7 @@ class Cluster:
             )
         except Exception as error:  # noqa: BLE001 - of sockets, TLS and Dask
             reason = " ".join(str(error.__cause__ or error).split()) or type(error).__name__
+            reason = re.sub(r"^in <[^>]*>: ", "", reason)  # Python's name of an object
             msg = (
                 f"no Dask scheduler answered at {address} within {_CONNECT} s ({reason}); start "
                 "one with 'dask scheduler', or correct the address. A tls:// address needs the "

@@ -25,7 +25,11 @@ def address(url: str | None, path: Path) -> Address:
         Address(one["s3_bucket"], one["s3_key"].rpartition("/")[0]) for one in entries.values()
     }
     if len(found) != 1:
-        problem = "has objects of several buckets" if found else "does not name a bucket yet"
+        problem = (
+            "lists objects in several buckets or prefixes"
+            if found
+            else "does not name a bucket yet"
+        )
         msg = f"{path.name} {problem}; set '--to s3://<bucket>/<prefix>'"
         raise PublishError(msg)
     return found.pop()

@@ -1,6 +1,6 @@
 """`lambdas ready`: the obstacles to a newer Python, and the dates of the present ones."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from buildlib.commands.ready import code, pins
@@ -71,14 +71,14 @@ def answer(project: Project, variants: Sequence[Variant], python: str, today: st
     pins.ask(project, locks)
     packages = {one.id: _packages(lock) for lock in locks for one in lock.variants}
     found: dict[str, list[str]] = {}
-    checked: dict[tuple[str, str, frozenset[str]], list[str]] = {}
+    checked: dict[tuple[str, frozenset[str]], list[str]] = {}
     for one in rest:
         beside = packages.get(one.id, frozenset())
-        key = (one.function.name, one.python, beside)
+        key = (one.function.name, beside)
         try:
             if key not in checked:
                 own = project.sources(one.function)
-                arguments = (project.layout.root, own, one.python, python, beside)
+                arguments = (project.layout.root, own, python, beside)
                 checked[key] = code.problems(*arguments)
         except BuildError as error:
             errors.setdefault(one.id, str(error))
@@ -121,14 +121,17 @@ def lines(found: Answer) -> Iterator[str]:
 
 
 def _counts(found: Answer) -> str:
-    parts = [
-        f"{len(found.ready)} of {len(found.variants)} ZIPs are ready for Python {found.python}"
-    ]
-    parts += [f"{len(found.there)} have it or a newer one"] if found.there else []
-    parts += [f"{len(found.blocked)} are not ready"] if found.blocked else []
+    of = f"{len(found.ready)} of {len(found.variants)} ZIPs"
+    parts = [f"{of} {_are(found.ready)} ready for Python {found.python}"]
+    parts += [f"{len(found.there)} already on it or a newer one"] if found.there else []
+    parts += [f"{len(found.blocked)} {_are(found.blocked)} not ready"] if found.blocked else []
     unknown = found.unknown - found.blocked
     parts += [f"{len(unknown)} not known, because the index gave no answer"] if unknown else []
     return ", ".join(parts)
+
+
+def _are(some: Collection[object]) -> str:
+    return "is" if len(some) == 1 else "are"
 
 
 def _of_lock(lock: Lock) -> Iterator[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from buildlib.code import available, reader
 from buildlib.code.places import ALWAYS, LATER
 from buildlib.model import Origin
+from buildlib.runtimes import RUNTIMES
 
 # Larger modules are generated, and reading one takes 130 times as much memory.
 _LARGEST = 2_500_000
@@ -25,9 +26,9 @@ _BROUGHT_BACK = {
 
 
 def problems(
-    root: Path, own: Iterable[Origin], now: str, python: str, packages: Collection[str]
+    root: Path, own: Iterable[Origin], python: str, packages: Collection[str]
 ) -> list[str]:
-    """Return the imports in own files of modules that `python` lacks and `now` has.
+    """Return the imports in own files of modules that `python` lacks and another Python has.
 
     Each begins with the file and line. `packages` are the distributions in the ZIP.
     """
@@ -36,8 +37,9 @@ def problems(
     modules = {part for one in files for part in one.file.path.removesuffix(".py").split("/")}
     removed = {
         name
-        for name in available.standard_library(now)
-        if name not in modules and not available.has(name, python) and available.has(name, now)
+        for version in RUNTIMES
+        for name in available.standard_library(version)
+        if name not in modules and not available.has(name, python)
     }
     removed = {name for name in removed if not _is_brought_back(name, packages)}
     return [

@@ -83,3 +83,19 @@ def test_two_remove_the_same(tmp_path: Path) -> None:
         for job in jobs:
             job.result()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file in the current folder is written there, by way of a file next to it."""
+    monkeypatch.chdir(tmp_path)
+    seen: list[str] = []
+    replace = os.replace
+
+    def noted(old: str, new: str) -> None:
+        seen.append(str(old))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", noted)
+    atomic.write(Path("state.json"), b"{}")
+    assert (tmp_path / "state.json").read_bytes() == b"{}"
+    assert [os.path.dirname(one) for one in seen] == [""]

@@ -1,5 +1,6 @@
 """The names of deployed functions."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,48 @@ def test_other_json(tmp_path: Path, content: str) -> None:
     state.write_text(content)
     targets = names.find(no_account, [variant("api", "x")], Where("", state), {})
     assert (targets.known, targets.unknown) == ([], ["api-py3.13-arm64"])
+
+
+def from_state(tmp_path: Path, state: object) -> dict[str, list[str]]:
+    """Return the functions that a file of Terraform has for `api`, by variant."""
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps(state))
+    api = Variant("api", function(name="api"), "3.13", "arm64")
+    targets = names.find(no_account, [api], Where("", path), {})
+    found: dict[str, list[str]] = {}
+    for one in targets.known:
+        found.setdefault(one.variant.id, []).append(one.function)
+    return found
+
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:api-prod"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("api-prod", ["api-prod"]),
+        (ARN, ["api-prod"]),
+        ("https://api.example.com", []),
+        ("arn:aws:iam::123456789012:role/api", []),
+        ("/aws/lambda/api-prod", []),
+        (f"arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/{ARN}/invocations", []),
+        (3, []),
+    ],
+)
+def test_an_output_that_is_a_function(tmp_path: Path, value: object, expected: list[str]) -> None:
+    """Of outputs by id only names and ARNs of functions count, of all outputs or of one."""
+    assert from_state(tmp_path, {"some": {"value": {"api": value}}}).get("api", []) == expected
+    assert from_state(tmp_path, {"api": value}).get("api", []) == expected
+
+
+@pytest.mark.parametrize(
+    ("filename", "expected"),
+    [("../dist/api.zip", ["mine"]), ("/vendor/zips/api.zip", []), ("api.zip", [])],
+)
+def test_a_file_that_is_ours(tmp_path: Path, filename: str, expected: list[str]) -> None:
+    """A ZIP of the same name in another folder than dist/ is somebody else's."""
+    values = {"function_name": "mine", "filename": filename}
+    resource = {"type": "aws_lambda_function", "values": values}
+    state = {"values": {"root_module": {"resources": [resource]}}}
+    assert from_state(tmp_path, state).get("api", []) == expected
