@@ -526,7 +526,7 @@ def test_info_and_list(dependent: Repository) -> None:
     assert "zip" in info
     listed = [line.split()[0] for line in dependent.doit("list").output.splitlines()]
     steps = {"lock", "venv", "stage", "touch", "zip", "hash", "index"}
-    asked = {"invoke", "record", "report", "size", "verify", "watch", "why"}
+    asked = {"drift", "invoke", "record", "report", "size", "verify", "watch", "why"}
     assert listed == sorted(steps | asked)
     everything = dependent.doit("list", "--all").output
     for task in ("zip:jobs ", "zip:jobs-py3.12-x86_64", "zip:jobs-py3.13-x86_64", "lock:jobs"):

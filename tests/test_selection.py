@@ -73,7 +73,7 @@ def test_mistyped_name(several: Repository, named: str, hint: str) -> None:
         (["zap:api"], "zap:api: no step 'zap'; did you mean 'zip:api'?"),
         (
             ["hash:api", "build:api"],
-            "build:api: no step 'build'; there are hash, invoke, ",
+            "build:api: no step 'build'; there are drift, hash, invoke, ",
         ),
         (["lock:api"], "lock:api: lambda 'api' has no requirements, so there is nothing to lock"),
         (["api"], "api: this is a function, not a task; did you mean 'zip:api'?"),
@@ -255,7 +255,7 @@ def test_commands_that_run_nothing(doit: Doit, several: Repository) -> None:
     doit()
     groups = {line.split()[0] for line in doit("list").output.splitlines()}
     steps = {"lock", "venv", "stage", "touch", "zip", "hash"}
-    assert groups == {*steps, "index", "record", "report", "why", "invoke", "verify", "size",
+    assert groups == {*steps, "index", "record", "report", "why", "invoke", "verify", "size", "drift",
                       "watch"}  # fmt: skip
     listed = doit("list", "--all").output
     assert re.search(r"^zip:api +zip of api, Python 3.13, x86_64$", listed, re.MULTILINE)
