@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from buildlib.cli import common, output
+from buildlib.cli import common, fleet_output
 from buildlib.runtimes import RUNTIMES
 
 
@@ -27,7 +27,7 @@ def ready(python: str, names: Sequence[str], *, as_json: bool) -> int:
     variants = common.chosen(repository, names)
     found = command.answer(repository, variants, python, datetime.now(UTC).date().isoformat())
     if as_json:
-        common.write_json(output.of_ready(found))
+        common.write_json(fleet_output.of_ready(found))
     else:
         common.write(command.lines(found))
     return 2 if found.unknown else int(bool(found.blocked))
@@ -61,7 +61,7 @@ def audit(names: Sequence[str], ignore: Sequence[str], service: str, *, as_json:
     variants = common.chosen(repository, names)
     found = command.answer(repository, variants, service or SERVICE, ignore)
     if as_json:
-        common.write_json(output.of_audit(found))
+        common.write_json(fleet_output.of_audit(found))
     else:
         common.write(command.lines(found))
     return found.code

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildlib import console, errors
-from buildlib.cli import common, output
+from buildlib.cli import common, fleet_output, output
 from buildlib.commands.why import Explanation
 from buildlib.errors import ArchiveError, BuildError, NotStarted
 
@@ -64,7 +64,7 @@ def _what_if(names: Sequence[str], pins: Sequence[str], *, as_json: bool) -> int
     if found.unknown and not found.errors:
         raise NotStarted("\n".join(found.unknown))
     if as_json:
-        common.write_json(output.of_what_if(found))
+        common.write_json(fleet_output.of_what_if(found))
     else:
         common.write(command.lines(found))
     return int(bool(found.errors))
@@ -112,7 +112,7 @@ def size(names: Sequence[str], *, shared: bool, as_json: bool) -> int:
 
         found = advice.answer(repository, variants)
         if as_json:
-            common.write_json(output.of_shared(found))
+            common.write_json(fleet_output.of_shared(found))
         else:
             common.write(advice.lines(found))
         return 0

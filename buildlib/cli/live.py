@@ -51,7 +51,6 @@ def drift(  # noqa: PLR0913 - click passes each option
     compared.
     """
     from buildlib.aws import account
-    from buildlib.cli import output
     from buildlib.commands.live import drift as command
 
     repository = common.project()
@@ -60,7 +59,9 @@ def drift(  # noqa: PLR0913 - click passes each option
     found = command.check(repository, account.connect, variants, options)
     code = command.exit_code(found, DRIFT)
     if as_json:
-        common.write_json(output.of_drift(found, code))
+        from buildlib.cli import live_output
+
+        common.write_json(live_output.of_drift(found, code))
     else:
         common.write(command.lines(found))
     return code
@@ -109,7 +110,6 @@ def deploy(  # noqa: PLR0913 - click passes each option
     are deployed nevertheless, and the exit code is 1.
     """
     from buildlib.aws import account
-    from buildlib.cli import output
     from buildlib.commands.live import deploy as command
     from buildlib.commands.live import plans
     from buildlib.commands.live.names import Where
@@ -133,7 +133,9 @@ def deploy(  # noqa: PLR0913 - click passes each option
         outcomes, sign = command.run(aws, found, tell)
     code = 128 + sign if sign else command.exit_code(outcomes)
     if as_json:
-        common.write_json(output.of_deploy("deploy", outcomes, code))
+        from buildlib.cli import live_output
+
+        common.write_json(live_output.of_deploy("deploy", outcomes, code))
     else:
         common.write([command.total(outcomes)])
     return code
@@ -168,7 +170,6 @@ def rollback(  # noqa: PLR0913 - click passes each option
     Nothing is uploaded if a version of the function has the code.
     """
     from buildlib.aws import account
-    from buildlib.cli import output
     from buildlib.commands.live import deploy
     from buildlib.commands.live import rollback as command
     from buildlib.commands.live.names import Where
@@ -179,7 +180,9 @@ def rollback(  # noqa: PLR0913 - click passes each option
     outcome = command.roll_back(repository, account.connect, variant, options, dry_run=dry_run)
     code = deploy.exit_code([outcome])
     if as_json:
-        common.write_json(output.of_deploy("rollback", [outcome], code))
+        from buildlib.cli import live_output
+
+        common.write_json(live_output.of_deploy("rollback", [outcome], code))
     else:
         common.write([deploy.line(outcome)])
     return code

@@ -178,9 +178,9 @@ def rebuild(  # noqa: PLR0913 - click passes each option
     if report is not None:
         attest.write(report, done, key)
     if as_json:
-        from buildlib.cli import output
+        from buildlib.cli import live_output
 
-        common.write_json(output.of_rebuilt(done))
+        common.write_json(live_output.of_rebuilt(done))
     else:
         for one in done.variants:
             if not one.is_equal:
@@ -266,9 +266,9 @@ def gc(  # noqa: PLR0913 - click passes each option
     found = command.find(layout.root, connected, where, rules, datetime.now(UTC))
     problems = command.remove(connected, where, found.unused, versions=versions) if delete else []
     if as_json:
-        from buildlib.cli import output
+        from buildlib.cli import live_output
 
-        common.write_json(output.of_garbage(found, where, problems, deleted=delete))
+        common.write_json(live_output.of_garbage(found, where, problems, deleted=delete))
     else:
         common.write(command.lines(found, where, rules, deleted=delete))
     for problem in problems:
@@ -285,9 +285,9 @@ def _show(done: Any, command: str, *, dry: bool, as_json: bool) -> None:  # noqa
     for warning in done.warnings:
         _say(f"warning: {warning}")
     if as_json:
-        from buildlib.cli import output
+        from buildlib.cli import live_output
 
-        common.write_json(output.of_published(done, command, dry=dry))
+        common.write_json(live_output.of_published(done, command, dry=dry))
         return
     changed = {name: outcome for name, outcome in done.outcomes.items() if outcome != "unchanged"}
     words = {"uploaded": "uploaded", "pending": "to upload"}
