@@ -105,8 +105,10 @@ def difference(before: Recipe, now: Recipe) -> list[str]:
     changes = _packages(old_environment.get("packages", {}), new_environment["packages"])
     old = _options(old_environment) | _options(before)
     new = _options(new_environment) | _options(now)
+    # The compiler says it all, where bytecode is turned on or off.
+    same = {"bytecode", "code_folder"} if ("compiler" in old) != ("compiler" in new) else set()
     for name in {**new, **old}:
-        if (old.get(name) or None) != (new.get(name) or None):
+        if name not in same and (old.get(name) or None) != (new.get(name) or None):
             changes.append(_option(name, old.get(name), new.get(name)))
     return changes + _files(before.get("files", {}), now["files"])
 
@@ -152,6 +154,7 @@ def _option(name: str, old: object, new: object) -> str:
         "contract": "byte contract",
         "installer": "rules of installation",
         "bytecode": "rules of bytecode",
+        "compiler": "compiler of bytecode",
         "version": "doit-lambda-zip",  # in records of an earlier version
         "build_tools": "pinned build tools",
     }.get(name, name)

@@ -1,6 +1,7 @@
 """The commands about deployed functions."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,23 @@ from buildlib.cli import common
 
 # The exit code of `drift` for functions that differ; 1 is for questions without an answer.
 DRIFT = 4
+
+
+def _alias(
+    ctx: click.Context,  # noqa: ARG001 - click's interface
+    param: click.Parameter,  # noqa: ARG001
+    name: str,
+) -> str:
+    """Refuse a name that no alias can have ("CreateAlias" in the API reference of Lambda).
+
+    Raises:
+        BadParameter: it is a number, or has other characters.
+
+    """
+    if name and (name.isdecimal() or not re.fullmatch("[A-Za-z0-9_-]{1,128}", name)):
+        msg = f"expected letters, digits, '-' and '_', and not only digits, found '{name}'"
+        raise click.BadParameter(msg)
+    return name
 
 
 def _targets(function: common.F) -> common.F:
@@ -39,7 +57,13 @@ def _env(given: str) -> str:
 @click.command()
 @common.names_argument
 @_targets
-@click.option("--alias", default="", metavar="NAME", help="Compare the version of this alias.")
+@click.option(
+    "--alias",
+    default="",
+    metavar="NAME",
+    callback=_alias,
+    help="Compare the version of this alias.",
+)
 @click.option("--since", default="", metavar="REV", help="Look at the commits from REV on.")
 @common.json_option
 def drift(  # noqa: PLR0913 - click passes each option
@@ -89,7 +113,11 @@ def _dry_run(function: common.F) -> common.F:
 @common.names_argument
 @_targets
 @click.option(
-    "--alias", default="", metavar="NAME", help="Publish a version, and point this alias to it."
+    "--alias",
+    default="",
+    metavar="NAME",
+    callback=_alias,
+    help="Publish a version, and point this alias to it.",
 )
 @_published
 @_dry_run
@@ -144,7 +172,7 @@ def deploy(  # noqa: PLR0913 - click passes each option
 @click.command()
 @click.argument("name", shell_complete=common.complete)
 @_targets
-@click.option("--alias", required=True, metavar="NAME", help="The alias to move.")
+@click.option("--alias", required=True, metavar="NAME", callback=_alias, help="The alias to move.")
 @click.option(
     "--to",
     default="",

@@ -410,3 +410,11 @@ def test_a_zip_that_disappears(deployed: Checkout, cloud: Cloud) -> None:
 def _unlinks(path: Path) -> Callable[[str, str], None]:
     """Return a hook that removes a file as soon as AWS is asked for the first function."""
     return lambda _method, _path: path.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("name", ["a b", "1", "$LATEST"])
+def test_no_name_of_an_alias(deployed: Checkout, cloud: Cloud, name: str) -> None:
+    """A name that no alias can have is refused before AWS is asked."""
+    done = deployed.lambdas("deploy", "--env", "dev", "--alias", name, code=2)
+    assert f"found '{name}'" in done.errors
+    assert cloud.gate.requests == []
