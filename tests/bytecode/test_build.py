@@ -305,10 +305,10 @@ def test_why(coded: Repository) -> None:
     coded.write({"lambdas.yaml": manifest().replace("    bytecode: true\n", "")})
     coded.doit()
     coded.write({"lambdas.yaml": manifest()})
-    assert f"compiler none -> CPython {VERSION}" in coded.doit().output
+    assert f"compiler of bytecode none -> CPython {VERSION}" in coded.doit().output
     pin(coded, f"{PYTHON}.99")
     output = coded.lambdas("why", "api", code=None).output
-    assert f"compiler CPython {VERSION} -> CPython {PYTHON}.99" in output
+    assert f"compiler of bytecode CPython {VERSION} -> CPython {PYTHON}.99" in output
 
 
 def test_a_cached_zip_needs_no_compiler(coded: Repository) -> None:
