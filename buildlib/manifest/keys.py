@@ -44,7 +44,7 @@ PERCENT = r"[0-9]{1,4}([.][0-9]{1,2})? ?%"
 SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 
 
-# What a name of a function in Lambda may hold, and the placeholders that a variant replaces.
+# The name of a function in Lambda, with the placeholders that a variant replaces.
 PLACEHOLDERS = ("lambda", "id", "python", "architecture", "env")
 
 

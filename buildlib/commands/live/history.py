@@ -1,6 +1,5 @@
 """Earlier hashes of each variant: the record `lambdas.hashes.json` in the commits of git."""
 
-import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import NamedTuple
 from buildlib.artifacts import hashes
 from buildlib.artifacts.hashes import Entry
 from buildlib.errors import BuildError
+from buildlib.files import git
 from buildlib.layout import Layout
 
 # Commits that changed the record and are read, unless `--since` sets a bound.
@@ -139,20 +139,8 @@ def _records(root: Path, commits: Sequence[Commit]) -> Iterator[tuple[Commit, di
 
 def _git(root: Path, *arguments: str, given: bytes | None = None) -> bytes | None:
     """Return the output of git, which writes nothing; None if it fails."""
-    # A user may have set that each commit is shown with the answer of gpg.
-    shown = ("-c", "log.showSignature=false")
-    command = ["git", "-c", "core.fsmonitor=false", *shown, *arguments]
-    environ = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = subprocess.run(  # noqa: S603 - git, which only reads
-            command,
-            cwd=root,
-            env=environ,
-            input=given or b"",
-            capture_output=True,
-            check=False,
-            timeout=_PATIENCE,
-        )
+        done = git.run(root, arguments, given or b"", _PATIENCE)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None

@@ -1,11 +1,11 @@
 """A repository's lists and records in git; nothing here writes to it."""
 
 import os
-import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from buildlib.errors import BuildError
+from buildlib.files import git
 
 # The class of the error if git fails.
 Failed = type[BuildError]
@@ -23,20 +23,8 @@ def text(root: Path, *arguments: str, failed: Failed) -> str:
 
 def output(root: Path, arguments: Sequence[str], failed: Failed, stdin: bytes = b"") -> bytes:
     """Return the output of git as bytes; raises as `text` does."""
-    # Neither hooks nor a file-system monitor of the repository run.
-    command = ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"]
-    # A user's settings may hide the changes of merges, or show answers of gpg among the commits.
-    command += ["-c", "log.showSignature=false", "-c", "log.diffMerges=separate"]
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"}
     try:
-        done = subprocess.run(  # noqa: S603 - git, which only reads
-            [*command, *arguments],
-            cwd=root,
-            env=environment,
-            input=stdin,
-            capture_output=True,
-            check=False,
-        )
+        done = git.run(root, arguments, stdin)
     except OSError as error:
         msg = f"git cannot be run ({error.strerror}); install it"
         raise failed(msg) from None

@@ -1,7 +1,7 @@
 """`lambdas promote`: copy published ZIPs to another bucket, which may be of another account.
 
 The bytes come through this machine, so their sha256 is proved on the way, and S3 does not copy into
-a bucket whose policy lets objects only be created. What is promoted is in the committed record, so
+a bucket whose policy lets objects only be created. Each promoted ZIP is in the committed record, so
 it went through a review.
 """
 

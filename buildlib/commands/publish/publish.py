@@ -31,7 +31,7 @@ class Result(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Which list to write, where its objects are, and what is known of them."""
+    """The list to write, the place of its objects, and the known facts about them."""
 
     where: Address
     access: Access

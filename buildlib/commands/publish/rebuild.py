@@ -3,7 +3,7 @@
 The commit is checked out in a clone at another place, so neither files that are not committed nor
 anything in build/ and dist/ can help. The build there has neither the machine's cache nor the
 remote one, and no record to fail against: it makes every ZIP, and the comparison is done here. uv's
-cache may help, since the lockfiles pin what comes from it.
+cache may help, since the lockfiles pin all of its packages.
 
 No hook, filter or program of the repository's configuration runs; a build runs what it always does.
 """
