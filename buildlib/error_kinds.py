@@ -412,8 +412,8 @@ KINDS = {
     "gc": Kind(
         "It is unknown which published ZIPs are in use",
         "`lambdas gc` removes nothing unless git and Lambda can name the ZIPs in use: the clone "
-        "has the whole history with all branches, and the credentials may list functions and layers "
-        "in the region of the bucket.",
+        "has the whole history with all branches, and the credentials may list functions and "
+        "layers in the region of the bucket.",
         "Follow the message: fetch the history, set AWS_REGION, or allow the permissions in "
         "docs/how-to/publish.md.",
     ),
