@@ -161,9 +161,10 @@ class Layout:
         """Return the path of the new ZIP until it replaces the artifact."""
         return self.dist / f".{variant_id}.zip.tmp"
 
-    def time(self, step: str, name: str) -> Path:
-        """Return the file with the duration of a variant's step, or of locking a function."""
-        return self.build.joinpath("times", step, f"{name}.json")
+    @functools.cached_property
+    def times(self) -> Path:
+        """The durations of all steps."""
+        return self.build / "times.log"
 
     @functools.cached_property
     def running(self) -> Path:

@@ -70,7 +70,6 @@ def _folders(project: Project) -> Iterator[Path]:
     for folder in layout.build.glob("*/"):
         if folder not in {layout.locks, layout.running, layout.targets}:
             yield folder
-    yield from layout.build.glob("times/*/")
     yield from layout.build.glob("bytecode/*/")
 
 
@@ -79,9 +78,6 @@ def _forget(layout: Layout, variant_id: str) -> None:
     for step in ("stage", "touch", "zip", "evidence", "report"):
         atomic.remove(layout.stamp(step, variant_id))
         atomic.remove(layout.dependencies(step, variant_id))
-        atomic.remove(layout.time(step, variant_id))
-    for step in ("venv", "hash"):
-        atomic.remove(layout.time(step, variant_id))
     atomic.remove(layout.log("venv", variant_id))
     atomic.remove(layout.staged(variant_id))
     atomic.remove(layout.bytecode(variant_id))

@@ -48,7 +48,7 @@ def make(project: Project, earlier: str = "", problems: Mapping[str, str] = _NO_
     shown = page.Facts(
         builds,
         contents,
-        {function.name: facts.lock(project, function) for function in project.manifest.functions},
+        facts.locks(project),
         revision.read(project.layout.root, os.environ),
         against.compare(project.layout.root, index, builds, contents) if index else None,
     )
@@ -81,7 +81,7 @@ def _state(
         [*build, build.written and project.inputs(project.variants[build.id]).key]
         for build in facts.builds(project, problems)
     ]
-    locks = [facts.lock(project, function) for function in project.manifest.functions]
+    locks = [*facts.locks(project).values()]
     root = project.layout.root
     index = against.read(root, earlier)
     compared = index.state if index else []
