@@ -75,7 +75,7 @@ def _folders(project: Project) -> Iterator[Path]:
 
 def _forget(layout: Layout, variant_id: str) -> None:
     """Remove all that build/ has of a variant, except environments."""
-    for step in ("stage", "touch", "zip", "evidence", "report"):
+    for step in ("stage", "zip", "evidence", "report"):
         atomic.remove(layout.stamp(step, variant_id))
         atomic.remove(layout.dependencies(step, variant_id))
     atomic.remove(layout.log("venv", variant_id))

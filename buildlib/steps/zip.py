@@ -26,7 +26,7 @@ from buildlib.model import File, Origin, Variant, Written
 from buildlib.project.inputs import Inputs
 from buildlib.recipe import Recipe
 from buildlib.steps import venv
-from buildlib.steps.stage import Staged, dependencies, read_list
+from buildlib.steps.stage import NO_FILES, Staged, dependencies, read_list
 
 if TYPE_CHECKING:
     from buildlib.archive.savings import Files
@@ -162,7 +162,7 @@ def write(source: Source, previous: Stamp | None, target: Path) -> tuple[Written
     written = _written(source, previous, target)
     variant, layout, staged = source.variant, source.layout, source.staged
     before = previous.members if previous else None
-    if before is None or before.dependencies != staged.dependencies:
+    if staged.dependencies not in {NO_FILES, before and before.dependencies}:
         content = layout.dependencies("stage", variant.id).read_bytes()
         atomic.write(layout.dependencies("zip", variant.id), content, ours=True)
     names = [origin.file.path for origin in source.own]
