@@ -95,7 +95,7 @@ def _is_small(project: Project, variant: Variant) -> bool:
     """Tell whether the steps of a variant neither wait for anything nor compress much."""
     function = variant.function
     has_more = function.requires or function.layers or function.files or function.bytecode
-    if has_more or project.remote.is_used or project.farm is not None:
+    if has_more or project.remote.is_configured or project.farm is not None:
         return False
     return sum(origin.file.size for origin in project.inputs(variant).own) < _SMALL
 
