@@ -513,6 +513,8 @@ def remote(folder: Path) -> Row:
 
     sets = ["requests", "pyjwt[crypto]", "pyyaml\njinja2", "numpy", "pydantic"]
     root = repository(folder / "remote", {f"fn{n:03}": sets[n % 5] + "\n" for n in range(100)})
+    for number in range(100):
+        write(root, {f"lambdas/fn{number:03}/app.py": f"{PLAIN}# {number}\n"})
     run([*DOIT, "lock"], root)
     (folder / "server").mkdir()
     with s3_server("localbucket", folder / "server") as port:
