@@ -61,10 +61,8 @@ def _creates(call: "Node", aliases: set[str], imported: set[str]) -> bool:
         return False
     if function.type == "identifier":
         return text(function) in imported
-    if (
-        function.type != "attribute"
-        or text(function.child_by_field_name("attribute")) not in _CALLS
-    ):
+    method = text(function.child_by_field_name("attribute"))
+    if function.type != "attribute" or method not in _CALLS:
         return False
     receiver = re.sub(r"\s", "", text(function.child_by_field_name("object")))
     return receiver in aliases or _SESSION.fullmatch(receiver) is not None
@@ -78,9 +76,7 @@ def _service(call: "Node") -> str:
     named = [child for child in arguments.named_children if child.type != "comment"]
     for at, child in enumerate(named):
         value: Node | None = child if at == 0 and child.type == "string" else None
-        if child.type == "keyword_argument" and text(child.child_by_field_name("name")) == (
-            "service_name"
-        ):
+        if text(child.child_by_field_name("name")) == "service_name":
             value = child.child_by_field_name("value")
         if found := _LITERAL.fullmatch(text(value)):
             return found[2]
