@@ -174,6 +174,11 @@ def _compress_one(content: Content) -> tuple[CompressedMember, bytes | bytearray
     return CompressedMember("", 0, len(data), len(data), crc, STORED), data
 
 
+def usual_size(content: bytes) -> int:
+    """Return the size of a member with `compression: deflate`, in bytes."""
+    return min(len(deflate.deflate_compress(content, contract.DEFLATE_LEVEL)), len(content))
+
+
 def _open(content: Content) -> FileIO:
     try:
         return open(content.path, "rb", buffering=0)  # unbuffered: read in large chunks, or whole

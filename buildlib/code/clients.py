@@ -18,7 +18,7 @@ _WORDS = re.compile(rb"boto")
 # Objects with these methods: the module boto3 and its sessions.
 _SESSION = re.compile(r"(?i)(.*[._])?[a-z0-9]*(boto3?|boto3core|session|session\(.*\))")
 
-_IMPORTED = re.compile(r"\bfrom\s+boto3\s+import\s+\(?([^)\n]*)")
+_IMPORTED = re.compile(r"\bfrom\s+boto3\s+import\s+(?:\(([^)]*)\)|([^\n]*))")
 _ALIAS = re.compile(r"\bimport\s+(?:aio)?boto3\s+as\s+(\w+)")
 
 _LITERAL = re.compile(r"[rRuU]?(\"\"\"|'''|\"|')([^\"'\\]*)\1")
@@ -37,10 +37,17 @@ def clients(source: bytes) -> list[Client]:
         return []
     shown = source.decode("utf-8", "replace")
     aliases = set(_ALIAS.findall(shown))
-    imported = {
-        name.strip() for names in _IMPORTED.findall(shown) for name in names.split(",")
-    } & _CALLS
+    imported = set(_imported(shown))
     return sorted(_calls(reader.tree(source), aliases, imported), key=lambda one: one.line)
+
+
+def _imported(shown: str) -> Iterator[str]:
+    """Yield the names under which a module has functions of boto3."""
+    for found in _IMPORTED.findall(shown):
+        for item in "".join(found).split(","):
+            name, _, alias = item.partition(" as ")
+            if name.strip() in _CALLS:
+                yield (alias or name).strip()
 
 
 def _calls(root: "Node", aliases: set[str], imported: set[str]) -> Iterator[Client]:

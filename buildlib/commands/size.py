@@ -114,9 +114,9 @@ def _savings(found: Iterable[Size]) -> Iterator[str]:
             what = "The same library" if one.is_same else "Builds of one library"
             taken = f"{text.amount(one.unzipped)} unzipped, {text.amount(one.zipped)} zipped"
             yield f"{what} in {size.id}: {', '.join(one.paths)}; the copies take {taken}"
-            if one.spare:
-                patterns = ", ".join(f'"/{path}"' for path in one.spare)
-                yield f"  No machine code loads some of them: exclude: [{patterns}]"
+        spare = [f'"/{path}"' for one in size.duplicates for path in one.spare]
+        if spare:
+            yield f"No machine code in {size.id} loads these: exclude: [{', '.join(spare)}]"
 
 
 def _unzipped(project: Project, variant_id: str) -> int:

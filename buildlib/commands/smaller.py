@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib import contract, recipe
+from buildlib import recipe
+from buildlib.archive import compress
 from buildlib.archive.reader import ZipReader
 from buildlib.errors import BuildError
 from buildlib.model import Variant
@@ -30,15 +31,11 @@ class Deflated:
 
     def saved(self, path: Path) -> int:
         """Return the bytes by which a ZIP with `compression: best` is smaller."""
-        import deflate  # only where a function has it
-
         archive, total = ZipReader(path), 0
         for one in archive.members:
             key = (one.fields["CRC-32"], one.size, one.compressed_size)
             if key not in self._known:
-                content = archive.content(one) or b""
-                usual = len(deflate.deflate_compress(content, contract.DEFLATE_LEVEL))
-                self._known[key] = min(usual, one.size)
+                self._known[key] = compress.usual_size(archive.content(one) or b"")
             total += self._known[key] - one.compressed_size
         return total
 

@@ -106,7 +106,7 @@ def read(content: bytes) -> SharedObject | None:
     try:
         segments = tuple(Segment(*row) for row in _rows(content, SEGMENT, header[4], header[9]))
         sections = tuple(Section(*row) for row in _rows(content, SECTION, header[5], header[11]))
-    except struct.error:
+    except (struct.error, OverflowError):
         raise MalformedError(_INCOMPLETE) from None
     kinds = {one.kind for one in segments}
     if _DYNAMIC not in kinds or _INTERP in kinds:

@@ -189,7 +189,7 @@ def _sections(
     """Return the new table of sections, and their names, which stand at the offset `end`."""
     rows: list[Section] = []
     texts = bytearray(1)
-    last = max(at for at in range(len(one.sections)) if at not in removed)
+    last = max((at for at in range(len(one.sections)) if at not in removed), default=0)
     for at, row in enumerate(one.sections[: last + 1]):
         if at in removed or not row.kind:
             rows.append(Section(*[0] * len(Section._fields)))
