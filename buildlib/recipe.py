@@ -110,6 +110,8 @@ def difference(before: Recipe, now: Recipe) -> list[str]:
     new = _options(new_environment) | _options(now)
     # The compiler says it all, where bytecode is turned on or off.
     same = {"bytecode", "code_folder"} if ("compiler" in old) != ("compiler" in new) else set()
+    # And the compression, where its level or the encoder changes with it.
+    same |= {"encoder"} if old.get("compression") != new.get("compression") else set()
     for name in {**new, **old}:
         if name not in same and (old.get(name) or None) != (new.get(name) or None):
             changes.append(_option(name, old.get(name), new.get(name)))

@@ -214,6 +214,7 @@ def manifest(layer: Layer) -> list[str]:
     lines.append(f"    python: {json.dumps([*function.pythons])}")
     lines.append(f"    architecture: {json.dumps([*function.architectures])}")
     lists = {"exclude": function.exclude, "allow_sdist": function.allow_sdist}
+    lists["aws_services"] = dict(function.options).get("aws_services", ())
     lines += [f"    {key}: {json.dumps([*values])}" for key, values in lists.items() if values]
     lines += [f"    compression: {function.compression}"] * (function.compression != "deflate")
     lines += ["    strip: true"] * function.strip

@@ -18,6 +18,9 @@ _logger = logging.getLogger(__name__)
 
 _MAGIC = b"\x7fELF"
 
+# Suffixes of most files, none of which the loader opens.
+_TEXT = (".py", ".pyi", ".json", ".gz", ".txt")
+
 # Files in a message.
 _SHOWN = 3
 
@@ -52,6 +55,8 @@ def of_dependencies(files: Sequence[File], tree: Path, target: Path, title: str)
     kept: dict[str, str] = {}
     done = Stripped(0, 0, 0)
     for file in files:
+        if file.path.endswith(_TEXT):
+            continue
         path = tree / file.path
         with path.open("rb") as stream:
             if stream.read(len(_MAGIC)) != _MAGIC:
