@@ -6,6 +6,7 @@ import pytest
 
 from buildlib import contract
 from tests.conftest import HANDLER, Index, Repository
+from tests.test_cli import answer
 
 # Text that the two levels compress to different bytes.
 TEXT = b"".join(
@@ -80,4 +81,6 @@ def test_reason_size_and_verify(texts: Repository) -> None:
     shown = f"{saved / 1024:.1f} kB" if saved >= 1024 else f"{saved} B"
     line = f"Saved in api: {shown} zipped by 'compression: best' (over deflate)"
     assert line in texts.lambdas("size").output.splitlines()
+    (found,) = answer(texts.lambdas("size", "--json").output)["variants"]
+    assert found["saved"] == [{"option": "compression: best", "size": saved}]
     assert "are equal, sha256" in texts.lambdas("verify").output

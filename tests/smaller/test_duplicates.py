@@ -1,11 +1,10 @@
 """`lambdas size` names the libraries that a ZIP has more than once."""
 
-import json
-
 import pytest
 
 from tests import elf_files
 from tests.conftest import Index, Repository
+from tests.test_cli import answer
 
 TAG = "cp313-cp313-manylinux2014_x86_64"
 
@@ -40,7 +39,7 @@ def test_named_with_the_bytes(twice: Repository) -> None:
     assert 2 * len(library("libone.so.2")) // 1024 == int(same.split("take ")[1].split(".")[0])
     (builds,) = (line for line in lines if line.startswith("Builds of one library in api: "))
     assert "one.libs/libgomp-89abcdef.so.1.0.0, two.libs/libgomp-0123abcd.so.1.0.0" in builds
-    (found,) = json.loads(twice.lambdas("size", "--json").output)["variants"]
+    (found,) = answer(twice.lambdas("size", "--json").output)["variants"]
     assert [one["same_content"] for one in found["duplicates"]] == [True, False]
 
 

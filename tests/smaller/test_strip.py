@@ -12,6 +12,7 @@ import pytest
 from buildlib.environment import symbols
 from tests import elf_files
 from tests.conftest import HANDLER, Index, Repository
+from tests.test_cli import answer
 
 TAG = "cp313-cp313-manylinux2014_x86_64"
 LIBRARY, PATCHED = elf_files.make(), elf_files.make(elf_files.PATCHED)
@@ -94,7 +95,9 @@ def test_the_reason_and_the_savings(native: Repository) -> None:
     line = f"Saved in api: {saved:.1f} kB unzipped by 'strip' (2 shared objects)"
     assert line in native.lambdas("size").output.splitlines()
     assert "are equal, sha256" in native.lambdas("verify").output
-    native.lambdas("size", "--json")
+    (found,) = answer(native.lambdas("size", "--json").output)["variants"]
+    (part,) = found["saved"]
+    assert part == {"option": "strip", "unzipped_size": round(saved * 1024)}
 
 
 def test_a_file_that_keeps_its_symbols(native: Repository, index: Index) -> None:
