@@ -57,6 +57,17 @@ def test_the_advice_works(twice: Repository) -> None:
     assert "The same library" not in twice.lambdas("size").output
 
 
+def test_a_library_that_code_opens(repository: Repository, index: Index) -> None:
+    """Of a library that no other file needs, the path with its own name stays."""
+    lone = library("liblone.so.1")
+    index.add("lone", tag=TAG, files={"lone/liblone.so": lone, "lone/liblone.so.1": lone})
+    repository.environment["UV_INDEX_URL"] = index.url
+    repository.write({"lambdas/api/requirements.txt": "lone\n"})
+    repository.doit()
+    output = repository.lambdas("size").output
+    assert 'No machine code in api loads these: exclude: ["/lone/liblone.so"]\n' in output
+
+
 def test_modules_are_not_spare(repository: Repository, index: Index) -> None:
     """Equal modules are named, and no advice says to leave one out: Python loads both by name."""
     module = library()

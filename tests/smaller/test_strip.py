@@ -75,6 +75,10 @@ def test_record(native: Repository) -> None:
 def test_the_installers_cache_keeps_its_files(native: Repository) -> None:
     """Uv links files from its cache; those keep their symbols, and a build without `strip` too."""
     native.doit()
+    cache = Path(native.environment["UV_CACHE_DIR"])
+    cached = {path.read_bytes() for path in cache.rglob("core.so")}
+    assert LIBRARY in cached
+    assert symbols.cut(LIBRARY).content not in cached
     native.write({"lambdas.yaml": manifest("")})
     native.doit()
     assert native.members("api")["native/core.so"] == LIBRARY
