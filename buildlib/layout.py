@@ -114,7 +114,7 @@ class Layout:
         return self.build / "env"
 
     def environment(self, key: str) -> Path:
-        """Return the folder of an installed environment: `tree/` and `record.json`."""
+        """Return the folder of an installed environment: `tree/`, and the records of it."""
         return self.environments / key[:24]
 
     @functools.cached_property
@@ -139,6 +139,10 @@ class Layout:
     def environment_record(self, key: str) -> Path:
         """Return the record of an environment, which is written once it is complete."""
         return self.environments.joinpath(key[:24], "record.json")
+
+    def environment_stripped(self, key: str) -> Path:
+        """Return the record of the symbols that were removed from an environment."""
+        return self.environments.joinpath(key[:24], "stripped.json")
 
     @functools.cached_property
     def cache(self) -> Path:

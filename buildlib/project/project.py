@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections import ChainMap
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,7 +22,7 @@ from buildlib.lock import dependencies, lockfile, targets
 from buildlib.lock.requirements import Requirements
 from buildlib.manifest import locations, reader, variants
 from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Variant, Written
-from buildlib.project import compilers, images, layers, pinned
+from buildlib.project import compilers, images, layers, pinned, services
 from buildlib.project.farm import Farm
 from buildlib.project.inputs import Inputs
 from buildlib.project.remote import RemoteCache
@@ -220,6 +220,9 @@ class Project:
         own = [*self.sources(function), *self._pinned(variant)]
         environment = recipe.environment_recipe(variant, pins, image, compiler)
         artifact = recipe.artifact_recipe(variant, environment, [origin.file for origin in own])
+        in_layers = self._services_of_layers(variant, pins)
+        if in_layers is not None:  # the check of the code depends on them
+            artifact["services of layers"] = list(in_layers)
         return Inputs(
             variant=variant,
             pins=pins,
@@ -234,7 +237,15 @@ class Project:
             unread=notes,
             unread_hints=hints,
             compiler=compiler,
+            services=services.of_own(function, pins) or in_layers,
         )
+
+    def _services_of_layers(self, variant: Variant, pins: Iterable[Pin]) -> tuple[str, ...] | None:
+        """Return the AWS services that botocore describes in a layer; None for all."""
+        found = self.layer_variants(variant)
+        if not any(services.is_restricted(layer.function) for layer in found):
+            return None
+        return services.of_layers(pins, [(one.function, self.pins(one)) for one in found])
 
     def with_layers(self, function: Function) -> list[Function]:
         """Return a function and its layers."""
@@ -436,6 +447,8 @@ class Project:
         if variant.function.gitignore:
             paths = [tree.path for tree in sources.trees(variant.function)]
             declared += repr(gitignore.state(self.layout.root, paths))
+        for layer in self.with_layers(variant.function)[1:]:
+            declared += services.named(layer)
         return f"{recipe.constants()} {left_out.RULES} {targets} {declared}"
 
     # -- the files that describe all variants ----------------------------------------------------

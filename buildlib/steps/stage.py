@@ -26,7 +26,7 @@ from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT
 from buildlib.steps import venv
 from buildlib.steps.venv import Environment
-from buildlib.tree import handler, merge, metadata, patterns, sources, sync
+from buildlib.tree import handler, merge, metadata, patterns, services, sources, sync
 from buildlib.tree.contents import Contents
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ def _check_edit(
             names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
             around = _surroundings(inputs, layout)
             verdict = own_code.verify(code, names, code.files, around, provided())
+    code.check_services(verdict, inputs.services)
     # An earlier warning may be about a file that is not looked at again.
     doubts = dict.fromkeys((*previous.doubts, *verdict.doubts, *code.doubts))
     return verdict._replace(doubts=list(doubts))
@@ -246,6 +247,7 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
     contents = Contents(layout.root)
     rules = _check_secrets(inputs, layout, previous, contents)
     venv.check(environment, variant)
+    services.check_names(variant.function, (file.path for file in environment.files))
     venv.warn_of_libraries(environment.libraries, variant, inputs.own)
     origins, rewritten = merge.merge(
         variant.function, _shipped(inputs), environment.files, environment.tree
@@ -304,7 +306,9 @@ def _check_code(
     own = [origin for origin in origins if not origin.dependency]
     code = own_code.OwnCode(inputs.variant, own, layout.staged(inputs.variant.id), contents)
     paths = {origin.file.path for origin in origins}
-    return own_code.verify(code, paths, (), _surroundings(inputs, layout), provided)
+    verdict = own_code.verify(code, paths, (), _surroundings(inputs, layout), provided)
+    code.check_services(verdict, inputs.services)
+    return verdict
 
 
 def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:
