@@ -93,7 +93,7 @@ def _subject(one: Layer) -> Json:
 
 
 def _layer(layer: Layer) -> Json:
-    """Return a layer that is built here: its ZIP, and what is in it."""
+    """Return a layer that is built here: its ZIP, and its components."""
     subject = _subject(layer)
     prefix = f"{subject['bom-ref']}/"
     return subject | {"components": [_below(prefix, one) for one in _contents(layer)]}
@@ -120,7 +120,7 @@ def _deployed(arn: str) -> Json:
 
 
 def _contents(one: Layer) -> Iterator[Json]:
-    """Yield the packages of a ZIP, each with what is in it, and the machine code of none."""
+    """Yield the packages of a ZIP with their own components, and the machine code of none."""
     packages: dict[str, list[str]] = one.inputs["environment"]["packages"]
     found = bundled.find(one.path, one.written.sha256) if one.written else bundled.NOTHING
     for name, pin in packages.items():

@@ -1,9 +1,9 @@
 """The machine code inside of packages, and the bills of materials that wheels bring along.
 
-A wheel may hold bills in `<name>.dist-info/sboms/` (PEP 770): auditwheel lists the packages of the
-system whose libraries it copied, and builds of Rust list their crates. That is what a wheel says of
-itself. The files are what is there: nothing in a library tells its version truthfully, so none is
-given.
+A wheel may hold bills in `<name>.dist-info/sboms/` (PEP 770). auditwheel lists the packages of the
+system that its copies are from, and builds of Rust list their crates. The bill of a ZIP takes over
+these claims, and lists the files themselves. No version is derived from a file: its name and its
+SONAME prove none.
 """
 
 import csv
