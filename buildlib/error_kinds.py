@@ -409,6 +409,13 @@ KINDS = {
         "Find out who wrote the object, and treat it as an attack unless you can explain it. Then "
         "let an administrator delete it, and publish again.",
     ),
+    "signing": Kind(
+        "AWS Signer does not sign a ZIP",
+        "`lambdas publish --signing-profile` signs each ZIP once. The profile is not active or not "
+        "for Lambda, the bucket keeps no versions, or a signing job failed. The list stays as it "
+        "was; ZIPs that were signed are in lambdas.signed.json, and the next run finds them.",
+        "Follow the message, then run the command again. docs/how-to/sign.md has the permissions.",
+    ),
     "gc": Kind(
         "It is unknown which published ZIPs are in use",
         "`lambdas gc` removes nothing unless git and Lambda can name the ZIPs in use: the clone "

@@ -78,6 +78,11 @@ class Layout:
         return self.root / "lambdas.hashes.json"
 
     @functools.cached_property
+    def signed(self) -> Path:
+        """The committed file of the ZIPs that AWS Signer made of published ones."""
+        return self.root / "lambdas.signed.json"
+
+    @functools.cached_property
     def digests(self) -> Path:
         """The remembered digests of source files."""
         return self.build / "digests.json"

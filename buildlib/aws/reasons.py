@@ -125,7 +125,7 @@ def _denied(message: str, call: str, about: str) -> AwsError:
 
 
 def _about(arguments: Mapping[str, Any]) -> str:
-    names = ("FunctionName", "LayerName")
+    names = ("FunctionName", "LayerName", "profileName", "jobId")
     shown = next((str(arguments[name]) for name in names if name in arguments), "")
     rest = next(
         (str(arguments[n]) for n in ("Qualifier", "Name", "VersionNumber") if n in arguments), ""

@@ -86,8 +86,8 @@ def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> 
     problems = []
     for id_, one in chosen.items():
         entry = record.get(id_) if isinstance(record, dict) else None
-        if not isinstance(entry, dict) or entry.get("sha256") != one["sha256"]:
-            sha256 = one["sha256"]
+        if not isinstance(entry, dict) or entry.get("sha256") != published.origin(one):
+            sha256 = published.origin(one)
             problems.append(f"{path.name}: '{id_}' has sha256 {sha256}, which is not recorded")
     if problems:
         problems.append(
