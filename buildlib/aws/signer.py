@@ -5,7 +5,7 @@ API reference of AWS Signer.
 """
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
@@ -16,16 +16,25 @@ from buildlib.errors import AwsError
 # The only platform that Lambda accepts ("Create a signing profile" in Signer's developer guide).
 PLATFORM = "AWSLambda-SHA384-ECDSA"
 
+# A signature that expires sooner is renewed: what is published today may be deployed next week. Of
+# a shorter validity, a quarter.
+_MARGIN = timedelta(days=7)
+_DAYS = {"DAYS": 1, "MONTHS": 30, "YEARS": 365}
+
 # Seconds between two looks at a job, the first and the longest pause, and the longest wait.
 _PAUSE, _LONGEST_PAUSE, _PATIENCE = 0.5, 8.0, 900
 
 
 class Profile(NamedTuple):
-    """An active signing profile: the ARN of its present version, and Signer's time."""
+    """An active signing profile: the ARN of its present version, and Signer's time.
+
+    `margin` is the time before its expiry at which a signature no longer counts.
+    """
 
     name: str
     version: str
     now: datetime
+    margin: timedelta
 
 
 class Job(NamedTuple):
@@ -59,7 +68,10 @@ def profile(account: Account, name: str) -> Profile:
         raise AwsError(msg, "signing")
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
-    return Profile(name, answer["profileVersionArn"], now)
+    period = answer.get("signatureValidityPeriod", {})
+    days = period.get("value", 0) * _DAYS.get(period.get("type", ""), 0)
+    margin = min(_MARGIN, timedelta(days=days) / 4) if days else _MARGIN
+    return Profile(name, answer["profileVersionArn"], now, margin)
 
 
 def revoked(account: Account) -> set[str]:

@@ -32,7 +32,7 @@ class Signer:
         self.requests: list[str] = []
         self.profiles = {"Lambda": {"profileVersion": "abcdefghij", "status": "Active"}}
         self.platform = "AWSLambda-SHA384-ECDSA"
-        self.validity: float = 10 * 365 * 86_400
+        self.days = 3650  # the validity of signatures
         self.fails = ""  # the reason of a failure of new jobs
         self.loses = False  # the next answer about a new job
         self.content: dict[str, bytes] = {}  # files that a job adds or replaces
@@ -98,6 +98,7 @@ class Signer:
             "profileName": name,
             "platformId": self.platform,
             "profileVersionArn": self.arn(name),
+            "signatureValidityPeriod": {"value": self.days, "type": "DAYS"},
             **self.profiles[name],
         }
 
@@ -122,16 +123,15 @@ class Signer:
                 "then": "Failed" if self.fails else "Succeeded",
                 "statusReason": self.fails or "Signing Succeeded",
                 "createdAt": now,
-                "signatureExpiresAt": now + self.validity,
+                "signatureExpiresAt": now + self.days * 86_400,
                 "source": given["source"],
             }
             if not self.fails:
                 place = given["destination"]["s3"]
                 key = f"{place['prefix']}{job}.zip"
                 self._sign(given["source"]["s3"], place["bucketName"], key, job)
-                self.jobs[job]["signedObject"] = {
-                    "s3": {"bucketName": place["bucketName"], "key": key}
-                }
+                signed = {"bucketName": place["bucketName"], "key": key}
+                self.jobs[job]["signedObject"] = {"s3": signed}
         return 200, {"jobId": self.tokens[token], "jobOwner": "123456789012"}
 
     def _sign(self, source: dict[str, str], bucket: str, key: str, job: str) -> None:

@@ -3,8 +3,10 @@
 import hashlib
 import io
 import json
+import time
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -145,7 +147,7 @@ def test_a_failed_job(ready: Repository, bucket: Bucket, signer: Signer) -> None
     arguments = ("api", "--to", bucket.url, "--signing-profile", "Lambda")
     message = publish(ready, *arguments, code=1)
     assert "failed: the ZIP is empty" in message
-    assert "More: lambdas errors" in message
+    assert "More: lambdas errors signing" in message
     for job in signer.jobs.values():
         job["createdAt"] -= 60
     signer.fails = ""
@@ -164,24 +166,25 @@ def test_revoked(signed: Repository, signer: Signer) -> None:
     assert after["api"]["signed_from"] == before["api"]["signed_from"]
 
 
-@pytest.mark.parametrize(("days", "again"), [(6, 3), (8, 0)])
-def test_expiry(ready: Repository, bucket: Bucket, signer: Signer, days: int, again: int) -> None:
-    """A signature that expires within a week is renewed."""
-    signer.validity = days * 86_400.0
-    if again:  # a job that is too short from its start is no job to take
-        signer.validity = 30 * 86_400.0
-    publish(ready, "--to", bucket.url, "--signing-profile", "Lambda")
-    rows = table(ready)
-    if again:
-        for some in rows.values():
-            for row in some.values():
-                row["expires"] = "2026-01-01T00:00:00+00:00"
-        (ready.root / "lambdas.signed.json").write_text(json.dumps(rows, indent=2))
-        for job in signer.jobs.values():
-            job["signatureExpiresAt"] = 1_700_000_000
-    publish(ready)
-    assert signer.count("StartSigningJob") == 3 + 2 * again  # the known job, and a new one
-    assert len(signer.jobs) == 3 + again
+@pytest.mark.parametrize(("days", "left", "again"), [(30, 6, 1), (30, 8, 0), (8, 3, 0), (8, 1, 1)])
+def test_expiry(  # noqa: PLR0913, PLR0917
+    ready: Repository, bucket: Bucket, signer: Signer, days: int, left: int, again: int
+) -> None:
+    """A signature is renewed a week before it expires, or when a quarter of its time is left."""
+    signer.days = days
+    publish(ready, "api", "--to", bucket.url, "--signing-profile", "Lambda")
+    ((origin, rows),) = table(ready).items()
+    (job,) = signer.jobs.values()
+    job["signatureExpiresAt"] = int(time.time()) + left * 86_400
+    expires = datetime.fromtimestamp(job["signatureExpiresAt"], UTC).isoformat()
+    rows = {profile: row | {"expires": expires} for profile, row in rows.items()}
+    (ready.root / "lambdas.signed.json").write_text(json.dumps({origin: rows}))
+    publish(ready, "api")
+    assert len(signer.jobs) == 1 + again
+    (row,) = table(ready)[origin].values() if again else rows.values()
+    assert (row["expires"] > expires) is bool(again)
+    publish(ready, "api")
+    assert len(signer.jobs) == 1 + again
 
 
 def test_another_version_of_the_profile(signed: Repository, signer: Signer) -> None:

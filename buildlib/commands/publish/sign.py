@@ -8,7 +8,7 @@ build that did not change starts no job and keeps the hash that Lambda has.
 import functools
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +26,6 @@ from buildlib.errors import ArchiveError, PublishError
 from buildlib.layout import Layout
 from buildlib.model import Written
 from buildlib.remote.objects import SIGNING, Objects, Stored, Wanted
-
-# A signature that expires sooner is renewed: what is published today may be deployed next week.
-_MARGIN = timedelta(days=7)
 
 # Jobs that one ZIP may have had before: revoked, expired or failed ones.
 _TRIES = 20
@@ -77,7 +74,7 @@ def known(signing: Signing, sha256: str) -> Row | None:
 
 
 def _lasts(signing: Signing, expires: datetime | None) -> bool:
-    return expires is None or expires > signing.profile.now + _MARGIN
+    return expires is None or expires > signing.profile.now + signing.profile.margin
 
 
 def sign(signing: Signing, objects: Objects, wanted: Wanted, source: Stored) -> Signed:
