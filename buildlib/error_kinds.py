@@ -356,6 +356,14 @@ KINDS = {
         "'openssl genpkey -algorithm ed25519 -out signing.pem' makes a key, and 'openssl pkey -in "
         "signing.pem -pubout -out signing.pub.pem' its public half.",
     ),
+    "sigstore": Kind(
+        "A signature of Sigstore cannot be made or verified",
+        "Sigstore signs with an identity of OpenID Connect, such as that of a CI job, through its "
+        "services Fulcio and Rekor. There is no identity, a service cannot be reached, the bundle "
+        "is of another identity or was changed. Nothing was written.",
+        "Follow the message. docs/how-to/prove.md shows the jobs. '--trust-config' names other "
+        "services than the public ones.",
+    ),
     "remote-dispute": Kind(
         "Two builds of the same inputs gave different bytes",
         "The remote cache has a ZIP for these inputs, and this build gave another one. Either a "

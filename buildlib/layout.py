@@ -113,6 +113,10 @@ class Layout:
         """Return the signed statement of provenance of an artifact."""
         return self.dist / f"{variant_id}.intoto.dsse.json"
 
+    def bundle(self, variant_id: str) -> Path:
+        """Return the provenance of an artifact that an identity signed with Sigstore."""
+        return self.dist / f"{variant_id}.sigstore.json"
+
     @functools.cached_property
     def environments(self) -> Path:
         """The folder of all installed environments."""
