@@ -84,6 +84,24 @@ def test_deploy(signed: Checkout, cloud: Cloud) -> None:
     assert cloud.code("api-dev") != before
 
 
+def test_refused(signed: Checkout, cloud: Cloud) -> None:
+    """Where the code signing configuration refuses a ZIP, the message says how to sign it."""
+    signed.edit("jobs", "newer")
+    signed.commit("Newer")
+
+    def refuse(method: str, path: str, _: bytes) -> tuple[int, str, str] | None:
+        if method != "PUT" or not path.endswith("jobs-dev/code"):
+            return None
+        text = "The code signature failed one or more of the validation checks"
+        return 400, "CodeVerificationFailedException", text
+
+    cloud.gate.refuse = refuse
+    output = signed.lambdas("deploy", "jobs", "--env", "dev", code=1).output
+    assert "the code signing configuration refuses the code for 'jobs-dev': The code" in output
+    assert "run 'lambdas publish" not in output
+    assert "publish with 'lambdas publish --signing-profile NAME'" in output
+
+
 def test_rollback(signed: Checkout, cloud: Cloud) -> None:
     """A rollback to a commit finds the version with the signed code of that commit."""
     first = signed.git("rev-parse", "HEAD")

@@ -140,6 +140,15 @@ def test_another_zip(built: Repository) -> None:
     assert "'lambdas attest --sigstore api' writes it" in check(built, *arguments, code=1)
 
 
+def test_an_undeclared_function(built: Repository) -> None:
+    """The bundle of a function that is no longer declared is removed with its ZIP."""
+    sign(built)
+    built.write({"lambdas.yaml": "version: 1\nlambdas:\n  jobs: {handler: app.handler}\n"})
+    built.lambdas("build")
+    assert not bundle(built).exists()
+    assert (built.root / "dist/jobs.sigstore.json").exists()
+
+
 def test_without_an_identity(built: Repository) -> None:
     """Without an identity nothing is signed, and the message has the lines for CI services."""
     done = built.lambdas("attest", "--sigstore", code=1)
