@@ -70,7 +70,7 @@ def attest(names: Sequence[str], config: Path | None, *, is_keyless: bool) -> in
 
 
 def _by_identity(repository: Project, variants: Sequence[Variant], config: Path | None) -> int:
-    """Sign with Sigstore; nothing is signed unless all ZIPs are up to date."""
+    """Sign with Sigstore; nothing is written unless all ZIPs are up to date and signed."""
     from buildlib.commands import attest as command
     from buildlib.files import atomic
     from buildlib.remote import keyless
@@ -80,10 +80,11 @@ def _by_identity(repository: Project, variants: Sequence[Variant], config: Path 
     statements = [(one, command.statement(repository, one)) for one in variants]
     token = os.environ.get("LAMBDA_ZIP_IDENTITY_TOKEN", "") or keyless.ambient()
     with keyless.signer(token, keyless.Services(config)) as (identity, sign):
-        for variant, statement in statements:
-            path = layout.bundle(variant.id)
-            atomic.write(path, f"{sign(statement)}\n".encode(), ours=True)
-            common.write([f"{variant.id}: {layout.relative(path)}, signed by {identity}"])
+        signed = [(one, sign(statement)) for one, statement in statements]
+    for one, bundle in signed:
+        path = layout.bundle(one.id)
+        atomic.write(path, f"{bundle}\n".encode(), ours=True)
+        common.write([f"{one.id}: {layout.relative(path)}, signed by {identity}"])
     return 0
 
 
@@ -233,12 +234,7 @@ def verify(  # noqa: PLR0913 - click passes each option
 def _check_together(
     keys: Sequence[str], identity: str | None, issuer: str | None, *, is_attested: bool
 ) -> None:
-    """Refuse options that mean nothing without others.
-
-    Raises:
-        BadParameter: such an option.
-
-    """
+    """Raise `BadParameter` for options that mean nothing without others."""
     option = "--key" if keys else "--identity" if identity else "--issuer"
     if (keys or identity or issuer) and not is_attested:
         msg = "it needs '--attestation'"

@@ -142,7 +142,7 @@ def test_another_zip(built: Repository) -> None:
 
 
 def test_an_undeclared_function(built: Repository) -> None:
-    """The bundle of a function that is no longer declared goes, even if nothing else is left of it."""
+    """The bundle of an undeclared function goes, even if nothing else is left of the function."""
     sign(built)
     (built.root / "dist/lambdas.json").unlink()
     shutil.rmtree(built.root / "build")
