@@ -229,7 +229,7 @@ def test_other_files(
     signer.content = content
     arguments = ("api", "--to", bucket.url, "--signing-profile", "Lambda")
     message = publish(ready, *arguments, code=1)
-    assert f"is not the built one with a signature: {problem}" in message
+    assert f"its ZIP is not the built one with a signature: {problem}" in message
     assert not (ready.root / "lambdas.published.json").exists()
     assert table(ready) == {}
     assert len([name for name in bucket.names() if "signing" not in name]) == 1
@@ -308,6 +308,24 @@ def test_promoted(signed: Repository, production: Bucket, bucket: Bucket, signer
     (signed.root / "lambdas.hashes.json").write_text("{}")
     commit(signed, "without a record")
     assert "not recorded" in signed.lambdas("promote", code=1).errors
+
+
+def test_promoted_as_another_build(signed: Repository, production: Bucket, proxy: Proxy) -> None:
+    """A list that gives a signed ZIP for another build is refused; the next promotion of the right
+    one compares nothing that was compared before.
+    """
+    right = listed(signed)
+    wrong = {**right, "api": right["jobs"] | {"signed_from": right["api"]["signed_from"]}}
+    path = signed.root / "lambdas.published.json"
+    path.write_text(json.dumps(wrong, indent=2, sort_keys=True) + "\n")
+    message = signed.lambdas("promote", "--to", production.url, code=1).errors
+    assert "the entry of 'api': its ZIP is not the built one with a signature: app.py" in message
+    assert production.names() == []
+    path.write_text(json.dumps(right, indent=2, sort_keys=True) + "\n")
+    signed.lambdas("promote", "--to", production.url)
+    proxy.requests.clear()
+    signed.lambdas("promote")
+    assert proxy.count("GET") == 0
 
 
 def test_rebuilt(signed: Repository) -> None:

@@ -153,7 +153,7 @@ def check(built: Path, path: Path, label: str) -> None:
     if problems:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         msg = (
-            f"{label} gave a ZIP that is not the built one with a signature: "
+            f"{label}: its ZIP is not the built one with a signature: "
             f"{'; '.join(problems[:_SHOWN])}{more}. It was not published; find out who changed it"
         )
         raise PublishError(msg, "published-object")
