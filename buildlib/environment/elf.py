@@ -148,10 +148,10 @@ def find_incompatible(tree: Path, files: Sequence[File], variant: Variant) -> di
 
 def code(content: bytes) -> Code | None:
     """Return the name of the library that a file is, and of those it needs; None of other files."""
-    if not content.startswith(_MAGIC):
+    if not content.startswith(MAGIC):
         return None
     stream = io.BytesIO(content)
-    stream.seek(len(_MAGIC))
+    stream.seek(len(MAGIC))
     found = _read(stream)
     return Code(found.soname, found.needed) if found else None
 
