@@ -92,9 +92,10 @@ def drift(  # noqa: PLR0913 - click passes each option
 
 
 def _published(function: common.F) -> common.F:
-    """Add the option --published to a command."""
+    """Add the option --from to a command."""
     add = click.option(
-        "--published",
+        "--from",
+        "published",
         type=click.Path(dir_okay=False, resolve_path=True, path_type=Path),
         metavar="FILE",
         help="Take the code from the S3 objects in this list of 'lambdas publish', even if the "

@@ -34,6 +34,11 @@ def _named(
     return path
 
 
+_bucket = click.option(
+    "--bucket", metavar="URL", help="s3://bucket/prefix.  [default: the bucket in the list]"
+)
+
+
 def _list_option(default: str) -> Callable[[common.F], common.F]:
     return click.option(
         "--list",
@@ -52,17 +57,13 @@ def _options(function: common.F) -> common.F:
 
 @click.command()
 @common.names_argument
-@click.option(
-    "--to",
-    metavar="URL",
-    help="s3://bucket/prefix.  [default: the bucket in the list]",
-)
+@_bucket
 @_list_option(published.NAME)
 @click.option("--profile", default="", metavar="NAME", help="A profile of AWS's configuration.")
 @_options
 def publish(  # noqa: PLR0913 - click passes each option
     names: Sequence[str],
-    to: str | None,
+    bucket: str | None,
     path: Path | None,
     profile: str,
     *,
@@ -80,7 +81,7 @@ def publish(  # noqa: PLR0913 - click passes each option
     repository = common.project()
     variants = common.chosen(repository, names)
     path = path or repository.layout.root / published.NAME
-    where = access.address(to, path)
+    where = access.address(bucket, path)
     request = command.Request(where, access.access(profile), path, dry)
     done = command.publish(repository, variants, request, _say)
     repository.save()
@@ -90,7 +91,7 @@ def publish(  # noqa: PLR0913 - click passes each option
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=common.complete)
-@click.option("--to", metavar="URL", help="s3://bucket/prefix.  [default: the bucket in the list]")
+@_bucket
 @click.option(
     "--from",
     "source",
@@ -128,7 +129,7 @@ def promote(
 
     layout = Layout(common.enter())
     path = options["path"] or layout.root / published.PRODUCTION
-    where = access.address(options["to"], path)
+    where = access.address(options["bucket"], path)
     writing = access.access(options["to_profile"], options["to_region"])
     reading = access.access(options["from_profile"], options["from_region"])
     origin = (options["source"] or layout.root / published.NAME, reading)
@@ -209,9 +210,7 @@ def _days(
 
 
 @click.command()
-@click.option(
-    "--bucket", metavar="URL", help="s3://bucket/prefix.  [default: the bucket in the list]"
-)
+@_bucket
 @click.option(
     "--keep",
     default="90d",

@@ -160,7 +160,7 @@ def test_a_published_list(deployed: Checkout, cloud: Cloud, moto: int) -> None:
     listed = published(deployed, moto)
     for path in (deployed.root / "dist").iterdir():
         path.unlink()
-    found = deploy(deployed, "--published", "lambdas.published.json")
+    found = deploy(deployed, "--from", "lambdas.published.json")
     assert (found["api"]["state"], found["jobs"]["state"]) == ("deployed", "up_to_date")
     assert cloud.code("api-dev") == listed["api"]["sha256"]
 
@@ -172,7 +172,7 @@ def test_another_object_in_the_bucket(deployed: Checkout, moto: int) -> None:
     listed = published(deployed, moto)
     listed["api"] |= {name: listed["jobs"][name] for name in ("s3_key", "s3_object_version")}
     deployed.write({"lambdas.published.json": json.dumps(listed)})
-    found = deploy(deployed, "--published", "lambdas.published.json", code=1)
+    found = deploy(deployed, "--from", "lambdas.published.json", code=1)
     assert found["api"]["state"] == "failed"
     wrong, right = listed["jobs"]["sha256"], listed["api"]["sha256"]
     assert f"Lambda reports code with the sha256 {wrong}, not {right}" in found["api"]["text"]
@@ -381,7 +381,7 @@ def test_a_list_for_another_target(deployed: Checkout, cloud: Cloud, moto: int) 
     listed = published(deployed, moto)
     listed["api"] |= {"architecture": "arm64"}
     deployed.write({"lambdas.published.json": json.dumps(listed)})
-    options = ("--env", "dev", "--published", "lambdas.published.json")
+    options = ("--env", "dev", "--from", "lambdas.published.json")
     done = deployed.lambdas("deploy", *options, code=1)
     assert "the ZIP in lambdas.published.json is for python3.13 on arm64" in done.errors
     assert cloud.gate.writes == []

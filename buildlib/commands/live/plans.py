@@ -169,7 +169,7 @@ def refusals(one: Plan) -> Iterator[str]:
     if one.updates and one.now.object and one.code.object is None:
         yield (
             f"{about} uses an object of S3 in place; run 'lambdas publish', and deploy with "
-            f"--published {published.NAME}"
+            f"--from {published.NAME}"
         )
     if one.alias_now and one.alias_now.weights:
         shares = ", ".join(f"{share:.0%} to {number}" for number, share in one.alias_now.weights)
