@@ -165,6 +165,10 @@ class Layout:
         """Return the file with the duration of a variant's step, or of locking a function."""
         return self.build.joinpath("times", step, f"{name}.json")
 
+    def starts(self, variant_id: str) -> Path:
+        """Return the measured cold starts of a variant."""
+        return self.build.joinpath("starts", f"{variant_id}.json")
+
     @functools.cached_property
     def running(self) -> Path:
         """The folder with a note of each process that works here."""

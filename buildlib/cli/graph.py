@@ -372,8 +372,9 @@ def invoke(name: str, **options: Any) -> int:  # noqa: ANN401 - click's values
     result: Result = program.run(tasks, command="invoke", stream=sys.stderr)
     if result.code:
         return result.code
-    found, where = command.invoke(common.project(), variant, command.Options(**options))
-    for line in command.shown(variant, found, where):
+    repository = common.project()
+    found, where = command.invoke(repository, variant, command.Options(**options))
+    for line in command.shown(repository, variant, found, where):
         console.write(sys.stderr, f"{line}\n")
     common.write([found.response])
     if found.error:

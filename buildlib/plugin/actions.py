@@ -388,7 +388,7 @@ def invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | N
     from buildlib.commands.invoke import run as command  # for one task
 
     found, where = command.invoke(project, variant, command.Options(**options))
-    for line in command.shown(variant, found, where):
+    for line in command.shown(project, variant, found, where):
         console.write(sys.stderr, f"{line}\n")
     console.write(sys.stdout, f"{found.response}\n")
     return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
