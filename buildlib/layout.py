@@ -170,6 +170,11 @@ class Layout:
         return self.build.joinpath("starts", f"{variant_id}.json")
 
     @functools.cached_property
+    def drift(self) -> Path:
+        """The last answers of `lambdas drift`."""
+        return self.build / "drift.json"
+
+    @functools.cached_property
     def running(self) -> Path:
         """The folder with a note of each process that works here."""
         return self.build / "running"

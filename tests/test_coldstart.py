@@ -174,6 +174,10 @@ def test_earlier_measurements(slow: Repository) -> None:
     assert [now["earlier"][0][name] for name in names] == [first[name] for name in names]
     assert [one["cpu"] for one in now["earlier"]] == [first["cpu"], first["cpu"], "Another One"]
     assert now["zips"] != first["zips"]
+    slow.lambdas("report")
+    page = (slow.root / "dist/report.html").read_text()
+    assert f'<td class="number">{now["median_ms"]:.1f} ms</td>' in page
+    assert f"<td><code>{first['zips'][0][:12]}</code></td>" in page
     text = slow.lambdas("coldstart", "jobs", "-n", "1").output
     assert text.count(f", ZIP {first['zips'][0][:12]} ") == 2
     assert text.count(", this ZIP ") == 1

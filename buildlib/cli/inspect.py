@@ -10,7 +10,7 @@ import click
 from buildlib import console, errors
 from buildlib.cli import common, fleet_output, output
 from buildlib.commands.why import Explanation
-from buildlib.errors import ArchiveError, BuildError, NotStarted
+from buildlib.errors import BuildError, NotStarted
 
 if TYPE_CHECKING:
     from buildlib.commands.what_if import Change
@@ -190,6 +190,7 @@ def verify(names: Sequence[str], keys: Sequence[str], *, is_attested: bool) -> i
 @click.command()
 @click.argument("one", type=click.Path(path_type=Path), metavar="A.zip")
 @click.argument("other", type=click.Path(path_type=Path), metavar="B.zip")
+@common.question
 def diff(one: Path, other: Path) -> int:
     """Compare two ZIPs byte for byte.
 
@@ -197,10 +198,6 @@ def diff(one: Path, other: Path) -> int:
     """
     from buildlib.archive import diff as command
 
-    try:
-        lines = command.report(one, other)
-    except ArchiveError as error:
-        console.write(sys.stderr, f"error: {errors.describe(error)}\n")
-        return 2
+    lines = command.report(one, other)
     common.write(lines)
     return int(len(lines) > 1)

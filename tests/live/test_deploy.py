@@ -48,7 +48,7 @@ def test_a_day(deployed: Checkout, cloud: Cloud) -> None:
     assert cloud.gate.writes == []
     deployed.edit("api", "new")
     deployed.commit("New")
-    assert deployed.states(code=4)["api"]["behind"] == 1
+    assert deployed.states(code=1)["api"]["behind"] == 1
     before = cloud.code("api-dev")
     found = deploy(deployed)
     assert found["api"]["state"] == "deployed"
@@ -335,7 +335,7 @@ def test_several_functions_of_a_variant(deployed: Checkout, cloud: Cloud) -> Non
     done = deployed.lambdas("deploy", "api", code=1)
     assert "several functions have it: tagged-dev, tagged-prod; choose one" in done.errors
     assert deploy(deployed, "api")["api"]["function"] == "tagged-dev"
-    done = deployed.lambdas("drift", "jobs", "--env", "dev", code=1)
+    done = deployed.lambdas("drift", "jobs", "--env", "dev", code=2)
     assert "jobs: no function is known: set 'name' in lambdas.yaml, or tag one" in done.output
 
 
@@ -362,7 +362,7 @@ def test_names_from_terraform(deployed: Checkout, cloud: Cloud, tmp_path: Path) 
     assert "api (tf-api): up to date" in done.output
     assert f"jobs: no function is known: {shown} has none for it" in done.output
     shown.write_text("no JSON")
-    done = deployed.lambdas("drift", "--terraform-state", str(shown), code=1)
+    done = deployed.lambdas("drift", "--terraform-state", str(shown), code=2)
     assert "is not JSON; write it with 'terraform show -json > FILE'" in done.errors
 
 

@@ -71,7 +71,7 @@ def test_from_a_commit_to_running_code_and_back(
     release(checkout, buckets["dev"], "Second")
     second = {name: entry["sha256"] for name, entry in entries(checkout).items()}
     assert (second["api"] != first["api"], second["jobs"]) == (True, first["jobs"])
-    behind = checkout.states(code=4)
+    behind = checkout.states(code=1)
     assert (behind["api"]["state"], behind["api"]["behind"]) == ("behind", 1)
     assert behind["jobs"]["state"] == "up_to_date"
 
@@ -91,7 +91,7 @@ def test_from_a_commit_to_running_code_and_back(
 
     checkout.lambdas("rollback", "api", "--env", "dev", "--alias", "live")
     assert cloud.code("api-dev", cloud.alias("api-dev")) == first["api"]
-    assert checkout.states("--alias", "live", code=4)["api"]["state"] == "behind"
+    assert checkout.states("--alias", "live", code=1)["api"]["state"] == "behind"
 
     # No list has the first code any more, and git's history is not asked: a version runs it.
     found = checkout.lambdas("gc", "--keep", "0d", "--age", "0d", "--json")
