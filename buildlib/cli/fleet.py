@@ -1,11 +1,15 @@
 """The commands that answer questions about all functions, and ask a service for it."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from buildlib.cli import common, fleet_output
 from buildlib.runtimes import RUNTIMES
+
+if TYPE_CHECKING:
+    from buildlib.commands.ready.answer import Answer
 
 
 @click.command()
@@ -18,7 +22,7 @@ def ready(python: str, names: Sequence[str], *, as_json: bool) -> int:
 
     Asks the package index about the wheels of each distinct lockfile, and looks in own code for
     modules that Python removed. Exits with 0 if all are ready, 1 if some are not, and 2 if none is
-    known not to be and the index gave no answer.
+    known not to be and some have no answer.
     """
     from datetime import UTC, datetime
 
@@ -31,6 +35,11 @@ def ready(python: str, names: Sequence[str], *, as_json: bool) -> int:
         common.write_json(fleet_output.of_ready(found))
     else:
         common.write(command.lines(found))
+    return code_of(found)
+
+
+def code_of(found: "Answer") -> int:
+    """Return the exit code of `ready`."""
     if found.blocked:
         return common.FOUND
     return common.NO_ANSWER if found.unknown else 0
