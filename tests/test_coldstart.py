@@ -147,6 +147,7 @@ def test_bytecode_left_out(slow: Repository) -> None:
             "lambdas/api/app.py": LONG + "\ndef handler(event, context):\n    return 1\n",
         }
     )
+    assert "bytecode" not in slow.lambdas("invoke", "api", "--where", "host").errors
     (api,) = measured(slow, "api", "--compare", "bytecode")
     assert (api["bytecode"], api["compared"]["clear"]) == (True, True)
     assert api["compared"]["saved_ms"] > 0
@@ -165,6 +166,9 @@ def test_earlier_measurements(slow: Repository) -> None:
     assert "  measured before, in the same surroundings:\n" in text
     assert text.count(", this ZIP ") == 1
     slow.write({"lambdas/jobs/app.py": "def handler(event, context):\n    return 2\n"})
+    slow.lambdas("report")
+    page = (slow.root / "dist/report.html").read_text()
+    assert page.count("<td>not measured</td>") == 2  # neither `api` nor the new ZIP
     layout = Layout(slow.root)
     one = kept.read(layout, "jobs")[0]
     strange = one._replace(surroundings=one.surroundings._replace(cpu="Another One"))
