@@ -18,8 +18,9 @@ _PACKAGES, _PART = 10, 0.03
 _STANDARD = "the standard library"
 
 
-# Earlier measurements in the table.
-_EARLIER = 5
+# Earlier measurements in the table, and how much slower an empty module may start in one of two
+# that are compared: its start shows the load of the machine.
+_EARLIER, _LOAD = 5, 1.25
 
 
 def lines(
@@ -61,14 +62,22 @@ def saving(found: Saving) -> str:
 
 
 def _trend(measured: Measured, earlier: Sequence[Measured]) -> Iterator[str]:
-    rows: list[tuple[str, ...]] = [("", "median", "fastest", "slowest", "now", "")]
+    rows: list[tuple[str, ...]] = [("", "median", "fastest", "slowest", "empty start", "now", "")]
     for one in earlier:
         zip_ = "this ZIP" if list(one.zips) == list(measured.zips) else f"ZIP {one.zips[0][:12]}"
-        times = (f"{ms:.1f} ms" for ms in (one.median, min(one.runs), max(one.runs)))
+        times = (f"{ms:.1f} ms" for ms in (one.median, min(one.runs), max(one.runs), one.base))
         rows.append((
-            f"{one.when}, {zip_}", *times, f"{measured.median / one.median - 1:+.0%}", "",
+            f"{one.when}, {zip_}", *times, change(one, measured), "",
         ))  # fmt: skip
     return text.table(rows)
+
+
+def change(before: Measured, now: Measured) -> str:
+    """Return the change of the median; nothing if the machine was slower in one of the two."""
+    bases = sorted((before.base, now.base))
+    if bases[1] > _LOAD * bases[0]:
+        return "-"
+    return f"{now.median / before.median - 1:+.0%}"
 
 
 def over_limit(starts: Starts) -> str | None:

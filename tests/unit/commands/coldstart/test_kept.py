@@ -68,6 +68,16 @@ def test_the_saving() -> None:
     assert on.ms == 200.0
 
 
+def test_the_trend() -> None:
+    """The change of the median is shown, unless an empty module shows that the load differed."""
+    now = measured()._replace(runs=[330.0])
+    before = now._replace(runs=[300.0], empty=[49.0])
+    assert shown.change(before, now) == "+10%"
+    assert shown.change(now, before) == "-9%"
+    assert shown.change(before._replace(empty=[51.0]), now) == "-"
+    assert shown.change(before, now._replace(empty=[62.0])) == "-"
+
+
 def test_spread() -> None:
     """A difference within the spread of the starts is not called a saving; a loss is named."""
     same = Saving([90.0, 100.0, 110.0], [95.0, 101.0, 120.0], 5000)
