@@ -20,6 +20,7 @@ import json
 import os
 import random
 import resource
+import shlex
 import shutil
 import socket
 import statistics
@@ -34,6 +35,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 DOIT = [sys.executable, "-m", "doit"]
+LAMBDAS = [sys.executable, "-m", "buildlib"]
 HANDLER = "import pandas\n\ndef handler(event, context):\n    return str(pandas.DataFrame(event))\n"
 PLAIN = "def handler(event, context):\n    return event\n"
 
@@ -437,22 +439,24 @@ def twenty(folder: Path) -> Row:
     return row
 
 
-def _from_nothing(folder: Path, count: int) -> Row:
-    root = _many(folder, count)
+def _zip_each(root: Path) -> float:
     loop = (
         'for f in lambdas/*/; do (cd "$f" && zip -X -r -q -6 "../../zips/${PWD##*/}.zip" .); done'
     )
+    remove(root / "zips")
+    (root / "zips").mkdir()
+    return timed(["bash", "-c", loop], root)
+
+
+def _from_nothing(folder: Path, count: int) -> Row:
+    root = _many(folder, count)
 
     def ours() -> float:
         remove(root / "build", root / "dist")
         return timed(DOIT, root)
 
-    def zips() -> float:
-        remove(root / "zips")
-        (root / "zips").mkdir()
-        return timed(["bash", "-c", loop], root)
-
-    row = alternate(Row(f"{count} functions from nothing", "zip for each", 1.0), 3, ours, zips)
+    row = Row(f"{count} functions from nothing", "zip for each", 1.0)
+    alternate(row, 3, ours, lambda: _zip_each(root))
     remove(root / "build", root / "dist")
     row.notes.append(f"peak memory {_peak(DOIT, root):.0f} MB")
     return row
@@ -468,6 +472,79 @@ def nothing(folder: Path) -> Row:
         row.failures.append("over 3 s")
     if more > 5.5:
         row.failures.append("not linear")
+    return row
+
+
+def plan(folder: Path) -> Row:
+    """The hashes for a plan of a thousand functions, from the record, in a clean checkout."""
+    root = _many(folder, 1000)
+    run([*LAMBDAS, "record"], root)
+    query = f'echo \'{{"plan": "true"}}\' | {shlex.join([*LAMBDAS, "external"])}'
+
+    def ours() -> float:
+        remove(root / "build", root / "dist")
+        return timed(["sh", "-c", query], root)
+
+    row = Row("plan of 1,000 from the record", "zip for each", 0.5)
+    alternate(row, 5, ours, lambda: _zip_each(root))
+    if (root / "dist").exists():
+        row.failures.append("something was built")
+    if statistics.median(row.ours) > 1:
+        row.failures.append("over 1 s")
+    return row
+
+
+_FETCH = """
+import concurrent.futures, os, sys
+from obstore import get
+from obstore.store import from_url
+store = from_url(os.environ["LAMBDA_ZIP_REMOTE"] + "/cas", client_options={"allow_http": True})
+def fetch(name):
+    with open("copies/" + name, "wb") as file:
+        for chunk in get(store, name).stream(): file.write(chunk)
+with concurrent.futures.ThreadPoolExecutor(8) as pool: list(pool.map(fetch, sys.argv[1:]))
+"""
+
+
+def remote(folder: Path) -> Row:
+    """A hundred functions in a clean checkout, from a warm remote cache on this machine."""
+    sys.path.insert(0, str(ROOT))
+    from tests.remote.servers import s3, s3_server  # the servers of the tests
+
+    sets = ["requests", "pyjwt[crypto]", "pyyaml\njinja2", "numpy", "pydantic"]
+    root = repository(folder / "remote", {f"fn{n:03}": sets[n % 5] + "\n" for n in range(100)})
+    for number in range(100):
+        write(root, {f"lambdas/fn{number:03}/app.py": f"{PLAIN}# {number}\n"})
+    run([*DOIT, "lock"], root)
+    (folder / "server").mkdir()
+    with s3_server("localbucket", folder / "server") as port:
+        variables = s3(port, "benchmark").environment
+        run(DOIT, root, **variables)
+        hashes = [path.read_text().split()[0] for path in root.glob("dist/*.sha256")]
+
+        def ours() -> float:
+            remove(root / "build", root / "dist")
+            return timed(DOIT, root, **variables)
+
+        def copies() -> float:
+            remove(root / "copies")
+            (root / "copies").mkdir()
+            return timed([sys.executable, "-c", _FETCH, *hashes], root, **variables)
+
+        row = Row("100 functions from a remote cache", "the same files by obstore", 2.0)
+        alternate(row, 5, ours, copies)
+        if (root / "build/env").exists():
+            row.failures.append("something was installed")
+
+        # With the ZIPs in the record, nothing is downloaded for a plan.
+        run([*LAMBDAS, "record"], root)
+        remove(root / "build", root / "dist")
+        query = f'echo \'{{"plan": "true"}}\' | {shlex.join([*LAMBDAS, "external"])}'
+        seconds = timed(["sh", "-c", query], root, **variables)
+        row.notes.append(f"{sum(p.stat().st_size for p in root.glob('copies/*')):,} bytes")
+        row.notes.append(f"a plan with the record takes {seconds:.2f} s")
+        if (root / "dist").exists():
+            row.failures.append("a plan with the record moved ZIPs")
     return row
 
 
@@ -762,6 +839,8 @@ ROWS: dict[str, Callable[[Path], Row]] = {
     "twenty": twenty,
     "nothing": nothing,
     "upgrade": upgrade,
+    "plan": plan,
+    "remote": remote,
     "fifty": fifty,
     "revert": revert,
     "watch": watch,

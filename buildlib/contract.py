@@ -16,8 +16,14 @@ INSTALLER = 1
 BYTECODE = 1
 
 
-# The level of the deflate encoder, whose version pyproject.toml pins exactly.
-DEFLATE_LEVEL = 6
+# The version of the rules by which symbols are cut from shared objects. Raise it if the same file
+# gives another one.
+STRIP = 1
+
+
+# The levels of the deflate encoder, whose version pyproject.toml pins exactly: of `deflate`, and of
+# `best`, which is the highest of libdeflate.
+DEFLATE_LEVEL, BEST_LEVEL = 6, 12
 
 
 # 2012-12-12 12:12:00 UTC, the one mtime.
@@ -28,6 +34,13 @@ MTIME = 1_355_314_320
 MODE = 0o755
 
 
-def encoder() -> str:
-    """Return the name, version and level of the deflate encoder."""
-    return f"deflate {deflate.__version__} level {DEFLATE_LEVEL}"
+def level(compression: str) -> int:
+    """Return the level of the deflate encoder for a value of the key `compression`."""
+    return BEST_LEVEL if compression == "best" else DEFLATE_LEVEL
+
+
+def encoder(compression: str = "deflate") -> str:
+    """Return the name, version and level of the deflate encoder; empty without compression."""
+    if compression == "stored":
+        return ""
+    return f"deflate {deflate.__version__} level {level(compression)}"

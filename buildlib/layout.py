@@ -114,7 +114,7 @@ class Layout:
         return self.build / "env"
 
     def environment(self, key: str) -> Path:
-        """Return the folder of an installed environment: `tree/` and `record.json`."""
+        """Return the folder of an installed environment: `tree/`, and the records of it."""
         return self.environments / key[:24]
 
     @functools.cached_property
@@ -140,6 +140,10 @@ class Layout:
         """Return the record of an environment, which is written once it is complete."""
         return self.environments.joinpath(key[:24], "record.json")
 
+    def environment_stripped(self, key: str) -> Path:
+        """Return the record of the symbols that were removed from an environment."""
+        return self.environments.joinpath(key[:24], "stripped.json")
+
     @functools.cached_property
     def cache(self) -> Path:
         """The place of the machine's cache where it is off, and in CI."""
@@ -161,9 +165,10 @@ class Layout:
         """Return the path of the new ZIP until it replaces the artifact."""
         return self.dist / f".{variant_id}.zip.tmp"
 
-    def time(self, step: str, name: str) -> Path:
-        """Return the file with the duration of a variant's step, or of locking a function."""
-        return self.build.joinpath("times", step, f"{name}.json")
+    @functools.cached_property
+    def times(self) -> Path:
+        """The durations of all steps."""
+        return self.build / "times.log"
 
     def starts(self, variant_id: str) -> Path:
         """Return the measured cold starts of a variant."""

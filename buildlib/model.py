@@ -97,6 +97,7 @@ class Function(NamedTuple):
     bytecode: bool = False
     sources: bool = True  # False: bytecode replaces its source
     compilers: tuple[str, ...] = ()  # full versions, instead of those that the lockfile pins
+    strip: bool = False
     is_layer: bool = False
     has_source: bool = True
     deployed_as: str = ""  # the name in Lambda, with placeholders

@@ -30,6 +30,7 @@ def environment_recipe(
     """
     function = variant.function
     names = {pin.name for pin in pins}
+    strip: Recipe = {"strip": f"rules {contract.STRIP}"} if function.strip else {}
     built = [name for name in sorted(function.allow_sdist) if name in names]
     docker = function.docker
     container: Recipe = {}
@@ -51,6 +52,7 @@ def environment_recipe(
     return (
         container
         | bytecode
+        | strip
         | {
             "contract": contract.CONTRACT,
             "installer": contract.INSTALLER,
@@ -83,7 +85,7 @@ def artifact_recipe(variant: Variant, dependencies: Recipe, sources: Sequence[Fi
             "environment": dependencies,
             "handler": function.handler,
             "compression": function.compression,
-            "encoder": contract.encoder() if function.compression == "deflate" else "",
+            "encoder": contract.encoder(function.compression),
             "exclude": list(function.exclude),
             "files": {file.path: file.sha256 for file in sources},
         }
@@ -96,7 +98,8 @@ def constants() -> str:
     With another version of this package, each file is looked at once: its checks may be new.
     """
     numbers = f"{contract.CONTRACT} {contract.INSTALLER}"
-    return f"{numbers} {__version__} {contract.encoder()} {build_tools()}"
+    encoders = f"{contract.encoder()} {contract.encoder('best')}"
+    return f"{numbers} {__version__} {encoders} {build_tools()}"
 
 
 def difference(before: Recipe, now: Recipe) -> list[str]:
@@ -107,6 +110,8 @@ def difference(before: Recipe, now: Recipe) -> list[str]:
     new = _options(new_environment) | _options(now)
     # The compiler says it all, where bytecode is turned on or off.
     same = {"bytecode", "code_folder"} if ("compiler" in old) != ("compiler" in new) else set()
+    # And the compression, where its level or the encoder changes with it.
+    same |= {"encoder"} if old.get("compression") != new.get("compression") else set()
     for name in {**new, **old}:
         if name not in same and (old.get(name) or None) != (new.get(name) or None):
             changes.append(_option(name, old.get(name), new.get(name)))

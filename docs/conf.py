@@ -62,6 +62,7 @@ SECTIONS = {
     "Test and inspect": [
         "how-to/invoke",
         "how-to/coldstart",
+        "how-to/smaller",
         "how-to/prove",
         "how-to/report",
     ],

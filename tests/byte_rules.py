@@ -25,7 +25,7 @@ MODULES = {
         *("contract", "recipe", "model", "archive/compress", "archive/headers", "archive/hashing"),
         *("archive/members", "archive/previous", "archive/writer", "cache/packs"),
         *("files/names", "files/walk", "files/links", "files/left_out", "files/gitignore"),
-        *("tree/merge", "tree/patterns", "tree/sources", "tree/sync"),
+        *("tree/merge", "tree/patterns", "tree/services", "tree/sources", "tree/sync"),
         *("steps/stage", "steps/touch", "steps/zip"),
     ],
     "installer": [
@@ -39,6 +39,7 @@ MODULES = {
         *("bytecode/compiled", "bytecode/compiler", "bytecode/in_compiler", "files/bytecode"),
         "steps/bytecode",
     ],
+    "strip": ["environment/objects", "environment/symbols", "steps/strip"],
 }
 
 
@@ -48,6 +49,7 @@ def numbers() -> dict[str, int]:
         "contract": contract.CONTRACT,
         "installer": contract.INSTALLER,
         "bytecode": contract.BYTECODE,
+        "strip": contract.STRIP,
     }
 
 

@@ -25,7 +25,7 @@ FROM_NOTHING = {"docs/tutorial.md"}
 OF_THIS_REPOSITORY = {"docs/recording.md"}
 
 # Pages that need AWS's packages from the package index.
-_OF_AWS = {"docs/how-to/coldstart.md", "docs/how-to/invoke.md"}
+_OF_AWS = {f"docs/how-to/{page}.md" for page in ("coldstart", "invoke", "smaller")}
 # Pages that start from an empty folder, with the test index.
 _TOOLS = (*("terraform-module", "sam", "serverless", "cdk", "chalice", "zappa", "poetry", "pants"),)
 _EMPTY = {f"docs/how-to/from-{tool}.md" for tool in _TOOLS}

@@ -8,10 +8,12 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from buildlib.tree import metadata
 from tests.conftest import HANDLER, Index, Repository
 
 _NOISE = random.Random(4).randbytes(1 << 20)  # noqa: S311 - the same in every run
@@ -27,6 +29,11 @@ def heavy(dependent: Repository, index: Index) -> Repository:
     return dependent
 
 
+def _touched(root: Path) -> bool:
+    """Tell whether the step `touch` is done."""
+    return metadata.is_touched(root / "build/stage/api")
+
+
 # The existence of these paths shows that a step is running or has just finished.
 MARKS = {
     "venv": "build/env/.*.tmp",
@@ -34,7 +41,6 @@ MARKS = {
     "venv, done": "build/env/*/record.json",
     "stage": "build/stage/api/heavy",
     "stage, done": "build/stage/api.json",
-    "touch, done": "build/touch/api.json",
     "compression": "build/cache/packs-v1/*/.*.tmp",
     "compression, done": "build/cache/packs-v1/*/*.pack",
     "zip": "dist/.api.zip.tmp",
@@ -42,10 +48,16 @@ MARKS = {
     "hash": "dist/api.zip.sha256",
     "index": "dist/lambdas.json",
 }
+EVERY_MARK: dict[str, str | Callable[[Path], bool]] = {**MARKS, "touch, done": _touched}
 
 
-def kill_at(repository: Repository, pattern: str, sign: signal.Signals) -> bool:
-    """Run `doit`, kill it with all its children as soon as `pattern` exists, and tell if it did."""
+def kill_at(
+    repository: Repository, mark: str | Callable[[Path], bool], sign: signal.Signals
+) -> bool:
+    """Run `doit`, kill it with all its children at a mark, and tell if it did.
+
+    A mark is a pattern, of which a path has to exist, or a function of the root.
+    """
     process = subprocess.Popen(
         repository.command("-n", "0", "zip:api", "hash:api"),
         cwd=repository.root,
@@ -56,7 +68,8 @@ def kill_at(repository: Repository, pattern: str, sign: signal.Signals) -> bool:
     )
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:
-        if next(repository.root.glob(pattern), None):
+        is_there = mark(repository.root) if callable(mark) else any(repository.root.glob(mark))
+        if is_there:
             os.killpg(process.pid, sign)
             process.wait()
             return True
@@ -77,10 +90,10 @@ def truthful(repository: Repository) -> None:
         assert hashlib.sha256(content).hexdigest() == entry["sha256"]
 
 
-@pytest.mark.parametrize("mark", MARKS)
+@pytest.mark.parametrize("mark", EVERY_MARK)
 def test_kill_and_run_again(heavy: Repository, mark: str) -> None:
     """After `kill -9` at any step, dist/ is consistent and the next run gives the right bytes."""
-    while not kill_at(heavy, MARKS[mark], signal.SIGKILL):  # it came to its end first
+    while not kill_at(heavy, EVERY_MARK[mark], signal.SIGKILL):  # it came to its end first
         heavy.doit("clean")
     truthful(heavy)
     heavy.doit()

@@ -1,12 +1,13 @@
 """`doit report`: one page about dist/, written on demand."""
 
-import json
 import re
 import shutil
 from pathlib import Path
 
 import pytest
 
+from buildlib.layout import Layout
+from buildlib.steps import times
 from tests.conftest import HANDLER, Index, Repository
 from tests.test_evidence import with_metadata
 
@@ -21,13 +22,8 @@ def page(repository: Repository) -> str:
 
 def seconds(repository: Repository) -> dict[str, float]:
     """Return the recorded times, by step and variant."""
-    top = repository.root / "build/times"
-    return {
-        path.relative_to(top).with_suffix("").as_posix(): json.loads(path.read_text())["record"][
-            "seconds"
-        ]
-        for path in top.rglob("*.json")
-    }
+    known = times.read(Layout(repository.root)).known
+    return {"/".join(who): seconds for who, (_, seconds) in known.items()}
 
 
 def test_on_demand(dependent: Repository) -> None:
@@ -173,7 +169,7 @@ def test_times_are_of_this_build(dependent: Repository) -> None:
 
 def test_times_that_cannot_be_kept(repository: Repository) -> None:
     """Times that cannot be written do not fail the build."""
-    repository.write({"build/times": "a file, where a folder should be"})
+    repository.write({"build/times.log/folder": "a folder, where a file should be"})
     repository.doit("report")
     assert "Nothing was built on this machine." in page(repository)
 

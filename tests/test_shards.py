@@ -17,10 +17,9 @@ import yaml
 
 from buildlib.artifacts import shard
 from buildlib.errors import MergeError
-from buildlib.files import records
 from buildlib.layout import Layout
 from buildlib.project.project import Project
-from buildlib.steps import run
+from buildlib.steps import run, times
 from tests.conftest import HANDLER, Index, Repository
 from tests.test_cli import answer
 
@@ -441,8 +440,7 @@ def test_times_travel_with_shards(many: Repository, shards: list[Repository]) ->
     result = last.lambdas("shards", "3", "--json")
     assert answer(result.output)["basis"] == {"recorded": VARIANTS, "estimated": 0}
     assert "Expected durations are the recorded times" in result.errors
-    slow = last.root / "build/times/zip/tick.json"
-    records.write(slow, {"key": "a" * 64, "seconds": 99.0})
+    times.note(Layout(last.root), "zip", "tick", ("a" * 64, 99.0))
     (alone,) = [job for job in matrix(last, 3) if "tick" in job["lambdas"].split()]
     assert alone["lambdas"] == "tick"
     assert alone["shard"] == 1

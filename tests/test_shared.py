@@ -103,3 +103,14 @@ def test_the_limit_of_layers(fleet: Repository) -> None:
     fleet.write({"lambdas/d/app.py": "# new\n" + HANDLER})
     assert asked(fleet)["layer"]["functions"] == ["b", "c"]
     assert asked(fleet)["not_built"] == ["d"]
+
+
+def test_the_layer_is_as_small(fleet: Repository) -> None:
+    """The proposed layer has the options that make the functions' ZIPs small."""
+    text = (fleet.root / "lambdas.yaml").read_text()
+    more = "    strip: true\n    compression: best\n    aws_services: [s3]\n"
+    fleet.write({"lambdas.yaml": text.replace("app.handler\n", f"app.handler\n{more}")})
+    fleet.lambdas("build")
+    lines = fleet.lambdas("size", "--shared").output.splitlines()
+    for line in ("strip: true", "compression: best", 'aws_services: ["s3"]'):
+        assert f"    {line}" in [shown.rstrip()[-len(line) - 4 :] for shown in lines]

@@ -1,6 +1,6 @@
 """Compress contents, the largest first, on all free processors.
 
-Deflate is a function of the content alone here: one pinned encoder, one level.
+Deflate is a function of the content and the level alone here: one pinned encoder.
 """
 
 import contextlib
@@ -28,11 +28,12 @@ _CHUNK = 1 << 20
 
 
 class Content(NamedTuple):
-    """A file to compress: its path, and the sha256 and size that it must have."""
+    """A file to compress: its path, the sha256 and size that it must have, and the level."""
 
     path: str
     sha256: str
     size: int
+    level: int = contract.DEFLATE_LEVEL
 
 
 # By the sha256 of their contents.
@@ -167,10 +168,15 @@ def _compress_one(content: Content) -> tuple[CompressedMember, bytes | bytearray
         data = stream.read()
     _check_digest(content, hashlib.sha256(data).hexdigest())
     crc = deflate.crc32(data)
-    deflated = deflate.deflate_compress(data, contract.DEFLATE_LEVEL)
+    deflated = deflate.deflate_compress(data, content.level)
     if len(deflated) < len(data):
         return CompressedMember("", 0, len(deflated), len(data), crc, DEFLATED), deflated
     return CompressedMember("", 0, len(data), len(data), crc, STORED), data
+
+
+def usual_size(content: bytes) -> int:
+    """Return the size of a member with `compression: deflate`, in bytes."""
+    return min(len(deflate.deflate_compress(content, contract.DEFLATE_LEVEL)), len(content))
 
 
 def _open(content: Content) -> FileIO:

@@ -1,10 +1,10 @@
 """Packs: the compressed members of distributions, each compressed once and then copied.
 
-Deflate is a function of the content alone here (one pinned encoder, one level), so a member from a
-pack equals a newly compressed one. A distribution is known by the sha256 of its pin, its RECORD and
-the encoder. Its folder has one or more packs: a function that excludes files needs fewer members
-than another one, which adds a pack with the others. A pack never changes, and its file name is the
-sha256 of its content, so a damaged one is recognised and removed.
+Deflate is a function of the content and the level alone here (one pinned encoder), so a member from
+a pack equals a newly compressed one. A distribution is known by the sha256 of its pin, its RECORD
+and the encoder with its level. Its folder has one or more packs: a function that excludes files
+needs fewer members than another one, which adds a pack with the others. A pack never changes, and
+its file name is the sha256 of its content, so a damaged one is recognised and removed.
 
 A pack is the data of its members, one after the other, in an order that depends on them alone; then
 the index, as JSON; then the size of the index in eight bytes (little-endian). The index maps the

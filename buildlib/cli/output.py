@@ -116,6 +116,20 @@ def of_size(found: Sequence[Size], missing: Sequence[str]) -> dict[str, Any]:
             "layers_unzipped_size": one.layers,
             "share_of_limit": round(one.share, 4),
             "parts": [{"name": part.name, "unzipped_size": part.size} for part in one.parts],
+            "saved": [
+                {"option": s.option, ("size" if s.is_zipped else "unzipped_size"): s.size}
+                for s in one.saved
+            ],
+            "duplicates": [
+                {
+                    "paths": [*d.paths],
+                    "same_content": d.is_same,
+                    "spare": [*d.spare],
+                    "size": d.zipped,
+                    "unzipped_size": d.unzipped,
+                }
+                for d in one.duplicates
+            ],
         }
         for one in found
     ]

@@ -101,7 +101,7 @@ def answer(project: Project, chosen: Iterable[Variant]) -> Answer:
         if _may_have(function):
             key = (
                 *(function.pythons, function.architectures, function.exclude),
-                *(function.compression, function.allow_sdist, function.options),
+                *(function.compression, function.strip, function.allow_sdist, function.options),
             )
             found.setdefault(key, []).append(content)
     taken = {function.name for function in project.manifest.functions}
@@ -214,8 +214,10 @@ def manifest(layer: Layer) -> list[str]:
     lines.append(f"    python: {json.dumps([*function.pythons])}")
     lines.append(f"    architecture: {json.dumps([*function.architectures])}")
     lists = {"exclude": function.exclude, "allow_sdist": function.allow_sdist}
+    lists["aws_services"] = dict(function.options).get("aws_services", ())
     lines += [f"    {key}: {json.dumps([*values])}" for key, values in lists.items() if values]
     lines += [f"    compression: {function.compression}"] * (function.compression != "deflate")
+    lines += ["    strip: true"] * function.strip
     lines.append("lambdas:")
     for one in layer.functions:
         names = json.dumps([*one.layers, layer.name])

@@ -7,6 +7,9 @@ from buildlib import text
 from buildlib.archive import contents
 from buildlib.artifacts import index, limits
 from buildlib.code import available
+from buildlib.commands import duplicates, smaller
+from buildlib.commands.duplicates import Duplicate
+from buildlib.commands.smaller import Saved
 from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
@@ -26,7 +29,8 @@ class Size(NamedTuple):
     """The size of a variant in bytes.
 
     `layers` is that of its declared layers, `share` the part of the limit that they take together,
-    and `parts` the content of the ZIP, the largest first.
+    `parts` the content of the ZIP, the largest first, `saved` what its options save, and
+    `duplicates` the libraries that it has more than once.
     """
 
     id: str
@@ -35,6 +39,8 @@ class Size(NamedTuple):
     layers: int
     share: float
     parts: Sequence[Part]
+    saved: Sequence[Saved] = ()
+    duplicates: Sequence[Duplicate] = ()
 
     @property
     def in_runtime(self) -> list[str]:
@@ -45,7 +51,7 @@ class Size(NamedTuple):
 
 def measure(project: Project, variants: Iterable[Variant]) -> tuple[list[Size], list[str]]:
     """Return the sizes of variants, and the ids of those that are not built."""
-    found, missing = [], []
+    found, missing, deflated = [], [], smaller.Deflated()
     for one in variants:
         entry, path = project.index().get(one.id), project.layout.zip(one.id)
         if entry is None or not index.is_built(entry) or not path.exists():
@@ -56,7 +62,8 @@ def measure(project: Project, variants: Iterable[Variant]) -> tuple[list[Size], 
         parts = contents.parts(contents.of_zip(path), project.sources(one.function))
         shown = [Part(part.name, part.size) for part in parts]
         sizes = entry["size"], entry["unzipped_size"]
-        found.append(Size(one.id, *sizes, layers, share, shown))
+        saved = list(smaller.saved(project, one, deflated))
+        found.append(Size(one.id, *sizes, layers, share, shown, saved, duplicates.find(path)))
     return found, missing
 
 
@@ -75,6 +82,7 @@ def lines(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
             shadowing.setdefault(name, []).append(size.id)
     for name, ids in sorted(shadowing.items()):
         yield f"Replaces the runtime's copy: {name} in {', '.join(ids)}"
+    yield from _savings(found)
     if missing:
         yield f"Not built: {', '.join(missing)}"
 
@@ -89,6 +97,26 @@ def _row(size: Size) -> tuple[str, ...]:
         text.amount(size.layers) if size.layers else "-",
         ", ".join(largest),
     )
+
+
+def _savings(found: Iterable[Size]) -> Iterator[str]:
+    """Yield the savings of options, and the duplicates that are left, one variant a line."""
+    for size in found:
+        shown = [
+            f"{text.amount(one.size)} {'zipped' if one.is_zipped else 'unzipped'} by "
+            f"'{one.option}' ({one.what})"
+            for one in size.saved
+        ]
+        if shown:
+            yield f"Saved in {size.id}: {'; '.join(shown)}"
+    for size in found:
+        for one in size.duplicates[:_SHOWN]:
+            what = "The same library" if one.is_same else "Builds of one library"
+            taken = f"{text.amount(one.unzipped)} unzipped, {text.amount(one.zipped)} zipped"
+            yield f"{what} in {size.id}: {', '.join(one.paths)}; the copies take {taken}"
+        spare = [f'"/{path}"' for one in size.duplicates for path in one.spare]
+        if spare:
+            yield f"No machine code in {size.id} loads these: exclude: [{', '.join(spare)}]"
 
 
 def _unzipped(project: Project, variant_id: str) -> int:

@@ -6,6 +6,7 @@ and the symbol versions of the GNU C library.
 
 import csv
 import functools
+import io
 import os
 import re
 import struct
@@ -130,6 +131,16 @@ def inspect(tree: Path, files: Sequence[File], variant: Variant) -> Inspected:
 def find_incompatible(tree: Path, files: Sequence[File], variant: Variant) -> dict[str, str]:
     """Return the files that a variant's runtime cannot load: path to problem."""
     return inspect(tree, files, variant).wrong
+
+
+def code(content: bytes) -> Code | None:
+    """Return the name of the library that a file is, and of those it needs; None of other files."""
+    if not content.startswith(_MAGIC):
+        return None
+    stream = io.BytesIO(content)
+    stream.seek(len(_MAGIC))
+    found = _read(stream)
+    return Code(found.soname, found.needed) if found else None
 
 
 def _for_any_machine(path: str) -> str:

@@ -172,6 +172,16 @@ def shortened_record(
     return output.getvalue().encode()
 
 
+def changed_record(content: bytes, changed: Mapping[str, File]) -> bytes:
+    """Return a RECORD with the digests of changed files."""
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    for row in csv.reader(io.StringIO(content.decode(), newline="")):
+        file = changed.get(row[0]) if row else None
+        writer.writerow((file.path, *row_of(file)) if file else row)
+    return output.getvalue().encode()
+
+
 def row_of(file: File) -> tuple[str, str]:
     """Return the digest and the size of a file in RECORD's format."""
     return f"{SHA256}{_base64(file.sha256)}", str(file.size)

@@ -41,6 +41,9 @@ DURATION = r"[0-9]{1,5}([.][0-9]{1,3})? ?(ms|s)"
 PERCENT = r"[0-9]{1,4}([.][0-9]{1,2})? ?%"
 
 
+SERVICE = r"[a-z0-9][a-z0-9.-]*"
+
+
 SIZE = r"[0-9]+([.][0-9]+)? ?(B|[kK]i?B|Mi?B)"
 
 
@@ -329,9 +332,28 @@ LAMBDA_KEYS = {
         shared=True,
     ),
     "compression": Key(
-        "The compression of files in the ZIP. A file that deflate does not shrink is stored.",
-        choices=("deflate", "stored"),
+        "The compression of files in the ZIP. A file that deflate does not shrink is stored. "
+        "'best' is deflate at its highest level: ZIPs are about 3 % smaller, and compressing takes "
+        "about 13 times as long.",
+        choices=("deflate", "best", "stored"),
         default="deflate",
+        shared=True,
+    ),
+    "strip": Key(
+        "Remove the symbol tables and debug sections of the shared objects in dependencies. The "
+        "code that Lambda loads stays as it is.",
+        boolean=True,
+        default=False,
+        shared=True,
+    ),
+    "aws_services": Key(
+        "The AWS services whose descriptions stay in botocore, such as 's3'. The others are left "
+        "out, except those that credentials need. An empty list keeps all.",
+        pattern=SERVICE,
+        rule="the name of a service as in boto3.client, such as 's3'",
+        many=True,
+        only_list=True,
+        default=(),
         shared=True,
     ),
     "bytecode": Key(

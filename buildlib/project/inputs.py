@@ -16,7 +16,8 @@ class Inputs(NamedTuple):
     of the recipes: that of the dependencies, and that of the ZIP, which holds the former.
     `left_out` are the paths that are left out of the ZIP by default. `unread` are notes about
     declared dependencies that the ZIP lacks, `unread_hints` additions to the error about a missing
-    import.
+    import. `services` are the AWS services that botocore describes, there or in a layer; None for
+    all.
     """
 
     variant: Variant
@@ -33,3 +34,4 @@ class Inputs(NamedTuple):
     unread_hints: tuple[str, ...] = ()
     compiler: str = ""
     bytecode: tuple[Origin, ...] = ()
+    services: tuple[str, ...] | None = None

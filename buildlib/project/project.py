@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections import ChainMap
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -22,7 +22,7 @@ from buildlib.lock import dependencies, lockfile, targets
 from buildlib.lock.requirements import Requirements
 from buildlib.manifest import locations, reader, variants
 from buildlib.model import Function, Image, Include, LockTarget, Origin, Pin, Variant, Written
-from buildlib.project import compilers, images, layers, pinned
+from buildlib.project import compilers, images, layers, pinned, services
 from buildlib.project.farm import Farm
 from buildlib.project.inputs import Inputs
 from buildlib.project.remote import RemoteCache
@@ -76,7 +76,8 @@ class Project:
         self._root = f"{root}{os.sep}"
         self._memory: dict[Hashable, tuple[Hashable, Any]] = {}
 
-    def _remembered(self, name: Hashable, state: Hashable, make: Callable[[], T]) -> T:
+    def remembered(self, name: Hashable, state: Hashable, make: Callable[[], T]) -> T:
+        """Return the answer of `make`, which is asked once for each `state` of its files."""
         known = self._memory.get(name)
         if known is None or known[0] != state:
             known = self._memory[name] = (state, make())
@@ -91,7 +92,7 @@ class Project:
             return None
         root, owner = self.layout.root, self._owner(function)
         make = lambda: dependencies.read(root, requires, owner, self._parsed)  # noqa: E731
-        return self._remembered(("requirements", requires, owner), None, make)
+        return self.remembered(("requirements", requires, owner), None, make)
 
     def _owner(self, function: Function) -> str:
         """Return the project whose part of a lock of another tool a function takes."""
@@ -104,7 +105,7 @@ class Project:
         from buildlib.lock import formats  # with parsers
 
         name, root = ("parsed", path), self.layout.root
-        return self._remembered(name, None, lambda: formats.parse(root, path))
+        return self.remembered(name, None, lambda: formats.parse(root, path))
 
     def trees(self, function: Function) -> list[Include]:
         """Return all files and folders of the repository that go into a function's ZIP."""
@@ -114,7 +115,7 @@ class Project:
     def lock_targets(self, function: Function) -> tuple[LockTarget, ...]:
         """Return the targets that the lockfile of a function must hold for, sorted."""
         make = lambda: targets.by_lockfile(self.manifest.functions)  # noqa: E731
-        return self._remembered("targets", None, make)[function.lockfile]
+        return self.remembered("targets", None, make)[function.lockfile]
 
     def lock_problem(self, function: Function) -> str | None:
         """Return why a lockfile is out of date, in words that follow "the lock"; else None."""
@@ -145,7 +146,7 @@ class Project:
             return []
         path = self.layout.root / function.lockfile
         name = ("images", function.lockfile)
-        return self._remembered(name, signature_of(path), lambda: lockfile.images(path))
+        return self.remembered(name, signature_of(path), lambda: lockfile.images(path))
 
     def unpinned_images(self, function: Function) -> list[Image]:
         """Return the images that the lockfile of a function lacks."""
@@ -164,7 +165,7 @@ class Project:
             return []
         path = self.layout.root / function.lockfile
         name = ("compilers", function.lockfile)
-        return self._remembered(name, signature_of(path), lambda: lockfile.compilers(path))
+        return self.remembered(name, signature_of(path), lambda: lockfile.compilers(path))
 
     def compiler(self, variant: Variant) -> str:
         """Return the full version of the CPython that compiles a variant; empty without bytecode.
@@ -188,7 +189,7 @@ class Project:
 
         """
         state = self._lock_state(variant.function)
-        return self._remembered(("inputs", variant.id), state, lambda: self._inputs(variant))
+        return self.remembered(("inputs", variant.id), state, lambda: self._inputs(variant))
 
     def _lock_state(self, function: Function) -> Hashable:
         """Return the status of the locks that decide about a function's dependencies."""
@@ -219,6 +220,9 @@ class Project:
         own = [*self.sources(function), *self._pinned(variant)]
         environment = recipe.environment_recipe(variant, pins, image, compiler)
         artifact = recipe.artifact_recipe(variant, environment, [origin.file for origin in own])
+        in_layers = self._services_of_layers(variant, pins)
+        if in_layers is not None:  # the check of the code depends on them
+            artifact["services of layers"] = list(in_layers)
         return Inputs(
             variant=variant,
             pins=pins,
@@ -233,7 +237,15 @@ class Project:
             unread=notes,
             unread_hints=hints,
             compiler=compiler,
+            services=services.of_own(function, pins) or in_layers,
         )
+
+    def _services_of_layers(self, variant: Variant, pins: Iterable[Pin]) -> tuple[str, ...] | None:
+        """Return the AWS services that botocore describes in a layer; None for all."""
+        found = self.layer_variants(variant)
+        if not any(services.is_restricted(layer.function) for layer in found):
+            return None
+        return services.of_layers(pins, [(one.function, self.pins(one)) for one in found])
 
     def with_layers(self, function: Function) -> list[Function]:
         """Return a function and its layers."""
@@ -292,7 +304,7 @@ class Project:
         path = self.layout.root / shown
         name = ("pins", shown, variant.python, variant.architecture)
         make = lambda: lockfile.pins(path, shown, variant)  # noqa: E731
-        return self._remembered(name, signature_of(path), make)
+        return self.remembered(name, signature_of(path), make)
 
     def _pinned(self, variant: Variant) -> list[Origin]:
         """Return the files of the web that a variant pins.
@@ -334,7 +346,7 @@ class Project:
         builds = (function.docker is not None, function.allow_sdist)
         target = (variant.python, variant.architecture, builds)
         name = ("foreign", function.requires, self._owner(function), target)
-        return self._remembered(name, None, lambda: take(variant))
+        return self.remembered(name, None, lambda: take(variant))
 
     def sources(self, function: Function) -> list[Origin]:
         """Return the own files of a function."""
@@ -353,7 +365,7 @@ class Project:
             self._clock.begin()
             needed = self.requirements(function)
             # Of thousands of functions, each would copy the paths of all others.
-            every = self._remembered("not code", None, self._not_code)
+            every = self.remembered("not code", None, self._not_code)
             not_code = ChainMap(dict.fromkeys(needed.files if needed else ()), every)
             packages = needed.packages if needed else ()
             left: list[str] = []
@@ -363,7 +375,7 @@ class Project:
                 own, pruned = self._prune(function, own, [*function.include, *packages])
             return own, left, pruned
 
-        return self._remembered(("sources", function.name), None, make)
+        return self.remembered(("sources", function.name), None, make)
 
     def _not_code(self) -> dict[str, None]:
         """Return the requirements and the lockfiles of all functions, which are in no ZIP."""
@@ -376,7 +388,7 @@ class Project:
     ) -> tuple[list[Origin], list[str]]:
         from buildlib.tree import prune  # with a parser
 
-        read = self._remembered("modules", None, lambda: prune.reader_of(self.layout.root))
+        read = self.remembered("modules", None, lambda: prune.reader_of(self.layout.root))
         return prune.prune(function, own, named, read)
 
     # -- how far each variant is -----------------------------------------------------------------
@@ -394,7 +406,7 @@ class Project:
             signature_of(self._root + stamp),
             signature_of(self._root + path),
         )
-        return self._remembered(("status", variant.id), state, lambda: self._status(variant))
+        return self.remembered(("status", variant.id), state, lambda: self._status(variant))
 
     def _status(self, variant: Variant) -> Status:
         paths = outputs(variant)
@@ -435,6 +447,8 @@ class Project:
         if variant.function.gitignore:
             paths = [tree.path for tree in sources.trees(variant.function)]
             declared += repr(gitignore.state(self.layout.root, paths))
+        for layer in self.with_layers(variant.function)[1:]:
+            declared += services.named(layer)
         return f"{recipe.constants()} {left_out.RULES} {targets} {declared}"
 
     # -- the files that describe all variants ----------------------------------------------------
@@ -446,7 +460,7 @@ class Project:
     def recorded(self) -> dict[str, hashes.Entry]:
         """Return the expected hashes, as `lambdas record` wrote them; empty without the file."""
         state = signature_of(self.layout.hashes)
-        return self._remembered("hashes", state, lambda: hashes.read(self.layout))
+        return self.remembered("hashes", state, lambda: hashes.read(self.layout))
 
     def forget(self) -> None:
         """Forget digests and fingerprints, after their files were removed; none is saved again."""

@@ -16,6 +16,7 @@ from buildlib.remote import addresses
 from buildlib.remote.reasons import REFUSALS, reason
 
 if TYPE_CHECKING:
+    from obstore import Bytes
     from obstore.store import ObjectStore
 
 T = TypeVar("T")
@@ -220,7 +221,7 @@ class Bucket:
         # With HTTP, obstore gives paths from the server's root.
         return [one["path"].rpartition(f"{folder}/")[2] for page in pages for one in page]
 
-    def _chunks(self, path: str, version: str | None = None) -> Iterator[bytes]:
+    def _chunks(self, path: str, version: str | None = None) -> Iterator["Bytes"]:
         options = {"version": version} if version else None
         get = self._obstore.get
         try:
@@ -229,7 +230,7 @@ class Bucket:
         except FileNotFoundError:
             return
         while (chunk := _asked(lambda: next(chunks, None))) is not None:
-            yield bytes(chunk)
+            yield chunk  # a buffer, of which `download` makes no copy
 
 
 def _options(access: Access) -> dict[str, Any]:

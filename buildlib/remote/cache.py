@@ -140,8 +140,7 @@ class Remote:
                     self._downloads[one.key] = self._pool.submit(job)
         found = self._client.wait(self._downloads[key])
         if isinstance(found, Path):
-            atomic.remove(target)
-            shutil.move(found, target)
+            _place(found, target)
             return claim
         self.refuse(key, found or "")
         return None
@@ -254,6 +253,15 @@ class Remote:
             return ""
         paths = [self._layout.relative(one) for one in (kept, other)]
         return disputes.message(wanted, mine, theirs, paths, self._client.shown)
+
+
+def _place(download: Path, target: Path) -> None:
+    """Give a download to one of those who want it: variants with equal inputs have one key."""
+    atomic.remove(target)
+    try:
+        os.link(download, target)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(download, target)
 
 
 _OTHER_PACK = (

@@ -102,13 +102,14 @@ def _venv_reason(project: Project, variant: Variant) -> str | None:
 
 
 def _stage_reason(project: Project, variant: Variant) -> str | None:
-    from buildlib.steps import stage, touch
+    from buildlib.steps import stage
+    from buildlib.tree import metadata
 
     inputs, layout = project.inputs(variant), project.layout
-    staged = stage.load(layout, variant.id)
+    staged = stage.staged(project, variant)
     if (
         staged is not None
-        and touch.is_touched(layout, variant.id, inputs.key)
+        and metadata.is_touched(layout.staged(variant.id))
         and stage.is_intact(staged, inputs, layout)
     ):
         return None
@@ -116,9 +117,15 @@ def _stage_reason(project: Project, variant: Variant) -> str | None:
 
 
 def _touch_reason(project: Project, variant: Variant) -> str | None:
-    from buildlib.steps import touch
+    from buildlib.steps import stage
+    from buildlib.tree import metadata
 
-    if touch.is_touched(project.layout, variant.id, project.inputs(variant).key):
+    staged = stage.staged(project, variant)
+    if (
+        staged is not None
+        and staged.key == project.inputs(variant).key
+        and metadata.is_touched(project.layout.staged(variant.id))
+    ):
         return None
     return "the staged tree has no canonical metadata"
 

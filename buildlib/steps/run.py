@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import logging
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from buildlib.steps.pending import STEPS, build_reasons, reason
 from buildlib.steps.stage import Staged
 from buildlib.steps.summary import BY_ORIGIN, DESCRIBED, Done
 from buildlib.steps.venv import Environment
+from buildlib.tree import metadata
 
 if TYPE_CHECKING:
     from buildlib.archive.savings import Files
@@ -66,7 +68,8 @@ def perform(
         if not forced and reason(project, variant, step, named=named) is None:
             return Done()
         key = project.inputs(variant).key
-        with times.timed(project.layout, step, variant.id, key):
+        turn = _small if _is_small(project, variant) else contextlib.nullcontext()
+        with turn, times.timed(project.layout, step, variant.id, key):
             work = _Work(project, variant, forced)
             steps = {
                 "venv": lambda: work.environment(again=bool(forced)),
@@ -79,6 +82,22 @@ def perform(
         done = result if isinstance(result, Done) else Done()
         notes = done.notes + (work.inputs.unread if step == "stage" else ())
         return done._replace(notes=notes, doubts=done.doubts + tuple(work.doubts))
+
+
+# A small step takes less than a millisecond, most of it in Python and in the file system, where
+# threads wait for each other: two at once take longer than one after the other.
+_small = threading.Lock()
+
+_SMALL = 1 << 20  # bytes of own files
+
+
+def _is_small(project: Project, variant: Variant) -> bool:
+    """Tell whether the steps of a variant neither wait for anything nor compress much."""
+    function = variant.function
+    has_more = function.requires or function.layers or function.files or function.bytecode
+    if has_more or project.remote.is_configured or project.farm is not None:
+        return False
+    return sum(origin.file.size for origin in project.inputs(variant).own) < _SMALL
 
 
 def adopt(project: Project, variant: Variant, path: Path, sha256: str) -> None:
@@ -142,7 +161,7 @@ class _Work:
 
     def stage(self, *, again: bool = False) -> Staged:
         """Stage the tree: its changed own files, or all of it."""
-        earlier = stage.load(self.layout, self.variant.id)
+        earlier = stage.staged(self.project, self.variant)
         try:
             staged = self._staged(None if again else earlier)
         except StageError as error:
@@ -162,7 +181,7 @@ class _Work:
         self.inputs = bytecode.of_own(inputs, layout, self.project.cache)
         if (
             previous is not None
-            and touch.is_touched(layout, self.variant.id, previous.key)
+            and metadata.is_touched(layout.staged(self.variant.id))
             and stage.only_own_contents_changed(previous, self.inputs, layout)
         ):
             return stage.stage_own(previous, self.inputs, layout, run, self._provided)
@@ -203,10 +222,10 @@ class _Work:
 
     def touch(self) -> Staged:
         """Give the staged tree its canonical metadata."""
-        staged = stage.load(self.layout, self.variant.id)
+        staged = stage.staged(self.project, self.variant)
         if staged is None or staged.key != self.inputs.key:
             staged = self.stage()
-        touch.touch(staged, self.layout, self.variant.id, self.project.run)
+        touch.touch(staged, self.layout, self.variant.id)
         return staged
 
     def zip(self, *, again: bool = False) -> Done:
@@ -216,7 +235,7 @@ class _Work:
             self._check_zip(written, self.layout.zip(self.variant.id))  # it may be lower now
         if not again and (taken := self._take()):
             return taken
-        staged = stage.load(self.layout, self.variant.id)
+        staged = stage.staged(self.project, self.variant)
         if staged is None or staged.key != self.inputs.key:
             staged = self.touch()
         try:

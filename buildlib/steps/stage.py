@@ -22,10 +22,11 @@ from buildlib.files.names import is_below
 from buildlib.layout import Layout
 from buildlib.model import File, Function, Origin, Variant
 from buildlib.project.inputs import Inputs
+from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT
 from buildlib.steps import venv
 from buildlib.steps.venv import Environment
-from buildlib.tree import handler, merge, patterns, sources, sync
+from buildlib.tree import handler, merge, metadata, patterns, services, sources, sync
 from buildlib.tree.contents import Contents
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ _SHAPE = records.fields(
 
 _LIST = records.list_of(records.row(*records.FILE))
 
+NO_FILES = hashlib.sha256(b"[]").hexdigest()
+
 
 def load(layout: Layout, variant_id: str) -> Staged | None:
     """Return the staged tree of a variant, of whichever inputs; None if its stamp is unusable."""
@@ -91,6 +94,13 @@ def load(layout: Layout, variant_id: str) -> Staged | None:
     own = [Origin(File(*row[:3]), row[3], dependency=False) for row in stamp["own"]]
     doubts = [(text, place) for text, place in stamp["doubts"]]
     return Staged(**stamp | {"own": own, "doubts": doubts})
+
+
+def staged(project: Project, variant: Variant) -> Staged | None:
+    """Return the staged tree of a variant as `load` does, whose stamp is read once in a run."""
+    layout = project.layout
+    state = digests.signature_of(layout.stamp("stage", variant.id))
+    return project.remembered(("staged", variant.id), state, lambda: load(layout, variant.id))
 
 
 def is_intact(staged: Staged, inputs: Inputs, layout: Layout) -> bool:
@@ -184,6 +194,7 @@ def _check_edit(
             names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
             around = _surroundings(inputs, layout)
             verdict = own_code.verify(code, names, code.files, around, provided())
+    code.check_services(verdict, inputs.services)
     # An earlier warning may be about a file that is not looked at again.
     doubts = dict.fromkeys((*previous.doubts, *verdict.doubts, *code.doubts))
     return verdict._replace(doubts=list(doubts))
@@ -236,6 +247,7 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
     contents = Contents(layout.root)
     rules = _check_secrets(inputs, layout, previous, contents)
     venv.check(environment, variant)
+    services.check_names(variant.function, (file.path for file in environment.files))
     venv.warn_of_libraries(environment.libraries, variant, inputs.own)
     origins, rewritten = merge.merge(
         variant.function, _shipped(inputs), environment.files, environment.tree
@@ -259,7 +271,8 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
     verdict = _check_code(origins, inputs, layout, contents, provided())
     others = [origin.file for origin in origins if origin.dependency]
     content = json.dumps(others, separators=(",", ":")).encode()
-    atomic.write(layout.dependencies("stage", variant.id), content, ours=True)
+    if others:
+        atomic.write(layout.dependencies("stage", variant.id), content, ours=True)
     own = [origin for origin in origins if not origin.dependency]
     names = [origin.file.path for origin in _shipped(inputs)]
     # With a shared `__init__.py` or a handler of a dependency, other files than the function's own
@@ -293,7 +306,9 @@ def _check_code(
     own = [origin for origin in origins if not origin.dependency]
     code = own_code.OwnCode(inputs.variant, own, layout.staged(inputs.variant.id), contents)
     paths = {origin.file.path for origin in origins}
-    return own_code.verify(code, paths, (), _surroundings(inputs, layout), provided)
+    verdict = own_code.verify(code, paths, (), _surroundings(inputs, layout), provided)
+    code.check_services(verdict, inputs.services)
+    return verdict
 
 
 def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:
@@ -303,9 +318,9 @@ def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:
 
 
 def _begin(layout: Layout, variant: Variant) -> None:
-    """Remove the stamps of a tree: until it is whole again, nothing says that it is."""
+    """Remove the stamp of a tree: until it is whole again, nothing says that it is."""
     atomic.remove(layout.stamp("stage", variant.id))
-    atomic.remove(layout.stamp("touch", variant.id))
+    metadata.forget(layout.staged(variant.id))
 
 
 def _shape(inputs: Inputs, layout: Layout, names: Sequence[str]) -> str | None:
@@ -427,7 +442,12 @@ def dependencies(staged: Staged, layout: Layout, variant: Variant) -> list[File]
 
 
 def read_list(path: Path, sha256: str) -> list[File] | None:
-    """Return the list of files with a sha256; None if it is not there, or another one."""
+    """Return the list of files with a sha256; None if it is not there, or another one.
+
+    An empty list is in no file.
+    """
+    if sha256 == NO_FILES:
+        return []
     try:
         content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):

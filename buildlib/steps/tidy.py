@@ -70,18 +70,14 @@ def _folders(project: Project) -> Iterator[Path]:
     for folder in layout.build.glob("*/"):
         if folder not in {layout.locks, layout.running, layout.targets}:
             yield folder
-    yield from layout.build.glob("times/*/")
     yield from layout.build.glob("bytecode/*/")
 
 
 def _forget(layout: Layout, variant_id: str) -> None:
     """Remove all that build/ has of a variant, except environments."""
-    for step in ("stage", "touch", "zip", "evidence", "report"):
+    for step in ("stage", "zip", "evidence", "report"):
         atomic.remove(layout.stamp(step, variant_id))
         atomic.remove(layout.dependencies(step, variant_id))
-        atomic.remove(layout.time(step, variant_id))
-    for step in ("venv", "hash"):
-        atomic.remove(layout.time(step, variant_id))
     atomic.remove(layout.log("venv", variant_id))
     atomic.remove(layout.staged(variant_id))
     atomic.remove(layout.bytecode(variant_id))

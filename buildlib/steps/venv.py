@@ -141,15 +141,20 @@ def _raise_again(inputs: Inputs, layout: Layout, run: str) -> None:
 def _compiled(
     inputs: Inputs, layout: Layout, tree: Path, cache: MachineCache, *, verify: bool
 ) -> Environment:
-    """Install into the empty folder `tree`, and add the bytecode if the variant has it."""
+    """Install into the empty folder `tree`, without symbols and with bytecode if a key says so."""
     environment = _installed(inputs, layout, tree, verify=verify)
-    if not inputs.compiler:
-        return environment
+    function, files = inputs.variant.function, environment.files
     try:
-        files = bytecode.of_dependencies(environment.files, tree, inputs, layout, cache)
+        if function.strip:
+            from buildlib.steps import strip  # only where it is asked for
+
+            target = tree.with_name(layout.environment_stripped(inputs.environment_key).name)
+            files = strip.of_dependencies(files, tree, target, function.title)
+        if inputs.compiler:
+            files = bytecode.of_dependencies(files, tree, inputs, layout, cache)
     except bytecode.SourceChangedError as error:
         if verify:
-            msg = f"{inputs.variant.function.title}: {error} changes while it is read"
+            msg = f"{function.title}: {error} changes while it is read"
             raise InstallError(msg, "environment-damaged") from None
         atomic.remove(tree)
         tree.mkdir()

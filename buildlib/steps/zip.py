@@ -26,7 +26,7 @@ from buildlib.model import File, Origin, Variant, Written
 from buildlib.project.inputs import Inputs
 from buildlib.recipe import Recipe
 from buildlib.steps import venv
-from buildlib.steps.stage import Staged, dependencies, read_list
+from buildlib.steps.stage import NO_FILES, Staged, dependencies, read_list
 
 if TYPE_CHECKING:
     from buildlib.archive.savings import Files
@@ -162,7 +162,7 @@ def write(source: Source, previous: Stamp | None, target: Path) -> tuple[Written
     written = _written(source, previous, target)
     variant, layout, staged = source.variant, source.layout, source.staged
     before = previous.members if previous else None
-    if before is None or before.dependencies != staged.dependencies:
+    if staged.dependencies not in {NO_FILES, before and before.dependencies}:
         content = layout.dependencies("stage", variant.id).read_bytes()
         atomic.write(layout.dependencies("zip", variant.id), content, ours=True)
     names = [origin.file.path for origin in source.own]
@@ -228,7 +228,7 @@ def _by_distribution(
         if owner not in names:
             pin = pins.get(owner[0])
             names[owner] = recipe.key({
-                "encoder": contract.encoder(),
+                "encoder": contract.encoder(function.compression),
                 "distribution": [pin.name, pin.version, *pin.hashes] if pin else key,
                 "record": owner[1],
             })  # fmt: skip
@@ -293,7 +293,10 @@ def _files_of_new_wheels(source: Source, old_environment: Recipe) -> set[str] | 
 
 def _form(variant: Variant) -> list[object]:
     """Return all that decides about a member, besides its name and content."""
-    form: list[object] = [contract.CONTRACT, contract.encoder(), variant.function.compression]
+    compression = variant.function.compression
+    # Also for stored members: the lists of earlier versions have it.
+    encoder = contract.encoder(compression) or contract.encoder()
+    form: list[object] = [contract.CONTRACT, encoder, compression]
     return form if variant.function.sources else [*form, "without sources"]
 
 
@@ -303,7 +306,10 @@ def _dependencies(files: Iterable[File]) -> list[Origin]:
 
 def _contents(source: Source, origins: Iterable[Origin]) -> list[compress.Content]:
     tree = f"{source.layout.staged(source.variant.id)}{os.sep}"
-    return [compress.Content(tree + o.file.path, o.file.sha256, o.file.size) for o in origins]
+    level = contract.level(source.variant.function.compression)
+    return [
+        compress.Content(tree + o.file.path, o.file.sha256, o.file.size, level) for o in origins
+    ]
 
 
 def forget(layout: Layout, variant_id: str) -> None:

@@ -8,6 +8,7 @@ from buildlib.errors import StageError
 from buildlib.files import bytecode as paths
 from buildlib.files import names
 from buildlib.model import File, Function, Origin
+from buildlib.tree import services
 from buildlib.tree.patterns import excluder
 
 
@@ -17,18 +18,21 @@ def merge(
     """Return all files of the tree, sorted, and the contents of rewritten files by their paths.
 
     `dependencies` are the files in the folder `environment`. The patterns of `exclude` apply to
-    them too; RECORD then lists only a distribution's remaining files, so it is rewritten. Bytecode
-    is there if and only if its source is, or would be without `sources: false`.
+    them too, and `aws_services` to those of botocore. RECORD then lists only a distribution's
+    remaining files, so it is rewritten. Bytecode is there if and only if its source is, or would be
+    without `sources: false`.
 
     Raises:
         StageError: the function and a dependency have different files at one path.
 
     """
     keep, prefix = excluder(function), function.prefix
+    describes = services.keeper(function)
     kept = {
         file.path: file
         for file in dependencies
-        if keep is None or keep(prefix + paths.source_of(file.path))
+        if (keep is None or keep(prefix + paths.source_of(file.path)))
+        and (describes is None or describes(file.path))
     }
     rewritten: dict[str, bytes] = {}
     place_of = {path: paths.shipped(path, function) for path in kept}

@@ -13,6 +13,7 @@ from buildlib.code.reader import Module
 from buildlib.errors import StageError
 from buildlib.files.bytecode import TEMPLATES
 from buildlib.model import File, Origin, Variant
+from buildlib.tree import services as botocore
 from buildlib.tree.advice import Advice, Surroundings
 from buildlib.tree.contents import Contents
 from buildlib.tree.handler import check_handler
@@ -147,6 +148,36 @@ class OwnCode:
             return False
         lines = content.splitlines()
         return not _TEMPLATE.search(b"\n".join(lines[max(line - 2, 0) : line]))
+
+    def check_services(self, verdict: Verdict, services: Collection[str] | None) -> None:
+        """Check that botocore describes the services of which the handler's code creates clients.
+
+        `services` are those that it describes; None for all. The code is that of the own modules
+        in a verdict, or all of it without a handler.
+
+        Raises:
+            StageError: with each call of another service.
+
+        """
+        if services is None:
+            return
+        from buildlib.code import clients  # where a function keeps some services only
+
+        paths = verdict.imports or [path for path in self.origin_of if path.endswith(".py")]
+        problems = [
+            f"{self.origin_of[path].path}:{one.line}: a client of '{one.service}'"
+            for path in paths
+            if len(content := self._content(path)) <= _LARGEST
+            for one in clients.clients(content)
+            if botocore.canonical(one.service) not in services
+        ]
+        if problems:
+            what = (
+                f"{self.variant.function.title}: its code creates clients of AWS services that "
+                "'aws_services' leaves out of botocore"
+            )
+            advice = "Add these services to 'aws_services'."
+            raise StageError("\n".join([what, *problems, advice]), "aws-service")
 
     def check_imports(self, paths: Collection[str], module: str, around: Surroundings) -> Verdict:
         """Check that the imports of the handler's module at the path `module` are in the tree.

@@ -99,6 +99,24 @@ def test_another_machine_compresses_nothing_again(large: Repository, shared: Sha
     assert honest.sha256() == other.sha256()
 
 
+def test_levels_have_packs_of_their_own(large: Repository, bucket: Shared) -> None:
+    """A function with another level takes no members of the first one from the remote."""
+    using(large, bucket).lambdas("build")
+    usual = packs(bucket)
+    manifest = (large.root / "lambdas.yaml").read_text().replace("app.handler", _BEST)
+    zips = {}
+    for name in ("shared", "alone"):
+        other = edited(large, name)
+        other.write({"lambdas.yaml": manifest, "lambdas/api/app.py": HANDLER})
+        (using(other, bucket) if name == "shared" else other).lambdas("build")
+        zips[name] = other.sha256()["api"]
+    assert zips["shared"] == zips["alone"] != large.sha256()["api"]
+    assert len(packs(bucket)) == 2 * len(usual) == 2
+
+
+_BEST = "app.handler, compression: best"
+
+
 def test_a_pack_is_used(large: Repository, bucket: Shared) -> None:
     """The members of a pack that holds the right contents are in the ZIP as they are in the pack:
     a signature is the protection against another encoding.

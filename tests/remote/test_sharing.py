@@ -249,6 +249,23 @@ def test_a_hundred_functions_arrive(repository: Repository, behind: Shared, prox
     assert time.monotonic() - began < 8
 
 
+def test_functions_with_equal_inputs_share_a_download(
+    builder: Repository, behind: Shared, proxy: Proxy
+) -> None:
+    """Functions with one key, taken at the same time, all get the ZIP of one download."""
+    names = [f"f{number}" for number in range(4)]
+    functions = "".join(f"  {n}: {{handler: app.handler, source: lambdas/api}}\n" for n in names)
+    builder.write({"lambdas.yaml": f"version: 1\nlambdas:\n{functions}"})
+    using(builder, behind).lambdas("build")
+    other = clone(builder, "other")
+    proxy.requests.clear()
+    proxy.harm = lambda _, path: "wait 0.5" if "/cas/" in path else ""
+    done = using(other, behind).lambdas("build", "-j", "4")
+    assert other.sha256() == builder.sha256(), done
+    assert proxy.count("GET", "/cas/") == 1
+    assert not [*other.root.glob("build/remote/.*")]
+
+
 @pytest.fixture
 def read_only() -> Iterator[Callable[[Path], None]]:
     """Give a function that makes a folder read-only for everybody, root included."""

@@ -66,7 +66,7 @@ OWNERS = {
     "ruff": {"code.syntax", "code.unused"},
     "stdlibs": {"code.available"},
     "tree_sitter": {
-        *("code.conditions", "code.places", "code.reader"),
+        *("code.clients", "code.conditions", "code.places", "code.reader"),
         *(
             "commands.init.cdk.python",
             "commands.init.cdk.python_values",

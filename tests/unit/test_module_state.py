@@ -21,6 +21,7 @@ REASONS = {
     "commands.init.cdk.typescript: cache of _parser()": "the same",
     "uv.run: cache of _executable()": "the path of the installed uv",
     "console: _lock = threading.RLock": "one thread writes at a time, whatever it writes",
+    "steps.run: _small = threading.Lock": "small steps of all threads take turns",
     "programs: _lock = threading.Lock": "sysconfig is not safe when two threads ask it first",
     "commands.invoke.driver: _lock = threading.Lock": "a program of its own, in its own process",
     "plugin.views: os.environ[...]": "tells the tasks' processes where to write their status",

@@ -49,6 +49,7 @@ ENVIRONMENTS = {
     "python": environment_key(variant("3.12")),
     "architecture": environment_key(variant(architecture="arm64")),
     "install": environment_key(variant(install="docker", docker=Docker())),
+    "strip": environment_key(variant(strip=True)),
     "sdist that is locked": environment_key(variant(allow_sdist=("beta",))),
     "fewer": environment_key(pins=PINS[:1]),
     "more": environment_key(pins=(*PINS, Pin("gamma", "1", ("sha256:" + "d" * 64,)))),
@@ -62,6 +63,9 @@ ARTIFACTS = {
     "dependency": artifact_key(pins=PINS[:1]),
     "handler": artifact_key(variant(handler="app.other")),
     "compression": artifact_key(variant(compression="stored")),
+    "best compression": artifact_key(variant(compression="best")),
+    "aws_services": artifact_key(variant(options=(("aws_services", ("s3",)),))),
+    "other aws_services": artifact_key(variant(options=(("aws_services", ("s3", "sqs")),))),
     "exclude": artifact_key(variant(exclude=("*.md",))),
     "order of exclude": artifact_key(variant(exclude=("!a", "*.md"))),
     "other order of exclude": artifact_key(variant(exclude=("*.md", "!a"))),
@@ -115,12 +119,24 @@ def test_environments_are_shared() -> None:
         assert environment_key(variant(**fields)) == environment_key()
 
 
+def _encoder(compression: str = "deflate") -> str:
+    return "" if compression == "stored" else "deflate 1.0.0 level 9"
+
+
 def test_stored_needs_no_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another encoder is another ZIP where it is used, and only there."""
     deflated, stored = artifact_key(), artifact_key(variant(compression="stored"))
-    monkeypatch.setattr(contract, "encoder", lambda: "deflate 1.0.0 level 9")
+    monkeypatch.setattr(contract, "encoder", _encoder)
     assert artifact_key() != deflated
     assert artifact_key(variant(compression="stored")) == stored
+
+
+def test_rules_of_strip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other rules for symbols are another environment where they are cut, and only there."""
+    plain, stripped = environment_key(), environment_key(variant(strip=True))
+    monkeypatch.setattr(contract, "STRIP", contract.STRIP + 1)
+    assert environment_key() == plain
+    assert environment_key(variant(strip=True)) != stripped
 
 
 def test_build_tools(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,7 +50,7 @@ def make(project: Project, earlier: str = "", problems: Mapping[str, str] = _NO_
     shown = page.Facts(
         builds,
         contents,
-        {function.name: facts.lock(project, function) for function in project.manifest.functions},
+        facts.locks(project),
         revision.read(project.layout.root, os.environ),
         starts.read(project, builds, contents),
         answers.read(project.layout),
@@ -85,7 +85,7 @@ def _state(
         [*build, build.written and project.inputs(project.variants[build.id]).key]
         for build in facts.builds(project, problems)
     ]
-    locks = [facts.lock(project, function) for function in project.manifest.functions]
+    locks = [*facts.locks(project).values()]
     root = project.layout.root
     index = against.read(root, earlier)
     compared = index.state if index else []

@@ -12,7 +12,7 @@ from buildlib.archive.savings import Known
 from buildlib.artifacts import limits
 from buildlib.errors import BuildError
 from buildlib.files import records
-from buildlib.model import Function, Variant, Written
+from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
 from buildlib.steps import times
@@ -80,8 +80,9 @@ def builds(project: Project, problems: Mapping[str, str] = MappingProxyType({}))
 
     `problems` has the messages of the variants that failed in this run, by their ids.
     """
+    known = times.read(project.layout)
     for variant in project.variants.values():
-        build = _build(project, variant)
+        build = _build(project, variant, known)
         if build.written is None:
             build = build._replace(stale=_stale(project, variant))
             if variant.id in problems:
@@ -98,7 +99,7 @@ def _stale(project: Project, variant: Variant) -> Written | None:
     return Written(*row)
 
 
-def _build(project: Project, variant: Variant) -> Build:
+def _build(project: Project, variant: Variant, known: times.Times) -> Build:
     function = variant.function
     build = Build(
         id=variant.id,
@@ -126,9 +127,7 @@ def _build(project: Project, variant: Variant) -> Build:
     if stamp is None:  # removed in the meantime
         return build._replace(why_not="It is not built.")
     environment = stamp.recipe["environment"]
-    seconds = {
-        step.name: times.seconds(project.layout, step.name, variant.id, stamp.key) for step in STEPS
-    }
+    seconds = {step.name: known.seconds(step.name, variant.id, stamp.key) for step in STEPS}
     return build._replace(
         written=written,
         environment=recipe.key(environment)[:8] if environment["packages"] else "",
@@ -195,7 +194,12 @@ def _label(part: str) -> str:
     return part if part == OWN_FILES or not space else f"{text.canonical_name(name)} {version}"
 
 
-def lock(project: Project, function: Function) -> Lock:
-    """Return the lock of a function."""
-    seconds = times.seconds(project.layout, "lock", function.name) if function.lockfile else None
-    return Lock(function.lockfile, seconds)
+def locks(project: Project) -> dict[str, Lock]:
+    """Return the lock of each function, by its name."""
+    known = times.read(project.layout)
+    return {
+        function.name: Lock(
+            function.lockfile, known.seconds("lock", function.name) if function.lockfile else None
+        )
+        for function in project.manifest.functions
+    }

@@ -38,15 +38,16 @@ def measure(project: Project, runners: Mapping[str, str]) -> Costs:
 
     """
     environments, recipes = _environments(project)
+    known = times.read(project.layout)
     times_of: dict[str, list[_Times]] = {}
     for variant in project.variants.values():
-        if took := _recorded(project, variant):
+        if took := _recorded(known, variant):
             times_of.setdefault(environments[variant.id][0], []).append(took)
     installs = {key: _install(one, times_of.get(key, ())) for key, one in recipes.items()}
     works = []
     for variant in project.variants.values():
         key, *others = environments[variant.id]
-        took = _recorded(project, variant)
+        took = _recorded(known, variant)
         own = _own(recipes[key], took, times_of.get(key, ()))
         kind = need([variant, *project.declared_layers(variant)])
         works.append(Work(variant.id, runners[kind], key, max(own, 1), frozenset(others)))
@@ -92,14 +93,14 @@ class _Times(NamedTuple):
     zip: int
 
 
-def _recorded(project: Project, variant: Variant) -> _Times | None:
+def _recorded(known: times.Times, variant: Variant) -> _Times | None:
     """Return how long the steps of a variant last took; None if its ZIP was never built."""
 
     def last(step: str) -> int:
-        took = times.last(project.layout, step, variant.id)
+        took = known.last(step, variant.id)
         return round(took[1] * 1000) if took else 0
 
-    if times.last(project.layout, "zip", variant.id) is None:
+    if known.last("zip", variant.id) is None:
         return None
     return _Times(last("venv"), last("stage") + last("touch"), last("zip"))
 

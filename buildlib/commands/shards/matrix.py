@@ -163,7 +163,7 @@ def lines(found: Plan) -> Iterator[str]:
     yield from table(rows)
     estimated = found.variants - found.recorded
     if not found.recorded:
-        yield "Estimated from the number of locked packages; build/times has no recorded times"
+        yield "Estimated from the number of locked packages; build/times.log has no recorded times"
     elif estimated:
         yield (
             f"Recorded times of {found.recorded} variants; {estimated} estimated from the number "

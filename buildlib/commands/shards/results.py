@@ -12,12 +12,12 @@ _STEPS = ("venv", "stage", "touch", "zip")
 
 def write(layout: Layout, ids: Iterable[str]) -> None:
     """Write the keys of the ZIPs of a build that succeeded; the ids are those of its variants."""
-    built = {}
+    built, known = {}, times.read(layout)
     for variant_id in ids:
         stamp = last_stamped(layout.stamp("zip", variant_id))
         if stamp is None:
             continue  # removed meanwhile: `lambdas merge` says that it is missing
-        took = {step: times.last(layout, step, variant_id) for step in _STEPS}
+        took = {step: known.last(step, variant_id) for step in _STEPS}
         built[variant_id] = shard.Built(
             key=stamp.key,
             dependencies=stamp.environment,

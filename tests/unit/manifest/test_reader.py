@@ -88,6 +88,7 @@ def test_every_key(root: Path) -> None:
         "    allow_missing_libraries: [libodbc.so.2]\n    name: 'acme_{id}-{env}'\n"
         "    start_limit: 800 ms\n"
         "    bytecode: true\n    sources: false\n    compiler: ['3.12.1', '3.13.2']\n"
+        "    strip: true\n    aws_services: [s3, sso-oidc]\n"
     )
     assert all(f"    {key}:" in text for key in LAMBDA_KEYS if key != "docker")
     text += "layers:\n  common: {include: [shared/common]}\n"
@@ -122,10 +123,12 @@ def test_every_key(root: Path) -> None:
         bytecode=True,
         sources=False,
         compilers=("3.12.1", "3.13.2"),
+        strip=True,
         options=(
             ("allow_missing_imports", ("acme.core",)),
             ("allow_missing_libraries", ("libodbc.so.2",)),
             ("allow_unread", ("pyproject.toml",)),
+            ("aws_services", ("s3", "sso-oidc")),
             ("provided", "runtime"),
             ("prune", "imports"),
         ),
@@ -182,8 +185,10 @@ def test_defaults(root: Path) -> None:
         "  allow_unread: [pyproject.toml]\n  name: '{lambda}-{env}'\n"
         "  size_growth: 2.5%\n  start_limit: 1 s\n"
         "  bytecode: true\n  sources: false\n  compiler: '3.12.1'\n"
+        "  strip: true\n  aws_services: [s3]\n"
         "lambdas:\n  api: {}\n"
-        "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false}\n"
+        "  jobs: {handler: app.handler, python: '3.14', exclude: [], evidence: false, strip: false,"
+        " aws_services: []}\n"
         "layers:\n  common: {include: [shared/common]}\n"
     )
     assert all(f"  {key}:" in text for key in DEFAULT_KEYS if key != "docker")
@@ -198,6 +203,9 @@ def test_defaults(root: Path) -> None:
     assert (jobs.size_limit, jobs.evidence) == (1000, False)
     assert api.size_growth == "2.5%"
     assert (common.bytecode, api.sources, jobs.compilers) == (True, False, ("3.12.1",))
+    assert (common.strip, api.strip, jobs.strip) == (True, True, False)
+    assert dict(common.options)["aws_services"] == dict(api.options)["aws_services"] == ("s3",)
+    assert "aws_services" not in dict(jobs.options)
     assert api.gitignore
     assert (api.deployed_as, common.deployed_as) == ("{lambda}-{env}", "")
 
@@ -726,7 +734,12 @@ BAD = {
     ),
     "unknown compression": (
         PLAIN + "    compression: zstd\n",
-        ["lambdas.yaml:5:18: lambda 'api': compression: expected deflate or stored, found 'zstd'"],
+        [
+            (
+                "lambdas.yaml:5:18: lambda 'api': compression: expected deflate or best or stored, "
+                "found 'zstd'"
+            ),
+        ],
     ),
     "include is text": (
         PLAIN + "    include: shared\n",

@@ -102,3 +102,16 @@ def test_a_pin_for_one_target(root: Path) -> None:
     path.write_text(path.read_text().replace("gamma==3.0", "gamma==3.1"))
     after = keys(root)
     assert {name for name in before if before[name] != after[name]} == {"api-py3.13-arm64"}
+
+
+def test_services_of_layers(root: Path) -> None:
+    """The services that a layer keeps decide whether a function has to be looked at again."""
+    found = set()
+    for services in ("[]", "[s3]", "[s3, sqs]"):
+        layer = f"layers:\n  aws: {{include: [shared/common], aws_services: {services}}}\n"
+        manifest = MANIFEST.replace("  jobs:\n", "  jobs:\n    layers: [aws]\n")
+        manifest = manifest.replace('python: "3.12"', 'python: "3.13"')
+        write(root, {"lambdas.yaml": manifest + layer})
+        project = Project(root)
+        found.add(project._constants(project.variants["jobs"]))  # noqa: SLF001 - of fingerprints
+    assert len(found) == 3

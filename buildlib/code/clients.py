@@ -1,0 +1,90 @@
+"""The AWS services that a module creates clients of, by names that it has as literals."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
+
+from buildlib.code import reader
+from buildlib.code.conditions import text
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_CALLS = frozenset({"client", "resource", "create_client"})
+
+# Modules without these words create no clients.
+_WORDS = re.compile(rb"boto")
+
+# Objects with these methods: the module boto3 and its sessions.
+_SESSION = re.compile(r"(?i)(.*[._])?[a-z0-9]*(boto3?|boto3core|session|session\(.*\))")
+
+_IMPORTED = re.compile(r"\bfrom\s+boto3\s+import\s+(?:\(([^)]*)\)|([^\n]*))")
+_ALIAS = re.compile(r"\bimport\s+(?:aio)?boto3\s+as\s+(\w+)")
+
+_LITERAL = re.compile(r"[rRuU]?(\"\"\"|'''|\"|')([^\"'\\]*)\1")
+
+
+class Client(NamedTuple):
+    """A call with the name of a service, and the line of it."""
+
+    service: str
+    line: int
+
+
+def clients(source: bytes) -> list[Client]:
+    """Return the clients and resources that a module creates by the literal name of a service."""
+    if not _WORDS.search(source):
+        return []
+    shown = source.decode("utf-8", "replace")
+    aliases = set(_ALIAS.findall(shown))
+    imported = set(_imported(shown))
+    return sorted(_calls(reader.tree(source), aliases, imported), key=lambda one: one.line)
+
+
+def _imported(shown: str) -> Iterator[str]:
+    """Yield the names under which a module has functions of boto3."""
+    for found in _IMPORTED.findall(shown):
+        for item in "".join(found).split(","):
+            name, _, alias = item.partition(" as ")
+            if name.strip() in _CALLS:
+                yield (alias or name).strip()
+
+
+def _calls(root: "Node", aliases: set[str], imported: set[str]) -> Iterator[Client]:
+    tasks = [root]
+    while tasks:  # code can be nested deeper than Python calls functions
+        node = tasks.pop()
+        tasks += node.named_children
+        if node.type != "call" or not _creates(node, aliases, imported):
+            continue
+        if service := _service(node):
+            yield Client(service, node.start_point.row + 1)
+
+
+def _creates(call: "Node", aliases: set[str], imported: set[str]) -> bool:
+    """Tell whether a call is one of boto3, of a session, or of a function of boto3."""
+    function = call.child_by_field_name("function")
+    if function is None:
+        return False
+    if function.type == "identifier":
+        return text(function) in imported
+    method = text(function.child_by_field_name("attribute"))
+    if function.type != "attribute" or method not in _CALLS:
+        return False
+    receiver = re.sub(r"\s", "", text(function.child_by_field_name("object")))
+    return receiver in aliases or _SESSION.fullmatch(receiver) is not None
+
+
+def _service(call: "Node") -> str:
+    """Return the literal name of a service in the arguments of a call; empty without."""
+    arguments = call.child_by_field_name("arguments")
+    if arguments is None or arguments.type != "argument_list":
+        return ""
+    named = [child for child in arguments.named_children if child.type != "comment"]
+    for at, child in enumerate(named):
+        value: Node | None = child if at == 0 and child.type == "string" else None
+        if text(child.child_by_field_name("name")) == "service_name":
+            value = child.child_by_field_name("value")
+        if found := _LITERAL.fullmatch(text(value)):
+            return found[2]
+    return ""

@@ -1,0 +1,43 @@
+"""The AWS services that a variant may call: those that its botocore describes."""
+
+from collections.abc import Iterable
+
+from buildlib.model import Function, Pin
+from buildlib.tree import services
+
+_BOTOCORE = "botocore"
+
+
+def of_layers(
+    pins: Iterable[Pin], layers: Iterable[tuple[Function, Iterable[Pin]]]
+) -> tuple[str, ...] | None:
+    """Return the services in the layer that has botocore; None if it has all, or none has it.
+
+    `pins` are those of the function's own ZIP, and `layers` its layers with their pins.
+    """
+    if any(pin.name == _BOTOCORE for pin in pins):
+        return None
+    for layer, locked in layers:
+        if any(pin.name == _BOTOCORE for pin in locked):
+            return _sorted(services.wanted(layer))
+    return None
+
+
+def of_own(function: Function, pins: Iterable[Pin]) -> tuple[str, ...] | None:
+    """Return the services in the botocore of a function's own ZIP; None for all."""
+    has_it = any(pin.name == _BOTOCORE for pin in pins)
+    return _sorted(services.wanted(function)) if has_it else None
+
+
+def is_restricted(function: Function) -> bool:
+    """Tell whether a function or layer names the services that it keeps."""
+    return services.wanted(function) is not None
+
+
+def named(function: Function) -> str:
+    """Return the services that a layer keeps, as text; empty for all."""
+    return " ".join(_sorted(services.wanted(function)) or ())
+
+
+def _sorted(names: frozenset[str] | None) -> tuple[str, ...] | None:
+    return None if names is None else tuple(sorted(names))
