@@ -364,6 +364,14 @@ KINDS = {
         "'openssl genpkey -algorithm ed25519 -out signing.pem' makes a key, and 'openssl pkey -in "
         "signing.pem -pubout -out signing.pub.pem' its public half.",
     ),
+    "sigstore": Kind(
+        "A signature of Sigstore cannot be made or verified",
+        "Sigstore signs with an identity of OpenID Connect, such as that of a CI job, through its "
+        "services Fulcio and Rekor. There is no identity, a service cannot be reached, the bundle "
+        "is of another identity or was changed. Nothing was written.",
+        "Follow the message. docs/how-to/prove.md shows the jobs. '--trust-config' names other "
+        "services than the public ones.",
+    ),
     "remote-dispute": Kind(
         "Two builds of the same inputs gave different bytes",
         "The remote cache has a ZIP for these inputs, and this build gave another one. Either a "
@@ -416,6 +424,13 @@ KINDS = {
         "list names the object.",
         "Find out who wrote the object, and treat it as an attack unless you can explain it. Then "
         "let an administrator delete it, and publish again.",
+    ),
+    "signing": Kind(
+        "AWS Signer does not sign a ZIP",
+        "`lambdas publish --signing-profile` signs each ZIP once. The profile is not active or not "
+        "for Lambda, the bucket keeps no versions, or a signing job failed. The list stays as it "
+        "was; ZIPs that were signed are in lambdas.signed.json, and the next run finds them.",
+        "Follow the message, then run the command again. docs/how-to/sign.md has the permissions.",
     ),
     "gc": Kind(
         "It is unknown which published ZIPs are in use",

@@ -78,6 +78,11 @@ class Layout:
         return self.root / "lambdas.hashes.json"
 
     @functools.cached_property
+    def signed(self) -> Path:
+        """The committed file of the ZIPs that AWS Signer made of published ones."""
+        return self.root / "lambdas.signed.json"
+
+    @functools.cached_property
     def digests(self) -> Path:
         """The remembered digests of source files."""
         return self.build / "digests.json"
@@ -107,6 +112,10 @@ class Layout:
     def attestation(self, variant_id: str) -> Path:
         """Return the signed statement of provenance of an artifact."""
         return self.dist / f"{variant_id}.intoto.dsse.json"
+
+    def bundle(self, variant_id: str) -> Path:
+        """Return the provenance of an artifact that an identity signed with Sigstore."""
+        return self.dist / f"{variant_id}.sigstore.json"
 
     @functools.cached_property
     def environments(self) -> Path:

@@ -47,6 +47,7 @@ SECTIONS = {
         "how-to/shards",
         "how-to/share-builds",
         "how-to/publish",
+        "how-to/sign",
         "how-to/architectures",
         "how-to/layers",
         "how-to/layouts",

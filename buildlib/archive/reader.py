@@ -191,14 +191,23 @@ class ZipReader:
         if member.size > _LARGEST:
             size = megabytes(member.size)
             self._stop(f"'{member.name}' has {size}, more than Lambda takes; it was not unpacked")
-        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            content = inflate.decompress(data, member.size + 1)
-        except zlib.error as error:
-            self._stop(f"the data of '{member.name}' is corrupt ({error})")
+        content = self._inflated(member, data, member.size + 1)
         if len(content) != member.size:
             self._stop(f"the data of '{member.name}' does not have the size in its header")
         return content
+
+    def start(self, member: Member, size: int) -> bytes:
+        """Return the first bytes of a member's content, without unpacking the rest."""
+        data = self.compressed(member)
+        if member.method == _STORED:
+            return data[:size]
+        return self._inflated(member, data, size) if member.method == _DEFLATED else b""
+
+    def _inflated(self, member: Member, data: bytes, most: int) -> bytes:
+        try:
+            return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, most)
+        except zlib.error as error:
+            self._stop(f"the data of '{member.name}' is corrupt ({error})")
 
 
 def _zip64(extra: bytes, values: Sequence[int]) -> list[int]:

@@ -165,7 +165,8 @@ def withdraw_all(layout: Layout, ids: Iterable[str]) -> None:
 def _remove_files(layout: Layout, variant_id: str, *, zip_too: bool = True) -> None:
     if not is_id(variant_id):  # no file is its
         return
-    described = (*layout.evidence(variant_id), layout.attestation(variant_id))
+    signed = (layout.attestation(variant_id), layout.bundle(variant_id))
+    described = (*layout.evidence(variant_id), *signed)
     for path in (*described, layout.checksum(variant_id)):
         atomic.remove(path)
     if zip_too:

@@ -12,7 +12,7 @@ from buildlib.layout import Layout
 
 _ARTIFACT = re.compile(
     r"(?P<id>[a-z0-9][a-z0-9_-]*(-py[0-9]+\.[0-9]+-(x86_64|arm64))?)"
-    r"(?P<kind>\.zip|\.zip\.sha256|\.cdx\.json|\.intoto(\.dsse)?\.json)"
+    r"(?P<kind>\.zip|\.zip\.sha256|\.cdx\.json|\.intoto(\.dsse)?\.json|\.sigstore\.json)"
 )
 
 

@@ -115,6 +115,7 @@ class Listing:
                 self._remove(variant)
             atomic.remove(self._layout.checksum(variant.id))
             atomic.remove(self._layout.attestation(variant.id))
+            atomic.remove(self._layout.bundle(variant.id))
 
     def _remove(self, variant: Variant) -> None:
         """Take the entry of a variant out of the file, and with it some that may be next.

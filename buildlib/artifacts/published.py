@@ -2,7 +2,8 @@
 
 The file is a JSON object by the ids of variants. An entry is that of the index, without the path of
 the ZIP, and with the bucket, the key and the version of the object. The key names the sha256, and
-nothing replaces an object, so an entry stays true for as long as the object is there.
+nothing replaces an object, so an entry stays true for as long as the object is there. An entry of a
+ZIP that AWS Signer signed also has `signed_from`: the profile, and the sha256 of the built ZIP.
 """
 
 import base64
@@ -28,6 +29,21 @@ def entry(listed: Entry, bucket: str, key: str, version: str | None) -> Entry:
     """Return the entry of a variant, from its entry in the index and the place of its object."""
     facts = {name: value for name, value in listed.items() if name not in {"path", "stale"}}
     return {**facts, "s3_bucket": bucket, "s3_key": key, "s3_object_version": version}
+
+
+def signed_from(profile: str, sha256: str) -> Entry:
+    """Return the field of an entry whose ZIP AWS Signer made of the built one."""
+    return {"signed_from": {"profile": profile, "sha256": sha256}}
+
+
+def origin(one: Entry) -> str:
+    """Return the sha256 of the ZIP that was built, which the record has."""
+    return str(one.get("signed_from", one)["sha256"])
+
+
+def profiles(entries: Mapping[str, Entry]) -> set[str]:
+    """Return the signing profiles of a list."""
+    return {one["signed_from"]["profile"] for one in entries.values() if "signed_from" in one}
 
 
 def written(one: Entry) -> Written:
@@ -104,11 +120,14 @@ def _problems(name: str, id_: str, one: Any) -> Iterator[str]:  # noqa: ANN401 -
         yield f"{name}: '{id_}': expected the entry of a variant"
         return
     wrong = [key for key, shape in _SHAPES.items() if key not in one or not shape(one[key])]
+    wrong += ["signed_from"] if not _SIGNED(one.get("signed_from")) else []
     if wrong:
         yield f"{name}: '{id_}': missing or wrong: {', '.join(wrong)}"
     elif one["source_code_hash"] != base64.b64encode(bytes.fromhex(one["sha256"])).decode():
         yield f"{name}: '{id_}': sha256 and source_code_hash are of different ZIPs"
 
+
+_SIGNED = records.optional(records.fields(profile=records.text, sha256=records.sha256))
 
 _SHAPES: dict[str, records.Shape] = {
     "sha256": records.sha256,

@@ -29,6 +29,8 @@ _THROTTLED = (
     "ProvisionedThroughputExceededException",
 )
 _MISSING = ("ResourceNotFoundException", "404")
+# A code signing configuration refuses a ZIP ("UpdateFunctionCode" in the API reference of Lambda).
+_UNSIGNED = ("CodeVerificationFailedException", "InvalidCodeSignatureException")
 _CHANGED = ("PreconditionFailedException", "ResourceConflictException")
 
 # The services whose permissions have another prefix than boto3's name of the service.
@@ -107,6 +109,13 @@ def _of_service(response: Mapping[str, Any], call: str, about: str) -> AwsError:
     if code in _MISSING and about:
         msg = f"{about.removeprefix(' for ')} does not exist: {_one_line(message)}"
         return AwsMissingError(msg)
+    if code in _UNSIGNED:
+        msg = (
+            f"the code signing configuration refuses the code{about}: {_one_line(message)}; "
+            "publish with 'lambdas publish --signing-profile NAME' and a profile that the "
+            "configuration allows, and deploy with --from"
+        )
+        return AwsError(msg)
     kind = AwsConflictError if code in _CHANGED else AwsError
     return kind(f"{call}{about}: {code}: {_one_line(message)}")
 
@@ -125,7 +134,7 @@ def _denied(message: str, call: str, about: str) -> AwsError:
 
 
 def _about(arguments: Mapping[str, Any]) -> str:
-    names = ("FunctionName", "LayerName")
+    names = ("FunctionName", "LayerName", "profileName", "jobId")
     shown = next((str(arguments[name]) for name in names if name in arguments), "")
     rest = next(
         (str(arguments[n]) for n in ("Qualifier", "Name", "VersionNumber") if n in arguments), ""

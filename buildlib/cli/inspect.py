@@ -1,16 +1,14 @@
 """The commands that look and change nothing."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from buildlib import console, errors
 from buildlib.cli import common, fleet_output, output
 from buildlib.commands.why import Explanation
-from buildlib.errors import BuildError, NotStarted
+from buildlib.errors import NotStarted
 
 if TYPE_CHECKING:
     from buildlib.commands.what_if import Change
@@ -141,50 +139,6 @@ def list_(names: Sequence[str], *, as_json: bool) -> int:
         rows.append((one["id"], *shown, one["handler"] or "-"))
     common.write(text.table(rows, numbers=False))
     return 0
-
-
-@click.command()
-@common.names_argument
-@click.option(
-    "--attestation",
-    "is_attested",
-    is_flag=True,
-    help="Build nothing; verify the signature that 'lambdas attest' wrote.",
-)
-@click.option(
-    "--key",
-    "keys",
-    multiple=True,
-    metavar="KEY",
-    help="With --attestation: a public key to trust, as a path or as base64; repeat it for "
-    "several.  [default: those in 'cache: keys']",
-)
-def verify(names: Sequence[str], keys: Sequence[str], *, is_attested: bool) -> int:
-    """Rebuild each ZIP twice under different conditions, and compare with dist/.
-
-    The two builds run in other folders, with another umask, locale, time zone and order of files,
-    and without a cache.
-    """
-    if keys and not is_attested:
-        msg = "it needs '--attestation'"
-        raise click.BadParameter(msg, param_hint="--key")
-    repository = common.project()
-    if is_attested:
-        from buildlib.cli import attest
-
-        return attest.verify(repository, names, keys)
-    from buildlib.commands import verify as command
-
-    failed = 0
-    for variant in common.chosen(repository, names):
-        if variant.function.is_layer and not names:
-            continue
-        try:
-            common.write(command.verify(repository, variant))
-        except (BuildError, OSError) as error:
-            console.write(sys.stderr, f"error: {errors.describe(error)}\n")
-            failed += 1
-    return int(failed > 0)
 
 
 @click.command()

@@ -40,7 +40,7 @@ GROUPS = {
         "audit": ("fleet", "List the known vulnerabilities of locked packages"),
         "ready": ("fleet", "Show the obstacles to a newer Python"),
         "diff": ("inspect", "Compare two ZIPs byte for byte"),
-        "verify": ("inspect", "Rebuild twice under different conditions and compare"),
+        "verify": ("attest", "Rebuild twice under different conditions and compare"),
         "invoke": ("graph", "Run a function as Lambda does"),
         "coldstart": ("coldstart", "Measure cold starts, and show where the time goes"),
     },

@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from buildlib import console, text
 from buildlib.artifacts import published
 from buildlib.cli import common
 from buildlib.layout import Layout
+
+if TYPE_CHECKING:
+    from buildlib.commands.publish.sign import Signing
 
 # A path from the user's directory, which can be below the repository's root.
 _PATH = click.Path(dir_okay=False, resolve_path=True, path_type=Path)
@@ -60,13 +63,21 @@ def _options(function: common.F) -> common.F:
 @_bucket
 @_list_option(published.NAME)
 @click.option("--profile", default="", metavar="NAME", help="A profile of AWS's configuration.")
+@click.option(
+    "--signing-profile",
+    metavar="NAME",
+    help="Sign with this profile of AWS Signer.  [default: the profile in the list]",
+)
+@click.option("--unsigned", is_flag=True, help="Publish the ZIPs without a signature.")
 @_options
 def publish(  # noqa: PLR0913 - click passes each option
     names: Sequence[str],
     bucket: str | None,
     path: Path | None,
     profile: str,
+    signing_profile: str | None,
     *,
+    unsigned: bool,
     dry: bool,
     as_json: bool,
 ) -> int:
@@ -78,15 +89,27 @@ def publish(  # noqa: PLR0913 - click passes each option
     from buildlib.commands.publish import access
     from buildlib.commands.publish import publish as command
 
+    if unsigned and signing_profile:
+        msg = "does not go together with '--signing-profile'"
+        raise click.BadParameter(msg, param_hint="'--unsigned'")
     repository = common.project()
     variants = common.chosen(repository, names)
     path = path or repository.layout.root / published.NAME
     where = access.address(bucket, path)
-    request = command.Request(where, access.access(profile), path, dry)
+    signer = "" if unsigned else access.signing_profile(path, signing_profile)
+    signing = _signing(repository.layout, signer, profile) if signer else None
+    request = command.Request(where, access.access(profile), path, dry, signing)
     done = command.publish(repository, variants, request, _say)
     repository.save()
     _show(done, "publish", dry=dry, as_json=as_json)
     return 0
+
+
+def _signing(layout: Layout, name: str, profile: str) -> "Signing":
+    from buildlib.aws import account
+    from buildlib.commands.publish import sign
+
+    return sign.prepare(layout, account.connect(profile), name)
 
 
 @click.command()

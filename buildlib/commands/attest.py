@@ -2,11 +2,12 @@
 
 The statement is that of the evidence (in-toto Statement v1 with SLSA provenance v1), in an envelope
 of DSSE version 1.0.2. The signature is Ed25519, so that the same key and the same ZIP give the same
-file.
+file; or Sigstore's, by an identity instead of a key, in a bundle.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from buildlib.artifacts import evidence
@@ -17,6 +18,9 @@ from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.remote import signing
 
+Open = Callable[[Path], tuple[str, bytes]]
+"""Returns who signed a file, and the statement in it; raises `BuildError` if nobody trusted did."""
+
 
 def attest(project: Project, variant: Variant, signer: signing.Signer) -> str:
     """Sign the provenance of a variant's ZIP, and return a line about it.
@@ -26,40 +30,58 @@ def attest(project: Project, variant: Variant, signer: signing.Signer) -> str:
 
     """
     layout = project.layout
+    envelope = signer.envelope(statement(project, variant), signing.IN_TOTO)
+    path = layout.attestation(variant.id)
+    atomic.write(path, f"{json.dumps(envelope, indent=2)}\n".encode(), ours=True)
+    return f"{variant.id}: {layout.relative(path)}, signed with the key {signer.id}"
+
+
+def statement(project: Project, variant: Variant) -> bytes:
+    """Return the provenance of a variant's ZIP.
+
+    Raises:
+        VerifyError: the ZIP is missing or out of date.
+
+    """
     written = project.status(variant).written
     if written is None:
         msg = f"{variant.id}: dist/ has no ZIP of its present inputs; run 'lambdas build' first"
         raise VerifyError(msg)
     recipe = project.inputs(variant).recipe
-    payload = evidence.provenance(layout, variant, recipe, written)
-    envelope = json.dumps(signer.envelope(payload, signing.IN_TOTO), indent=2) + "\n"
-    path = layout.attestation(variant.id)
-    atomic.write(path, envelope.encode(), ours=True)
-    return f"{variant.id}: {layout.relative(path)}, signed with the key {signer.id}"
+    return evidence.provenance(project.layout, variant, recipe, written)
 
 
-def check(project: Project, variant: Variant, keys: Mapping[str, str]) -> str:
-    """Verify the attestation of a variant's ZIP; return a line that names the signer.
+def by_key(keys: Mapping[str, str], shown: Callable[[Path], str]) -> Open:
+    """Return how to open attestations that one of some keys has signed.
 
     `keys` are the names of the trusted public keys, by these as base64 of their DER.
+    """
+
+    def opened(path: Path) -> tuple[str, bytes]:
+        found = signing.opened(atomic.read_json(path), signing.IN_TOTO, keys)
+        if found is None:
+            trusted = ", ".join(sorted(keys.values()))
+            msg = f"{shown(path)}: no trusted key has signed it as it is; trusted: {trusted}"
+            raise VerifyError(msg)
+        return keys[found[0]], found[1]
+
+    return opened
+
+
+def check(project: Project, variant: Variant, path: Path, opened: Open) -> str:
+    """Verify the attestation of a variant's ZIP in a file; return a line that names the signer.
 
     Raises:
-        VerifyError: with everything that is wrong.
+        BuildError: with everything that is wrong.
 
     """
-    layout = project.layout
-    path, artifact = layout.attestation(variant.id), layout.zip(variant.id)
+    layout, artifact = project.layout, project.layout.zip(variant.id)
     shown = layout.relative(path)
-    envelope = atomic.read_json(path)
-    if envelope is None:
-        msg = f"{shown} is missing or damaged; 'lambdas attest {variant.id}' writes it"
+    if atomic.read_json(path) is None:
+        option = "" if path == layout.attestation(variant.id) else " --sigstore"
+        msg = f"{shown} is missing or damaged; 'lambdas attest{option} {variant.id}' writes it"
         raise VerifyError(msg)
-    opened = signing.opened(envelope, signing.IN_TOTO, keys)
-    if opened is None:
-        trusted = ", ".join(sorted(keys.values()))
-        msg = f"{shown}: no trusted key has signed it as it is; trusted: {trusted}"
-        raise VerifyError(msg)
-    key, payload = opened
+    signer, payload = opened(path)
     try:
         sha256 = digests.sha256(artifact)
     except FileNotFoundError:
@@ -67,7 +89,7 @@ def check(project: Project, variant: Variant, keys: Mapping[str, str]) -> str:
         raise VerifyError(msg) from None
     if problems := [*_problems(project, variant, _statement(payload), sha256)]:
         raise VerifyError("\n".join(f"{shown}: {problem}" for problem in problems))
-    return f"{variant.id}: {layout.relative(artifact)} is attested by {keys[key]}, sha256 {sha256}"
+    return f"{variant.id}: {layout.relative(artifact)} is attested by {signer}, sha256 {sha256}"
 
 
 def _statement(payload: bytes) -> dict[str, Any]:

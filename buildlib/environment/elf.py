@@ -23,7 +23,7 @@ from buildlib.runtimes import RUNTIMES, machine
 _MACHINES = {"x86_64": ("EM_X86_64", 2, 1), "arm64": ("EM_AARCH64", 2, 1)}
 
 
-_MAGIC = b"\x7fELF"
+MAGIC = b"\x7fELF"
 
 
 # Bytes of the smallest ELF header, the 32-bit one.
@@ -104,13 +104,13 @@ def inspect(tree: Path, files: Sequence[File], variant: Variant) -> Inspected:
     paths = {file.path for file in files}
     for file in files:
         path = file.path
-        if path.endswith(_TEXT) or file.size < _HEADER:
+        if not may_be_code(path, file.size):
             continue
         tag_problem, has_sibling = _check_tag(path, variant, paths)
         if tag_problem is not None and has_sibling:
             continue  # the tree has the same module for this Python, too
         with open(f"{tree}{os.sep}{path}", "rb", buffering=0) as raw:
-            if raw.read(4) != _MAGIC:
+            if raw.read(4) != MAGIC:
                 continue
             code = _read(raw)
         if code is None:
@@ -128,6 +128,19 @@ def inspect(tree: Path, files: Sequence[File], variant: Variant) -> Inspected:
     return Inspected(incompatible, codes)
 
 
+def may_be_code(path: str, size: int) -> bool:
+    """Tell whether a file is worth a look at its first bytes."""
+    return size >= _HEADER and not path.endswith(_TEXT)
+
+
+def soname(stream: BinaryIO) -> str | None:
+    """Return the name of the library that a file is, or empty; None if it is no machine code."""
+    if stream.read(len(MAGIC)) != MAGIC:
+        return None
+    code = _read(stream)
+    return code.soname if code else None
+
+
 def find_incompatible(tree: Path, files: Sequence[File], variant: Variant) -> dict[str, str]:
     """Return the files that a variant's runtime cannot load: path to problem."""
     return inspect(tree, files, variant).wrong
@@ -135,10 +148,10 @@ def find_incompatible(tree: Path, files: Sequence[File], variant: Variant) -> di
 
 def code(content: bytes) -> Code | None:
     """Return the name of the library that a file is, and of those it needs; None of other files."""
-    if not content.startswith(_MAGIC):
+    if not content.startswith(MAGIC):
         return None
     stream = io.BytesIO(content)
-    stream.seek(len(_MAGIC))
+    stream.seek(len(MAGIC))
     found = _read(stream)
     return Code(found.soname, found.needed) if found else None
 

@@ -8,7 +8,7 @@ import os
 from typing import NamedTuple
 
 # Number of these rules; raise it with each change, so that no finished variant escapes it.
-RULES = 3
+RULES = 4
 
 
 class Row(NamedTuple):
@@ -75,7 +75,7 @@ ROWS = (
     Row(
         "the repository's root as a source",
         (
-            *("lambdas.hashes.json", "lambdas.published*.json"),
+            *("lambdas.hashes.json", "lambdas.published*.json", "lambdas.signed.json"),
             *("dodo.py", ".doit.db*", "build/", "dist/"),
             *("tests/", "test/", "docs/", "examples/", "terraform/", "infra/", ".circleci/"),
             *("*.md", "*.rst", "README*", "LICENSE*", "COPYING*", "NOTICE*", "CODEOWNERS"),

@@ -138,7 +138,7 @@ def _of_functions(project: Project, selection: Selection) -> Iterator[Task]:
     for functions in by_lockfile.values():
         yield from _locks(project, functions)
     for variant in selection.variants.values():
-        yield from _variant(project, variant, steps, is_run=selection.is_run)
+        yield from _variant(project, variant, selection, steps)
     for step in steps:
         yield from _functions(step.name, selection)
 
@@ -186,7 +186,7 @@ def _sharing(first: Function) -> Task:
 
 
 def _variant(
-    project: Project, variant: Variant, steps: Iterable[Step], *, is_run: bool
+    project: Project, variant: Variant, selection: Selection, steps: Iterable[Step]
 ) -> Iterator[Task]:
     """Yield the task of each step of a variant; each depends on the one before it."""
     name, function = variant.id, variant.function
@@ -202,15 +202,30 @@ def _variant(
             "uptodate": [StepUpToDate(checks, step.name, function.name)],
             "meta": meta(step.name, (name,)) | keeps_open(closing),
         }
+        if step.name in {"zip", "hash"}:
+            task["task_dep"] = [*before, *_described(project, variant, selection)]
         if step.name == "hash":
             # Not of `zip`: doit runs a task whose target is missing, and `hash` may get it from the
             # store.
             task["targets"] = [f"dist/{name}.zip", f"dist/{name}.zip.sha256"]
-        if not is_run:
+        if not selection.is_run:
             task["doc"] = f"{step.name} of {target}"
             task["clean"] = [(actions.clean, [project, variant, step.name])]
         yield task
         before = [f"{step.name}:{name}"]
+
+
+def _described(project: Project, variant: Variant, selection: Selection) -> list[str]:
+    """Return the tasks of the layers whose ZIPs the evidence of a function names.
+
+    A layer in a container may be left out in this run, and does not hold up its functions.
+    """
+    layers = project.declared_layers(variant) if variant.function.evidence else []
+    return [
+        f"hash:{layer.id}"
+        for layer in layers
+        if layer.id in selection.variants and not layer.function.docker
+    ]
 
 
 def _of_all(project: Project, selection: Selection) -> Iterator[Task]:

@@ -1,5 +1,6 @@
 """A part of a repository: some functions, and just the files that they are built from."""
 
+import hashlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,17 @@ def manifest(project: Project, functions: Collection[Function]) -> dict[str, Any
             if one.name not in whole:
                 entry.pop("include", None)
                 entry.pop("layers", None)
+            elif one.arns:
+                deployed = {
+                    f"deployed-{hashlib.sha256(a.encode()).hexdigest()}": a for a in one.arns
+                }
+                entry["layers"] = [*one.layers, *deployed]
+                found["layers"] |= {name: {"arn": arn} for name, arn in deployed.items()}
             found["layers" if one.is_layer else "lambdas"][one.name] = entry
     used = {kind: entries for kind, entries in found.items() if entries}
     return {"version": 1, "defaults": {"frozen": True}, **used}
+
+
+def _deployed(arn: str) -> str:
+    """Return a name for a layer that is not built here, of which a function keeps only the ARN."""
+    return f"deployed-{hashlib.sha256(arn.encode()).hexdigest()}"

@@ -12,6 +12,7 @@ import hashlib
 import os
 import re
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,9 @@ from buildlib.runtimes import UNZIPPED_LIMIT
 
 # Bytes of a large ZIP. An upload is in memory as a whole, so few large ones run at once.
 _LARGE, _AT_ONCE = 8 << 20, 2
+
+# The folder below a prefix into which AWS Signer writes, under names of its own.
+SIGNING = "signing/"
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
@@ -168,6 +172,28 @@ class Objects:
             if not is_right:
                 path.unlink(missing_ok=True)
         return path
+
+    def take(self, name: str) -> Path | None:
+        """Download an object that another service named, and return its file; None if missing.
+
+        The caller removes the file.
+
+        Raises:
+            PublishError: it cannot be read.
+
+        """
+        self._downloads.mkdir(parents=True, exist_ok=True)
+        path = self._downloads / f".{uuid.uuid4().hex}.tmp"
+        found = ""
+        try:
+            found = self._bucket.download(name, path, UNZIPPED_LIMIT, lambda _: None)
+        except Failure as failure:
+            shown = f"{self.where.url}/{name}"
+            raise self._failed(shown, failure, "s3:GetObject") from None
+        finally:
+            if not found:
+                path.unlink(missing_ok=True)
+        return path if found else None
 
     def _known(self, wanted: Wanted) -> Stat | None:
         """Return the version that an earlier list names, if it is still there."""

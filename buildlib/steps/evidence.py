@@ -1,39 +1,81 @@
 """The evidence next to a ZIP, if a function wants it; a part of the steps `zip` and `hash`."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from buildlib import __version__, recipe
 from buildlib.cache.digests import Digests
 from buildlib.files import atomic, records
 from buildlib.layout import Layout
 from buildlib.model import Variant, Written
 from buildlib.project.inputs import Inputs
+from buildlib.project.project import Project
+
+if TYPE_CHECKING:
+    from buildlib.artifacts.bill import Layer
 
 
-def make(inputs: Inputs, written: Written, path: Path, layout: Layout) -> dict[Path, bytes]:
+def layers(project: Project, variant: Variant) -> "Sequence[Layer]":
+    """Return the layers that the evidence of a function names, each as it is now.
+
+    Raises:
+        BuildError: the inputs of a layer cannot be worked out.
+
+    """
+    if not (variant.function.evidence and variant.function.layers):
+        return ()
+    from buildlib.artifacts.bill import Layer
+
+    return [
+        Layer(
+            one,
+            project.inputs(one).recipe,
+            project.status(one).written,
+            project.layout.zip(one.id),
+        )
+        for one in project.layer_variants(variant)
+    ]
+
+
+def make(
+    inputs: Inputs, written: Written, path: Path, layout: Layout, layers: "Sequence[Layer]"
+) -> dict[Path, bytes]:
     """Return the evidence of the ZIP at `path`, by the files that it belongs into."""
     variant = inputs.variant
     if not variant.function.evidence:
         return {}
     from buildlib.artifacts import evidence  # 10 ms, and it is off by default
 
-    return evidence.make(layout, variant, inputs.recipe, written, path)
+    return evidence.make(layout, variant, inputs.recipe, written, path, layers)
 
 
-def stamp(inputs: Inputs, written: Written, layout: Layout, digests: Digests) -> None:
+def stamp(
+    inputs: Inputs,
+    written: Written,
+    layout: Layout,
+    digests: Digests,
+    layers: "Sequence[Layer]",
+) -> None:
     """Note the evidence that was just published, so that it need not be made again."""
     if inputs.variant.function.evidence:
-        state = _state(inputs.variant, inputs.key, written, layout, digests)
+        state = _state(inputs.variant, inputs.key, written, layout, digests, layers)
         records.write(layout.stamp("evidence", inputs.variant.id), state)
 
 
-def is_complete(
-    variant: Variant, key: str, written: Written, layout: Layout, digests: Digests
+def is_complete(  # noqa: PLR0913, PLR0917 - a description has these parts
+    variant: Variant,
+    key: str,
+    written: Written,
+    layout: Layout,
+    digests: Digests,
+    layers: "Sequence[Layer]",
 ) -> bool:
     """Tell whether the evidence of a ZIP is as it was made."""
     noted = records.read(layout.stamp("evidence", variant.id), records.sequence)
     try:
-        return bool(noted == _state(variant, key, written, layout, digests))
+        return bool(noted == _state(variant, key, written, layout, digests, layers))
     except FileNotFoundError:
         return False
 
@@ -48,8 +90,22 @@ def clean(layout: Layout, variant_id: str) -> None:
     atomic.remove(layout.stamp("evidence", variant_id))
 
 
-def _state(
-    variant: Variant, key: str, written: Written, layout: Layout, digests: Digests
+def _state(  # noqa: PLR0913, PLR0917
+    variant: Variant,
+    key: str,
+    written: Written,
+    layout: Layout,
+    digests: Digests,
+    layers: "Sequence[Layer]",
 ) -> list[str]:
+    """Return what the evidence was made from, and the sha256 of its files.
+
+    Another version of this package may write other evidence about the same ZIP, and names itself.
+    """
     paths = map(str, layout.evidence(variant.id))
-    return [key, written.sha256, *(digests.sha256_of(path, os.stat(path)) for path in paths)]
+    used = [
+        f"{one.variant.id} {recipe.key(one.inputs)} {one.written.sha256 if one.written else ''}"
+        for one in layers
+    ]
+    found = (digests.sha256_of(path, os.stat(path)) for path in paths)
+    return [key, written.sha256, __version__, *used, *found]

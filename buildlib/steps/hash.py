@@ -3,8 +3,9 @@
 `zip` publishes a ZIP together with its descriptions, so in most runs nothing is left to do.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from buildlib.artifacts import index, limits
 from buildlib.artifacts.listing import Listing
@@ -13,6 +14,9 @@ from buildlib.layout import Layout
 from buildlib.model import Variant, Written
 from buildlib.project.inputs import Inputs
 from buildlib.steps import evidence
+
+if TYPE_CHECKING:
+    from buildlib.artifacts.bill import Layer
 
 
 def publish(  # noqa: PLR0913 - a description has these parts
@@ -23,13 +27,17 @@ def publish(  # noqa: PLR0913 - a description has these parts
     listing: Listing,
     *,
     declared: Iterable[Variant],
+    layers: "Sequence[Layer]" = (),
     new: Path | None = None,
 ) -> None:
-    """Describe the ZIP in dist/ after the file `new`, if given, took its place."""
+    """Describe the ZIP in dist/ after the file `new`, if given, took its place.
+
+    `layers` are those that its evidence names.
+    """
     path = new or layout.zip(inputs.variant.id)
-    files = evidence.make(inputs, written, path, layout)
+    files = evidence.make(inputs, written, path, layout, layers)
     listing.publish(inputs.variant, written, new=new, evidence=files, declared=declared)
-    evidence.stamp(inputs, written, layout, digests)
+    evidence.stamp(inputs, written, layout, digests, layers)
 
 
 def listing_problem(
@@ -43,8 +51,13 @@ def listing_problem(
     return None
 
 
-def file_problem(
-    variant: Variant, key: str, written: Written, layout: Layout, digests: Digests
+def file_problem(  # noqa: PLR0913, PLR0917 - a description has these parts
+    variant: Variant,
+    key: str,
+    written: Written,
+    layout: Layout,
+    digests: Digests,
+    layers: "Sequence[Layer]",
 ) -> str | None:
     """Return which of the files that describe a ZIP is out of date."""
     if not index.has_checksum(layout, variant, written):
@@ -55,7 +68,7 @@ def file_problem(
             if evidence.is_absent(variant, layout)
             else "'evidence' is off, but evidence exists"
         )
-    if not evidence.is_complete(variant, key, written, layout, digests):
+    if not evidence.is_complete(variant, key, written, layout, digests, layers):
         return "its evidence is out of date"
     return None
 

@@ -15,6 +15,7 @@ from buildlib.artifacts import growth, hashes, limits
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.project.status import Status
+from buildlib.steps import evidence
 from buildlib.steps import hash as description
 
 
@@ -87,10 +88,12 @@ def _description_problem(
         return "it grew more than 'size_growth' allows"
     listed = project.listing.entry(variant.id)
     problem = description.listing_problem(variant, written, listed, layout)
-    if problem is not None or status.unchanged:
+    # No file of a function says that one of its layers changed, which its evidence names.
+    names_layers = variant.function.evidence and variant.function.layers
+    if problem is not None or (status.unchanged and not names_layers):
         return problem
-    key = project.inputs(variant).key
-    return description.file_problem(variant, key, written, layout, project.digests)
+    key, layers = project.inputs(variant).key, evidence.layers(project, variant)
+    return description.file_problem(variant, key, written, layout, project.digests, layers)
 
 
 def _venv_reason(project: Project, variant: Variant) -> str | None:

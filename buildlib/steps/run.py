@@ -20,7 +20,7 @@ from buildlib.files import locks
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
-from buildlib.steps import bytecode, shared, stage, times, touch, venv
+from buildlib.steps import bytecode, evidence, shared, stage, times, touch, venv
 from buildlib.steps import hash as description
 from buildlib.steps import zip as archive
 from buildlib.steps.pending import STEPS, build_reasons, reason
@@ -261,7 +261,13 @@ class _Work:
         project = self.project
         declared = project.variants.values()
         description.publish(
-            self.inputs, written, self.layout, project.digests, project.listing, declared=declared
+            self.inputs,
+            written,
+            self.layout,
+            project.digests,
+            project.listing,
+            declared=declared,
+            layers=evidence.layers(project, self.variant),
         )
         return Done(DESCRIBED, (why,), written, written)
 
@@ -369,7 +375,14 @@ class _Work:
         declared = project.variants.values()
         listing, digests = project.listing, project.digests
         description.publish(
-            self.inputs, written, layout, digests, listing, declared=declared, new=new
+            self.inputs,
+            written,
+            layout,
+            digests,
+            listing,
+            declared=declared,
+            layers=evidence.layers(project, variant),
+            new=new,
         )
         stamp = archive.Stamp(
             key=self.inputs.key,

@@ -1,5 +1,9 @@
 locals {
   objects = "${aws_s3_bucket.this.arn}/${var.prefix}/*"
+  signs   = length(var.signing_profile_arns) > 0
+
+  # AWS Signer writes below signing/, without If-None-Match. The key of a published object is a sha256.
+  published = "${aws_s3_bucket.this.arn}/${var.prefix}/${join("", [for _ in range(64) : "?"])}.zip"
 }
 
 resource "aws_s3_bucket" "this" {
@@ -60,7 +64,7 @@ data "aws_iam_policy_document" "bucket" {
     sid       = "CreateOnly"
     effect    = "Deny"
     actions   = ["s3:PutObject"]
-    resources = [local.objects]
+    resources = [local.signs ? local.published : local.objects]
 
     principals {
       type        = "*"

@@ -39,6 +39,24 @@ data "aws_iam_policy_document" "publish" {
     resources = [local.objects]
   }
 
+  dynamic "statement" {
+    for_each = local.signs ? [1] : []
+
+    content {
+      actions   = ["signer:GetSigningProfile", "signer:StartSigningJob"]
+      resources = var.signing_profile_arns
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.signs ? [1] : []
+
+    content {
+      actions   = ["signer:DescribeSigningJob", "signer:ListSigningJobs"]
+      resources = ["*"]
+    }
+  }
+
   # With it S3 answers 404 for an absent object, else 403.
   statement {
     actions   = ["s3:ListBucket"]

@@ -41,6 +41,12 @@ variable "lambda_account_ids" {
   }
 }
 
+variable "signing_profile_arns" {
+  description = "ARNs of profiles of AWS Signer with which jobs may sign, without a version: for 'lambdas publish --signing-profile'. Signer may then write below signing/, under the prefix."
+  type        = set(string)
+  default     = []
+}
+
 variable "oidc_provider_arn" {
   description = "ARN of the IAM identity provider of the CI service."
   type        = string

@@ -1,5 +1,6 @@
 """terraform/bucket: a private bucket with versions, where nothing is replaced."""
 
+import fnmatch
 import glob
 import json
 import os
@@ -39,6 +40,11 @@ variable "subjects" {
   default = ["repo:acme/lambdas:ref:refs/heads/main"]
 }
 
+variable "profiles" {
+  type    = set(string)
+  default = []
+}
+
 module "code" {
   source             = "%(module)s"
   bucket             = "%(bucket)s"
@@ -47,6 +53,8 @@ module "code" {
   lambda_account_ids = ["123456789012"]
   oidc_provider_arn  = aws_iam_openid_connect_provider.github.arn
   oidc_subjects      = var.subjects
+
+  signing_profile_arns = var.profiles
   role_name          = "%(bucket)s"
 }
 
@@ -103,6 +111,9 @@ def test_the_module(built: Repository, moto: int, proxy: Proxy, tmp_path: Path) 
     bucket = Bucket(name, proxy, aws(moto, "s3"))
     _check_bucket(bucket)
     _check_role(aws(moto, "iam"), name, outputs)
+    profiles = 'profiles=["arn:aws:signer:eu-west-1:123456789012:/signing-profiles/Lambda"]'
+    terraform(folder, environment, "apply", "-no-color", "-auto-approve", "-var", profiles)
+    _check_signing(aws(moto, "iam"), bucket)
     # moto applies statements of a policy whatever their conditions are.
     bucket.client.delete_bucket_policy(Bucket=name)
     assert "3 uploaded" in built.lambdas("publish", "--bucket", outputs["url"]).output
@@ -129,6 +140,20 @@ def _check_bucket(bucket: Bucket) -> None:
     source = {"aws:SourceArn": "arn:*:lambda:*:123456789012:*"}
     assert code["Condition"] == {"ArnLike": source}
     assert statements["Readers"]["Principal"] == {"AWS": "arn:aws:iam::210987654321:role/promote"}
+
+
+def _check_signing(client: Any, bucket: Bucket) -> None:  # noqa: ANN401
+    """Check that Signer may write, that published objects stay protected, and the role's rights."""
+    text = bucket.client.get_bucket_policy(Bucket=bucket.name)["Policy"]
+    (create,) = [one for one in json.loads(text)["Statement"] if one["Sid"] == "CreateOnly"]
+    pattern = create["Resource"]
+    start = f"arn:aws:s3:::{bucket.name}/code/"
+    assert fnmatch.fnmatchcase(f"{start}{'0' * 64}.zip", pattern)
+    assert not fnmatch.fnmatchcase(f"{start}signing/{uuid.uuid4()}.zip", pattern)
+    policy = client.get_role_policy(RoleName=bucket.name, PolicyName="publish")["PolicyDocument"]
+    rows = {str(_many(one["Action"])[0]): one["Resource"] for one in policy["Statement"]}
+    profile = "arn:aws:signer:eu-west-1:123456789012:/signing-profiles/Lambda"
+    assert {rows["signer:StartSigningJob"], rows["signer:ListSigningJobs"]} == {profile, "*"}
 
 
 def _check_role(client: Any, name: str, outputs: dict[str, Any]) -> None:  # noqa: ANN401

@@ -56,6 +56,7 @@ OWNERS = {
     "filelock": {"files.locks"},
     "obstore": {"remote.bucket"},
     "cryptography": {"remote.signing"},
+    "sigstore": {"remote.keyless"},
     "boto3": {"aws.account"},
     "botocore": {"aws"},
     "dask": {"commands.farm.cluster"},
@@ -96,7 +97,7 @@ OWNERS = {
 HEAVY = {
     *("docker", "rich", "watchfiles", "hcl2", "elftools"),
     *("filelock", "pathspec", "packaging", "uv", "jsonschema"),
-    *("obstore", "cryptography", "buildlib.remote.cache"),
+    *("obstore", "cryptography", "sigstore", "buildlib.remote.cache"),
     *("boto3", "botocore", "buildlib.aws"),
     *("dask", "distributed", "buildlib.commands.farm"),
     *("ruff", "stdlibs", "tree_sitter", "tree_sitter_python", "tree_sitter_typescript"),

@@ -10,6 +10,7 @@ from tests.unit.test_architecture import MODULES
 
 REASONS = {
     "recipe: cache of build_tools()": "a file of the package, which never changes while it runs",
+    "artifacts.bundled: cache of find()": "what a ZIP has, by its sha256",
     "environment.elf: cache of _structs()": "pyelftools builds the same structures for every file",
     "bytecode.compiler: cache of _inspect()": "what a program says of itself, by its path",
     "tree.secrets: cache of _any_name()": "the patterns of the package, as one",

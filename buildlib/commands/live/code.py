@@ -1,11 +1,13 @@
 """The code to deploy: a ZIP in dist/ or in the cache, or an object of a published list."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib.artifacts import published
+from buildlib.artifacts import published, signed
 from buildlib.artifacts.index import Entry
 from buildlib.aws.functions import Object
+from buildlib.commands.live import expected
 from buildlib.errors import DeployError
 from buildlib.model import Variant
 from buildlib.project.project import Project
@@ -14,11 +16,21 @@ from buildlib.text import megabytes
 
 
 class Code(NamedTuple):
-    """The code of a variant by its sha256 (hex): in a file, or in an object of S3."""
+    """The code of a variant by its sha256 (hex): in a file, or in an object of S3.
+
+    `same` are the sha256 of other ZIPs with this code, which AWS Signer signed.
+    """
 
     sha256: str
     path: Path | None = None
     object: Object | None = None
+    is_signed: bool = False
+    same: Collection[str] = ()
+
+    def is_in(self, code_sha256: str) -> bool:
+        """Tell whether a function has this code, by the hash that Lambda gives (base64)."""
+        found = expected.hex_of(code_sha256)
+        return found == self.sha256 or found in self.same
 
 
 def built(project: Project, variant: Variant) -> Code:
@@ -36,7 +48,8 @@ def built(project: Project, variant: Variant) -> Code:
         msg = f"{variant.id}: {path} {problem}; run 'lambdas build {variant.id}'"
         raise DeployError(msg)
     check_size(variant.id, written.size)
-    return Code(written.sha256, project.layout.zip(variant.id))
+    same = signed.read(project.layout).copies(written.sha256)
+    return Code(written.sha256, project.layout.zip(variant.id), same=same)
 
 
 def check_size(variant_id: str, size: int) -> None:
@@ -74,7 +87,7 @@ def listed(entries: dict[str, Entry], variant: Variant, path: Path) -> Code:
             f"has {' on '.join(present)}; run 'lambdas publish {variant.id}'"
         )
         raise DeployError(msg)
-    return Code(entry["sha256"], None, _object(entry))
+    return Code(entry["sha256"], None, _object(entry), is_signed="signed_from" in entry)
 
 
 def _object(entry: Entry) -> Object:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from buildlib.artifacts.signed import Table
 from buildlib.commands.live import history
 from buildlib.commands.live.expected import Expected
 from buildlib.commands.live.history import Commit, History, Step
@@ -38,6 +39,7 @@ class Known(NamedTuple):
     project: Project
     since: str
     memory: dict[str, History]
+    signed: Table
 
     def history(self) -> History:
         """Return the record in the commits of this history."""
@@ -54,10 +56,16 @@ class Known(NamedTuple):
 
 
 def compared(known: Known, name: str, wanted: Expected, code: str) -> Finding:
-    """Return the finding for the code of a function or a layer, by its sha256 in hex."""
+    """Return the finding for the code of a function or a layer, by its sha256 in hex.
+
+    Code that AWS Signer made of a ZIP counts as that ZIP.
+    """
     base = Finding(name, "", SAME, "up to date", deployed=code, wanted=wanted.sha256)
     if not code:
         return base._replace(state=UNKNOWN, text="AWS gives no hash of its code")
+    built = known.signed.origin(code)
+    if built != code:
+        base, code = base._replace(text="up to date, signed by AWS Signer"), built
     if code == wanted.sha256:
         return base
     steps = list(known.history().steps.get(name, ()))
@@ -67,18 +75,18 @@ def compared(known: Known, name: str, wanted: Expected, code: str) -> Finding:
         return base._replace(state=UNDECIDED, text=f"{runs}not compared: {wanted.why_not}")
     if at is not None:
         return _behind(base, steps, at, is_recorded=steps[0].entry["sha256"] == wanted.sha256)
-    return _not_here(known, base, wanted.stale)
+    return _not_here(known, base, code, wanted.stale)
 
 
-def _not_here(known: Known, base: Finding, stale: str) -> Finding:
+def _not_here(known: Known, base: Finding, code: str, stale: str) -> Finding:
     """Return the finding for code that no commit of this history records."""
     for step in known.elsewhere().get(base.id, ()):
-        if step.entry["sha256"] == base.deployed:
+        if step.entry["sha256"] == code:
             branch = history.branch_of(known.project.layout.root, step.commit)
             place = f"of branch {branch}" if branch else "of no branch"
             text = f"runs commit {step.commit.shown} {place}, which is not in this history"
             return base._replace(state=OTHER_BRANCH, text=text, commit=step.commit)
-    if base.deployed == stale:
+    if code == stale:
         text = "runs the ZIP in dist/, which is out of date and which no commit records"
         return base._replace(state=UNRECORDED, text=text)
     text = f"unknown code: no lambdas.hashes.json has its hash ({known.history().bound})"

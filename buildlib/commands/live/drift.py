@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from buildlib.artifacts import signed
 from buildlib.aws import functions
 from buildlib.aws.account import Account, together
 from buildlib.aws.functions import Deployed
@@ -56,7 +57,8 @@ def check(
         BuildError: the functions are not known, `since` is no commit, or AWS cannot be asked.
 
     """
-    known, connect = Known(project, options.since, {}), functools.cache(connect)
+    known = Known(project, options.since, {}, signed.read(project.layout))
+    connect = functools.cache(connect)
     if options.since:
         known.history()  # a mistake in it is said before any request
     wanted = {one.id: expected.expected(project, one) for one in variants}
@@ -106,8 +108,11 @@ def _finding(
     one = compared(known, variant.id, wanted, code)
     if found.is_image:
         one = one._replace(state=UNKNOWN, text="runs a container image, not a ZIP")
-    elif found.signing_job and one.state != SAME:
-        text = "signed by AWS Signer, which changes the ZIP, so its hash cannot be compared"
+    elif found.signing_job and known.signed.origin(code) == code and one.state != SAME:
+        text = (
+            "signed by AWS Signer, which changes the ZIP, and lambdas.signed.json does not list "
+            "its hash, so it cannot be compared"
+        )
         one = one._replace(state=SIGNED, text=text)
     notes = () if found.is_image else tuple(mismatches(variant, found))
     return one._replace(version=found.version, notes=notes)

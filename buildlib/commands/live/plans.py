@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib.artifacts import published
+from buildlib.artifacts import published, signed
 from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account, together
@@ -46,7 +46,7 @@ class Plan(NamedTuple):
     @property
     def updates(self) -> bool:
         """Tell whether the function needs new code."""
-        return expected.hex_of(self.now.code_sha256) != self.code.sha256
+        return not self.code.is_in(self.now.code_sha256)
 
     @property
     def steps(self) -> str:
@@ -148,7 +148,7 @@ def _plan(account: Account, target: Target, wanted: Code, alias: str) -> Plan:
     except AwsMissingError:
         return found._replace(is_behind=True)
     behind = live.function(account, target.function, alias_now.version)
-    is_behind = expected.hex_of(behind.code_sha256) != wanted.sha256
+    is_behind = not wanted.is_in(behind.code_sha256)
     return found._replace(alias_now=alias_now, is_behind=is_behind)
 
 
@@ -164,8 +164,11 @@ def refusals(one: Plan) -> Iterator[str]:
             f"{about} has the architecture {one.now.architecture}, and the ZIP is for "
             f"{variant.architecture}; change one of them, in Terraform or in lambdas.yaml"
         )
-    if one.updates and one.now.signing_job:
-        yield f"{about} runs code that AWS Signer signed; sign the ZIP, and deploy that"
+    if one.updates and one.now.signing_job and not one.code.is_signed:
+        yield (
+            f"{about} runs code that AWS Signer signed; run 'lambdas publish --signing-profile "
+            f"NAME', and deploy with --from {published.NAME}"
+        )
     if one.updates and one.now.object and one.code.object is None:
         yield (
             f"{about} uses an object of S3 in place; run 'lambdas publish', and deploy with "
@@ -185,7 +188,7 @@ def _with_layers(project: Project, account: Account, plans: Sequence[Plan]) -> l
     used = layers.used(account, project, [one.target for one in plans], deployed)
     if not used and not any(project.declared_layers(one.target.variant) for one in plans):
         return [*plans]
-    known = Known(project, "", {})
+    known = Known(project, "", {}, signed.read(project.layout))
     found = []
     for one in plans:
         notes = [

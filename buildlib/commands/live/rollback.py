@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib.artifacts import published
+from buildlib.artifacts import published, signed
+from buildlib.artifacts.signed import Table
 from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account
@@ -91,7 +92,7 @@ def _plan(
         present = live.function(account, target.function, alias.version)
     plan = Plan(target, alias, present, "")
     if not options.to:
-        return _before(plan, versions, options.alias)
+        return _before(plan, versions, options.alias, signed.read(project.layout))
     if options.to.isdecimal() and not _SHA256.fullmatch(options.to):
         for one in versions:
             if one.version == options.to:
@@ -101,11 +102,10 @@ def _plan(
             msg = f"--to: '{target.function}' has no version {options.to}; it has {numbers}"
             raise DeployError(msg)
     sha256, key = _wanted(project, target.variant, _whole(options.to, versions))
-    for one in reversed(versions):
-        if expected.hex_of(one.code_sha256) == sha256:
-            return _to_version(plan, one)
+    if present := _version_with(versions, sha256, signed.read(project.layout)):
+        return _to_version(plan, present)
     found = _code(project, target.variant, sha256, key, options.published, folder)
-    return plan._replace(sha256=sha256, code=found)
+    return plan._replace(sha256=found.sha256, code=found)
 
 
 # Git abbreviates no commit to fewer digits.
@@ -121,16 +121,26 @@ def _whole(to: str, versions: Sequence[Deployed]) -> str:
     return found[0] if len(found) == 1 else to
 
 
+def _version_with(versions: Sequence[Deployed], sha256: str, table: Table) -> Deployed | None:
+    """Return the newest version with a ZIP, or else with one that AWS Signer made of it."""
+    for wanted in ({sha256}, table.copies(sha256)):
+        for one in reversed(versions):
+            if expected.hex_of(one.code_sha256) in wanted:
+                return one
+    return None
+
+
 def _to_version(plan: Plan, one: Deployed) -> Plan:
     return plan._replace(sha256=expected.hex_of(one.code_sha256), version=one.version)
 
 
-def _before(plan: Plan, versions: Sequence[Deployed], alias: str) -> Plan:
+def _before(plan: Plan, versions: Sequence[Deployed], alias: str, table: Table) -> Plan:
     """Return the plan for the newest version before the present one that has other code."""
     now = plan.alias_now.version
+    runs = table.origin(expected.hex_of(plan.runs.code_sha256))
     for one in reversed(versions):
         is_earlier = now == live.LATEST or int(one.version) < int(now)
-        if is_earlier and one.code_sha256 != plan.runs.code_sha256:
+        if is_earlier and table.origin(expected.hex_of(one.code_sha256)) != runs:
             return _to_version(plan, one)
     msg = (
         f"'{plan.target.function}': alias '{alias}' points to version {now}, and no earlier "
@@ -177,7 +187,7 @@ def _code(  # noqa: PLR0913, PLR0917 - one for each place to look in
     path = listed or project.layout.root / published.NAME
     if listed or path.exists():
         for entry in published.read(path).values():
-            if entry["sha256"] == sha256:
+            if sha256 in {entry["sha256"], published.origin(entry)}:
                 return code.listed({variant.id: entry}, variant, path)
     written = project.status(variant).written
     if written and written.sha256 == sha256:

@@ -35,6 +35,23 @@ def address(url: str | None, path: Path) -> Address:
     return found.pop()
 
 
+def signing_profile(path: Path, given: str | None) -> str:
+    """Return the signing profile of an option, or else the one that a list has; empty for none.
+
+    Raises:
+        PublishError: the list has several.
+
+    """
+    if given is not None:
+        return given
+    found = published.profiles(published.read(path)) if path.exists() else set[str]()
+    if len(found) > 1:
+        names = ", ".join(sorted(found))
+        msg = f"{path.name} has ZIPs of several signing profiles: {names}; set '--signing-profile'"
+        raise PublishError(msg, "signing")
+    return next(iter(found), "")
+
+
 def access(profile: str, region: str = "") -> Access:
     """Return how a bucket is reached: by a profile, if one is named here or in AWS_PROFILE.
 

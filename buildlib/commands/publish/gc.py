@@ -20,7 +20,7 @@ from buildlib.aws import functions
 from buildlib.aws.account import Account, together
 from buildlib.commands.publish import used
 from buildlib.errors import AwsError, GarbageError
-from buildlib.remote.objects import Address
+from buildlib.remote.objects import SIGNING, Address
 
 # Objects in one request to delete some, which is S3's maximum.
 _AT_ONCE = 1000
@@ -74,12 +74,15 @@ def find(root: Path, account: Account, where: Address, rules: Rules, now: dateti
     in_git = used.by_git(root, rules.keep)
     in_lambda = _deployed(account) if rules.asks_lambda else set[str]()
     before, after = where.key("\0").split("\0")
+    signing = f"{where.prefix}/{SIGNING}".lstrip("/")
     pattern = re.compile(f"{re.escape(before)}[0-9a-f]{{64}}{re.escape(after)}")
     objects: dict[str, list[Version]] = {}
     others = 0
     for one in _versions(account, where):
         if pattern.fullmatch(one.key):
             objects.setdefault(one.sha256, []).append(one)
+        elif one.key.startswith(signing):  # each was stored by its sha256, too
+            objects.setdefault(one.key, []).append(one)
         else:
             others += 1
     unused, counts = list[Version](), dict.fromkeys(("git", "functions", "young", "hidden"), 0)

@@ -2,7 +2,8 @@
 
 The bytes come through this machine, so their sha256 is proved on the way, and S3 does not copy into
 a bucket whose policy lets objects only be created. Each promoted ZIP is in the committed record, so
-it went through a review.
+it went through a review. Of a ZIP that AWS Signer signed, this holds for the built ZIP, so the two
+are compared.
 """
 
 import functools
@@ -13,7 +14,7 @@ from typing import Any
 
 from buildlib.artifacts import published
 from buildlib.artifacts.published import Entry
-from buildlib.commands.publish import git, plan, publish, transfer
+from buildlib.commands.publish import git, plan, publish, sign, transfer
 from buildlib.commands.publish.publish import Request, Result
 from buildlib.errors import PublishError
 from buildlib.files import atomic
@@ -46,6 +47,8 @@ def promote(
     known = plan.versions(earlier, where)
     target = Objects(where, request.access, layout.downloads)
     origins = _Origins(source[1], layout.downloads)
+    if not request.dry:
+        _check_signed(origins, chosen, earlier, say)
     jobs = {}
     for one in chosen.values():
         version = known.get(one["sha256"], {}).get("s3_object_version")
@@ -86,8 +89,8 @@ def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> 
     problems = []
     for id_, one in chosen.items():
         entry = record.get(id_) if isinstance(record, dict) else None
-        if not isinstance(entry, dict) or entry.get("sha256") != one["sha256"]:
-            sha256 = one["sha256"]
+        if not isinstance(entry, dict) or entry.get("sha256") != published.origin(one):
+            sha256 = published.origin(one)
             problems.append(f"{path.name}: '{id_}' has sha256 {sha256}, which is not recorded")
     if problems:
         problems.append(
@@ -95,6 +98,42 @@ def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> 
             "published, or run 'lambdas record', commit the file, and publish again"
         )
         raise PublishError("\n".join(problems))
+
+
+def _check_signed(
+    origins: "_Origins",
+    chosen: Mapping[str, Entry],
+    earlier: Mapping[str, Entry],
+    say: transfer.Say,
+) -> None:
+    """Refuse a signed ZIP that has other files than the built one, for which the record vouches.
+
+    Those of the earlier list were compared when they were promoted.
+
+    Raises:
+        PublishError: with a line for each.
+
+    """
+    proven = {(one["sha256"], published.origin(one)) for one in earlier.values()}
+    jobs = {
+        f"{one['sha256']} {published.origin(one)}": functools.partial(_compare, origins, id_, one)
+        for id_, one in chosen.items()
+        if "signed_from" in one and (one["sha256"], published.origin(one)) not in proven
+    }
+    transfer.together(jobs, "comparing", say)
+
+
+def _compare(origins: "_Origins", id_: str, one: Entry) -> None:
+    origin = origins.of(one)
+    built = origin.fetch(published.origin(one), None)
+    try:
+        path = origin.fetch(one["sha256"], one["s3_object_version"])
+        try:
+            sign.check(built, path, f"the entry of '{id_}'")
+        finally:
+            atomic.remove(path)
+    finally:
+        atomic.remove(built)
 
 
 class _Origins:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 from buildlib.archive import contents
 from buildlib.artifacts import index, published
 from buildlib.artifacts.published import Entry
-from buildlib.commands.publish import plan, transfer
+from buildlib.commands.publish import plan, sign, transfer
 from buildlib.commands.publish.plan import Item
+from buildlib.commands.publish.sign import Signed, Signing
 from buildlib.files import atomic
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
@@ -37,6 +38,7 @@ class Request(NamedTuple):
     access: Access
     path: Path
     dry: bool = False
+    signing: Signing | None = None
 
 
 def publish(
@@ -55,19 +57,27 @@ def publish(
     # Several variants may have the same ZIP; one that is here comes last, and counts.
     ordered = sorted(items, key=lambda item: item.wanted.path is not None)
     by_hash = {item.wanted.sha256: item for item in ordered}
+    signing, signed = request.signing, dict[str, Signed]()
+    if signing:
+        signed = sign.present(signing, objects, plan.versions(earlier, where), by_hash)
+    rest = {sha256: item for sha256, item in by_hash.items() if sha256 not in signed}
     if request.dry:
-        looked = {sha: functools.partial(objects.look, one.wanted) for sha, one in by_hash.items()}
+        looked = {sha: functools.partial(objects.look, one.wanted) for sha, one in rest.items()}
         found = transfer.together(looked, "asking", say)
-        return _dry(request, items, found)
-    jobs = {sha: functools.partial(_store, objects, item) for sha, item in by_hash.items()}
+        return _dry(request, items, found, signed)
+    jobs = {sha: functools.partial(_store, objects, item) for sha, item in rest.items()}
     stored = transfer.together(jobs, "publishing", say)
+    if signing:
+        sources = {sha256: (rest[sha256].wanted, one) for sha256, (one, _) in stored.items()}
+        signed |= sign.sign_all(project.layout, signing, objects, sources, say)
+        stored |= {sha256: (one.stored, one.row.written) for sha256, one in signed.items()}
     new = {
-        item.variant.id: _entry(project, item.variant, where, *stored[item.wanted.sha256])
+        item.variant.id: _entry(project, item, request, *stored[item.wanted.sha256])
         for item in items
     }
     is_whole = len(variants) == len(project.variants)
     entries = new if is_whole else {**earlier, **new}
-    return finish(request, entries, {name: stored[new[name]["sha256"]][0] for name in new})
+    return finish(request, entries, {i.variant.id: stored[i.wanted.sha256][0] for i in items})
 
 
 def finish(request: Request, entries: Mapping[str, Entry], stored: Mapping[str, Stored]) -> Result:
@@ -106,19 +116,37 @@ def _store(objects: Objects, item: Item) -> tuple[Stored, Written]:
 
 
 def _entry(
-    project: Project, variant: Variant, where: Address, stored: Stored, written: Written
+    project: Project, item: Item, request: Request, stored: Stored, written: Written
 ) -> Entry:
-    listed = index.entry(project.layout, variant, written)
+    where, listed = request.where, index.entry(project.layout, item.variant, written)
+    if request.signing:
+        profile = request.signing.profile.name
+        listed = {**listed, **published.signed_from(profile, item.wanted.sha256)}
     return published.entry(listed, where.bucket, where.key(written.sha256), stored.version)
 
 
-def _dry(request: Request, items: Sequence[Item], found: Mapping[str, Stored | None]) -> Result:
-    """Return the result of a dry run."""
+def _dry(
+    request: Request,
+    items: Sequence[Item],
+    found: Mapping[str, Stored | None],
+    signed: Mapping[str, Signed],
+) -> Result:
+    """Return the result of a dry run; a ZIP to sign has its hash as it was built."""
     outcomes, entries = {}, {}
     new = dict[str, int]()
     for item in items:
-        sha256, there = item.wanted.sha256, found[item.wanted.sha256]
-        outcomes[item.variant.id] = UNCHANGED if there else PENDING
+        sha256, there = item.wanted.sha256, found.get(item.wanted.sha256)
+        if one := signed.get(sha256):
+            outcomes[item.variant.id] = UNCHANGED
+            sha256 = one.row.written.sha256
+            entries[item.variant.id] = published.entry(
+                {"sha256": sha256},
+                request.where.bucket,
+                request.where.key(sha256),
+                one.stored.version,
+            )
+            continue
+        outcomes[item.variant.id] = UNCHANGED if there and not request.signing else PENDING
         version = there.version if there else None
         entries[item.variant.id] = published.entry(
             {"sha256": sha256}, request.where.bucket, request.where.key(sha256), version

@@ -164,24 +164,27 @@ def _build(there: Layout, ids: Sequence[str], top: Path) -> str:
 
 
 def _compare(layout: Layout, there: Layout, id_: str, one: Entry, said: str) -> Compared:
-    entry = index.read(there).get(id_)
+    entry, wanted = index.read(there).get(id_), published.origin(one)
     if entry is None or not index.is_built(entry) or entry.get("stale"):
-        return Compared(id_, one["sha256"], "", said or "the build gave no ZIP")
+        return Compared(id_, wanted, "", said or "the build gave no ZIP")
     made = there.zip(id_)
     sha256 = digests.sha256(made)
-    if sha256 == one["sha256"]:
-        return Compared(id_, one["sha256"], sha256)
+    if sha256 == wanted:
+        return Compared(id_, wanted, sha256)
     kept = layout.rebuilt(id_)
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(made, kept)
-    return Compared(id_, one["sha256"], sha256, _command(layout, id_, one))
+    return Compared(id_, wanted, sha256, _command(layout, id_, one))
 
 
 def _command(layout: Layout, id_: str, one: Entry) -> str:
     """Return the command that compares a published ZIP with a rebuilt one."""
     rebuilt, here = layout.relative(layout.rebuilt(id_)), layout.zip(id_)
-    if here.is_file() and digests.sha256(here) == one["sha256"]:
+    wanted = published.origin(one)
+    if here.is_file() and digests.sha256(here) == wanted:
         return f"lambdas diff {layout.relative_zip(id_)} {rebuilt}"
-    version = f" --version-id {one['s3_object_version']}" if one["s3_object_version"] else ""
-    fetch = f"aws s3api get-object --bucket {one['s3_bucket']} --key {one['s3_key']}{version}"
+    key, version = one["s3_key"].replace(one["sha256"], wanted), ""
+    if wanted == one["sha256"] and one["s3_object_version"]:
+        version = f" --version-id {one['s3_object_version']}"
+    fetch = f"aws s3api get-object --bucket {one['s3_bucket']} --key {key}{version}"
     return f"{fetch} {id_}.zip && lambdas diff {id_}.zip {rebuilt}"

@@ -13,6 +13,9 @@ T = TypeVar("T")
 
 _WIDTH = 16
 
+# The kinds of errors that explain more than "publish" does.
+_KINDS = {"published-object", "signing"}
+
 # Seconds between two words about the progress.
 _PACE = 2.0
 
@@ -43,7 +46,8 @@ def together(jobs: Mapping[str, Callable[[], T]], what: str, say: Say) -> dict[s
         lines = list(dict.fromkeys(str(error) for error in errors))
         rest = f"{len(found)} of {len(jobs)} succeeded; the list is unchanged"
         msg = "\n".join([*lines, rest])
-        raise PublishError(msg, "published-object" if kinds == {"published-object"} else "publish")
+        kind = kinds.pop() if len(kinds) == 1 else "publish"
+        raise PublishError(msg, kind if kind in _KINDS else "publish")
     return found
 
 

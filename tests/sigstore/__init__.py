@@ -1,0 +1,1 @@
+"""Attestations that an identity signed with Sigstore."""
