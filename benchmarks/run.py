@@ -770,6 +770,46 @@ def _imports(folder: Path, package: str, target: float) -> Row:
     return row
 
 
+def _inits(folder: Path, package: str, target: float) -> Row:
+    """The init phase under AWS's emulator of a ZIP with bytecode, and of it without, in turn."""
+    python = "{}.{}".format(*sys.version_info[:2])
+    code = f"import {package}\n{PLAIN}"
+    root = repository(folder / package, {"coded": package}, code)
+    manifest = f"version: 1\ndefaults: {{handler: app.handler, python: '{python}'}}\nlambdas:\n"
+    write(root, {"lambdas.yaml": f"{manifest}  coded: {{bytecode: true}}\n"})
+    measure = [
+        "coldstart",
+        "--compare=bytecode",
+        "--starts=9",
+        "--json",
+        f"--python={sys.executable}",
+    ]
+    (found,) = json.loads(run([sys.executable, "-m", "buildlib", *measure], root))["functions"]
+    row = Row(f"init phase of {package}, with bytecode", "without", target)
+    row.ours += [ms / 1000 for ms in found["starts_ms"]]
+    row.others += [ms / 1000 for ms in found["compared"]["starts_ms"]]
+    empty = statistics.median(found["empty_starts_ms"])
+    row.notes.append(
+        f"Python and AWS's client alone {empty:.0f} ms; page cache {found['page_cache']}"
+    )
+    return row
+
+
+def init_pandas(folder: Path) -> Row:
+    """The init phase of a function with pandas, with and without bytecode."""
+    return _inits(folder, "pandas", 0.6)
+
+
+def init_boto3(folder: Path) -> Row:
+    """The init phase of a function with boto3, with and without bytecode."""
+    return _inits(folder, "boto3", 0.6)
+
+
+def init_sqlalchemy(folder: Path) -> Row:
+    """The init phase of a function with SQLAlchemy, with and without bytecode."""
+    return _inits(folder, "sqlalchemy", 0.6)
+
+
 def import_pandas(folder: Path) -> Row:
     """The import of pandas, with and without bytecode."""
     return _imports(folder, "pandas", 0.6)
@@ -809,6 +849,9 @@ ROWS: dict[str, Callable[[Path], Row]] = {
     "import_pandas": import_pandas,
     "import_boto3": import_boto3,
     "import_sqlalchemy": import_sqlalchemy,
+    "init_pandas": init_pandas,
+    "init_boto3": init_boto3,
+    "init_sqlalchemy": init_sqlalchemy,
 }
 
 

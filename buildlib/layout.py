@@ -179,6 +179,15 @@ class Layout:
         """The durations of all steps."""
         return self.build / "times.log"
 
+    def starts(self, variant_id: str) -> Path:
+        """Return the measured cold starts of a variant."""
+        return self.build.joinpath("starts", f"{variant_id}.json")
+
+    @functools.cached_property
+    def drift(self) -> Path:
+        """The last answers of `lambdas drift`."""
+        return self.build / "drift.json"
+
     @functools.cached_property
     def running(self) -> Path:
         """The folder with a note of each process that works here."""

@@ -179,10 +179,14 @@ class LockTarget(NamedTuple):
 
 
 class Upgrade(NamedTuple):
-    """The pins of a lockfile to renew: `everything`, or those of some packages (PEP 503 names)."""
+    """The pins of a lockfile to renew: `everything`, or those of some packages (PEP 503 names).
+
+    `pins` are the versions, as `name==version`, that some of these packages must get.
+    """
 
     everything: bool = False
     packages: frozenset[str] = frozenset()
+    pins: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """Tell whether any pin is to be renewed."""

@@ -1,14 +1,18 @@
 """Reports about made-up functions with malicious names."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from buildlib.archive import contents
 from buildlib.archive.contents import Part, Placed
+from buildlib.commands.coldstart.kept import Measured, Surroundings
+from buildlib.commands.live.kept import Answer, Row
 from buildlib.commands.report import page
 from buildlib.commands.report.against import Comparison
 from buildlib.commands.report.facts import Build, Content, Dependency, Lock
 from buildlib.commands.report.page import Facts
 from buildlib.commands.report.revision import Revision
+from buildlib.commands.report.starts import Start
 from buildlib.model import Written
 from buildlib.runtimes import UNZIPPED_LIMIT
 
@@ -63,10 +67,38 @@ def content(*parts: Part, dependencies: tuple[Dependency, ...] = ()) -> Content:
     return Content([*usual, *parts], [*locked, *dependencies], FILES)
 
 
+def start(name: str, *earlier: tuple[Measured, bool], bytecode: int = 0) -> Start:
+    """Return the starts of a variant, with the measurements `earlier`, the latest first."""
+    same = [one for one, is_this in earlier if is_this]
+    both = [one for one in same if one.others]
+    latest, compared = next(iter(same), None), next(iter(both), None)
+    return Start(
+        name,
+        is_layer=False,
+        bytecode=bytecode,
+        latest=latest,
+        compared=compared,
+        earlier=earlier,
+    )
+
+
+def measured(median: float, *others: float, cpu: str = "A Processor") -> Measured:
+    """Return a measurement of three starts, and of starts of the other form."""
+    place = Surroundings("", "3.13.1", "x86_64", cpu, is_cold=True)
+    runs = [median - 5, median, median + 20]
+    time = "2026-11-29T14:38:45+00:00"
+    zips, empty, size = ["a" * 64], [40.0], 1_200_000
+    return Measured(
+        time, zips, place, has_bytecode=False, runs=runs, empty=empty, others=others, size=size
+    )
+
+
 def rendered(
     *builds: Build,
     revision: Revision = Revision(),  # noqa: B008 - it is frozen
     comparison: Comparison | None = None,
+    starts: Sequence[Start] = (),
+    drift: Sequence[Answer] = (),
     **contents: Content,
 ) -> str:
     """Return the report about `builds`; `contents` replaces the default content of single ZIPs."""
@@ -74,7 +106,8 @@ def rendered(
     locks = {
         one.function: Lock(f"lambdas/{one.function}/requirements.lock", 1.25) for one in builds
     }
-    return page.render(Facts(builds, some, locks, revision, comparison))
+    measurements = {name: start(name) for name in some} | {one.id: one for one in starts}
+    return page.render(Facts(builds, some, locks, revision, measurements, drift, comparison))
 
 
 def several() -> str:
@@ -102,6 +135,23 @@ def several() -> str:
         build("nasty", reasons=[EVIL, LONG, SEVERAL], handler=EVIL, environment="e2e2e2e2"),
         build("plain", environment="", previous=None, reasons=["first build here"]),
         revision=Revision(COMMIT, EVIL, "2026-11-28T20:27:09+01:00", RUN, is_dirty=True),
+        starts=[
+            start("nasty", (measured(480.0, cpu=EVIL), True), (measured(512.5, cpu=LONG), False)),
+            start("plain", (measured(480.0, 300.0, 310.0), True), bytecode=1_200_000),
+        ],
+        drift=[
+            Answer("", "", "2026-11-29T14:38:45+00:00", COMMIT, []),
+            Answer(
+                EVIL,
+                LONG,
+                "2026-11-29T14:38:45+00:00",
+                "0123" * 10,
+                [
+                    Row("plain", "acme-plain", "up_to_date", "up to date", []),
+                    Row(EVIL, LONG, "other_branch", SEVERAL, [EVIL, LONG]),
+                ],
+            ),
+        ],
         nasty=nasty,
         plain=Content([Part(contents.OWN_FILES, 900, {})], [], []),
     )  # fmt: skip

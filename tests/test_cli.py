@@ -255,6 +255,46 @@ def test_upgrade_of_one_package(dependent: Repository, index: Index) -> None:
     assert "alpha==1.0" in (dependent.root / "lambdas/jobs/requirements.lock").read_text()
 
 
+def test_upgrade_to_a_version(dependent: Repository, index: Index) -> None:
+    """A package gets just the version that is named, newer or older, and keeps it."""
+    index.add("alpha", "2.0", {"alpha/__init__.py": "A = 2\n"})
+    index.add("alpha", "3.0", {"alpha/__init__.py": "A = 3\n"})
+    dependent.lambdas("lock")
+    lock = dependent.root / "lambdas/jobs/requirements.lock"
+    assert "alpha==3.0" in lock.read_text()
+    done = dependent.lambdas("lock", "jobs", "-P", "Alpha==2.0")
+    assert "  Updated alpha 3.0 -> 2.0\n" in done.output
+    assert "alpha==2.0" in lock.read_text()
+    dependent.write({"lambdas/jobs/requirements.txt": "alpha\nbeta\n"})
+    dependent.lambdas("lock", "jobs")
+    assert "alpha==2.0" in lock.read_text()
+    dependent.doit("lock:jobs", "--upgrade-package=alpha==1.0")
+    assert "alpha==1.0" in lock.read_text()
+
+
+def test_upgrade_to_an_excluded_version(dependent: Repository, index: Index) -> None:
+    """The message has the requirement that holds a pin, as uv names it, and nothing is written."""
+    index.add("alpha", "2.0", {"alpha/__init__.py": "A = 2\n"})
+    index.add("beta", "2.0", {"beta.py": "B = 2\n"}, requires=("alpha<2",))
+    dependent.write({
+        "lambdas/api/requirements.txt": "beta==2.0\n",
+        "lambdas/jobs/requirements.txt": "alpha<2\n",
+    })  # fmt: skip
+    dependent.lambdas("lock")
+    names = ("api", "jobs")
+    locks = [dependent.root / f"lambdas/{name}/requirements.lock" for name in names]
+    before = [lock.read_bytes() for lock in locks]
+    done = dependent.lambdas("lock", "-P", "alpha==2.0", code=1)
+    text = re.sub(r"\s+", " ", done.output.replace("|", ""))
+    assert "failed to resolve dependencies with alpha==2.0 for Python 3.1" in text
+    assert "you require alpha<2 and alpha==2.0" in text
+    assert "beta>=2.0 depends on alpha<2 and alpha==2.0" in text
+    assert "which 'lambdas why --if alpha==2.0' shows" in text
+    shown = dependent.lambdas("why", "--if", "alpha==2.0").output
+    assert "lambdas/jobs/requirements.txt:1 (alpha<2, which excludes 2.0)" in shown
+    assert [lock.read_bytes() for lock in locks] == before
+
+
 def test_an_upgrade_that_needs_another(dependent: Repository, index: Index) -> None:
     """Where the newest release of a package needs a newer one of another, both move."""
     dependent.lambdas("lock")
@@ -269,6 +309,9 @@ def test_upgrade_of_an_unknown_package(dependent: Repository) -> None:
     dependent.lambdas("lock")
     done = dependent.lambdas("lock", "-P", "alhpa", code=3)
     assert "--upgrade-package: no lockfile has 'alhpa'; did you mean 'alpha'?" in done.errors
+    for word in ("alpha>1", "alpha==new", "==1", "alpha==", "cpython==3.13.1"):
+        done = dependent.lambdas("lock", "-P", word, code=3)
+        assert done.errors.startswith("error: --upgrade-package: ")
 
 
 def test_lock_in_ci(dependent: Repository) -> None:

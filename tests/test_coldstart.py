@@ -11,6 +11,8 @@ import jsonschema
 import pytest
 
 from buildlib import cli
+from buildlib.commands.coldstart import kept
+from buildlib.layout import Layout
 from tests.conftest import Repository
 
 pytestmark = [
@@ -102,7 +104,7 @@ def test_an_unused_import(slow: Repository) -> None:
     assert "  lambdas/api/app.py:2: 'slow' is imported and never used: " in text
     assert text.count("never used") == 1
     assert "each start compiles 4 modules; 'bytecode: true' saves that" in text
-    assert "api: 1 cold starts on this machine, by " in text
+    assert "api: 1 cold start on this machine, by " in text
 
 
 def test_bytecode_needs_no_compiling(slow: Repository) -> None:
@@ -110,6 +112,82 @@ def test_bytecode_needs_no_compiling(slow: Repository) -> None:
     slow.write({"lambdas.yaml": manifest(bytecode="true", compiler=platform.python_version())})
     text = slow.lambdas("coldstart", "api", "-n", "1").output
     assert "each start compiles" not in text
+
+
+# Python compiles these many times slower than it reads their bytecode.
+LONG = "".join(f"def f{n}(a, b=({n}, 'x')):\n    return [a, b, {n}]\n" for n in range(6000))
+
+
+def test_bytecode_compared(slow: Repository) -> None:
+    """Starts with bytecode and without take turns; the ZIP stays as it is, and `invoke` knows."""
+    slow.write({"lambdas/api/app.py": LONG + "\ndef handler(event, context):\n    return 1\n"})
+    hint = "'lambdas coldstart api --compare bytecode' measures the gain of bytecode"
+    assert hint in slow.lambdas("invoke", "api", "--where", "host").errors
+    (api,) = measured(slow, "api", "--compare", "bytecode")
+    compared = api["compared"]
+    assert len(compared["starts_ms"]) == len(api["starts_ms"]) == 2
+    assert (api["bytecode"], compared["clear"]) == (False, True)
+    assert 0 < compared["saved_ms"] < api["median_ms"]
+    assert compared["bytecode_size"] > 100_000
+    assert not [name for name in slow.members("api") if name.endswith(".pyc")]
+    said = slow.lambdas("invoke", "api", "--where", "host").errors
+    assert hint not in said
+    saved = f"bytecode saves {compared['saved_ms']:.1f} ms of each start"
+    assert saved in said
+    slow.write({"lambdas/api/app.py": "def handler(event, context):\n    return 1\n"})
+    assert saved not in slow.lambdas("invoke", "api", "--where", "host").errors
+
+
+def test_bytecode_left_out(slow: Repository) -> None:
+    """A ZIP with bytecode is compared with the same one without; one without sources is not."""
+    keys = {"bytecode": "true", "compiler": platform.python_version()}
+    slow.write(
+        {
+            "lambdas.yaml": manifest(**keys),
+            "lambdas/api/app.py": LONG + "\ndef handler(event, context):\n    return 1\n",
+        }
+    )
+    assert "bytecode" not in slow.lambdas("invoke", "api", "--where", "host").errors
+    (api,) = measured(slow, "api", "--compare", "bytecode")
+    assert (api["bytecode"], api["compared"]["clear"]) == (True, True)
+    assert api["compared"]["saved_ms"] > 0
+    text = slow.lambdas("coldstart", "api", "-n", "1", "--compare", "bytecode").output
+    assert "    init without bytecode " in text
+    slow.write({"lambdas.yaml": manifest(**keys, sources="false")})
+    failed = slow.lambdas("coldstart", "api", "--compare", "bytecode", code=1)
+    assert "lambda 'api': its ZIP has no sources, so its bytecode cannot be left" in failed.errors
+
+
+def test_earlier_measurements(slow: Repository) -> None:
+    """Earlier ones of the same surroundings are shown, each with the ZIP that it measured."""
+    (first,) = measured(slow, "jobs")
+    assert first["earlier"] == []
+    text = slow.lambdas("coldstart", "jobs", "-n", "1").output
+    assert "  measured before, in the same surroundings:\n" in text
+    assert text.count(", this ZIP ") == 1
+    slow.write({"lambdas/jobs/app.py": "def handler(event, context):\n    return 2\n"})
+    slow.lambdas("report")
+    page = (slow.root / "dist/report.html").read_text()
+    assert page.count("<td>not measured</td>") == 2  # neither `api` nor the new ZIP
+    layout = Layout(slow.root)
+    one = kept.read(layout, "jobs")[0]
+    strange = one._replace(surroundings=one.surroundings._replace(cpu="Another One"))
+    kept.keep(layout, "jobs", strange)
+    (now,) = measured(slow, "jobs")
+    names = ("time", "zips", "cpu", "starts_ms")
+    assert [now["earlier"][0][name] for name in names] == [first[name] for name in names]
+    assert [one["cpu"] for one in now["earlier"]] == [first["cpu"], first["cpu"], "Another One"]
+    assert now["zips"] != first["zips"]
+    slow.lambdas("report")
+    page = (slow.root / "dist/report.html").read_text()
+    assert f'<td class="number">{now["median_ms"]:.1f} ms</td>' in page
+    assert f"<td><code>{first['zips'][0][:12]}</code></td>" in page
+    text = slow.lambdas("coldstart", "jobs", "-n", "1").output
+    assert text.count(f", ZIP {first['zips'][0][:12]} ") == 2
+    assert text.count(", this ZIP ") == 1
+    slow.write({"lambdas.yaml": manifest().replace("  jobs: {}\n", "")})
+    slow.lambdas("build")
+    assert kept.read(layout, "jobs") == []
 
 
 def test_a_limit(slow: Repository) -> None:
@@ -136,6 +214,8 @@ def test_mistakes(slow: Repository) -> None:
     """A wrong limit, number, name or interpreter is said before anything starts."""
     assert "'jbos'" in slow.lambdas("coldstart", "jbos", code=3).errors
     assert "-n" in slow.lambdas("coldstart", "-n", "0", code=None).errors
+    both = slow.lambdas("coldstart", "--python", sys.executable, "--image", "x", code=2)
+    assert "an image has its own" in both.errors
     wrong = slow.lambdas("coldstart", "--python", "/bin/true", code=1)
     assert "--python /bin/true is not a working Python" in wrong.errors
     slow.write({"lambdas.yaml": manifest(start_limit="fast")})

@@ -166,7 +166,9 @@ def test_no_answer(pinned: Repository, index: Index) -> None:
 def test_a_missing_lock(pinned: Repository) -> None:
     """A function without its lockfile is an error that names the command, and is not ready."""
     (pinned.root / "lambdas/api/requirements.lock").unlink()
-    (one,) = asked(pinned, code=1)["errors"]
+    found = asked(pinned, code=2)
+    assert (found["not_ready"], found["unknown"]) == ([], ["api"])
+    (one,) = found["errors"]
     assert re.search(r"requirements\.lock: missing; run 'lambdas lock api'", one["error"])
 
 

@@ -113,7 +113,7 @@ def _of_service(response: Mapping[str, Any], call: str, about: str) -> AwsError:
         msg = (
             f"the code signing configuration refuses the code{about}: {_one_line(message)}; "
             "publish with 'lambdas publish --signing-profile NAME' and a profile that the "
-            "configuration allows, and deploy with --published"
+            "configuration allows, and deploy with --from"
         )
         return AwsError(msg)
     kind = AwsConflictError if code in _CHANGED else AwsError

@@ -8,6 +8,7 @@ import click
 
 from buildlib import console
 from buildlib.cli import common
+from buildlib.runtimes import RUNTIMES
 
 
 @click.command()
@@ -19,17 +20,42 @@ from buildlib.cli import common
     show_default=True,
     help="How often to start each function.",
 )
+@click.option(
+    "--compare",
+    type=click.Choice(["bytecode"]),
+    help="Start each function with bytecode and without it, in turn.",
+)
+@click.option(
+    "--where",
+    type=click.Choice(["image", "host"]),
+    default="host",
+    show_default=True,
+    help="In AWS's image, or on this machine.",
+)
+@click.option("--image", default="", help="An image to use instead of AWS's.")
 @click.option("--python", default="", metavar="PATH", help="A local Python interpreter.")
 @common.json_option
-def coldstart(names: Sequence[str], count: int, python: str, *, as_json: bool) -> int:
+def coldstart(  # noqa: PLR0913 - click passes each option
+    names: Sequence[str],
+    count: int,
+    *,
+    compare: str | None,
+    where: str,
+    image: str,
+    python: str,
+    as_json: bool,
+) -> int:
     """Build functions, start each several times as Lambda does, and show where the time goes.
 
     Without NAMES, the functions that have a 'start_limit', or else all. The exit code is 1 if even
     the fastest start of a function is over its limit.
     """
-    from buildlib.commands.coldstart import advice, measure, shown
+    from buildlib.commands.coldstart import advice, kept, measure, shown
     from buildlib.plugin import program
 
+    if python and (image or where == "image"):
+        msg = "names an interpreter of this machine, and an image has its own"
+        raise click.BadParameter(msg, param_hint="'--python'")
     repository = common.project()
     variants = [one for one in common.chosen(repository, names) if not one.function.is_layer]
     limited = [one for one in variants if one.function.start_limit]
@@ -43,15 +69,19 @@ def coldstart(names: Sequence[str], count: int, python: str, *, as_json: bool) -
     found: list[dict[str, Any]] = []
     problems: list[str] = []
     for variant in variants:
-        starts = measure.measure(repository, variant, count, python)
+        used = image or (RUNTIMES[variant.python].image if where == "image" else "")
+        options = measure.Options(count, used, python, compares=compare is not None)
+        starts = measure.measure(repository, variant, options)
+        measured = kept.of(repository, starts)
+        earlier = kept.keep(repository.layout, variant.id, measured)
         root = starts.root
         unused = advice.unused_imports(repository, variant, root) if root else []
         uncompiled = advice.uncompiled(variant, root) if root else 0
         problems += filter(None, [shown.over_limit(starts)])
         if as_json:
-            found.append(shown.as_json(starts, unused, uncompiled))
+            found.append(shown.as_json(starts, measured, earlier, unused, uncompiled))
         else:
-            common.write(shown.lines(starts, unused, uncompiled))
+            common.write(shown.lines(starts, measured, earlier, unused, uncompiled))
     if as_json:
         common.write_json({"version": 1, "command": "coldstart", "functions": found})
     for problem in problems:

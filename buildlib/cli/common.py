@@ -1,20 +1,24 @@
 """For all commands: the repository, its variants by name, and output."""
 
+import functools
 import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
-from buildlib import console
-from buildlib.errors import BuildError, NotStarted
+from buildlib import console, errors
+from buildlib.errors import BuildError, ManifestError, NotStarted
 from buildlib.layout import find_root
 from buildlib.manifest import variants
 from buildlib.model import Variant
 from buildlib.project.project import Project
+
+# The exit codes of a question: the answer is no success, and there is none.
+FOUND, NO_ANSWER = 1, 2
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,6 +86,25 @@ def complete(
     except (BuildError, OSError):
         return []
     return [name for name in known if name.startswith(incomplete)]
+
+
+def question(function: F) -> F:
+    """Let a command that asks a question exit with 2 if an error leaves it without an answer.
+
+    1 is for an answer that is no success. A manifest that is wrong still gives 3.
+    """
+
+    @functools.wraps(function)
+    def asked(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - of the command
+        try:
+            return function(*arguments, **options)
+        except (ManifestError, BrokenPipeError):
+            raise
+        except (BuildError, OSError) as error:
+            console.write(sys.stderr, f"error: {errors.describe(error)}\n")
+            return NO_ANSWER
+
+    return cast("F", asked)
 
 
 def names_argument(function: F) -> F:

@@ -1,23 +1,28 @@
 """The commands that answer questions about all functions, and ask a service for it."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from buildlib.cli import common, fleet_output
 from buildlib.runtimes import RUNTIMES
 
+if TYPE_CHECKING:
+    from buildlib.commands.ready.answer import Answer
+
 
 @click.command()
 @click.argument("python", type=click.Choice(list(RUNTIMES)), metavar="PYTHON")
 @common.names_argument
 @common.json_option
+@common.question
 def ready(python: str, names: Sequence[str], *, as_json: bool) -> int:
     """Show the obstacles to a newer Python, such as 3.14.
 
     Asks the package index about the wheels of each distinct lockfile, and looks in own code for
-    modules that Python removed. Exits with 0 if all are ready, 1 if some are not, and 2 if the
-    index gave no answer.
+    modules that Python removed. Exits with 0 if all are ready, 1 if some are not, and 2 if none is
+    known not to be and some have no answer.
     """
     from datetime import UTC, datetime
 
@@ -30,7 +35,14 @@ def ready(python: str, names: Sequence[str], *, as_json: bool) -> int:
         common.write_json(fleet_output.of_ready(found))
     else:
         common.write(command.lines(found))
-    return 2 if found.unknown else int(bool(found.blocked))
+    return code_of(found)
+
+
+def code_of(found: "Answer") -> int:
+    """Return the exit code of `ready`."""
+    if found.blocked:
+        return common.FOUND
+    return common.NO_ANSWER if found.unknown else 0
 
 
 @click.command()
@@ -48,11 +60,12 @@ def ready(python: str, names: Sequence[str], *, as_json: bool) -> int:
     help="The address of another OSV service.  [default: https://api.osv.dev]",
 )
 @common.json_option
+@common.question
 def audit(names: Sequence[str], ignore: Sequence[str], service: str, *, as_json: bool) -> int:
     """List the known vulnerabilities of locked packages, by function.
 
     Sends the names and versions of the packages to the service. Exits with 0 without findings, 1
-    with some, and 2 if some packages could not be audited.
+    with some, and 2 without any if some packages could not be audited.
     """
     from buildlib.commands import audit as command
     from buildlib.uv.audit import SERVICE

@@ -12,7 +12,7 @@ import click
 from buildlib import console, errors
 from buildlib.artifacts import earlier, shard
 from buildlib.cli import common
-from buildlib.errors import BuildError, NotStarted
+from buildlib.errors import BuildError, LockError, NotStarted
 from buildlib.layout import Layout
 from buildlib.plugin import program
 from buildlib.plugin.result import Result
@@ -189,8 +189,8 @@ def _dry_run(names: Sequence[str], *, as_json: bool) -> int:
     *("-P", "--upgrade-package"),
     "packages",
     multiple=True,
-    metavar="PACKAGE",
-    help="Take the newest version of this package only; can be repeated.",
+    metavar="PACKAGE[==VERSION]",
+    help="Take the newest version, or this one, of this package only; can be repeated.",
 )
 @click.option("--check", is_flag=True, help="Write nothing; fail if a lockfile is out of date.")
 @_jobs
@@ -246,20 +246,24 @@ def _check_packages(names: Sequence[str], packages: Sequence[str]) -> None:
     """Refuse packages that no lockfile has: a typo would be ignored.
 
     Raises:
-        NotStarted: there are such packages.
+        NotStarted: there are such packages, or a word names none.
 
     """
-    from buildlib.lock import lockfile
-    from buildlib.text import canonical_name, closest
+    from buildlib.lock import lockfile, upgrades
+    from buildlib.text import closest
 
     repository = common.project()
     paths = {v.function.lockfile for v in common.chosen(repository, names) if v.function.lockfile}
     files = [repository.layout.root / path for path in sorted(paths)]
     known = {name for file in files if file.exists() for name in lockfile.names(file)}
+    try:
+        wanted = upgrades.read(packages)
+    except LockError as error:
+        raise NotStarted(str(error)) from None
     problems = []
-    for package in packages:
-        if canonical_name(package) not in known:
-            close = closest(canonical_name(package), known)
+    for package in sorted(wanted.packages):
+        if package not in known:
+            close = closest(package, known)
             hint = f"; did you mean '{close}'?" if close else ""
             problems.append(f"--upgrade-package: no lockfile has '{package}'{hint}")
     if problems:
@@ -372,8 +376,9 @@ def invoke(name: str, **options: Any) -> int:  # noqa: ANN401 - click's values
     result: Result = program.run(tasks, command="invoke", stream=sys.stderr)
     if result.code:
         return result.code
-    found, where = command.invoke(common.project(), variant, command.Options(**options))
-    for line in command.shown(variant, found, where):
+    repository = common.project()
+    found, where = command.invoke(repository, variant, command.Options(**options))
+    for line in command.shown(repository, variant, found, where):
         console.write(sys.stderr, f"{line}\n")
     common.write([found.response])
     if found.error:

@@ -1,16 +1,14 @@
 """The commands that look and change nothing."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from buildlib import console, errors
 from buildlib.cli import common, fleet_output, output
 from buildlib.commands.why import Explanation
-from buildlib.errors import ArchiveError, NotStarted
+from buildlib.errors import NotStarted
 
 if TYPE_CHECKING:
     from buildlib.commands.what_if import Change
@@ -146,6 +144,7 @@ def list_(names: Sequence[str], *, as_json: bool) -> int:
 @click.command()
 @click.argument("one", type=click.Path(path_type=Path), metavar="A.zip")
 @click.argument("other", type=click.Path(path_type=Path), metavar="B.zip")
+@common.question
 def diff(one: Path, other: Path) -> int:
     """Compare two ZIPs byte for byte.
 
@@ -153,10 +152,6 @@ def diff(one: Path, other: Path) -> int:
     """
     from buildlib.archive import diff as command
 
-    try:
-        lines = command.report(one, other)
-    except ArchiveError as error:
-        console.write(sys.stderr, f"error: {errors.describe(error)}\n")
-        return 2
+    lines = command.report(one, other)
     common.write(lines)
     return int(len(lines) > 1)

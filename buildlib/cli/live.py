@@ -11,9 +11,6 @@ import click
 from buildlib import console
 from buildlib.cli import common
 
-# The exit code of `drift` for functions that differ; 1 is for questions without an answer.
-DRIFT = 4
-
 
 def _alias(
     ctx: click.Context,  # noqa: ARG001 - click's interface
@@ -66,22 +63,26 @@ def _env(given: str) -> str:
 )
 @click.option("--since", default="", metavar="REV", help="Look at the commits from REV on.")
 @common.json_option
+@common.question
 def drift(  # noqa: PLR0913 - click passes each option
     names: Sequence[str], env: str, state: Path | None, alias: str, since: str, *, as_json: bool
 ) -> int:
     """Compare the code that runs in AWS Lambda with this commit.
 
-    Exits with 0 if all functions are up to date, 4 if some differ, and 1 if some cannot be
-    compared.
+    Exits with 0 if all functions are up to date, 1 if some differ, and 2 if none is known to
+    differ and some cannot be compared.
     """
     from buildlib.aws import account
     from buildlib.commands.live import drift as command
+    from buildlib.commands.live import kept
 
     repository = common.project()
     variants = common.chosen(repository, names)
     options = command.Options(_env(env), alias, since, state)
     found = command.check(repository, account.connect, variants, options)
-    code = command.exit_code(found, DRIFT)
+    if not names:
+        kept.keep(repository.layout, options.env, alias, found)
+    code = command.exit_code(found)
     if as_json:
         from buildlib.cli import live_output
 
@@ -92,9 +93,10 @@ def drift(  # noqa: PLR0913 - click passes each option
 
 
 def _published(function: common.F) -> common.F:
-    """Add the option --published to a command."""
+    """Add the option --from to a command."""
     add = click.option(
-        "--published",
+        "--from",
+        "published",
         type=click.Path(dir_okay=False, resolve_path=True, path_type=Path),
         metavar="FILE",
         help="Take the code from the S3 objects in this list of 'lambdas publish', even if the "

@@ -37,6 +37,11 @@ def _named(
     return path
 
 
+_bucket = click.option(
+    "--bucket", metavar="URL", help="s3://bucket/prefix.  [default: the bucket in the list]"
+)
+
+
 def _list_option(default: str) -> Callable[[common.F], common.F]:
     return click.option(
         "--list",
@@ -55,11 +60,7 @@ def _options(function: common.F) -> common.F:
 
 @click.command()
 @common.names_argument
-@click.option(
-    "--to",
-    metavar="URL",
-    help="s3://bucket/prefix.  [default: the bucket in the list]",
-)
+@_bucket
 @_list_option(published.NAME)
 @click.option("--profile", default="", metavar="NAME", help="A profile of AWS's configuration.")
 @click.option(
@@ -71,7 +72,7 @@ def _options(function: common.F) -> common.F:
 @_options
 def publish(  # noqa: PLR0913 - click passes each option
     names: Sequence[str],
-    to: str | None,
+    bucket: str | None,
     path: Path | None,
     profile: str,
     signing_profile: str | None,
@@ -94,7 +95,7 @@ def publish(  # noqa: PLR0913 - click passes each option
     repository = common.project()
     variants = common.chosen(repository, names)
     path = path or repository.layout.root / published.NAME
-    where = access.address(to, path)
+    where = access.address(bucket, path)
     signer = "" if unsigned else access.signing_profile(path, signing_profile)
     signing = _signing(repository.layout, signer, profile) if signer else None
     request = command.Request(where, access.access(profile), path, dry, signing)
@@ -113,7 +114,7 @@ def _signing(layout: Layout, name: str, profile: str) -> "Signing":
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=common.complete)
-@click.option("--to", metavar="URL", help="s3://bucket/prefix.  [default: the bucket in the list]")
+@_bucket
 @click.option(
     "--from",
     "source",
@@ -151,7 +152,7 @@ def promote(
 
     layout = Layout(common.enter())
     path = options["path"] or layout.root / published.PRODUCTION
-    where = access.address(options["to"], path)
+    where = access.address(options["bucket"], path)
     writing = access.access(options["to_profile"], options["to_region"])
     reading = access.access(options["from_profile"], options["from_region"])
     origin = (options["source"] or layout.root / published.NAME, reading)
@@ -232,9 +233,7 @@ def _days(
 
 
 @click.command()
-@click.option(
-    "--bucket", metavar="URL", help="s3://bucket/prefix.  [default: the bucket in the list]"
-)
+@_bucket
 @click.option(
     "--keep",
     default="90d",

@@ -107,10 +107,18 @@ class Resolver:
             raise LockError(msg, "sdist-not-pure" if failed.compiles else "sdist-failed")
         if explain and lacking.is_lack(result.output):
             raise self._no_wheel(target, result.output)
+        pins = sorted(self.upgrade.pins)
+        wanted = f" with {', '.join(pins)}" if pins else ""
+        remedy = (
+            "Change the requirement that excludes the version, which "
+            f"'lambdas why --if {pins[0]}' shows,"
+            if pins
+            else "Relax the conflicting requirements,"
+        )
         msg = (
-            f"{self.requirements.path}: failed to resolve dependencies for {_shown(target)}\n"
-            f"{text.tail(result.output)}\n"
-            "Relax the conflicting requirements, check the spelling of the package names, "
+            f"{self.requirements.path}: failed to resolve dependencies{wanted} for "
+            f"{_shown(target)}\n{text.tail(result.output)}\n"
+            f"{remedy} check the spelling of the package names, "
             "or check the connection to the package index; then run the build again."
         )
         raise LockError(msg, "lock-failed")
@@ -212,11 +220,16 @@ def _newest(cooldown: Mapping[str, str]) -> Iterator[str]:
 
 
 def _refreshed(upgrade: Upgrade) -> Iterator[str]:
-    """Yield the options for which uv asks the index again, as its own `--upgrade` does."""
+    """Yield the options for which uv asks the index again, as its own `--upgrade` does.
+
+    To uv, a package with a version is a constraint of the resolution.
+    """
     if upgrade.everything:
         yield "--refresh"
     for name in sorted(upgrade.packages):
         yield from ("--refresh-package", name)
+    for pin in sorted(upgrade.pins):
+        yield from ("--upgrade-package", pin)
 
 
 def _warnings(output: str) -> Iterator[str]:

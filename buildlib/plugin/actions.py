@@ -27,14 +27,13 @@ from buildlib.errors import BuildError, ManifestError
 from buildlib.files import running
 from buildlib.layout import MANIFEST, Layout
 from buildlib.manifest import variants
-from buildlib.model import Function, Upgrade, Variant
+from buildlib.model import Function, Variant
 from buildlib.plugin import meta, signals
 from buildlib.plugin.selection import Expecting
 from buildlib.plugin.state import is_any_forgotten
 from buildlib.project.project import Project
 from buildlib.steps import pending, shared, tidy
 from buildlib.steps.summary import Done
-from buildlib.text import canonical_name
 
 _FIRST, _LAST = pending.STEPS[0].name, pending.STEPS[-1].name
 
@@ -328,11 +327,13 @@ def make_lock(
     upgrade_package: list[str],
 ) -> None:
     """Resolve the requirements of a function, and note the changes for the reporter."""
-    packages = frozenset(canonical_name(name) for name in upgrade_package)
+    from buildlib.lock import upgrades
+
+    wanted = upgrades.read(upgrade_package, everything=upgrade)
     named = meta.asked(task).named
     try:
         with progress.task(task.name):
-            found = LOCK.make(project, function, Upgrade(upgrade, packages), named=named)
+            found = LOCK.make(project, function, wanted, named=named)
     except (BuildError, OSError):
         shared.note_unbuilt(project, [project.variants[name] for name in ids(function)])
         raise
@@ -388,7 +389,7 @@ def invoke(project: Project, variant: Variant, **options: Any) -> TaskFailed | N
     from buildlib.commands.invoke import run as command  # for one task
 
     found, where = command.invoke(project, variant, command.Options(**options))
-    for line in command.shown(variant, found, where):
+    for line in command.shown(project, variant, found, where):
         console.write(sys.stderr, f"{line}\n")
     console.write(sys.stdout, f"{found.response}\n")
     return TaskFailed(f"{variant.id}: {found.error}") if found.error else None
@@ -423,11 +424,13 @@ def drift(project: Project) -> TaskFailed | None:
     """Compare the code that runs in AWS Lambda with this commit."""
     from buildlib.aws import account
     from buildlib.commands.live import drift as command
+    from buildlib.commands.live import kept
 
     options = command.Options(os.environ.get("LAMBDA_ZIP_ENV", ""))
     found = command.check(project, account.connect, list(project.variants.values()), options)
+    kept.keep(project.layout, options.env, "", found)
     _write(command.lines(found))
-    return TaskFailed("not all functions run this commit") if command.exit_code(found, 1) else None
+    return TaskFailed("not all functions run this commit") if command.exit_code(found) else None
 
 
 def make_report(project: Project, against: str = "") -> None:

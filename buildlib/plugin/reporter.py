@@ -13,7 +13,7 @@ from doit.reporter import ConsoleReporter
 from doit.task import Task
 
 from buildlib import console, errors
-from buildlib.artifacts import earlier, index
+from buildlib.artifacts import earlier, growth, index
 from buildlib.artifacts.earlier import Base
 from buildlib.errors import BuildError
 from buildlib.layout import Layout
@@ -25,7 +25,7 @@ from buildlib.steps import summary
 FAILURE = 1  # of a task; doit ends with 2 after an unexpected error
 
 
-_REPORT = "report"
+_REPORT, _RECORD = "report", "record"
 
 
 UNBUILT = 2  # with CI set, where an engine is absent and nothing else failed
@@ -110,6 +110,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         seconds = self._tally.end(task)
         if step and step.step != "lock":
             self._tally.succeed(step, seconds or 0.0, meta.done(task))
+        if task.name == _RECORD:
+            self._tally.withdraw(growth.UNKNOWN)  # the record has the sizes now
         if changes := meta.done(task).changes:
             title, *lines = changes
             self._locks[bool(lines)] += 1

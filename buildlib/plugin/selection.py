@@ -39,7 +39,7 @@ def lock_options() -> list[dict[str, Any]]:
             "long": "upgrade-package",
             "type": list,
             "default": [],
-            "help": "take the newest version of this package; can be repeated",
+            "help": "take the newest version of this package, or PACKAGE==VERSION; can be repeated",
         },
     ]
 

@@ -80,6 +80,11 @@ class Tally:
             for text, place in done.doubts:
                 self._notes.setdefault(text, []).append(place)
 
+    def withdraw(self, note: str) -> None:
+        """Forget a warning whose cause is gone before the run ends."""
+        with self._lock:
+            self._notes.pop(note, None)
+
     def fail(self, step: Meta, seconds: float) -> None:
         """Note that a step of variants failed, or could not run for one that did."""
         with self._lock:

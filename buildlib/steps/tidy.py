@@ -81,6 +81,7 @@ def _forget(layout: Layout, variant_id: str) -> None:
     atomic.remove(layout.log("venv", variant_id))
     atomic.remove(layout.staged(variant_id))
     atomic.remove(layout.bytecode(variant_id))
+    atomic.remove(layout.starts(variant_id))
 
 
 # -- build/, after a run -------------------------------------------------------------------------

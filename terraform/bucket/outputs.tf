@@ -1,5 +1,5 @@
 output "url" {
-  description = "The address for 'lambdas publish --to'."
+  description = "The address for 'lambdas publish --bucket'."
   value       = "s3://${aws_s3_bucket.this.id}/${var.prefix}"
 
   # Without versions and without the policy the bucket promises nothing.

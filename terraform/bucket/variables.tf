@@ -4,7 +4,7 @@ variable "bucket" {
 }
 
 variable "prefix" {
-  description = "The prefix of the objects: that of 'lambdas publish --to s3://bucket/prefix'. A prefix belongs to one repository."
+  description = "The prefix of the objects: that of 'lambdas publish --bucket s3://bucket/prefix'. A prefix belongs to one repository."
   type        = string
   default     = "code"
 

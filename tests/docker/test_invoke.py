@@ -139,6 +139,33 @@ event["found"] = {
     assert "SECRET_OF_THE_HOST" not in variables
 
 
+def test_cold_starts_in_the_image(probe: Repository, image: str, engine: APIClient) -> None:
+    """A function starts in one container for each form, with its Python; they leave none behind."""
+    code = "".join(f"def f{n}(a, b=({n}, 'x')):\n    return [a, b, {n}]\n" for n in range(6000))
+    handler = "def handler(event, context):\n    raise SystemExit(9)\n"
+    probe.write({"lambdas/api/app.py": code + handler})
+    options = ("--image", image, "--compare", "bytecode", "-n", "3")
+    done = probe.lambdas("coldstart", "api", *options, "--json")
+    (found,) = json.loads(done.output)["functions"]
+    assert (found["image"], found["page_cache"]) == (image, "unknown")
+    assert found["python"].startswith("{}.{}.".format(*sys.version_info[:2]))
+    assert len(found["starts_ms"]) == len(found["compared"]["starts_ms"]) == 3
+    assert found["compared"]["clear"]
+    assert found["compared"]["saved_ms"] > 0
+    assert found["imports"]["name"] == "app"
+    text = probe.lambdas("coldstart", "api", "--image", image, "-n", "1").output
+    first = f"api: 1 cold start in the image {image}, with the engine's page cache, warm or not"
+    assert text.startswith(first)
+    assert "measured before, in the same surroundings" in text
+    wait_until_gone(engine)
+    probe.write({"lambdas/api/app.py": "raise ValueError('at import')\n" + handler})
+    failed = probe.lambdas("coldstart", "api", "--image", image, code=1)
+    assert "error: api: the function does not start: ValueError: at import" in failed.errors
+    assert '  |   File "/var/task/app.py", line 1, in <module>' in failed.errors
+    absent = probe.lambdas("coldstart", "api", "--image", "doit-lambda-zip/none:1", code=1)
+    assert "the image doit-lambda-zip/none:1" in absent.errors
+
+
 def test_an_error_in_the_image(probe: Repository, image: str) -> None:
     """A handler that raises gives exit code 1, as on this machine."""
     response, output, _ = invoke(probe, {"get": "1 / 0"}, "--image", image, code=1)

@@ -48,7 +48,7 @@ def test_a_day(deployed: Checkout, cloud: Cloud) -> None:
     assert cloud.gate.writes == []
     deployed.edit("api", "new")
     deployed.commit("New")
-    assert deployed.states(code=4)["api"]["behind"] == 1
+    assert deployed.states(code=1)["api"]["behind"] == 1
     before = cloud.code("api-dev")
     found = deploy(deployed)
     assert found["api"]["state"] == "deployed"
@@ -160,7 +160,7 @@ def test_a_published_list(deployed: Checkout, cloud: Cloud, moto: int) -> None:
     listed = published(deployed, moto)
     for path in (deployed.root / "dist").iterdir():
         path.unlink()
-    found = deploy(deployed, "--published", "lambdas.published.json")
+    found = deploy(deployed, "--from", "lambdas.published.json")
     assert (found["api"]["state"], found["jobs"]["state"]) == ("deployed", "up_to_date")
     assert cloud.code("api-dev") == listed["api"]["sha256"]
 
@@ -172,7 +172,7 @@ def test_another_object_in_the_bucket(deployed: Checkout, moto: int) -> None:
     listed = published(deployed, moto)
     listed["api"] |= {name: listed["jobs"][name] for name in ("s3_key", "s3_object_version")}
     deployed.write({"lambdas.published.json": json.dumps(listed)})
-    found = deploy(deployed, "--published", "lambdas.published.json", code=1)
+    found = deploy(deployed, "--from", "lambdas.published.json", code=1)
     assert found["api"]["state"] == "failed"
     wrong, right = listed["jobs"]["sha256"], listed["api"]["sha256"]
     assert f"Lambda reports code with the sha256 {wrong}, not {right}" in found["api"]["text"]
@@ -335,7 +335,7 @@ def test_several_functions_of_a_variant(deployed: Checkout, cloud: Cloud) -> Non
     done = deployed.lambdas("deploy", "api", code=1)
     assert "several functions have it: tagged-dev, tagged-prod; choose one" in done.errors
     assert deploy(deployed, "api")["api"]["function"] == "tagged-dev"
-    done = deployed.lambdas("drift", "jobs", "--env", "dev", code=1)
+    done = deployed.lambdas("drift", "jobs", "--env", "dev", code=2)
     assert "jobs: no function is known: set 'name' in lambdas.yaml, or tag one" in done.output
 
 
@@ -362,7 +362,7 @@ def test_names_from_terraform(deployed: Checkout, cloud: Cloud, tmp_path: Path) 
     assert "api (tf-api): up to date" in done.output
     assert f"jobs: no function is known: {shown} has none for it" in done.output
     shown.write_text("no JSON")
-    done = deployed.lambdas("drift", "--terraform-state", str(shown), code=1)
+    done = deployed.lambdas("drift", "--terraform-state", str(shown), code=2)
     assert "is not JSON; write it with 'terraform show -json > FILE'" in done.errors
 
 
@@ -381,7 +381,7 @@ def test_a_list_for_another_target(deployed: Checkout, cloud: Cloud, moto: int) 
     listed = published(deployed, moto)
     listed["api"] |= {"architecture": "arm64"}
     deployed.write({"lambdas.published.json": json.dumps(listed)})
-    options = ("--env", "dev", "--published", "lambdas.published.json")
+    options = ("--env", "dev", "--from", "lambdas.published.json")
     done = deployed.lambdas("deploy", *options, code=1)
     assert "the ZIP in lambdas.published.json is for python3.13 on arm64" in done.errors
     assert cloud.gate.writes == []

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -42,15 +43,50 @@ def test_an_edit(deployed: Checkout) -> None:
     in dist/ of earlier inputs is never compared.
     """
     deployed.edit("api", "new")
-    found = deployed.states(code=1)
+    found = deployed.states(code=2)
     assert found["api"]["state"] == "undecided"
     assert "out of date; run 'lambdas build api'" in found["api"]["text"]
     assert found["jobs"]["state"] == "up_to_date"
     deployed.lambdas("build")
-    found = deployed.states(code=4)
+    found = deployed.states(code=1)
     assert found["api"]["state"] == "behind"
     assert found["api"]["behind"] == 0
     assert "changes that no commit records" in found["api"]["text"]
+
+
+def test_in_the_report(deployed: Checkout) -> None:
+    """The page has the last answer about all functions, with its time, and asks AWS nothing."""
+    page = deployed.root / "dist" / "report.html"
+    deployed.lambdas("report")
+    assert "Not asked. Run <code>lambdas drift</code>" in page.read_text()
+    deployed.states(code=0)
+    offline = deployed.environment.copy()
+    deployed.environment |= {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}
+    deployed.lambdas("report")
+    first = deployed.git("rev-parse", "HEAD")
+    shown = re.sub(r"\s+", " ", page.read_text())
+    assert "<h3>environment dev</h3>" in shown
+    assert f'Compared with commit <code title="{first}">' in shown
+    assert "2 of 2 up to date." in shown
+    assert '<th scope="row">api</th> <td>api-dev</td> <td>up to date</td>' in shown
+    assert "for another commit" not in shown
+    deployed.environment = offline
+    deployed.edit("api", "second")
+    second = deployed.commit("Second")
+    deployed.lambdas("report")
+    assert "This answer is for another commit than this page." in page.read_text()
+    deployed.states("api", code=1)  # about one function: the page keeps the one about all
+    deployed.lambdas("report")
+    assert f'Compared with commit <code title="{first}">' in page.read_text()
+    deployed.states(code=1)
+    deployed.doit("drift", code=1, LAMBDA_ZIP_ENV="dev")
+    deployed.lambdas("report")
+    shown = re.sub(r"\s+", " ", page.read_text())
+    assert f'Compared with commit <code title="{second}">' in shown
+    assert first not in shown
+    assert '<strong class="state">behind</strong>' in shown
+    assert "1 of 2 up to date." in shown
+    assert "behind by 1 commit; runs commit" in shown
 
 
 def test_behind_by_commits(deployed: Checkout) -> None:
@@ -62,13 +98,13 @@ def test_behind_by_commits(deployed: Checkout) -> None:
     deployed.commit("Jobs")
     deployed.edit("api", "third")
     deployed.commit("Third")
-    found = deployed.states(code=4)
+    found = deployed.states(code=1)
     assert found["api"]["behind"] == 2
     assert found["api"]["commit"]["id"] == first
     assert f"behind by 2 commits; runs commit {first[:10]} (" in found["api"]["text"]
     assert ", First)" in found["api"]["text"]
     assert found["jobs"]["behind"] == 1
-    assert deployed.lambdas("drift", "jobs", "--env", "dev", code=4).output.count("\n") == 2
+    assert deployed.lambdas("drift", "jobs", "--env", "dev", code=1).output.count("\n") == 2
 
 
 def test_since(deployed: Checkout) -> None:
@@ -77,18 +113,18 @@ def test_since(deployed: Checkout) -> None:
     second = deployed.commit("Second")
     deployed.edit("api", "third")
     deployed.commit("Third")
-    found = deployed.states("--since", second, code=4)
+    found = deployed.states("--since", second, code=1)
     assert found["api"]["state"] == "unknown"
     assert f"since {second}" in found["api"]["text"]
-    assert deployed.states("--since", "HEAD~2", code=4)["api"]["behind"] == 2
-    done = deployed.lambdas("drift", "--env", "dev", "--since", "nope", code=1)
+    assert deployed.states("--since", "HEAD~2", code=1)["api"]["behind"] == 2
+    done = deployed.lambdas("drift", "--env", "dev", "--since", "nope", code=2)
     assert "this clone has no commit 'nope'" in done.errors
 
 
 def test_unknown_code(deployed: Checkout, cloud: Cloud) -> None:
     """Code that was changed behind our back is not of this repository, and says so."""
     cloud.update("jobs-dev", foreign())
-    done = deployed.lambdas("drift", "--env", "dev", code=4)
+    done = deployed.lambdas("drift", "--env", "dev", code=1)
     assert "jobs (jobs-dev): unknown code: no lambdas.hashes.json has its hash" in done.output
     assert "in the whole history" in done.output
     assert deployed.states()["jobs"]["sha256"] == sha256(foreign())
@@ -100,7 +136,7 @@ def test_a_build_that_no_commit_has(deployed: Checkout, cloud: Cloud) -> None:
     deployed.lambdas("build")
     cloud.update("api-dev", deployed.zip("api"))
     deployed.git("checkout", "-q", "--", "lambdas")
-    found = deployed.states(code=4)["api"]
+    found = deployed.states(code=1)["api"]
     assert found["state"] == "unrecorded"
     assert "runs the ZIP in dist/, which is out of date" in found["text"]
 
@@ -112,7 +148,7 @@ def test_another_branch(deployed: Checkout, cloud: Cloud) -> None:
     deployed.commit("Feature")
     cloud.update("api-dev", deployed.zip("api"))
     deployed.git("switch", "-q", "main")
-    found = deployed.states(code=4)["api"]
+    found = deployed.states(code=1)["api"]
     assert found["state"] == "other_branch"
     assert "of branch feature" in found["text"]
 
@@ -123,7 +159,7 @@ def test_a_shallow_clone_says_so(deployed: Checkout, cloud: Cloud) -> None:
     deployed.commit("Second")
     other = Checkout(deployed.root.parent / "other", deployed.environment)
     deployed.git("clone", "-q", "--depth=1", deployed.root.as_uri(), str(other.root))
-    found = other.states(code=4)["api"]
+    found = other.states(code=1)["api"]
     assert found["state"] == "unknown"
     assert "git fetch --unshallow" in found["text"]
     assert cloud.gate.writes == []
@@ -132,17 +168,17 @@ def test_a_shallow_clone_says_so(deployed: Checkout, cloud: Cloud) -> None:
 def test_missing_functions_and_aliases(deployed: Checkout, cloud: Cloud) -> None:
     """A function or an alias that does not exist is drift; a version behind an alias counts."""
     cloud.client.delete_function(FunctionName="jobs-dev")
-    found = deployed.states(code=4)
+    found = deployed.states(code=1)
     assert found["jobs"]["state"] == "missing"
     text = "not deployed: 'jobs-dev' does not exist: Function not found: arn:aws:lambda:eu-west-1:"
     assert found["jobs"]["text"].startswith(text)
     cloud.client.publish_version(FunctionName="api-dev")
     cloud.client.create_alias(FunctionName="api-dev", Name="live", FunctionVersion="1")
     cloud.update("api-dev", foreign())
-    found = deployed.states("--alias", "live", code=4)
+    found = deployed.states("--alias", "live", code=1)
     assert (found["api"]["state"], found["api"]["version"]) == ("up_to_date", "1")
     assert "not deployed: 'jobs-dev:live' does not exist" in found["jobs"]["text"]
-    assert deployed.states("api", code=4)["api"]["state"] == "unknown"
+    assert deployed.states("api", code=1)["api"]["state"] == "unknown"
 
 
 def test_other_settings_are_said(deployed: Checkout, cloud: Cloud) -> None:
@@ -190,18 +226,18 @@ def test_layers(checkout: Checkout, cloud: Cloud) -> None:
     assert checkout.states(code=0)["shared"]["state"] == "up_to_date"
     checkout.write({"layers/shared/lib/one.py": "X = 2\n"})
     checkout.commit("The layer changes")
-    found = checkout.states(code=4)["shared"]
+    found = checkout.states(code=1)["shared"]
     assert found["state"] == "behind"
     assert "(other-name, version 1)" in found["text"]
     assert found["version"] == old["LayerVersionArn"]
     new = publish(LayerName="other-name", Content={"ZipFile": checkout.zip("shared")})
-    assert checkout.states(code=4)["shared"]["state"] == "behind"  # the function still uses 1
+    assert checkout.states(code=1)["shared"]["state"] == "behind"  # the function still uses 1
     cloud.client.update_function_configuration(
         FunctionName="api-dev", Layers=[new["LayerVersionArn"]]
     )
     assert checkout.states(code=0)["shared"]["state"] == "up_to_date"
     cloud.client.update_function_configuration(FunctionName="api-dev", Layers=[])
-    assert checkout.states(code=4)["shared"]["text"] == "'api-dev' does not use this layer"
+    assert checkout.states(code=1)["shared"]["text"] == "'api-dev' does not use this layer"
 
 
 def test_access_denied(deployed: Checkout, cloud: Cloud) -> None:
@@ -213,7 +249,7 @@ def test_access_denied(deployed: Checkout, cloud: Cloud) -> None:
     cloud.gate.refuse = lambda _, path, __: (
         (403, "AccessDeniedException", message) if "api-dev" in path else None
     )
-    found = deployed.states(code=1)
+    found = deployed.states(code=2)
     assert found["api"]["state"] == "failed"
     assert found["api"]["text"].startswith(
         "arn:aws:sts::123456789012:assumed-role/ci/run lacks the permission 'lambda:GetFunction' "
@@ -225,7 +261,7 @@ def test_access_denied(deployed: Checkout, cloud: Cloud) -> None:
 def test_expired_credentials(deployed: Checkout, cloud: Cloud) -> None:
     """Expired credentials end the command at once, with the way to get new ones."""
     cloud.gate.refuse = lambda *_: (403, "ExpiredTokenException", "The token is expired")
-    done = deployed.lambdas("drift", "--env", "dev", code=1)
+    done = deployed.lambdas("drift", "--env", "dev", code=2)
     assert "the AWS credentials expired" in done.errors
     assert "aws sso login" in done.errors
     assert "lambdas errors aws-access" in done.errors
@@ -247,7 +283,7 @@ def test_throttling(deployed: Checkout, cloud: Cloud) -> None:
     assert cloud.gate.count("GET", "/api-dev") == 3
     left["jobs-dev"] = 99
     deployed.environment["AWS_MAX_ATTEMPTS"] = "2"
-    found = deployed.states(code=1)
+    found = deployed.states(code=2)
     assert "AWS throttled the request (TooManyRequestsException)" in found["jobs"]["text"]
     assert found["api"]["state"] == "up_to_date"
 
@@ -266,7 +302,7 @@ def test_no_connection(deployed: Checkout, changed: dict[str, str], message: str
     """Without credentials, region or network the command says how to get them, in one line."""
     environment = deployed.environment | changed
     deployed.environment = {name: value for name, value in environment.items() if value}
-    done = deployed.lambdas("drift", "--env", "dev", code=1)
+    done = deployed.lambdas("drift", "--env", "dev", code=2)
     assert message in done.errors
     assert done.output == ""
 
@@ -275,15 +311,15 @@ def test_without_boto3(deployed: Checkout, tmp_path: Path) -> None:
     """Without the extra, the message has the command that installs it."""
     (tmp_path / "hidden/boto3").mkdir(parents=True)
     (tmp_path / "hidden/boto3/__init__.py").write_text("raise ImportError\n")
-    done = deployed.lambdas("drift", "--env", "dev", code=1, PYTHONPATH=str(tmp_path / "hidden"))
+    done = deployed.lambdas("drift", "--env", "dev", code=2, PYTHONPATH=str(tmp_path / "hidden"))
     assert "pip install 'doit-lambda-zip[aws]'" in done.errors
 
 
 def test_no_secret_is_shown(deployed: Checkout, cloud: Cloud) -> None:
     """Environment variables of functions reach neither output nor files."""
     cloud.update("api-dev", foreign())
-    done = deployed.lambdas("drift", "--env", "dev", "--json", code=4)
-    plain = deployed.lambdas("drift", "--env", "dev", code=4)
+    done = deployed.lambdas("drift", "--env", "dev", "--json", code=1)
+    plain = deployed.lambdas("drift", "--env", "dev", code=1)
     no_secret(deployed.root, done.output, done.errors, plain.output, plain.errors)
 
 
@@ -296,7 +332,7 @@ def test_many_functions(checkout: Checkout, cloud: Cloud) -> None:
     checkout.lambdas("build")
     for name in names[:-1]:
         cloud.create(f"{name}-dev", checkout.zip(name))
-    found = checkout.states(code=4)
+    found = checkout.states(code=1)
     assert [name for name in names if found[name]["state"] == "up_to_date"] == names[:-1]
     assert found["f59"]["state"] == "missing"
     assert cloud.gate.count("GET", "/functions/?") + cloud.gate.count("GET", "/functions?") < 3
@@ -305,7 +341,7 @@ def test_many_functions(checkout: Checkout, cloud: Cloud) -> None:
     cloud.gate.refuse = lambda _, path, __: (
         (403, "AccessDeniedException", "no") if path.rstrip("/").endswith("/functions") else None
     )
-    assert checkout.states(code=4)["f58"]["state"] == "up_to_date"
+    assert checkout.states(code=1)["f58"]["state"] == "up_to_date"
     assert cloud.gate.count("GET", "-dev") == 60
 
 
@@ -324,7 +360,7 @@ def test_credentials_are_not_needed_for_a_mistake(checkout: Checkout) -> None:
     checkout.environment = {
         name: value for name, value in checkout.environment.items() if name not in credentials(0)
     }
-    done = checkout.lambdas("drift", code=1)
+    done = checkout.lambdas("drift", code=2)
     assert "lambda 'api': name '{lambda}-{env}' needs an environment" in done.errors
     assert "lambda 'jobs': name '{lambda}-{env}' needs an environment" in done.errors
 
@@ -343,4 +379,4 @@ def test_a_layer_of_somebody_else(deployed: Checkout, cloud: Cloud) -> None:
     arns = [made["LayerVersionArn"]]
     cloud.client.update_function_configuration(FunctionName="jobs-dev", Layers=arns)
     cloud.client.update_function_configuration(FunctionName="api-dev", Layers=arns)
-    assert deployed.states(code=4)["jobs"]["state"] == "up_to_date"
+    assert deployed.states(code=1)["jobs"]["state"] == "up_to_date"

@@ -43,7 +43,7 @@ def test_the_version_before(released: Checkout, cloud: Cloud) -> None:
     assert (found["state"], found["version"]) == ("deployed", "2")
     assert cloud.alias("api-dev") == "2"
     assert cloud.gate.writes == ["api-dev/aliases/live"]
-    assert released.states("api", "--alias", "live", code=4)["api"]["behind"] == 1
+    assert released.states("api", "--alias", "live", code=1)["api"]["behind"] == 1
     assert rollback(released)["version"] == "1"
     done = released.lambdas("rollback", "api", "--env=dev", "--alias=live", code=1)
     assert "points to version 1, and no earlier version has other code" in done.errors

@@ -40,7 +40,7 @@ def signed(deployed: Checkout, signer: Signer, moto: int) -> Checkout:
     """Give the clone with a signed function behind an alias; `jobs-dev` is not signed."""
     deployed.environment["AWS_ENDPOINT_URL_SIGNER"] = f"http://127.0.0.1:{signer.port}"
     deployed.environment["AWS_ENDPOINT_URL_S3"] = f"http://127.0.0.1:{moto}"
-    publish(deployed, "--to", "s3://code/x", "--signing-profile", "Lambda")
+    publish(deployed, "--bucket", "s3://code/x", "--signing-profile", "Lambda")
     return deployed
 
 
@@ -48,7 +48,7 @@ def publish(checkout: Checkout, *arguments: str) -> dict[str, Any]:
     """Publish a signed `api`, deploy it, commit, and return its entry."""
     direct = checkout.environment["AWS_ENDPOINT_URL_S3"]  # the gate knows no versions of S3
     checkout.lambdas("publish", "api", *arguments, AWS_ENDPOINT_URL=direct)
-    options = ("--env", "dev", "--published", "lambdas.published.json", "--alias", "live")
+    options = ("--env", "dev", "--from", "lambdas.published.json", "--alias", "live")
     checkout.lambdas("deploy", "api", *options)
     checkout.git("add", "-A")
     checkout.git("commit", "-q", "-m", "Publish")
@@ -66,7 +66,7 @@ def test_drift(signed: Checkout, cloud: Cloud) -> None:
     assert found["api"]["sha256"] == entry["sha256"]
     signed.edit("api", "newer")
     signed.commit("Newer")
-    found = signed.states(code=4)
+    found = signed.states(code=1)
     assert (found["api"]["state"], found["api"]["behind"]) == ("behind", 1)
 
 
@@ -78,7 +78,7 @@ def test_deploy(signed: Checkout, cloud: Cloud) -> None:
     signed.edit("api", "newer")
     signed.commit("Newer")
     errors = signed.lambdas("deploy", "api", "--env", "dev", code=1).errors
-    assert "run 'lambdas publish --signing-profile NAME', and deploy with --published" in errors
+    assert "run 'lambdas publish --signing-profile NAME', and deploy with --from" in errors
     assert cloud.code("api-dev") == before
     assert cloud.code("api-dev") != publish(signed)["signed_from"]["sha256"]
     assert cloud.code("api-dev") != before

@@ -42,14 +42,14 @@ def release(checkout: Checkout, bucket: str, subject: str) -> None:
     """Build, record, publish and commit, as a pipeline does."""
     checkout.lambdas("build")
     checkout.lambdas("record")
-    checkout.lambdas("publish", "--to", bucket)
+    checkout.lambdas("publish", "--bucket", bucket)
     checkout.git("add", "-A")
     checkout.git("commit", "-q", "-m", subject)
 
 
 def deploy(checkout: Checkout) -> dict[str, str]:
     """Deploy the published objects, and return what became of each function."""
-    options = ("--env", "dev", "--alias", "live", "--published", "lambdas.published.json")
+    options = ("--env", "dev", "--alias", "live", "--from", "lambdas.published.json")
     done = checkout.lambdas("deploy", *options, "--json")
     return {one["id"]: one["state"] for one in json.loads(done.output)["functions"]}
 
@@ -71,7 +71,7 @@ def test_from_a_commit_to_running_code_and_back(
     release(checkout, buckets["dev"], "Second")
     second = {name: entry["sha256"] for name, entry in entries(checkout).items()}
     assert (second["api"] != first["api"], second["jobs"]) == (True, first["jobs"])
-    behind = checkout.states(code=4)
+    behind = checkout.states(code=1)
     assert (behind["api"]["state"], behind["api"]["behind"]) == ("behind", 1)
     assert behind["jobs"]["state"] == "up_to_date"
 
@@ -84,14 +84,14 @@ def test_from_a_commit_to_running_code_and_back(
         "up_to_date"
     }
 
-    checkout.lambdas("promote", "--to", buckets["prod"])
+    checkout.lambdas("promote", "--bucket", buckets["prod"])
     promoted = entries(checkout, "lambdas.published.production.json")
     assert {name: entry["sha256"] for name, entry in promoted.items()} == second
     assert {entry["s3_bucket"] for entry in promoted.values()} == {buckets["prod"].split("/")[2]}
 
     checkout.lambdas("rollback", "api", "--env", "dev", "--alias", "live")
     assert cloud.code("api-dev", cloud.alias("api-dev")) == first["api"]
-    assert checkout.states("--alias", "live", code=4)["api"]["state"] == "behind"
+    assert checkout.states("--alias", "live", code=1)["api"]["state"] == "behind"
 
     # No list has the first code any more, and git's history is not asked: a version runs it.
     found = checkout.lambdas("gc", "--keep", "0d", "--age", "0d", "--json")

@@ -116,7 +116,7 @@ def test_the_module(built: Repository, moto: int, proxy: Proxy, tmp_path: Path) 
     _check_signing(aws(moto, "iam"), bucket)
     # moto applies statements of a policy whatever their conditions are.
     bucket.client.delete_bucket_policy(Bucket=name)
-    assert "3 uploaded" in built.lambdas("publish", "--to", outputs["url"]).output
+    assert "3 uploaded" in built.lambdas("publish", "--bucket", outputs["url"]).output
     assert git(built, "status", "--porcelain") == "?? lambdas.published.json"
 
 

@@ -23,7 +23,7 @@ NOW = ("gc", "--age", "0d", "--keep", "0d")
 @pytest.fixture
 def replaced(built: Repository, bucket: Bucket) -> Repository:
     """Give a repository with a published list, after another one whose `api` is old."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     commit(built, "publish")
     built.write({"old.json": json.dumps(listed(built)["api"])})
     edit(built, "# newer\n")

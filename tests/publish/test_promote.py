@@ -15,7 +15,7 @@ PRODUCTION = "lambdas.published.production.json"
 @pytest.fixture
 def published(built: Repository, bucket: Bucket) -> Repository:
     """Give a repository whose ZIPs are published."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     commit(built, "publish")
     return built
 
@@ -27,7 +27,7 @@ def test_promote(published: Repository, production: Bucket, proxy: Proxy) -> Non
     contents = {name: zip_of(published, name).read_bytes() for name in listed(published)}
     for path in (published.root / "dist").iterdir():
         path.unlink()
-    done = published.lambdas("promote", "--to", production.url)
+    done = published.lambdas("promote", "--bucket", production.url)
     assert "3 uploaded" in done.output
     before, after = listed(published), listed(published, PRODUCTION)
     assert before.keys() == after.keys()
@@ -55,21 +55,21 @@ def test_an_unrecorded_hash(published: Repository, production: Bucket, proxy: Pr
     published.write({"lambdas/api/app.py": HANDLER + "# edited\n"})
     published.lambdas("record")
     proxy.requests.clear()
-    failed = published.lambdas("promote", "--to", production.url, code=1)
+    failed = published.lambdas("promote", "--bucket", production.url, code=1)
     sha256 = listed(published)["api"]["sha256"]
     assert f"'api' has sha256 {sha256}, which is not recorded" in failed.errors
     assert "run 'lambdas record', commit the file" in failed.errors
     assert proxy.requests == []
     assert production.names() == []
     commit(published, "record")
-    assert "3 uploaded" in published.lambdas("promote", "--to", production.url).output
+    assert "3 uploaded" in published.lambdas("promote", "--bucket", production.url).output
 
 
 def test_without_a_record(published: Repository, production: Bucket) -> None:
     """Without a committed record nothing is promoted."""
     git(published, "rm", "--quiet", "--cached", "lambdas.hashes.json")
     git(published, "commit", "--quiet", "--message", "no record")
-    failed = published.lambdas("promote", "--to", production.url, code=1)
+    failed = published.lambdas("promote", "--bucket", production.url, code=1)
     assert "lambdas.hashes.json is not in the last commit" in failed.errors
     assert production.names() == []
 
@@ -86,13 +86,13 @@ def test_wrong_bytes(
     key = entries["api"]["s3_key"]
     bucket.put(key, b"x" + content[1:])
     if versioned:  # the list of a bucket with versions names the right one, which is still there
-        published.lambdas("promote", "--to", production.url)
+        published.lambdas("promote", "--bucket", production.url)
         assert production.read(listed(published, PRODUCTION)["api"]) == content
         return
     entries["api"]["s3_object_version"] = None
     text = json.dumps(entries, indent=2, sort_keys=True) + "\n"
     published.write({"lambdas.published.json": text})
-    failed = published.lambdas("promote", "--to", production.url, code=1)
+    failed = published.lambdas("promote", "--bucket", production.url, code=1)
     assert "the object has other bytes than its name says" in failed.errors
     assert key not in production.names()
     assert not (published.root / PRODUCTION).exists()
@@ -102,12 +102,12 @@ def test_damage_on_the_way(published: Repository, production: Bucket, proxy: Pro
     """A download that arrives with another byte is refused, and the next run goes on."""
     key = listed(published)["jobs"]["s3_key"]
     proxy.harm = lambda method, path: "wrong" if method == "GET" and key in path else ""
-    failed = published.lambdas("promote", "--to", production.url, code=1)
+    failed = published.lambdas("promote", "--bucket", production.url, code=1)
     assert f"{key}: the object has other bytes" in failed.errors
     assert "2 of 3 succeeded" in failed.errors
     assert key not in production.names()
     proxy.harm = lambda _, __: ""
-    done = published.lambdas("promote", "--to", production.url)
+    done = published.lambdas("promote", "--bucket", production.url)
     assert "1 uploaded" in done.output
     assert "2 unchanged" in done.output
 
@@ -117,13 +117,13 @@ def test_a_foreign_object_in_production(published: Repository, production: Bucke
     key = listed(published)["api"]["s3_key"]
     content = zip_of(published, "api").read_bytes()
     production.put(key, b"x" + content[1:])
-    failed = published.lambdas("promote", "--to", production.url, code=1)
+    failed = published.lambdas("promote", "--bucket", production.url, code=1)
     assert f"s3://{production.name}/{key}: the object has other bytes" in failed.errors
 
 
 def test_names(published: Repository, production: Bucket) -> None:
     """Names promote some entries, and keep the others of the list for production."""
-    published.lambdas("promote", "--to", production.url, "api")
+    published.lambdas("promote", "--bucket", production.url, "api")
     edit(published, "# edited\n", "lambdas/jobs/app.py")
     published.lambdas("publish")
     published.lambdas("promote", "jobs")
@@ -154,7 +154,7 @@ def test_two_accounts(published: Repository, production: Bucket, proxy: Proxy) -
         "AWS_SHARED_CREDENTIALS_FILE": str(home / "credentials"),
     }
     proxy.signers.clear()
-    arguments = ("promote", "--to", production.url, "--from-profile", "dev", "--to-profile")
+    arguments = ("promote", "--bucket", production.url, "--from-profile", "dev", "--to-profile")
     done = published.lambdas(*arguments, "prod")
     assert "3 uploaded" in done.output
     assert {(method, who) for method, who in proxy.signers} == {
@@ -172,7 +172,7 @@ def test_two_accounts(published: Repository, production: Bucket, proxy: Proxy) -
 
 def test_json(published: Repository, production: Bucket) -> None:
     """`--json` and `--dry-run` say what would be copied, and copy nothing."""
-    arguments = ("promote", "--to", production.url, "--json")
+    arguments = ("promote", "--bucket", production.url, "--json")
     done = output(published.lambdas(*arguments, "--dry-run"))
     assert {one["outcome"] for one in done["objects"]} == {"pending"}
     assert done["dry_run"] is True

@@ -19,7 +19,7 @@ def test_publish(built: Repository, bucket: Bucket) -> None:
     """Every ZIP is an object whose key is its sha256; the list names the version of each, and is
     the index without paths.
     """
-    done = built.lambdas("publish", "--to", bucket.url)
+    done = built.lambdas("publish", "--bucket", bucket.url)
     assert "3 uploaded" in done.output, done
     assert done.errors == ""
     entries = listed(built)
@@ -39,7 +39,7 @@ def test_publish(built: Repository, bucket: Bucket) -> None:
 
 def test_publish_again_uploads_nothing(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     """Unchanged ZIPs cost one HEAD each; the list keeps its bytes, and names the bucket."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     before = (built.root / "lambdas.published.json").read_bytes()
     proxy.requests.clear()
     proxy.sent = 0
@@ -54,7 +54,7 @@ def test_a_clean_clone_publishes_without_zips(
     built: Repository, bucket: Bucket, proxy: Proxy
 ) -> None:
     """Where the record says which bytes the inputs give, no ZIP is needed and none moves."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     other = clone(built, "other")
     proxy.requests.clear()
     done = other.lambdas("publish")
@@ -66,17 +66,17 @@ def test_a_clean_clone_publishes_without_zips(
 
 def test_the_list_is_lost(built: Repository, bucket: Bucket) -> None:
     """The record and the bucket are enough to write the list again, with the same bytes."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     before = (built.root / "lambdas.published.json").read_bytes()
     other = clone(built, "other")
     (other.root / "lambdas.published.json").unlink()
-    other.lambdas("publish", "--to", bucket.url)
+    other.lambdas("publish", "--bucket", bucket.url)
     assert (other.root / "lambdas.published.json").read_bytes() == before
 
 
 def test_only_what_changed_is_uploaded(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     """An edit uploads one object; the others keep their versions, and so does the earlier one."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     before = listed(built)
     edit(built, "# edited\n")
     proxy.requests.clear()
@@ -92,7 +92,7 @@ def test_a_revert_keeps_the_version(built: Repository, bucket: Bucket, proxy: Pr
     """Going back to earlier code uploads nothing, and proves the object by its ETag: no byte of it
     is downloaded.
     """
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     before = listed(built)
     edit(built, "# edited\n")
     built.lambdas("publish")
@@ -105,7 +105,7 @@ def test_a_revert_keeps_the_version(built: Repository, bucket: Bucket, proxy: Pr
 
 def test_named_variants(built: Repository, bucket: Bucket) -> None:
     """Names publish some variants, and leave the entries of the others as they are."""
-    built.lambdas("publish", "--to", bucket.url, "jobs")
+    built.lambdas("publish", "--bucket", bucket.url, "jobs")
     assert listed(built).keys() == {"jobs"}
     built.lambdas("publish", "api")
     assert listed(built).keys() == {"api", "jobs"}
@@ -115,7 +115,7 @@ def test_named_variants(built: Repository, bucket: Bucket) -> None:
 
 def test_an_undeclared_variant_leaves_the_list(built: Repository, bucket: Bucket) -> None:
     """A function that was removed from lambdas.yaml is not in the next list."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     manifest = (built.root / "lambdas.yaml").read_text()
     built.write({"lambdas.yaml": manifest.replace("  jobs: {handler: app.handler}\n", "")})
     built.lambdas("record")
@@ -127,11 +127,11 @@ def test_out_of_date(built: Repository, bucket: Bucket) -> None:
     """ZIPs or records of other inputs are refused, all at once, and nothing is uploaded."""
     built.write({"lambdas/api/app.py": HANDLER + "# other\n"})
     built.write({"lambdas/jobs/app.py": HANDLER + "# other\n"})
-    failed = built.lambdas("publish", "--to", bucket.url, code=1)
+    failed = built.lambdas("publish", "--bucket", bucket.url, code=1)
     for name in ("api", "jobs"):
         assert f"has the hash of other inputs for '{name}'; run 'lambdas record'" in failed.errors
     (built.root / "lambdas.hashes.json").unlink()
-    failed = built.lambdas("publish", "--to", bucket.url, code=1)
+    failed = built.lambdas("publish", "--bucket", bucket.url, code=1)
     assert "dist/api.zip is out of date; run 'lambdas build api'" in failed.errors
     assert "dist/jobs.zip is out of date; run 'lambdas build jobs'" in failed.errors
     assert not (built.root / "lambdas.published.json").exists()
@@ -142,7 +142,7 @@ def test_a_damaged_zip(built: Repository, bucket: Bucket) -> None:
     """A ZIP that was changed in dist/ is not uploaded."""
     (built.root / "lambdas.hashes.json").unlink()
     zip_of(built, "api").write_bytes(b"PK other bytes")
-    failed = built.lambdas("publish", "--to", bucket.url, code=1)
+    failed = built.lambdas("publish", "--bucket", bucket.url, code=1)
     assert "dist/api.zip is out of date" in failed.errors
     assert bucket.names() == []
 
@@ -158,7 +158,7 @@ def test_a_zip_that_the_record_contradicts(built: Repository, bucket: Bucket) ->
         "source_code_hash": base64.b64encode(other).decode(),
     }
     built.write({"lambdas.hashes.json": json.dumps(record)})
-    failed = built.lambdas("publish", "--to", bucket.url, code=1)
+    failed = built.lambdas("publish", "--bucket", bucket.url, code=1)
     assert f"'api' has sha256 {other.hex()} for these inputs" in failed.errors
     assert bucket.names() == []
 
@@ -172,7 +172,7 @@ def test_a_foreign_object(built: Repository, bucket: Bucket, *, same_size: bool)
     key = f"code/{hashlib.sha256(content).hexdigest()}.zip"
     foreign = (b"x" + content[1:]) if same_size else b"foreign"
     bucket.put(key, foreign)
-    failed = built.lambdas("publish", "--to", bucket.url, code=1)
+    failed = built.lambdas("publish", "--bucket", bucket.url, code=1)
     assert f"s3://{bucket.name}/{key}: the object has other bytes" in failed.errors
     assert "lambdas errors published-object" in failed.errors
     assert "2 of 3 succeeded; the list is unchanged" in failed.errors
@@ -182,7 +182,7 @@ def test_a_foreign_object(built: Repository, bucket: Bucket, *, same_size: bool)
 
 def test_an_overwritten_object(built: Repository, bucket: Bucket) -> None:
     """In a versioned bucket an entry names its version, which nobody can change."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     before = listed(built)
     bucket.put(before["api"]["s3_key"], b"foreign")
     built.lambdas("publish")
@@ -199,7 +199,7 @@ def test_an_object_that_s3_encrypted(built: Repository, bucket: Bucket, proxy: P
     part = bucket.client.upload_part(**named, PartNumber=1, Body=content)
     parts = {"Parts": [{"ETag": part["ETag"], "PartNumber": 1}]}
     bucket.client.complete_multipart_upload(**named, MultipartUpload=parts)
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     assert proxy.count("GET", ".zip") == 1
     assert bucket.read(listed(built)["api"]) == content
     assert list((built.root / "build/remote").iterdir()) == []
@@ -212,7 +212,7 @@ def test_a_bucket_without_versions(
     is found at each run.
     """
     plain = make_bucket(moto, f"{bucket.name}-plain", proxy, versions=False)
-    done = built.lambdas("publish", "--to", plain.url)
+    done = built.lambdas("publish", "--bucket", plain.url)
     assert "aws s3api put-bucket-versioning" in done.errors
     assert {one["s3_object_version"] for one in listed(built).values()} == {None}
     assert "0 uploaded, 3 unchanged" in built.lambdas("publish").output
@@ -225,7 +225,7 @@ def test_another_server_of_s3(built: Repository, localbucket: int) -> None:
     """Publish and publish again on a server that is not moto."""
     server = Proxy(localbucket)
     built.environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{server.port}"
-    assert "3 uploaded" in built.lambdas("publish", "--to", "s3://builds/published").output
+    assert "3 uploaded" in built.lambdas("publish", "--bucket", "s3://builds/published").output
     assert "0 uploaded, 3 unchanged" in built.lambdas("publish").output
     assert server.count("PUT") == 3
     server.stop()
@@ -235,7 +235,7 @@ def test_a_failed_upload(built: Repository, bucket: Bucket, proxy: Proxy) -> Non
     """A refused upload names the object and the permission; the others are done, the earlier list
     stays, and the next run goes on.
     """
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     before = listed(built)
     for name in ("api", "jobs"):
         built.write({f"lambdas/{name}/app.py": HANDLER + f"# {name}, edited\n"})
@@ -254,7 +254,7 @@ def test_a_failed_upload(built: Repository, bucket: Bucket, proxy: Proxy) -> Non
 
 def test_interrupted(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     """Ctrl-C while S3 hangs ends at once with 130, and the earlier list stays; a rerun goes on."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     before = listed(built)
     edit(built, "# edited\n")
     proxy.harm = lambda method, _: "hang" if method == "PUT" else ""
@@ -282,46 +282,46 @@ def test_interrupted(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
 def test_without_the_permission_to_list(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     """S3 answers 403 to a HEAD of a missing object unless one may list, and uploads work."""
     proxy.harm = lambda method, _: "403" if method == "HEAD" else ""
-    assert "3 uploaded" in built.lambdas("publish", "--to", bucket.url).output
+    assert "3 uploaded" in built.lambdas("publish", "--bucket", bucket.url).output
     (built.root / "lambdas.published.json").unlink()
-    failed = built.lambdas("publish", "--to", bucket.url, code=1)
+    failed = built.lambdas("publish", "--bucket", bucket.url, code=1)
     assert "allow s3:GetObject, s3:GetObjectVersion and s3:ListBucket" in failed.errors
 
 
 def test_dry_run(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     """A dry run says what would be uploaded, and changes nothing."""
-    done = built.lambdas("publish", "--to", bucket.url, "--dry-run")
+    done = built.lambdas("publish", "--bucket", bucket.url, "--dry-run")
     assert "3 to upload" in done.output
     assert bucket.names() == []
     assert proxy.count("PUT") == 0
     assert not (built.root / "lambdas.published.json").exists()
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     assert "0 to upload, 3 unchanged" in built.lambdas("publish", "--dry-run").output
 
 
 def test_addresses(built: Repository, bucket: Bucket) -> None:
     """An address that Lambda cannot read code from is refused with the right form."""
     for wrong in ("gs://bucket/x", "s3://", "s3://UPPER/x", "s3://bucket/../x", "bucket/x"):
-        failed = built.lambdas("publish", "--to", wrong, code=1)
+        failed = built.lambdas("publish", "--bucket", wrong, code=1)
         assert "expected s3://<bucket>/<prefix>" in failed.errors, wrong
     failed = built.lambdas("publish", code=1)
-    assert "does not name a bucket yet; set '--to s3://<bucket>/<prefix>'" in failed.errors
-    failed = built.lambdas("publish", "--to", bucket.url, "--list", "prod.json", code=2)
+    assert "does not name a bucket yet; set '--bucket s3://<bucket>/<prefix>'" in failed.errors
+    failed = built.lambdas("publish", "--bucket", bucket.url, "--list", "prod.json", code=2)
     assert "lambdas.published*.json" in failed.errors
-    built.lambdas("publish", "--to", f"s3://{bucket.name}")
+    built.lambdas("publish", "--bucket", f"s3://{bucket.name}")
     assert "/" not in "".join(bucket.names())
     built.lambdas("publish")
 
 
 def test_a_missing_bucket(built: Repository, bucket: Bucket) -> None:
     """A bucket that does not exist is named, without a traceback."""
-    failed = built.lambdas("publish", "--to", f"s3://{bucket.name}-not/code", code=1)
+    failed = built.lambdas("publish", "--bucket", f"s3://{bucket.name}-not/code", code=1)
     assert "the bucket does not exist" in failed.errors
 
 
 def test_settings(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     """A wrong endpoint and missing credentials are named, without a traceback."""
-    arguments = ("publish", "--to", bucket.url)
+    arguments = ("publish", "--bucket", bucket.url)
     failed = built.lambdas(*arguments, code=1, AWS_ENDPOINT_URL="nonsense")
     assert "AWS_ENDPOINT_URL: expected an address with http:// or https://" in failed.errors
     assert "panicked" not in failed.errors
@@ -340,7 +340,7 @@ def test_settings(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
 def test_a_list_with_a_conflict(built: Repository, bucket: Bucket) -> None:
     """A list that a merge damaged is not overwritten."""
     built.write({"lambdas.published.json": "<<<<<<< HEAD\n"})
-    failed = built.lambdas("publish", "--to", bucket.url, code=1)
+    failed = built.lambdas("publish", "--bucket", bucket.url, code=1)
     assert "lambdas.published.json: not JSON" in failed.errors
     assert (built.root / "lambdas.published.json").read_text() == "<<<<<<< HEAD\n"
 
@@ -352,15 +352,16 @@ def test_the_list_is_no_part_of_a_function(repository: Repository, bucket: Bucke
     shutil.rmtree(repository.root / "lambdas")
     repository.environment |= bucket.variables
     repository.lambdas("build")
-    repository.lambdas("publish", "--to", bucket.url)
-    repository.lambdas("publish", "--list", "lambdas.published.production.json", "--to", bucket.url)
+    repository.lambdas("publish", "--bucket", bucket.url)
+    production = "lambdas.published.production.json"
+    repository.lambdas("publish", "--bucket", bucket.url, "--list", production)
     assert "unchanged" in repository.lambdas("build").output
     assert "0 uploaded, 1 unchanged" in repository.lambdas("publish").output
 
 
 def test_json(built: Repository, bucket: Bucket) -> None:
     """`--json` has each object and its outcome, and nothing else on stdout."""
-    done = output(built.lambdas("publish", "--to", bucket.url, "--json"))
+    done = output(built.lambdas("publish", "--bucket", bucket.url, "--json"))
     entries = listed(built)
     assert done["command"] == "publish"
     assert done["to"] == bucket.url

@@ -20,7 +20,7 @@ LIST = "lambdas.published.json"
 @pytest.fixture
 def released(built: Repository, bucket: Bucket) -> Repository:
     """Give a repository with a published and committed list, and newer commits."""
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     commit(built, "publish")
     edit(built, "# newer\n")
     return built
@@ -177,7 +177,7 @@ def test_a_repository_below_the_top(tmp_path: Path, built: Repository, bucket: B
     })  # fmt: skip
     git(outer, "init", "--quiet", "--initial-branch=main")
     inner.lambdas("build")
-    inner.lambdas("publish", "--to", bucket.url)
+    inner.lambdas("publish", "--bucket", bucket.url)
     commit(outer)
     assert "1 of 1 equal" in inner.lambdas("rebuild").output
 
@@ -185,7 +185,7 @@ def test_a_repository_below_the_top(tmp_path: Path, built: Repository, bucket: B
 def test_an_uncommitted_list(built: Repository, bucket: Bucket) -> None:
     """A list that git does not have needs `--commit`; a missing list is named."""
     assert "lambdas.published.json does not exist" in built.lambdas("rebuild", code=1).errors
-    built.lambdas("publish", "--to", bucket.url)
+    built.lambdas("publish", "--bucket", bucket.url)
     failed = built.lambdas("rebuild", code=1)
     assert "is not committed here; set '--commit'" in failed.errors
     assert "3 of 3 equal" in built.lambdas("rebuild", "--commit", "HEAD").output

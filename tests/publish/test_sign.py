@@ -51,7 +51,7 @@ def publish(repository: Repository, *arguments: str, code: int = 0) -> str:
 @pytest.fixture
 def signed(ready: Repository, bucket: Bucket) -> Repository:
     """Give a repository with signed ZIPs, published and committed."""
-    publish(ready, "--to", bucket.url, "--signing-profile", "Lambda")
+    publish(ready, "--bucket", bucket.url, "--signing-profile", "Lambda")
     commit(ready, "publish")
     return ready
 
@@ -123,7 +123,7 @@ def test_only_what_changed_is_signed(signed: Repository, signer: Signer) -> None
 def test_an_interrupted_job_is_found(ready: Repository, bucket: Bucket, signer: Signer) -> None:
     """A job whose answer was lost is not started again: the next run finds it by its token."""
     signer.loses = True
-    arguments = ("--to", bucket.url, "--signing-profile", "Lambda")
+    arguments = ("--bucket", bucket.url, "--signing-profile", "Lambda")
     message = publish(ready, "api", *arguments, code=1)
     assert "lacks the permission" in message or "lack the permission" in message
     assert not (ready.root / "lambdas.published.json").exists()
@@ -135,16 +135,16 @@ def test_an_interrupted_job_is_found(ready: Repository, bucket: Bucket, signer: 
 def test_one_failure_keeps_the_others(ready: Repository, bucket: Bucket, signer: Signer) -> None:
     """ZIPs that were signed before a failure are in the table, and are not signed again."""
     signer.loses = True
-    publish(ready, "--to", bucket.url, "--signing-profile", "Lambda", code=1)
+    publish(ready, "--bucket", bucket.url, "--signing-profile", "Lambda", code=1)
     assert len(table(ready)) == 2
-    publish(ready, "--to", bucket.url, "--signing-profile", "Lambda")
+    publish(ready, "--bucket", bucket.url, "--signing-profile", "Lambda")
     assert (len(table(ready)), signer.count("StartSigningJob")) == (3, 4)
 
 
 def test_a_failed_job(ready: Repository, bucket: Bucket, signer: Signer) -> None:
     """A failed job is an error with Signer's reason; the next run starts another one."""
     signer.fails = "the ZIP is empty"
-    arguments = ("api", "--to", bucket.url, "--signing-profile", "Lambda")
+    arguments = ("api", "--bucket", bucket.url, "--signing-profile", "Lambda")
     message = publish(ready, *arguments, code=1)
     assert "failed: the ZIP is empty" in message
     assert "More: lambdas errors signing" in message
@@ -172,7 +172,7 @@ def test_expiry(  # noqa: PLR0913, PLR0917
 ) -> None:
     """A signature is renewed a week before it expires, or when a quarter of its time is left."""
     signer.days = days
-    publish(ready, "api", "--to", bucket.url, "--signing-profile", "Lambda")
+    publish(ready, "api", "--bucket", bucket.url, "--signing-profile", "Lambda")
     ((origin, rows),) = table(ready).items()
     (job,) = signer.jobs.values()
     job["signatureExpiresAt"] = int(time.time()) + left * 86_400
@@ -227,7 +227,7 @@ def test_other_files(
 ) -> None:
     """A signed ZIP with other files than the built one is an error, and nothing names it."""
     signer.content = content
-    arguments = ("api", "--to", bucket.url, "--signing-profile", "Lambda")
+    arguments = ("api", "--bucket", bucket.url, "--signing-profile", "Lambda")
     message = publish(ready, *arguments, code=1)
     assert f"its ZIP is not the built one with a signature: {problem}" in message
     assert not (ready.root / "lambdas.published.json").exists()
@@ -238,7 +238,7 @@ def test_other_files(
 def test_without_versions(ready: Repository, moto: int, proxy: Proxy, bucket: Bucket) -> None:
     """A bucket without versions cannot be signed from; the message has the command for them."""
     plain = make_bucket(moto, f"{bucket.name}-plain"[-60:].strip("-"), proxy, versions=False)
-    message = publish(ready, "api", "--to", plain.url, "--signing-profile", "Lambda", code=1)
+    message = publish(ready, "api", "--bucket", plain.url, "--signing-profile", "Lambda", code=1)
     assert "only takes objects that have one. Turn them on: aws s3api put-bucket-ver" in message
 
 
@@ -254,20 +254,20 @@ def test_a_profile_of_no_use(
 ) -> None:
     """A canceled profile, and one for containers, are refused before anything is uploaded."""
     signer.profiles["Lambda"] |= change
-    message = publish(ready, "--to", bucket.url, "--signing-profile", "Lambda", code=1)
+    message = publish(ready, "--bucket", bucket.url, "--signing-profile", "Lambda", code=1)
     assert problem in message
     assert bucket.names() == []
 
 
 def test_an_unknown_profile(ready: Repository, bucket: Bucket) -> None:
     """A profile that does not exist is named."""
-    message = publish(ready, "--to", bucket.url, "--signing-profile", "Lambada", code=1)
+    message = publish(ready, "--bucket", bucket.url, "--signing-profile", "Lambada", code=1)
     assert "'Lambada' does not exist" in message
 
 
 def test_dry_run(ready: Repository, bucket: Bucket, signer: Signer) -> None:
     """A dry run starts no job, and says which ZIPs would be signed."""
-    arguments = ("--to", bucket.url, "--signing-profile", "Lambda")
+    arguments = ("--bucket", bucket.url, "--signing-profile", "Lambda")
     assert "3 to upload" in publish(ready, *arguments, "--dry-run")
     assert signer.jobs == {}
     publish(ready, *arguments)
@@ -298,7 +298,7 @@ def test_a_damaged_table(signed: Repository, text: str) -> None:
 
 def test_promoted(signed: Repository, production: Bucket, bucket: Bucket, signer: Signer) -> None:
     """Signed ZIPs are promoted as they are, and the record of the built ones vouches for them."""
-    signed.lambdas("promote", "--to", production.url)
+    signed.lambdas("promote", "--bucket", production.url)
     entries = listed(signed, "lambdas.published.production.json")
     for name, entry in listed(signed).items():
         assert production.read(entries[name]) == bucket.read(entry)
@@ -318,11 +318,11 @@ def test_promoted_as_another_build(signed: Repository, production: Bucket, proxy
     wrong = {**right, "api": right["jobs"] | {"signed_from": right["api"]["signed_from"]}}
     path = signed.root / "lambdas.published.json"
     path.write_text(json.dumps(wrong, indent=2, sort_keys=True) + "\n")
-    message = signed.lambdas("promote", "--to", production.url, code=1).errors
+    message = signed.lambdas("promote", "--bucket", production.url, code=1).errors
     assert "the entry of 'api': its ZIP is not the built one with a signature: app.py" in message
     assert production.names() == []
     path.write_text(json.dumps(right, indent=2, sort_keys=True) + "\n")
-    signed.lambdas("promote", "--to", production.url)
+    signed.lambdas("promote", "--bucket", production.url)
     proxy.requests.clear()
     signed.lambdas("promote")
     assert proxy.count("GET") == 0

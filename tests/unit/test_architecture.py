@@ -79,7 +79,13 @@ OWNERS = {
     "tree_sitter_typescript": {"commands.init.cdk.typescript"},
     "packaging": {
         *("environment.damage", "lock.lockfile", "lock.choice", "lock.formats", "lock.graph"),
-        *("lock.demands", "commands.what_if", "commands.ready.pins", "cli.inspect"),
+        *(
+            "lock.demands",
+            "lock.upgrades",
+            "commands.what_if",
+            "commands.ready.pins",
+            "cli.inspect",
+        ),
     },
     "elftools": {"environment.elf"},
     "jinja2": {"commands.report.page"},

@@ -5,17 +5,16 @@ the module of the handler. The emulator says how long that took. The function ha
 """
 
 import contextlib
-import os
-import statistics
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from buildlib import progress
-from buildlib.commands.coldstart import importtime
+from buildlib.commands.coldstart import importtime, place
 from buildlib.commands.coldstart.importtime import Import
-from buildlib.commands.invoke import on_host, result, variables
-from buildlib.commands.invoke.on_host import Place
+from buildlib.commands.coldstart.kept import Surroundings
+from buildlib.commands.coldstart.place import Place
+from buildlib.commands.invoke import result, variables
+from buildlib.commands.invoke.in_container import TASK
 from buildlib.errors import InvokeError
 from buildlib.model import Variant
 from buildlib.project.project import Project
@@ -26,10 +25,10 @@ _LONGEST = 30
 # Starts of an empty module, for the time that Python and AWS's client take themselves.
 _EMPTY_STARTS = 3
 
-# The module with the handler that AWS's client loads: it imports the function's module, and its
-# handler does nothing, so that no code of the function handles an event. Unlike functions of
-# importlib, `__import__` is one of the calls whose time `-X importtime` reports.
-_PROBE = "lambda_zip_probe"
+# The modules with the handler that AWS's client loads: one imports the function's module, the other
+# one nothing. Their handlers do nothing, so that no code of the function handles an event. Unlike
+# functions of importlib, `__import__` is one of the calls whose time `-X importtime` reports.
+_PROBE, _EMPTY = "lambda_zip_probe", "lambda_zip_probe_empty"
 _CODE = """\
 __import__({module!r})
 
@@ -37,6 +36,28 @@ __import__({module!r})
 def handler(_event, _context):
     return None
 """
+
+
+class Options(NamedTuple):
+    """How to measure: the number of starts, the image or the interpreter, both may be empty.
+
+    `compares` asks for starts of the other form of the function, too: with bytecode if it has none.
+    """
+
+    starts: int
+    image: str = ""
+    python: str = ""
+    compares: bool = False
+
+
+class Other(NamedTuple):
+    """The starts of the same function with bytecode, or without it if its ZIP has bytecode.
+
+    `size` is that of the bytecode, in bytes.
+    """
+
+    runs: Sequence[float]
+    size: int
 
 
 class Starts(NamedTuple):
@@ -50,17 +71,9 @@ class Starts(NamedTuple):
     runs: Sequence[float]
     empty: Sequence[float]
     root: Import | None
-    where: Sequence[str]
-
-    @property
-    def median(self) -> float:
-        """The median of the starts."""
-        return statistics.median(self.runs)
-
-    @property
-    def base(self) -> float:
-        """The median of the starts of an empty module."""
-        return statistics.median(self.empty)
+    where: str
+    surroundings: Surroundings
+    other: Other | None
 
     @property
     def limit(self) -> float | None:
@@ -80,30 +93,49 @@ def milliseconds(text: str) -> float:
     return float(text.removesuffix("ms").removesuffix("s")) * (1 if is_ms else 1000)
 
 
-def measure(project: Project, variant: Variant, count: int, python: str) -> Starts:
-    """Start a variant `count` times on this machine; its ZIP is in dist/.
+def measure(project: Project, variant: Variant, options: Options) -> Starts:
+    """Start a variant several times; its ZIP is in dist/.
+
+    The starts of both forms take turns, so that a change of the machine's load reaches both.
 
     Raises:
-        InvokeError: this machine cannot run the function, or its module cannot be imported.
+        InvokeError: neither the image nor this machine can run the function, its module cannot be
+            imported, or it has no sources to compare with.
 
     """
-    layout = project.layout
-    paths = [layout.zip(one.id) for one in (variant, *project.layer_variants(variant))]
-    with on_host.unpacked(variant, paths, python or None, layout) as place:
-        probing = _with_probe(place)
-        files = [*_files(place.top)]
-        is_cold = _is_dropped(files)
-        module = variant.function.handler.rpartition(".")[0].replace("/", ".")
-        empty = [_start(variant, probing, "sys").init_ms for _ in range(_EMPTY_STARTS)]
-        runs = []
-        for number in range(count):
-            progress.update(f"{variant.id}: start {number + 1} of {count}")
-            _drop(files)
-            runs.append(_start(variant, probing, module).init_ms)
-        root = _imports(variant, probing, module)
-        notes = ["with the code dropped from the page cache"] if is_cold else ["with a warm cache"]
-        where = [f"on this machine, by {place.python}", *notes]
-    return Starts(variant, _known(runs), _known(empty), root, where)
+    function = variant.function
+    if options.compares and function.bytecode and not function.sources:
+        msg = (
+            f"{function.title}: its ZIP has no sources, so its bytecode cannot be left out; "
+            "compare with 'sources: true'"
+        )
+        raise InvokeError(msg)
+    module = function.handler.rpartition(".")[0].replace("/", ".")
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(_opened(project, variant, options, module))
+        places, size = [first], 0
+        if options.compares:
+            places.append(stack.enter_context(_opened(project, variant, options, module)))
+            size = places[1].switch(on=not function.bytecode)
+        empty = [_start(variant, first, _EMPTY).init_ms for _ in range(_EMPTY_STARTS)]
+        runs: list[list[float | None]] = [[] for _ in places]
+        for number in range(options.starts):
+            progress.update(f"{variant.id}: start {number + 1} of {options.starts}")
+            for one, times in zip(places, runs, strict=True):
+                one.drop()
+                times.append(_start(variant, one, _PROBE).init_ms)
+        root = _imports(variant, first, module)
+    other = Other(_known(runs[1]), size) if options.compares else None
+    where = f"{first.where}, {first.surroundings.cache}"
+    return Starts(variant, _known(runs[0]), _known(empty), root, where, first.surroundings, other)
+
+
+def _opened(
+    project: Project, variant: Variant, options: Options, module: str
+) -> contextlib.AbstractContextManager[Place]:
+    probes = {f"{_PROBE}.py": _CODE.format(module=module)}
+    probes[f"{_EMPTY}.py"] = _CODE.format(module="sys")
+    return place.opened(project, variant, probes, image=options.image, python=options.python)
 
 
 def _known(times: Sequence[float | None]) -> Sequence[float]:
@@ -114,70 +146,37 @@ def _known(times: Sequence[float | None]) -> Sequence[float]:
     return known
 
 
-def _with_probe(place: Place) -> Place:
-    folder = place.top / "probe"
-    folder.mkdir()
-    folder.chmod(0o755)  # under each umask: the function may run as another user
-    return place._replace(runtime=place.runtime, layers=[*place.layers, str(folder)])
-
-
-def _start(variant: Variant, place: Place, module: str, **own: str) -> result.Result:
+def _start(variant: Variant, where: Place, probe: str, **own: str) -> result.Result:
     """Start the function once.
 
     Raises:
         InvokeError: the module cannot be imported.
 
     """
-    known = variables.lambda_variables(variant, _LONGEST, str(place.folder), {})
+    known = variables.lambda_variables(variant, _LONGEST, TASK, {})
+    handler = f"{probe}.handler"
     task = {
         "event": "null",
         "timeout": _LONGEST,
-        "variables": {**known, **own, "_HANDLER": f"{_PROBE}.handler"},
+        "variables": {**known, **own, "_HANDLER": handler},
     }
-    probe = place.top / "probe" / f"{_PROBE}.py"
-    probe.write_text(_CODE.format(module=module), encoding="utf-8")
-    probe.chmod(0o644)
-    found = result.read(place.invoke(task, f"{_PROBE}.handler"))
+    found = result.read(where.invoke(task, handler))
     if found.error:
-        frames = "".join(f"\n  | {line}" for line in _own_frames(place, found.logs))
+        frames = "".join(f"\n  | {line}" for line in _own_frames(where, found.logs))
         msg = f"{variant.id}: the function does not start: {found.error}{frames}"
         raise InvokeError(msg)
     return found
 
 
-def _own_frames(place: Place, logs: Sequence[str]) -> list[str]:
+def _own_frames(where: Place, logs: Sequence[str]) -> list[str]:
     """Return the end of a traceback from the function's first frame on, with Lambda's paths."""
-    folder, layers = f'"{place.folder}/', f'"{place.top}/opt/'
-    start = next((number for number, line in enumerate(logs) if folder in line), len(logs))
-    shown = (line.replace(folder, '"/var/task/').replace(layers, '"/opt/') for line in logs[start:])
-    return [line for line in shown if line.strip()][-15:]
+    shown = [where.shown(line) for line in logs]
+    own = (n for n, line in enumerate(shown) if f'"{TASK}/' in line and _PROBE not in line)
+    start = next(own, len(shown))
+    return [line for line in shown[start:] if line.strip()][-15:]
 
 
-def _imports(variant: Variant, place: Place, module: str) -> Import | None:
-    found = _start(variant, place, module, PYTHONPROFILEIMPORTTIME="1")
+def _imports(variant: Variant, where: Place, module: str) -> Import | None:
+    found = _start(variant, where, _PROBE, PYTHONPROFILEIMPORTTIME="1")
     roots, _ = importtime.read(found.logs)
     return importtime.find(roots, module)
-
-
-def _files(top: Path) -> Iterator[str]:
-    for folder, _, names in os.walk(top):
-        yield from (os.path.join(folder, name) for name in names)
-
-
-def _is_dropped(files: Sequence[str]) -> bool:
-    """Drop files from the page cache; return False where the system has no call for that."""
-    if not hasattr(os, "posix_fadvise"):
-        return False
-    for path in files:  # a page that is not on the disk yet stays
-        with contextlib.suppress(OSError), open(path, "rb") as stream:
-            os.fsync(stream.fileno())
-    return _drop(files)
-
-
-def _drop(files: Sequence[str]) -> bool:
-    if not hasattr(os, "posix_fadvise"):
-        return False
-    for path in files:
-        with contextlib.suppress(OSError), open(path, "rb") as stream:
-            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-    return True

@@ -1,5 +1,6 @@
 """The measured starts of a function, as text and as JSON."""
 
+import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from buildlib.code import available
 from buildlib.commands.coldstart import importtime
 from buildlib.commands.coldstart.advice import Unused
 from buildlib.commands.coldstart.importtime import Import, Package
+from buildlib.commands.coldstart.kept import Measured, Saving
 from buildlib.commands.coldstart.measure import Starts
 
 # Packages, and modules of the tree, that are shown: those that take this part of all.
@@ -16,10 +18,27 @@ _PACKAGES, _PART = 10, 0.03
 _STANDARD = "the standard library"
 
 
-def lines(starts: Starts, unused: Sequence[Unused], uncompiled: int) -> Iterator[str]:
-    """Yield the table of the starts, the imports, and advice."""
-    yield f"{starts.variant.id}: {len(starts.runs)} cold starts {', '.join(starts.where)}"
+# Earlier measurements in the table, and how much slower an empty module may start in one of two
+# that are compared: its start shows the load of the machine.
+_EARLIER, _LOAD = 5, 1.25
+
+
+def lines(
+    starts: Starts,
+    measured: Measured,
+    earlier: Sequence[Measured],
+    unused: Sequence[Unused],
+    uncompiled: int,
+) -> Iterator[str]:
+    """Yield the table of the starts, the earlier ones, the imports, and advice."""
+    plural = "s" if len(starts.runs) > 1 else ""
+    yield f"{starts.variant.id}: {len(starts.runs)} cold start{plural} {starts.where}"
     yield from _indented(_table(starts))
+    if measured.saving:
+        yield f"  {saving(measured.saving)}"
+    if same := [one for one in earlier if one.surroundings == measured.surroundings]:
+        yield "  measured before, in the same surroundings:"
+        yield from _indented(_trend(measured, same[-_EARLIER:]))
     if starts.root is None:
         return
     yield f"  imports, measured in one more start: {starts.root.all_ms:.1f} ms"
@@ -29,7 +48,36 @@ def lines(starts: Starts, unused: Sequence[Unused], uncompiled: int) -> Iterator
         yield f"  {one.place}: '{one.name}' is imported and never used: {one.ms:.1f} ms"
     if uncompiled:
         plural = "s" if uncompiled > 1 else ""
-        yield f"  each start compiles {uncompiled} module{plural}; 'bytecode: true' saves that"
+        how = "" if measured.saving else ", and '--compare bytecode' measures how much"
+        yield f"  each start compiles {uncompiled} module{plural}; 'bytecode: true' saves that{how}"
+
+
+def saving(found: Saving) -> str:
+    """Return the time that bytecode saves as one line."""
+    more = f"; it takes {text.amount(found.size)} unzipped"
+    if not found.is_clear:
+        return f"with and without bytecode, starts take the same time within their spread{more}"
+    verb = "saves" if found.ms > 0 else "costs"
+    return f"bytecode {verb} {abs(found.ms):.1f} ms of each start ({abs(found.part):.0%}){more}"
+
+
+def _trend(measured: Measured, earlier: Sequence[Measured]) -> Iterator[str]:
+    rows: list[tuple[str, ...]] = [("", "median", "fastest", "slowest", "empty start", "now", "")]
+    for one in earlier:
+        zip_ = "this ZIP" if list(one.zips) == list(measured.zips) else f"ZIP {one.zips[0][:12]}"
+        times = (f"{ms:.1f} ms" for ms in (one.median, min(one.runs), max(one.runs), one.base))
+        rows.append((
+            f"{one.when}, {zip_}", *times, change(one, measured), "",
+        ))  # fmt: skip
+    return text.table(rows)
+
+
+def change(before: Measured, now: Measured) -> str:
+    """Return the change of the median; nothing if the machine was slower in one of the two."""
+    bases = sorted((before.base, now.base))
+    if bases[1] > _LOAD * bases[0]:
+        return "-"
+    return f"{now.median / before.median - 1:+.0%}"
 
 
 def over_limit(starts: Starts) -> str | None:
@@ -43,14 +91,19 @@ def over_limit(starts: Starts) -> str | None:
     )
 
 
-def as_json(starts: Starts, unused: Sequence[Unused], uncompiled: int) -> dict[str, Any]:
+def as_json(
+    starts: Starts,
+    measured: Measured,
+    earlier: Sequence[Measured],
+    unused: Sequence[Unused],
+    uncompiled: int,
+) -> dict[str, Any]:
     """Return all of it, with times in ms."""
     return {
         "id": starts.variant.id,
-        "where": ", ".join(starts.where),
-        "starts_ms": [*starts.runs],
-        "median_ms": starts.median,
-        "empty_starts_ms": [*starts.empty],
+        "where": starts.where,
+        **_measured(measured),
+        "earlier": [_measured(one) for one in earlier],
         "limit_ms": starts.limit,
         "over_limit": starts.is_over,
         "packages": [
@@ -63,13 +116,40 @@ def as_json(starts: Starts, unused: Sequence[Unused], uncompiled: int) -> dict[s
     }
 
 
+def _measured(one: Measured) -> dict[str, Any]:
+    """Return a measurement with all that it depends on."""
+    place, gain = one.surroundings, one.saving
+    return {
+        "time": one.time,
+        "zips": [*one.zips],
+        "image": place.image or None,
+        "python": place.python,
+        "machine": place.machine,
+        "cpu": place.cpu or None,
+        "page_cache": "dropped" if place.is_cold else "unknown" if place.image else "warm",
+        "starts_ms": [*one.runs],
+        "median_ms": round(one.median, 3),
+        "empty_starts_ms": [*one.empty],
+        "bytecode": one.has_bytecode,
+        "compared": gain
+        and {
+            "starts_ms": [*one.others],
+            "saved_ms": round(gain.ms, 3),
+            "clear": gain.is_clear,
+            "bytecode_size": gain.size,
+        },
+    }
+
+
 def _table(starts: Starts) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("", "median", "fastest", "slowest", "")]
-    for name, times, middle in (
-        ("init", starts.runs, starts.median),
-        ("of it Python and AWS's client", starts.empty, starts.base),
-    ):
-        rows.append((name, *(f"{ms:.1f} ms" for ms in (middle, min(times), max(times))), ""))
+    named = [("init", starts.runs), ("of it Python and AWS's client", starts.empty)]
+    if starts.other:
+        form = "without" if starts.variant.function.bytecode else "with"
+        named.insert(1, (f"init {form} bytecode", starts.other.runs))
+    for name, times in named:
+        shown = (statistics.median(times), min(times), max(times))
+        rows.append((name, *(f"{ms:.1f} ms" for ms in shown), ""))
     return text.table(rows)
 
 

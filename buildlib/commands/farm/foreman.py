@@ -14,12 +14,13 @@ from functools import partial
 from typing import Any
 
 from buildlib import errors
-from buildlib.commands.farm import jobs, pack, versions, worker
+from buildlib.commands.farm import jobs, pack, worker
 from buildlib.commands.farm.answers import Wrong, accept
 from buildlib.commands.farm.cluster import Cluster, Lost
+from buildlib.commands.farm.crew import Crew, short
 from buildlib.commands.farm.jobs import Job, Worker
 from buildlib.commands.farm.settings import Settings
-from buildlib.errors import BuildError, FarmError
+from buildlib.errors import BuildError
 from buildlib.project.farm import Built
 from buildlib.project.project import Project
 from buildlib.remote.remarks import Remarks
@@ -32,9 +33,9 @@ _TRIES = 3
 # Seconds without an answer of the scheduler, after which the rest is built here.
 _SILENCE = 60.0
 
-# Seconds: between two looks at the cluster; for a worker to introduce itself; without a worker for
-# a job, such as one that starts again.
-_LOOK, _GREETING, _PATIENCE = 1.0, 10.0, 10.0
+# Seconds: between two looks at the cluster; without a worker for a job, such as one that starts
+# again.
+_LOOK, _PATIENCE = 1.0, 10.0
 
 
 class Foreman:
@@ -53,8 +54,8 @@ class Foreman:
         self._events: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._jobs: list[Job] = []
         self._waiting: list[Job] = []
-        self._workers: dict[str, Worker] = {}
-        self._problems: dict[str, str] | None = {}  # of workers that are refused, at the start
+        self._crew = Crew(self._cluster, settings.address, self._later)
+        self._workers = self._crew.workers
         self._beat = time.monotonic()  # when the thread last decided something
         self.manifest = b""
         self.remarks = Remarks()
@@ -94,33 +95,7 @@ class Foreman:
             FarmError: none can be used.
 
         """
-        end, problems = time.monotonic() + _GREETING, self._problems or {}
-        self._problems = problems
-        while True:
-            self._look()
-            if self._workers and all(
-                w.is_usable or a in problems for a, w in self._workers.items()
-            ):
-                break
-            if time.monotonic() > end:
-                break
-            self._next(0.2)
-        self._problems = None
-        for address in self._workers:
-            problems.setdefault(address, f"did not answer within {_GREETING:.0f} s; restart it")
-        lines = [
-            f"farm worker {address}: {problems[address]}"
-            for address, one in self._workers.items()
-            if not one.is_usable
-        ]
-        if not any(one.is_usable for one in self._workers.values()):
-            lines = lines or [
-                "it has no workers; start some: dask worker " + self._settings.address
-            ]
-            msg = "\n".join([f"the farm {self._settings.address} has no usable worker", *lines])
-            raise FarmError(msg)
-        for line in lines:
-            _logger.warning("warning: %s", line)
+        self._crew.meet(self._next)
 
     def _work(self) -> None:
         """Give out jobs until the run ends."""
@@ -151,43 +126,13 @@ class Foreman:
 
     def _look(self) -> None:
         """Find out which workers came and went."""
-        machines = self._cluster.machines()
-        for address in [one for one in self._workers if one not in machines]:
-            gone = self._workers.pop(address)
+        for gone in self._crew.look():
             for job in list(gone.jobs):
                 self._lose(gone, job)
-        for address, machine in machines.items():
-            if address not in self._workers:
-                self._workers[address] = Worker(machine)
-                ended = partial(self._later, self._greeted, address)
-                self._cluster.ask(address, worker.describe, ended)
 
     def _later(self, function: Callable[..., None], *arguments: object) -> None:
         """Leave a call to the thread that decides."""
         self._events.put(partial(function, *arguments))
-
-    def _greeted(
-        self,
-        address: str,
-        facts: versions.Facts | None,
-        error: BaseException | None,
-    ) -> None:
-        """Decide whether a worker may be used, by the facts that it gave."""
-        one, here = self._workers.get(address), versions.here()
-        if one is None:
-            return
-        if facts is None:
-            problem = f"cannot run doit-lambda-zip ({_short(error)}); {versions.remedy(here)}"
-        elif differ := list(versions.differences(here, facts)):
-            problem = f"{'; '.join(differ)}. Its ZIPs could differ, so it is not used; "
-            problem += versions.remedy(here)
-        else:
-            one.is_usable = True
-            return
-        if self._problems is None:
-            _logger.warning("warning: farm worker %s: %s", address, problem)
-        else:
-            self._problems[address] = problem
 
     def _expire(self) -> None:
         """Use no worker any more on which a variant takes too long."""
@@ -197,19 +142,9 @@ class Foreman:
             if not late:
                 continue
             names = ", ".join(job.variant.id for job in late)
-            self._refuse(one, f"did not build {names} within {self._settings.timeout:.0f} s")
+            self._crew.refuse(one, f"did not build {names} within {self._settings.timeout:.0f} s")
             for job in list(one.jobs):
                 self._retry(one, job)
-
-    def _refuse(self, one: Worker, why: str) -> None:
-        """Use a worker no more in this run, and name it."""
-        if one.is_usable:
-            one.is_usable = False
-            _logger.warning(
-                "warning: farm worker %s %s; it is not used any more in this run",
-                one.machine.address,
-                why,
-            )
 
     def _assign(self) -> None:
         """Give jobs to workers that can take one; give up those that none can take for long."""
@@ -258,7 +193,7 @@ class Foreman:
         if isinstance(error, Lost):
             self._lose(one, job)
         elif answer is None or "failure" in answer:
-            failure = answer["failure"] if answer else _short(error)
+            failure = answer["failure"] if answer else short(error)
             self.remarks.add(f"farm worker {address} failed: {failure}", job.variant.id)
             self._retry(one, job)
         elif "missing" in answer:
@@ -277,7 +212,7 @@ class Foreman:
         try:
             accept(self._project, job.variant, job.key, answer)
         except Wrong as wrong:
-            self._refuse(one, f"gave a wrong ZIP for {job.variant.id}: {wrong}")
+            self._crew.refuse(one, f"gave a wrong ZIP for {job.variant.id}: {wrong}")
             for other in list(one.jobs):
                 self._retry(one, other)
             return
@@ -323,14 +258,10 @@ class Foreman:
             _logger.warning(
                 "warning: the farm %s does not answer any more (%s); the rest is built here",
                 self._settings.address,
-                _short(error),
+                short(error),
             )
             for job in self._jobs:
                 job.done.set()
-
-
-def _short(error: BaseException | None) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
 def _first_line(error: BuildError | OSError) -> str:

@@ -1,10 +1,11 @@
 """Invoke a function in AWS's image, with its Python, libraries and entry point."""
 
+import contextlib
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from buildlib.docker import container, engine, images, tar
 from buildlib.docker.engine import Engine
@@ -23,6 +24,12 @@ LAYERS = "/opt"
 _DRIVER = "var/doit-lambda-zip/driver.py"
 
 
+_ORDER = "var/doit-lambda-zip/order.json"
+
+
+_PYTHON = "/var/lang/bin/python3"
+
+
 # The port of the image's entry point.
 _PORT = 8080
 
@@ -33,6 +40,68 @@ _USER = 993
 
 class Absent(InvokeError):  # noqa: N818 - not an error if the function can run on the host
     """The engine cannot be reached, or it lacks the image and cannot pull it."""
+
+
+class Inside(NamedTuple):
+    """A function with its layers in a running container of an image."""
+
+    container: container.Container
+    image: str
+
+    def put(self, files: Mapping[str, bytes]) -> None:
+        """Write files, which their owner root alone may change, by their absolute paths."""
+        entries = {path.lstrip("/"): tar.Entry(data, 0o555, 0) for path, data in files.items()}
+        self.container.put(tar.pack(entries))
+
+    def invoke(self, task: Mapping[str, Any], handler: str) -> Sequence[str]:
+        """Invoke a handler once; return the output lines of `driver.py`.
+
+        Raises:
+            InvokeError: the image is not one of AWS's.
+
+        """
+        order = {
+            **task,
+            "command": ["/lambda-entrypoint.sh", handler],
+            "folder": TASK,
+            "inherit": True,
+            "port": _PORT,
+            "user": _USER,
+        }
+        # Pass the order in a file that only root can read: the function's variables may be secret.
+        entries = {_ORDER: tar.Entry(json.dumps(order).encode() + b"\n", 0o400, 0)}
+        self.container.put(tar.pack(entries))
+        return self._python(f'"$p" -I /{_DRIVER} < /{_ORDER}').splitlines()
+
+    def run(self, program: str, *arguments: str) -> str:
+        """Run a program with the image's Python as root; return its output.
+
+        Raises:
+            InvokeError: the image is not one of AWS's.
+
+        """
+        return self._python('"$p" -I -S -c "$@"', program, *arguments)
+
+    def _python(self, command: str, *arguments: str) -> str:
+        check = f'p={_PYTHON}; [ -x "$p" ] || {{ echo "no $p" >&2; exit 9; }}; exec {command}'
+        client: Any = self.container.engine.client
+        command_line = ["/bin/sh", "-c", check, "sh", *arguments]
+        process = client.exec_create(self.container.id, command_line, user="0:0", workdir="/")
+        stdout, stderr = b"", b""
+        for out, err in client.exec_start(process["Id"], stream=True, demux=True):
+            stdout += out or b""
+            stderr += err or b""
+        code = client.exec_inspect(process["Id"])["ExitCode"]
+        output = stdout.decode(errors="replace")
+        if not output.strip():
+            reason = stderr.decode(errors="replace").strip()
+            msg = (
+                f"the image {self.image} cannot invoke a function (exit code {code}): {reason}. It "
+                f"must have {_PYTHON} and /lambda-entrypoint.sh, as AWS's images do; name another "
+                "with --image"
+            )
+            raise InvokeError(msg)
+        return output
 
 
 def invoke(
@@ -47,13 +116,27 @@ def invoke(
         InvokeError: the image is not one of AWS's, or cannot run.
 
     """
+    with opened(variant, paths, image, layout) as inside:
+        return inside.invoke(task, task["variables"]["_HANDLER"])
+
+
+@contextlib.contextmanager
+def opened(variant: Variant, paths: Sequence[Path], image: str, layout: Layout) -> Iterator[Inside]:
+    """Yield a container with the function of the first ZIP and its layers.
+
+    Raises:
+        Absent: the engine or the image is not available.
+        InvokeError: the image cannot run.
+
+    """
     purpose = "invoking in the image"
     try:
         with engine.connected(variant.function, variant.architecture, purpose) as connection:
             image_id = _image_id(connection, image, variant, layout)
             target = image_platform(variant.architecture)
             with container.running(connection, image_id, target, None, layout) as running:
-                return _run(connection, running, paths, task, image)
+                running.put(_files(paths))
+                yield Inside(running, image)
     except engine.EngineError as error:
         raise Absent(str(error)) from error
 
@@ -68,51 +151,6 @@ def _image_id(connection: Engine, image: str, variant: Variant, layout: Layout) 
             return images.get(connection, reference, variant.architecture, log)
     except InstallError as error:
         raise Absent(str(error)) from error
-
-
-def _run(
-    connection: Engine,
-    running: container.Container,
-    paths: Sequence[Path],
-    task: Mapping[str, Any],
-    image: str,
-) -> Sequence[str]:
-    running.put(_files(paths))
-    order = {
-        **task,
-        "command": ["/lambda-entrypoint.sh", task["variables"]["_HANDLER"]],
-        "folder": TASK,
-        "inherit": True,
-        "port": _PORT,
-        "user": _USER,
-    }
-    # Pass the order in a file that only root can read: the function's variables may be secret.
-    running.put(tar.pack({"var/doit-lambda-zip/order.json": tar.Entry(_line(order), 0o400, 0)}))
-    script = (
-        'p=/var/lang/bin/python3; [ -x "$p" ] || { echo "no $p" >&2; exit 9; }; '
-        f'exec "$p" -I /{_DRIVER} < /var/doit-lambda-zip/order.json'
-    )
-    client: Any = connection.client
-    process = client.exec_create(running.id, ["/bin/sh", "-c", script], user="0:0", workdir="/")
-    stdout, stderr = b"", b""
-    for out, err in client.exec_start(process["Id"], stream=True, demux=True):
-        stdout += out or b""
-        stderr += err or b""
-    code = client.exec_inspect(process["Id"])["ExitCode"]
-    output = stdout.decode(errors="replace")
-    if not output.strip():
-        reason = stderr.decode(errors="replace").strip()
-        msg = (
-            f"the image {image} cannot invoke a function (exit code {code}): {reason}. It must "
-            "have /var/lang/bin/python3 and /lambda-entrypoint.sh, as AWS's images do; name "
-            "another with --image"
-        )
-        raise InvokeError(msg)
-    return output.splitlines()
-
-
-def _line(order: Mapping[str, Any]) -> bytes:
-    return json.dumps(order).encode() + b"\n"
 
 
 def _files(paths: Sequence[Path]) -> bytes:

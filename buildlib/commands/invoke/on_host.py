@@ -110,6 +110,19 @@ class Place(NamedTuple):
         )
         return [*done.stdout.splitlines(), *done.stderr.splitlines()]
 
+    def run(self, program: str, *arguments: str) -> str:
+        """Run a program with the function's Python as this user; return its output."""
+        done = subprocess.run(  # noqa: S603 - a Python that the user or uv names
+            [self.python, "-I", "-S", "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            msg = f"{self.python} failed: {done.stderr.strip()}"
+            raise InvokeError(msg)
+        return done.stdout
+
 
 @contextlib.contextmanager
 def unpacked(

@@ -74,7 +74,7 @@ def invoke(project: Project, variant: Variant, options: Options) -> tuple[Result
     return result.read(ran.lines), [f"on this machine, by {ran.python}", *ran.notes]
 
 
-def shown(variant: Variant, found: Result, where: list[str]) -> Iterator[str]:
+def shown(project: Project, variant: Variant, found: Result, where: list[str]) -> Iterator[str]:
     """Yield the lines to print about an invocation, except its response."""
     yield f"{variant.id}: {'; '.join(where)}"
     yield from (f"  | {line}" for line in found.logs)
@@ -85,6 +85,20 @@ def shown(variant: Variant, found: Result, where: list[str]) -> Iterator[str]:
     ]
     if times:
         yield f"  {', '.join(times)}"
+    if found.init_ms is not None:
+        yield from _saving(project, variant)
+
+
+def _saving(project: Project, variant: Variant) -> Iterator[str]:
+    """Yield the time that bytecode saves in this ZIP, or the command that measures it."""
+    from buildlib.commands.coldstart import kept, shown  # after the invocation
+
+    every = kept.read(project.layout, variant.id)
+    one = kept.compared(kept.of_zips(every, kept.zips(project, variant)))
+    if one and one.saving:
+        yield f"  {shown.saving(one.saving)}; measured on {one.when}"
+    elif not variant.function.bytecode:
+        yield f"  'lambdas coldstart {variant.id} --compare bytecode' measures the gain of bytecode"
 
 
 def _event(option: str) -> str:

@@ -63,7 +63,7 @@ def check_size(variant_id: str, size: int) -> None:
         msg = (
             f"{variant_id}: its ZIP has {megabytes(size)}, and Lambda takes at most "
             f"{megabytes(ZIPPED_LIMIT)} directly; run 'lambdas publish' first, and deploy with "
-            f"--published {published.NAME}"
+            f"--from {published.NAME}"
         )
         raise DeployError(msg)
 

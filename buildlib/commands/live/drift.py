@@ -132,12 +132,12 @@ def mismatches(variant: Variant, found: Deployed) -> Iterator[str]:
         yield f"its last update failed: {found.update_reason or 'AWS gives no reason'}"
 
 
-def exit_code(findings: Iterable[Finding], drift: int) -> int:
-    """Return 0 without drift, `drift` with it, and 1 if a question has no answer."""
+def exit_code(findings: Iterable[Finding]) -> int:
+    """Return 0 without drift, 1 with it, and else 2 if a question has no answer."""
     states = {one.state for one in findings}
-    if states & ERRORS or not states - {UNMAPPED}:
+    if states & DRIFT:
         return 1
-    return drift if states & DRIFT else 0
+    return 2 if states & ERRORS or not states - {UNMAPPED} else 0
 
 
 def lines(findings: Sequence[Finding]) -> Iterator[str]:

@@ -167,12 +167,12 @@ def refusals(one: Plan) -> Iterator[str]:
     if one.updates and one.now.signing_job and not one.code.is_signed:
         yield (
             f"{about} runs code that AWS Signer signed; run 'lambdas publish --signing-profile "
-            f"NAME', and deploy with --published {published.NAME}"
+            f"NAME', and deploy with --from {published.NAME}"
         )
     if one.updates and one.now.object and one.code.object is None:
         yield (
             f"{about} uses an object of S3 in place; run 'lambdas publish', and deploy with "
-            f"--published {published.NAME}"
+            f"--from {published.NAME}"
         )
     if one.alias_now and one.alias_now.weights:
         shares = ", ".join(f"{share:.0%} to {number}" for number, share in one.alias_now.weights)

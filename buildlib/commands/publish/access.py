@@ -30,7 +30,7 @@ def address(url: str | None, path: Path) -> Address:
             if found
             else "does not name a bucket yet"
         )
-        msg = f"{path.name} {problem}; set '--to s3://<bucket>/<prefix>'"
+        msg = f"{path.name} {problem}; set '--bucket s3://<bucket>/<prefix>'"
         raise PublishError(msg)
     return found.pop()
 

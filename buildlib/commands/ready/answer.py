@@ -40,12 +40,17 @@ class Answer(NamedTuple):
             if lock.offer.blockers or lock.offer.conflict
             for one in lock.variants
         )
-        return {*by_pins, *self.code, *self.errors}
+        return {*by_pins, *self.code}
+
+    @property
+    def unasked(self) -> set[str]:
+        """The ids of the variants about whose pins the index gave no answer."""
+        return {one.id for lock in self.locks if lock.offer.unasked for one in lock.variants}
 
     @property
     def unknown(self) -> set[str]:
-        """The ids of the variants about whose pins the index gave no answer."""
-        return {one.id for lock in self.locks if lock.offer.unasked for one in lock.variants}
+        """The ids of the variants without an answer: from the index, or because of their inputs."""
+        return self.unasked | self.errors.keys()
 
     @property
     def ready(self) -> list[str]:
@@ -125,8 +130,10 @@ def _counts(found: Answer) -> str:
     parts = [f"{of} {_are(found.ready)} ready for Python {found.python}"]
     parts += [f"{len(found.there)} already on it or a newer one"] if found.there else []
     parts += [f"{len(found.blocked)} {_are(found.blocked)} not ready"] if found.blocked else []
-    unknown = found.unknown - found.blocked
-    parts += [f"{len(unknown)} not known, because the index gave no answer"] if unknown else []
+    unasked = found.unasked - found.blocked
+    parts += [f"{len(unasked)} not known, because the index gave no answer"] if unasked else []
+    others = found.unknown - found.blocked - unasked
+    parts += [f"{len(others)} not known"] if others else []
     return ", ".join(parts)
 
 

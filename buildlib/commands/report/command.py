@@ -9,7 +9,9 @@ from types import MappingProxyType
 
 from buildlib import __version__
 from buildlib.archive.savings import Known
-from buildlib.commands.report import against, facts, revision
+from buildlib.commands.coldstart import kept
+from buildlib.commands.live import kept as answers
+from buildlib.commands.report import against, facts, revision, starts
 from buildlib.files import atomic, records
 from buildlib.project.project import Project
 
@@ -50,6 +52,8 @@ def make(project: Project, earlier: str = "", problems: Mapping[str, str] = _NO_
         contents,
         facts.locks(project),
         revision.read(project.layout.root, os.environ),
+        starts.read(project, builds, contents),
+        answers.read(project.layout),
         against.compare(project.layout.root, index, builds, contents) if index else None,
     )
     content = page.render(shown).encode()
@@ -86,5 +90,7 @@ def _state(
     index = against.read(root, earlier)
     compared = index.state if index else []
     commit = revision.read(root, os.environ)
-    page_data = json.dumps([__version__, builds, locks, compared, commit])
+    measured = [kept.read(project.layout, variant_id) for variant_id in project.variants]
+    drift = answers.read(project.layout)
+    page_data = json.dumps([__version__, builds, locks, compared, commit, measured, drift])
     return [hashlib.sha256(data).hexdigest() for data in (page_data.encode(), content)]

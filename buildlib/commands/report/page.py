@@ -16,11 +16,13 @@ from markupsafe import Markup
 
 from buildlib import __version__, text
 from buildlib.archive.contents import IN_RUNTIME, OWN_FILES
+from buildlib.commands.live.kept import Answer
 from buildlib.commands.report import charts, flow, folders
 from buildlib.commands.report.against import Comparison
 from buildlib.commands.report.charts import Bar
 from buildlib.commands.report.facts import Build, Content, Dependency, Lock
 from buildlib.commands.report.revision import Revision
+from buildlib.commands.report.starts import Start
 from buildlib.runtimes import ZIPPED_LIMIT
 from buildlib.steps.pending import STEPS
 
@@ -64,6 +66,8 @@ class Facts(NamedTuple):
     contents: Mapping[str, Content]
     locks: Mapping[str, Lock]
     revision: Revision
+    starts: Mapping[str, Start]
+    drift: Sequence[Answer]
     comparison: Comparison | None = None
 
 
@@ -80,6 +84,7 @@ def render(facts: Facts) -> str:
         "seconds": flow.shown,
         "change": _change,
         "cut": charts.cut,
+        "ms": lambda value: f"{value:.1f} ms",
     }
     style, script = _read("style.css"), _read("script.js")
     builds, contents = facts.builds, facts.contents
@@ -96,6 +101,8 @@ def render(facts: Facts) -> str:
         uses=_uses(contents),
         revision=facts.revision,
         comparison=facts.comparison,
+        starts=facts.starts,
+        drift=facts.drift,
         largest=_largest(contents),
         zipped_limit=ZIPPED_LIMIT,
         in_runtime=IN_RUNTIME,

@@ -6,11 +6,12 @@ Sources: "Default environment variables" in the documentation of GitHub Actions,
 CI/CD variables reference" in that of GitLab.
 """
 
-import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from buildlib.files import git
 
 # Seconds after which git is not worth the wait.
 _PATIENCE = 5
@@ -74,12 +75,8 @@ def _link(address: str) -> str:
 
 def _git(root: Path, *arguments: str) -> str:
     """Return the output of git, which writes nothing; empty if it fails."""
-    command: Sequence[str] = ["git", "-c", "core.fsmonitor=false", *arguments]
-    environ = os.environ | {"GIT_OPTIONAL_LOCKS": "0"}
     try:
-        done = subprocess.run(  # noqa: S603 - git, which only reads
-            command, cwd=root, env=environ, capture_output=True, check=False, timeout=_PATIENCE
-        )
+        done = git.run(root, arguments, timeout=_PATIENCE)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""

@@ -11,12 +11,25 @@ import pytest
 
 from buildlib.archive.contents import Part
 from buildlib.artifacts.earlier import Earlier
+from buildlib.commands.live.kept import Answer, Row
 from buildlib.commands.report import page
 from buildlib.commands.report.against import CHANGED, GONE, Change, Comparison, Growth
 from buildlib.commands.report.facts import Content
 from buildlib.commands.report.revision import Revision
 from buildlib.model import Written
-from tests.pages import COMMIT, FILES, LONG, RUN, SEVERAL, build, content, rendered, several
+from tests.pages import (
+    COMMIT,
+    FILES,
+    LONG,
+    RUN,
+    SEVERAL,
+    build,
+    content,
+    measured,
+    rendered,
+    several,
+    start,
+)
 
 FOLDER = Path(page.__file__).parent
 
@@ -114,6 +127,35 @@ def test_what_changed() -> None:
     assert ">new</td>" in rendered(build(previous=None))
 
 
+def test_cold_starts() -> None:
+    """A row has the bytecode, the latest measurement of this ZIP, and the saving if it is known."""
+    one = start("api", (measured(480.0, 300.0, 310.0), True), (measured(99.0), False))
+    text = re.sub(r"\s+", " ", rendered(build(), build("jobs"), starts=[one]))
+    section = text.partition('<h2 id="starts">')[2].partition("</section>")[0]
+    api, jobs = re.findall(r'<tr> <th scope="row">.*?</tr>', section)
+    assert "480.0 ms" in api
+    assert "175.0 ms (36 %)" in api
+    assert "none" in api
+    assert "not measured" in jobs
+    assert "99.0 ms" not in section
+    assert '<td class="number">99.0 ms</td>' in text  # of another ZIP, in the list of all
+    assert "175.0" not in rendered(build(), starts=[start("api", (measured(480.0), True))])
+
+
+def test_deployed_code() -> None:
+    """Answers are shown with their time, and a notice if they are for another commit."""
+    row = Row("api", "acme-api", "behind", "behind by 2 commits", ["its runtime is python3.11"])
+    answer = Answer("prod", "live", "2026-11-29T14:38:45+00:00", COMMIT, [row])
+    revision = Revision(COMMIT)
+    text = re.sub(r"\s+", " ", rendered(build(), revision=revision, drift=[answer]))
+    assert "<h3>environment prod, alias live</h3>" in text
+    assert "2026-11-29 14:38 UTC</time>: 0 of 1 up to date." in text
+    assert "behind by 2 commits; its runtime is python3.11" in text
+    assert "for another commit" not in text
+    assert "for another commit" in rendered(build(), revision=Revision("e" * 40), drift=[answer])
+    assert "Run <code>lambdas drift</code>, and write this page again" in rendered(build())
+
+
 def test_more_than_a_direct_upload() -> None:
     """A ZIP that only S3 takes is called that."""
     large = build(written=Written("a" * 64, 60_000_000, 90_000_000))
@@ -196,7 +238,9 @@ def test_size_of_the_page() -> None:
     parts = [Part(f"{top}numpy 2.2", 31_000_000, {"tests/": 8_000_000}) for top in "abcdef"]
     large = content(*parts)._replace(files=files)
     contents = dict.fromkeys(names, large)
-    text = rendered(*map(build, names), revision=Revision(), comparison=None, **contents)
+    text = rendered(
+        *map(build, names), revision=Revision(), comparison=None, starts=(), drift=(), **contents
+    )
     assert len(text.encode()) < 400_000
     for number in range(20):
         assert f'id="m{number}-2"' in text
