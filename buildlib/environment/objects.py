@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable
 from typing import NamedTuple
 
-# Of a file, or of one that is being written.
+# The bytes of a file that was read, or of one that is being written.
 Content = bytes | bytearray
 
 IDENT = struct.Struct("<16s")
@@ -23,7 +23,7 @@ NULL, SYMTAB, STRTAB, RELA, NOBITS, REL, SHNDX = 0, 2, 3, 4, 8, 9, 18  # SHT_...
 ALLOC = 2  # SHF_ALLOC: a part of memory when the program runs
 _LAST, _DEBUG = 0, 21  # DT_...; linkers write DT_DEBUG to programs only
 
-# Lambda's processors map files in pages of this size, whatever alignment a segment asks for.
+# Lambda maps files in pages of this size, even if a segment asks for a smaller alignment.
 _PAGE = 0x1000
 
 # More than any linker writes, so that a hostile file cannot take hours: segments, sections, and the
