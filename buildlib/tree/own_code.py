@@ -176,7 +176,9 @@ class OwnCode:
                 f"{self.variant.function.title}: its code needs AWS services that "
                 "'aws_services' leaves out of botocore"
             )
-            advice = "Add these services to 'aws_services'."
+            is_own = botocore.wanted(self.variant.function) == frozenset(services)
+            owner = "" if is_own else " of the layer that has botocore"
+            advice = f"Add these services to 'aws_services'{owner}."
             raise StageError("\n".join([what, *problems, advice]), "aws-service")
 
     def check_imports(self, paths: Collection[str], module: str, around: Surroundings) -> Verdict:

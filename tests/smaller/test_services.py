@@ -208,7 +208,9 @@ def test_layers(calling: Repository, tmp_path: Path) -> None:
     ), *zips)  # fmt: skip
     code = f'import boto3\n\nS = boto3.client("sqs")\n\n\n{HANDLER}'
     calling.write({"lambdas/api/app.py": code})
-    assert "lambdas/api/app.py:3: a client of 'sqs'" in calling.fails().message
+    message = calling.fails().message
+    assert "lambdas/api/app.py:3: a client of 'sqs'" in message
+    assert "Add these services to 'aws_services' of the layer that has botocore." in message
     calling.write(both("[s3, sqs]"))
     calling.doit()
     calling.write(both("[s3]"))
