@@ -1,10 +1,9 @@
 """Remove the symbol table and the debug sections of a shared object, and nothing that is loaded.
 
-`strip` and `llvm-strip` give a file a new layout. Both break libraries that patchelf, and so auditwheel,
-has changed: https://github.com/pypa/auditwheel/issues/716 for GNU strip, and
+`strip` and `llvm-strip` give a file a new layout. Both break libraries that patchelf, and so
+auditwheel, has changed: https://github.com/pypa/auditwheel/issues/716 for GNU strip, and
 https://github.com/llvm/llvm-project/issues/119956 for LLVM's. This module cuts sections out of the
 file instead. A segment keeps its bytes and its address, and moves in the file only by a multiple of
-its alignment. So the result depends on no tool of the host.
 """
 
 from collections.abc import Collection, Iterator, Sequence
