@@ -4,6 +4,7 @@
 auditwheel, has changed: https://github.com/pypa/auditwheel/issues/716 for GNU strip, and
 https://github.com/llvm/llvm-project/issues/119956 for LLVM's. This module cuts sections out of the
 file instead. A segment keeps its bytes and its address, and moves in the file only by a multiple of
+its alignment. So the result depends on no tool of the host.
 """
 
 from collections.abc import Collection, Iterator, Sequence
