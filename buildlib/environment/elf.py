@@ -7,6 +7,7 @@ and the symbol versions of the GNU C library.
 import csv
 import functools
 import io
+import itertools
 import os
 import re
 import struct
@@ -66,6 +67,11 @@ _NEEDED, _SONAME = 1, 14  # DT_NEEDED, DT_SONAME
 
 
 _SHOWN = 10
+
+
+# Entries of a list in a file, of which linkers write a few hundred at most: the list of a damaged
+# file can lead back to itself, billions of times.
+_MOST = 10_000
 
 
 class _Code(NamedTuple):
@@ -191,7 +197,8 @@ def _read(stream: BinaryIO) -> _Code | None:
         header = _parse(structs.Elf_Ehdr, stream, 0)
         if header["e_type"] not in _LOADED:
             return None
-        glibc = max(_versions(structs, header, stream, ident[1]), default=(0, 0))
+        versions = _versions(structs, header, stream, ident[1])
+        glibc = max(itertools.islice(versions, _MOST), default=(0, 0))
         soname, needed = _libraries(structs, header, stream, ident)
     except (ELFError, ConstructError, OSError, ValueError, OverflowError, struct.error):
         return None
@@ -221,7 +228,10 @@ def _versions(
     stream: BinaryIO,
     order: int,
 ) -> Iterable[tuple[int, int]]:
-    """Yield the glibc versions that a file needs symbols of, as (major, minor)."""
+    """Yield the glibc versions that a file needs symbols of, as (major, minor).
+
+    Each entry of another kind gives (0, 0), so that a caller can stop.
+    """
     size = header["e_shentsize"]
     stream.seek(header["e_shoff"])
     table = stream.read(size * header["e_shnum"])
@@ -233,6 +243,7 @@ def _versions(
     names = _parse(structs.Elf_Shdr, stream, header["e_shoff"] + size * section["sh_link"])
     at = section["sh_offset"]
     for _ in range(section["sh_info"]):
+        yield 0, 0
         library = _parse(structs.Elf_Verneed, stream, at)
         entry = at + library["vn_aux"]
         for _ in range(library["vn_cnt"]):
@@ -241,8 +252,8 @@ def _versions(
             name = stream.read(64).partition(b"\0")[0].decode("ascii", "replace")
             if match := _GLIBC.fullmatch(name):
                 yield int(match[1]), int(match[2])
-            elif name == _RELR[0]:
-                yield _RELR[1]
+            else:
+                yield _RELR[1] if name == _RELR[0] else (0, 0)
             entry += version["vna_next"]
         at += library["vn_next"]
 
@@ -268,7 +279,7 @@ def _libraries(
     pair = struct.Struct(f"{order}QQ" if ident[0] == 2 else f"{order}II")  # noqa: PLR2004 - 64 bits
     content = stream.read(section["sh_size"] // pair.size * pair.size)
     soname, needed = "", []
-    for tag, value in pair.iter_unpack(content):
+    for tag, value in itertools.islice(pair.iter_unpack(content), _MOST):
         if tag in {_NEEDED, _SONAME}:
             stream.seek(names["sh_offset"] + value)
             name = stream.read(256).partition(b"\0")[0].decode("utf-8", "replace")
