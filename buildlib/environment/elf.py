@@ -74,6 +74,10 @@ _SHOWN = 10
 _MOST = 10_000
 
 
+# Bytes of the largest table of sections.
+_TABLE = 64 * 0xFFFF
+
+
 class _Code(NamedTuple):
     """The target of a machine-code file: `e_machine`, class, byte order, and minimum glibc."""
 
@@ -222,6 +226,14 @@ def _parse(structure: Any, stream: BinaryIO, offset: int) -> Any:  # noqa: ANN40
     return structure.parse_stream(stream)
 
 
+def _kinds(header: Mapping[str, Any], stream: BinaryIO) -> list[bytes]:
+    """Return the types of the sections, each as its bytes in the file."""
+    size = header["e_shentsize"]
+    stream.seek(header["e_shoff"])
+    table = stream.read(min(size * header["e_shnum"], _TABLE))
+    return [table[at + 4 : at + 8] for at in range(0, len(table), size or 1)]
+
+
 def _versions(
     structs: Any,  # noqa: ANN401
     header: Mapping[str, Any],
@@ -232,10 +244,7 @@ def _versions(
 
     Each entry of another kind gives (0, 0), so that a caller can stop.
     """
-    size = header["e_shentsize"]
-    stream.seek(header["e_shoff"])
-    table = stream.read(size * header["e_shnum"])
-    kinds = [table[at + 4 : at + 8] for at in range(0, len(table), size or 1)]
+    size, kinds = header["e_shentsize"], _kinds(header, stream)
     verneed = struct.pack("<I" if order == 1 else ">I", _VERNEED)
     if verneed not in kinds:
         return
@@ -265,11 +274,8 @@ def _libraries(
     ident: bytes,
 ) -> tuple[str, tuple[str, ...]]:
     """Return the name of the library that a file is, or empty, and of those that it needs."""
-    size = header["e_shentsize"]
-    stream.seek(header["e_shoff"])
-    table = stream.read(size * header["e_shnum"])
+    size, kinds = header["e_shentsize"], _kinds(header, stream)
     order = "<" if ident[1] == 1 else ">"
-    kinds = [table[at + 4 : at + 8] for at in range(0, len(table), size or 1)]
     dynamic = struct.pack(f"{order}I", _DYNAMIC)
     if dynamic not in kinds:
         return "", ()
@@ -277,9 +283,9 @@ def _libraries(
     names = _parse(structs.Elf_Shdr, stream, header["e_shoff"] + size * section["sh_link"])
     stream.seek(section["sh_offset"])
     pair = struct.Struct(f"{order}QQ" if ident[0] == 2 else f"{order}II")  # noqa: PLR2004 - 64 bits
-    content = stream.read(section["sh_size"] // pair.size * pair.size)
+    content = stream.read(min(section["sh_size"] // pair.size, _MOST) * pair.size)
     soname, needed = "", []
-    for tag, value in itertools.islice(pair.iter_unpack(content), _MOST):
+    for tag, value in pair.iter_unpack(content):
         if tag in {_NEEDED, _SONAME}:
             stream.seek(names["sh_offset"] + value)
             name = stream.read(256).partition(b"\0")[0].decode("utf-8", "replace")

@@ -1,5 +1,6 @@
 """Machine code is judged by what is in it, not by the tag of its wheel."""
 
+import io
 import shutil
 import struct
 import subprocess
@@ -156,6 +157,30 @@ def test_lists_that_lead_back_to_themselves(
     monkeypatch.setattr(elf, "_parse", counted)
     assert wrong(tmp_path, {"x.so": bytes(content)}) == {}
     assert next(left) > 1000  # the list was followed
+
+
+@pytest.mark.parametrize("table", ["sections", "libraries"])
+def test_sizes_beyond_the_file(tmp_path: Path, table: str) -> None:
+    """The sizes in a damaged file reserve no memory: reading one has a limit for each part."""
+    content = bytearray(elf_files.make())
+    (start,) = struct.unpack_from("<Q", content, 40)
+    if table == "sections":
+        struct.pack_into("<HH", content, 58, 0xFFFF, 0xFFFF)
+    else:  # `.dynamic`, the second section
+        struct.pack_into("<Q", content, start + 2 * 64 + 32, 1 << 45)
+    asked = []
+
+    class Stream(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            asked.append(size)
+            return super().read(min(size or 0, 1 << 20)) or b""
+
+    path = tmp_path / "x.so"
+    path.write_bytes(content)
+    with Stream(path) as stream:
+        stream.seek(4)
+        elf._read(stream)  # noqa: SLF001 - a file without a buffer
+    assert max(size or 0 for size in asked) <= 64 * 0xFFFF
 
 
 def test_a_long_list_of_libraries() -> None:

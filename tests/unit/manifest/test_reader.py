@@ -456,7 +456,10 @@ BAD = {
     "true is text": (
         "defaults: {strip: 'true'}\n" + PLAIN,
         [
-            "lambdas.yaml:1:19: defaults: strip: expected true or false, found true; remove the quotes"
+            (
+                "lambdas.yaml:1:19: defaults: strip: expected true or false, found true; "
+                "remove the quotes"
+            )
         ],
     ),
     "one service": (
