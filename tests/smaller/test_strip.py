@@ -114,6 +114,16 @@ def test_a_file_that_keeps_its_symbols(native: Repository, index: Index) -> None
     assert text in output
 
 
+def test_a_name_that_commands_a_terminal(native: Repository, index: Index) -> None:
+    """The name of a section is shown, and no terminal obeys it."""
+    part = elf_files.Part(".rela\x1b[31m", bytes(24), elf_files.RELA, link=".symtab", info=".text")
+    content = elf_files.make((*elf_files.LIBRARY, part))
+    index.add("native", "2.0", files={**FILES, "native/more.so": content}, tag=TAG)
+    output = native.doit().output
+    assert "native/more.so, which has a section '.rela\\x1b[31m' that needs the symbols" in output
+    assert "\x1b" not in output
+
+
 @pytest.mark.parametrize(
     ("name", "checksum"),
     [("core.so", "core.chk"), ("liba.so.2", ".liba.so.2.hmac"), ("fips.so", "openssl.cnf")],
