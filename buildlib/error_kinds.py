@@ -150,8 +150,9 @@ KINDS = {
     "aws-service": Kind(
         "An AWS service is not in `aws_services`, or does not exist",
         "With `aws_services`, the ZIP has the descriptions of the named services only, and "
-        "`boto3.client` of another one fails. The build looks for `client`, `resource` and "
-        "`create_client` with a literal name in the function's own code.",
+        "`boto3.client` of another one fails. The build looks for `client`, `resource`, "
+        "`create_client` and `get_available_regions` with a literal name in the function's own "
+        "code.",
         "Add the service to `aws_services` of the function, or of the layer that has botocore. A "
         "name is that of `boto3.client`, such as `s3` or `stepfunctions`.",
     ),

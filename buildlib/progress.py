@@ -53,11 +53,11 @@ _current: contextvars.ContextVar[_Task | None] = contextvars.ContextVar("activit
 @contextlib.contextmanager
 def task(name: str) -> Iterator[None]:
     """Attribute the updates inside the context to the task `name`."""
+    _attach()
     folder = os.environ.get(FOLDER)
     if not folder:
         yield
         return
-    _attach()
     path = _file(Path(folder), name)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -106,7 +106,10 @@ def _file(folder: Path, name: str) -> Path:
 
 
 class _Notes(logging.Handler):
-    """Writes the warnings of every process to the status folder, or else to stderr."""
+    """Writes the warnings of every process to the status folder, or else to stderr.
+
+    Another handler, of a program that runs doit, comes before stderr.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         folder = os.environ.get(FOLDER)
@@ -117,7 +120,8 @@ class _Notes(logging.Handler):
             with open(os.path.join(folder, _NOTES), "ab", buffering=0) as stream:
                 stream.write(f"{record.msg}\n".encode())
         except OSError:
-            logging.lastResort.handle(record) if logging.lastResort else None
+            if logging.lastResort and not logging.getLogger().handlers:
+                logging.lastResort.handle(record)
 
 
 def detach() -> None:

@@ -33,9 +33,11 @@ TEXT = Part(".text", b"\xc3 the code " * 50, address=PAGE)
 DATA = Part(".data", b"the data" * 100, address=0x11000 + 8)
 
 
-def dynamic(soname: str = "", needed: tuple[str, ...] = ()) -> tuple[Part, Part]:
-    """Return the sections that name a library and those that it needs."""
-    names, entries = b"\0", []
+def dynamic(
+    soname: str = "", needed: tuple[str, ...] = (), *, program: bool = False
+) -> tuple[Part, Part]:
+    """Return the sections that name a library and those that it needs, or those of a program."""
+    names, entries = b"\0", [struct.pack("<QQ", 21, 0)] if program else []
     for tag, name in [(14, soname), *((1, one) for one in needed)]:
         if name:
             entries.append(struct.pack("<QQ", tag, len(names)))

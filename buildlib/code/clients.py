@@ -1,4 +1,4 @@
-"""The AWS services that a module creates clients of, by names that it has as literals."""
+"""The AWS services that a module needs the descriptions of, by names that it has as literals."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,10 @@ from buildlib.code.conditions import text
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_CALLS = frozenset({"client", "resource", "create_client"})
+_CREATE = frozenset({"client", "resource", "create_client"})
+
+# `get_available_regions` gives an empty list, and no error, for a service without a description.
+_CALLS = {**dict.fromkeys(_CREATE, "a client"), "get_available_regions": "the regions"}
 
 # Modules without these words create no clients.
 _WORDS = re.compile(rb"boto")
@@ -25,14 +28,15 @@ _LITERAL = re.compile(r"[rRuU]?(\"\"\"|'''|\"|')([^\"'\\]*)\1")
 
 
 class Client(NamedTuple):
-    """A call with the name of a service, and the line of it."""
+    """A call with the name of a service, the line of it, and what it returns."""
 
     service: str
     line: int
+    result: str
 
 
 def clients(source: bytes) -> list[Client]:
-    """Return the clients and resources that a module creates by the literal name of a service."""
+    """Return the clients, resources and regions that a module asks for by a literal name."""
     if not _WORDS.search(source):
         return []
     shown = source.decode("utf-8", "replace")
@@ -46,7 +50,7 @@ def _imported(shown: str) -> Iterator[str]:
     for found in _IMPORTED.findall(shown):
         for item in "".join(found).split(","):
             name, _, alias = item.partition(" as ")
-            if name.strip() in _CALLS:
+            if name.strip() in _CREATE:
                 yield (alias or name).strip()
 
 
@@ -55,24 +59,24 @@ def _calls(root: "Node", aliases: set[str], imported: set[str]) -> Iterator[Clie
     while tasks:  # code can be nested deeper than Python calls functions
         node = tasks.pop()
         tasks += node.named_children
-        if node.type != "call" or not _creates(node, aliases, imported):
+        if node.type != "call" or not (result := _result(node, aliases, imported)):
             continue
         if service := _service(node):
-            yield Client(service, node.start_point.row + 1)
+            yield Client(service, node.start_point.row + 1, result)
 
 
-def _creates(call: "Node", aliases: set[str], imported: set[str]) -> bool:
-    """Tell whether a call is one of boto3, of a session, or of a function of boto3."""
+def _result(call: "Node", aliases: set[str], imported: set[str]) -> str:
+    """Return the result of a call of boto3, of a session, or of a function of boto3; else empty."""
     function = call.child_by_field_name("function")
     if function is None:
-        return False
+        return ""
     if function.type == "identifier":
-        return text(function) in imported
-    method = text(function.child_by_field_name("attribute"))
-    if function.type != "attribute" or method not in _CALLS:
-        return False
+        return "a client" if text(function) in imported else ""
+    if function.type != "attribute":
+        return ""
+    result = _CALLS.get(text(function.child_by_field_name("attribute")), "")
     receiver = re.sub(r"\s", "", text(function.child_by_field_name("object")))
-    return receiver in aliases or _SESSION.fullmatch(receiver) is not None
+    return result if receiver in aliases or _SESSION.fullmatch(receiver) else ""
 
 
 def _service(call: "Node") -> str:

@@ -7,6 +7,7 @@ and the symbol versions of the GNU C library.
 import csv
 import functools
 import io
+import itertools
 import os
 import re
 import struct
@@ -66,6 +67,15 @@ _NEEDED, _SONAME = 1, 14  # DT_NEEDED, DT_SONAME
 
 
 _SHOWN = 10
+
+
+# Entries of a list in a file, of which linkers write a few hundred at most: the list of a damaged
+# file can lead back to itself, billions of times.
+_MOST = 10_000
+
+
+# Bytes of the largest table of sections.
+_TABLE = 64 * 0xFFFF
 
 
 class _Code(NamedTuple):
@@ -204,7 +214,8 @@ def _read(stream: BinaryIO) -> _Code | None:
         header = _parse(structs.Elf_Ehdr, stream, 0)
         if header["e_type"] not in _LOADED:
             return None
-        glibc = max(_versions(structs, header, stream, ident[1]), default=(0, 0))
+        versions = _versions(structs, header, stream, ident[1])
+        glibc = max(itertools.islice(versions, _MOST), default=(0, 0))
         soname, needed = _libraries(structs, header, stream, ident)
     except (ELFError, ConstructError, OSError, ValueError, OverflowError, struct.error):
         return None
@@ -228,17 +239,25 @@ def _parse(structure: Any, stream: BinaryIO, offset: int) -> Any:  # noqa: ANN40
     return structure.parse_stream(stream)
 
 
+def _kinds(header: Mapping[str, Any], stream: BinaryIO) -> list[bytes]:
+    """Return the types of the sections, each as its bytes in the file."""
+    size = header["e_shentsize"]
+    stream.seek(header["e_shoff"])
+    table = stream.read(min(size * header["e_shnum"], _TABLE))
+    return [table[at + 4 : at + 8] for at in range(0, len(table), size or 1)]
+
+
 def _versions(
     structs: Any,  # noqa: ANN401
     header: Mapping[str, Any],
     stream: BinaryIO,
     order: int,
 ) -> Iterable[tuple[int, int]]:
-    """Yield the glibc versions that a file needs symbols of, as (major, minor)."""
-    size = header["e_shentsize"]
-    stream.seek(header["e_shoff"])
-    table = stream.read(size * header["e_shnum"])
-    kinds = [table[at + 4 : at + 8] for at in range(0, len(table), size or 1)]
+    """Yield the glibc versions that a file needs symbols of, as (major, minor).
+
+    Each entry of another kind gives (0, 0), so that a caller can stop.
+    """
+    size, kinds = header["e_shentsize"], _kinds(header, stream)
     verneed = struct.pack("<I" if order == 1 else ">I", _VERNEED)
     if verneed not in kinds:
         return
@@ -246,6 +265,7 @@ def _versions(
     names = _parse(structs.Elf_Shdr, stream, header["e_shoff"] + size * section["sh_link"])
     at = section["sh_offset"]
     for _ in range(section["sh_info"]):
+        yield 0, 0
         library = _parse(structs.Elf_Verneed, stream, at)
         entry = at + library["vn_aux"]
         for _ in range(library["vn_cnt"]):
@@ -254,8 +274,8 @@ def _versions(
             name = stream.read(64).partition(b"\0")[0].decode("ascii", "replace")
             if match := _GLIBC.fullmatch(name):
                 yield int(match[1]), int(match[2])
-            elif name == _RELR[0]:
-                yield _RELR[1]
+            else:
+                yield _RELR[1] if name == _RELR[0] else (0, 0)
             entry += version["vna_next"]
         at += library["vn_next"]
 
@@ -267,11 +287,8 @@ def _libraries(
     ident: bytes,
 ) -> tuple[str, tuple[str, ...]]:
     """Return the name of the library that a file is, or empty, and of those that it needs."""
-    size = header["e_shentsize"]
-    stream.seek(header["e_shoff"])
-    table = stream.read(size * header["e_shnum"])
+    size, kinds = header["e_shentsize"], _kinds(header, stream)
     order = "<" if ident[1] == 1 else ">"
-    kinds = [table[at + 4 : at + 8] for at in range(0, len(table), size or 1)]
     dynamic = struct.pack(f"{order}I", _DYNAMIC)
     if dynamic not in kinds:
         return "", ()
@@ -279,7 +296,7 @@ def _libraries(
     names = _parse(structs.Elf_Shdr, stream, header["e_shoff"] + size * section["sh_link"])
     stream.seek(section["sh_offset"])
     pair = struct.Struct(f"{order}QQ" if ident[0] == 2 else f"{order}II")  # noqa: PLR2004 - 64 bits
-    content = stream.read(section["sh_size"] // pair.size * pair.size)
+    content = stream.read(min(section["sh_size"] // pair.size, _MOST) * pair.size)
     soname, needed = "", []
     for tag, value in pair.iter_unpack(content):
         if tag in {_NEEDED, _SONAME}:

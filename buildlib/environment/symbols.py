@@ -1,7 +1,7 @@
 """Remove the symbol table and the debug sections of a shared object, and nothing that is loaded.
 
-`strip` and `llvm-strip` lay a file out anew. Both break libraries that patchelf, and so auditwheel,
-has changed: https://github.com/pypa/auditwheel/issues/716 for GNU strip, and
+`strip` and `llvm-strip` give a file a new layout. Both break libraries that patchelf, and so
+auditwheel, has changed: https://github.com/pypa/auditwheel/issues/716 for GNU strip, and
 https://github.com/llvm/llvm-project/issues/119956 for LLVM's. This module cuts sections out of the
 file instead. A segment keeps its bytes and its address, and moves in the file only by a multiple of
 its alignment. So the result depends on no tool of the host.
@@ -11,10 +11,13 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from buildlib.environment import objects
-from buildlib.environment.objects import MalformedError, Section, SharedObject
+from buildlib.environment.objects import Content, MalformedError, Section, Segment, SharedObject
 
 _DEBUG = (b".debug", b".zdebug", b".gdb_index", b".stab")
 _NAMES = b".shstrtab"
+
+# Bytes that are compared at once: a file can have hundreds of MB.
+_PIECE = 1 << 20
 
 
 class Cut(NamedTuple):
@@ -43,10 +46,10 @@ def cut(content: bytes) -> Cut:
         if one is None or not removed - {one.header.names}:
             return Cut(content)
         result = _without(one, removed)
-        _check(one, result)
+        _check(one, result, removed)
     except MalformedError as error:
         return Cut(content, str(error))
-    return Cut(result if len(result) < len(content) else content)
+    return Cut(bytes(result) if len(result) < len(content) else content)
 
 
 def _removed(one: SharedObject) -> set[int]:
@@ -85,9 +88,7 @@ def _blocks(one: SharedObject, removed: Collection[int]) -> list[_Block]:
     """
     kept = [_Block(0, objects.FIRST), _Block(one.table.start, one.table.stop, 8)]
     kept += (
-        _Block(row.offset, row.offset + row.size, max(row.align, 1))
-        for row in one.segments
-        if row.size
+        _Block(row.offset, row.offset + row.size, row.step) for row in one.segments if row.size
     )
     kept += (
         _Block(row.offset, row.end, max(row.align, 1))
@@ -149,7 +150,7 @@ class _Places:
         raise MalformedError(msg)
 
 
-def _without(one: SharedObject, removed: Collection[int]) -> bytes:
+def _without(one: SharedObject, removed: Collection[int]) -> bytearray:
     """Return a file without some sections.
 
     The others keep their numbers, by which dynamic symbols name them.
@@ -180,7 +181,7 @@ def _without(one: SharedObject, removed: Collection[int]) -> bytes:
             moved = segment._replace(offset=places.of(segment.offset, inside=is_loaded))
             start = header.segments + at * objects.SEGMENT.size
             objects.SEGMENT.pack_into(output, start, *moved)
-    return bytes(output)
+    return output
 
 
 def _sections(
@@ -202,8 +203,8 @@ def _sections(
     return rows, bytes(texts)
 
 
-def _check(before: SharedObject, content: bytes) -> None:
-    """Compare all that a loader reads with the file as it was.
+def _check(before: SharedObject, content: Content, removed: Collection[int]) -> None:
+    """Compare all that a loader reads, and all sections that stay, with the file as it was.
 
     Raises:
         MalformedError: it differs.
@@ -213,22 +214,28 @@ def _check(before: SharedObject, content: bytes) -> None:
     if after is None or _loaded(after) != _loaded(before):
         msg = "would be another file for the loader"
         raise MalformedError(msg)
-    for one, other in zip(before.segments, after.segments, strict=True):
-        if (one.offset - other.offset) % max(one.align, 1):
-            msg = "would have a segment out of alignment"
-            raise MalformedError(msg)
-        old, new = (
-            bytearray(elf.content[row.offset : row.offset + row.size])
-            for elf, row in ((before, one), (after, other))
-        )
-        for part in (range(objects.FIRST), before.table):  # which name places in the file
-            start = part.start - one.offset
-            if 0 <= start < one.size:
-                for data in (old, new):
-                    data[start : start + len(part)] = bytes(len(part))
-        if old != new:
-            msg = "would load other bytes"
-            raise MalformedError(msg)
+    segments = list(zip(before.segments, after.segments, strict=True))
+    if any((one.offset - other.offset) % one.step for one, other in segments):
+        msg = "would have a segment out of alignment"
+        raise MalformedError(msg)
+    # The header and the table of segments name places in the file, so they do differ.
+    again = bytearray(content)
+    again[: objects.FIRST] = before.content[: objects.FIRST]
+    table = before.content[before.table.start : before.table.stop]
+    again[after.table.start : after.table.stop] = table
+    parts: list[tuple[Segment | Section, Segment | Section]] = [*segments]
+    parts += (
+        (one, after.sections[at])
+        for at, one in enumerate(before.sections)
+        if at not in removed and one.kind and one.end > one.offset
+    )
+    for one, other in parts:
+        for start in range(0, one.size, _PIECE):
+            size = min(_PIECE, one.size - start)
+            old, new = one.offset + start, other.offset + start
+            if before.content[old : old + size] != again[new : new + size]:
+                msg = "would load other bytes"
+                raise MalformedError(msg)
 
 
 def _loaded(one: SharedObject) -> object:

@@ -84,7 +84,8 @@ class Reader:
             if not nodes and not key.only_list:
                 self.problem(node, f"{label}: the list is empty")
         elif key.only_list:
-            self.problem(node, f"{label}: expected a list, found {kind_of(node)}")
+            hint = f"; write [{node.value}]" if node.tag.endswith(":str") else ""
+            self.problem(node, f"{label}: expected a list, found {kind_of(node)}{hint}")
             return ()
         values: dict[str, None] = {}
         for item in nodes:
@@ -130,7 +131,8 @@ class Reader:
     def boolean(self, node: yaml.Node, label: str) -> bool:
         """Return a truth value; a problem gives false."""
         if node.tag != "tag:yaml.org,2002:bool":
-            self.problem(node, f"{label}: expected true or false, found {kind_of(node)}")
+            hint = "; remove the quotes" if node.value in ("true", "false") else ""
+            self.problem(node, f"{label}: expected true or false, found {kind_of(node)}{hint}")
             return False
         return str(node.value).lower() in {"true", "yes", "on"}
 

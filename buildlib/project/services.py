@@ -11,22 +11,21 @@ _BOTOCORE = "botocore"
 def of_layers(
     pins: Iterable[Pin], layers: Iterable[tuple[Function, Iterable[Pin]]]
 ) -> tuple[str, ...] | None:
-    """Return the services in the layer that has botocore; None if it has all, or none has it.
+    """Return the services in the layers with botocore; None if one has all, or no layer has it.
 
-    `pins` are those of the function's own ZIP, and `layers` its layers with their pins.
+    `pins` are those of the function's own ZIP, and `layers` its layers with their pins. Lambda
+    unpacks all layers into one folder.
     """
-    if any(pin.name == _BOTOCORE for pin in pins):
+    if _has_it(pins):
         return None
-    for layer, locked in layers:
-        if any(pin.name == _BOTOCORE for pin in locked):
-            return _sorted(services.wanted(layer))
-    return None
+    found = [services.wanted(layer) for layer, locked in layers if _has_it(locked)]
+    named = [one for one in found if one is not None]
+    return _sorted(frozenset().union(*named)) if named and len(named) == len(found) else None
 
 
 def of_own(function: Function, pins: Iterable[Pin]) -> tuple[str, ...] | None:
     """Return the services in the botocore of a function's own ZIP; None for all."""
-    has_it = any(pin.name == _BOTOCORE for pin in pins)
-    return _sorted(services.wanted(function)) if has_it else None
+    return _sorted(services.wanted(function)) if _has_it(pins) else None
 
 
 def is_restricted(function: Function) -> bool:
@@ -37,6 +36,10 @@ def is_restricted(function: Function) -> bool:
 def named(function: Function) -> str:
     """Return the services that a layer keeps, as text; empty for all."""
     return " ".join(_sorted(services.wanted(function)) or ())
+
+
+def _has_it(pins: Iterable[Pin]) -> bool:
+    return any(pin.name == _BOTOCORE for pin in pins)
 
 
 def _sorted(names: frozenset[str] | None) -> tuple[str, ...] | None:

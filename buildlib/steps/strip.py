@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +54,7 @@ def of_dependencies(files: Sequence[File], tree: Path, target: Path, title: str)
     changed: dict[str, File] = {}
     kept: dict[str, str] = {}
     done = Stripped(0, 0, 0)
+    paths = {file.path for file in files}
     for file in files:
         if file.path.endswith(_TEXT):
             continue
@@ -61,10 +62,13 @@ def of_dependencies(files: Sequence[File], tree: Path, target: Path, title: str)
         with path.open("rb") as stream:
             if stream.read(len(_MAGIC)) != _MAGIC:
                 continue
-            content = _MAGIC + stream.read()
+            stream.seek(0)
+            content = stream.read()
         if hashlib.sha256(content).hexdigest() != file.sha256:
             raise SourceChangedError(file.path)
         cut = symbols.cut(content)
+        if cut.content != content and _has_checksum(file.path, paths):
+            cut = symbols.Cut(content, "is compared with a checksum when it is loaded")
         if cut.why:
             kept[file.path] = cut.why
         if cut.content != content:
@@ -76,6 +80,18 @@ def of_dependencies(files: Sequence[File], tree: Path, target: Path, title: str)
         _logger.warning("%s: %s", title, _remark(kept))
     records.write(target, done._asdict())
     return _recorded(files, changed, tree)
+
+
+def _has_checksum(path: str, paths: Collection[str]) -> bool:
+    """Tell whether a library for FIPS compares its own file with a checksum that is elsewhere.
+
+    Those of NSS, libgcrypt and GnuTLS have it in a file next to them, the module of OpenSSL in its
+    configuration.
+    """
+    folder, slash, name = path.rpartition("/")
+    stem = name.partition(".so")[0]
+    near = (f"{stem}.chk", f".{name}.hmac", f"{name}.hmac")
+    return name == "fips.so" or any(folder + slash + one in paths for one in near)
 
 
 def _replace(tree: Path, name: str, content: bytes) -> File:

@@ -150,7 +150,7 @@ class OwnCode:
         return not _TEMPLATE.search(b"\n".join(lines[max(line - 2, 0) : line]))
 
     def check_services(self, verdict: Verdict, services: Collection[str] | None) -> None:
-        """Check that botocore describes the services of which the handler's code creates clients.
+        """Check that botocore describes the services that the handler's code names.
 
         `services` are those that it describes; None for all. The code is that of the own modules
         in a verdict, or all of it without a handler.
@@ -165,7 +165,7 @@ class OwnCode:
 
         paths = verdict.imports or [path for path in self.origin_of if path.endswith(".py")]
         problems = [
-            f"{self.origin_of[path].path}:{one.line}: a client of '{one.service}'"
+            f"{self.origin_of[path].path}:{one.line}: {one.result} of '{one.service}'"
             for path in paths
             if len(content := self._content(path)) <= _LARGEST
             for one in clients.clients(content)
@@ -173,10 +173,12 @@ class OwnCode:
         ]
         if problems:
             what = (
-                f"{self.variant.function.title}: its code creates clients of AWS services that "
+                f"{self.variant.function.title}: its code needs AWS services that "
                 "'aws_services' leaves out of botocore"
             )
-            advice = "Add these services to 'aws_services'."
+            is_own = botocore.wanted(self.variant.function) == frozenset(services)
+            owner = "" if is_own else " of the layer that has botocore"
+            advice = f"Add these services to 'aws_services'{owner}."
             raise StageError("\n".join([what, *problems, advice]), "aws-service")
 
     def check_imports(self, paths: Collection[str], module: str, around: Surroundings) -> Verdict:

@@ -167,6 +167,15 @@ def test_a_call_of_another_service(calling: Repository) -> None:
     calling.doit()  # the handler does not import that module
 
 
+def test_the_regions_of_another_service(calling: Repository) -> None:
+    """Code that asks for a service's regions stops the build, too: botocore would know none."""
+    code = f'import boto3\n\nR = boto3.Session().get_available_regions("ec2")\n\n\n{HANDLER}'
+    calling.write({"lambdas/api/app.py": code})
+    assert "lambdas/api/app.py:3: the regions of 'ec2'" in calling.fails().message
+    calling.write({"lambdas.yaml": manifest("[ec2]")})
+    calling.doit()
+
+
 def test_nothing_to_leave_out(calling: Repository) -> None:
     """In a function without botocore, as one that takes the runtime's, the option does nothing."""
     code = f'import boto3\n\nS = boto3.client("sqs")\n\n\n{HANDLER}'
@@ -199,7 +208,9 @@ def test_layers(calling: Repository, tmp_path: Path) -> None:
     ), *zips)  # fmt: skip
     code = f'import boto3\n\nS = boto3.client("sqs")\n\n\n{HANDLER}'
     calling.write({"lambdas/api/app.py": code})
-    assert "lambdas/api/app.py:3: a client of 'sqs'" in calling.fails().message
+    message = calling.fails().message
+    assert "lambdas/api/app.py:3: a client of 'sqs'" in message
+    assert "Add these services to 'aws_services' of the layer that has botocore." in message
     calling.write(both("[s3, sqs]"))
     calling.doit()
     calling.write(both("[s3]"))

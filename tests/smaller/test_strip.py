@@ -114,6 +114,34 @@ def test_a_file_that_keeps_its_symbols(native: Repository, index: Index) -> None
     assert text in output
 
 
+def test_a_name_that_commands_a_terminal(native: Repository, index: Index) -> None:
+    """The name of a section is shown, and no terminal obeys it."""
+    part = elf_files.Part(".rela\x1b[31m", bytes(24), elf_files.RELA, link=".symtab", info=".text")
+    content = elf_files.make((*elf_files.LIBRARY, part))
+    index.add("native", "2.0", files={**FILES, "native/more.so": content}, tag=TAG)
+    output = native.doit().output
+    assert "native/more.so, which has a section '.rela\\x1b[31m' that needs the symbols" in output
+    assert "\x1b" not in output
+
+
+@pytest.mark.parametrize(
+    ("name", "checksum"),
+    [("core.so", "core.chk"), ("liba.so.2", ".liba.so.2.hmac"), ("fips.so", "openssl.cnf")],
+)
+def test_a_library_with_a_checksum(
+    native: Repository, index: Index, name: str, checksum: str
+) -> None:
+    """A library for FIPS refuses to load if its file has changed, so it ships as it is."""
+    files = {**FILES, f"native/fips/{name}": LIBRARY, f"native/fips/{checksum}": "1234"}
+    index.add("native", "2.0", files=files, tag=TAG)
+    output = native.doit().output
+    members = native.members("api")
+    assert members[f"native/fips/{name}"] == LIBRARY
+    assert members["native/core.so"] == symbols.cut(LIBRARY).content
+    text = f"native/fips/{name}, which is compared with a checksum when it is loaded"
+    assert text in output
+
+
 def test_a_damaged_cache(native: Repository) -> None:
     """A file that differs from RECORD in uv's cache is downloaded again before it is cut."""
     native.write({"lambdas.yaml": manifest("")})

@@ -14,6 +14,7 @@ FOUND = {
     'self._session.client("ec2")': "ec2",
     'botocore.session.get_session().create_client("kms")': "kms",
     'aws_session.resource(r"glacier")': "glacier",
+    'boto3.Session().get_available_regions("ec2")': "ec2",
 }
 
 

@@ -1,16 +1,19 @@
 """Machine code is judged by what is in it, not by the tag of its wheel."""
 
+import io
 import shutil
 import struct
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from buildlib.environment import elf
 from buildlib.errors import InstallError
 from buildlib.model import File
+from tests import elf_files
 from tests.unit.conftest import variant, write
 
 X86_64, AARCH64, I386, PPC64 = 62, 183, 3, 21
@@ -135,6 +138,57 @@ def test_all_that_is_wrong_with_one_file(tmp_path: Path) -> None:
 def test_what_is_not_loaded(tmp_path: Path, content: bytes) -> None:
     """What is no whole executable or shared object, as in a package's test data, is no problem."""
     assert wrong(tmp_path, {"data/x.bin": content}) == {}
+
+
+def test_lists_that_lead_back_to_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged file whose lists have no end is read for a short while only."""
+    content = bytearray(shared_object())
+    (table,) = struct.unpack_from("<Q", content, 40)
+    struct.pack_into("<I", content, table + 2 * 64 + 44, 0xFFFFFFFF)  # libraries, each the first
+    struct.pack_into("<H", content, content.index(struct.pack("<HHI", 1, 1, 1)) + 2, 0)
+    parse, left = elf._parse, iter(range(100_000))  # noqa: SLF001 - to count
+
+    def counted(*arguments: Any) -> Any:  # noqa: ANN401
+        next(left)
+        return parse(*arguments)
+
+    monkeypatch.setattr(elf, "_parse", counted)
+    assert wrong(tmp_path, {"x.so": bytes(content)}) == {}
+    assert next(left) > 1000  # the list was followed
+
+
+@pytest.mark.parametrize("table", ["sections", "libraries"])
+def test_sizes_beyond_the_file(tmp_path: Path, table: str) -> None:
+    """The sizes in a damaged file reserve no memory: reading one has a limit for each part."""
+    content = bytearray(elf_files.make())
+    (start,) = struct.unpack_from("<Q", content, 40)
+    if table == "sections":
+        struct.pack_into("<HH", content, 58, 0xFFFF, 0xFFFF)
+    else:  # `.dynamic`, the second section
+        struct.pack_into("<Q", content, start + 2 * 64 + 32, 1 << 45)
+    asked = []
+
+    class Stream(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            asked.append(size)
+            return super().read(min(size or 0, 1 << 20)) or b""
+
+    path = tmp_path / "x.so"
+    path.write_bytes(content)
+    with Stream(path) as stream:
+        stream.seek(4)
+        elf._read(stream)  # noqa: SLF001 - a file without a buffer
+    assert max(size or 0 for size in asked) <= 64 * 0xFFFF
+
+
+def test_a_long_list_of_libraries() -> None:
+    """A damaged file that needs billions of libraries takes no more memory than any other one."""
+    content = elf_files.make((*elf_files.dynamic(needed=("libc.so.6",) * 50_000), elf_files.TEXT))
+    found = elf.code(content)
+    assert found is not None
+    assert len(found.needed) <= 10_000
 
 
 def test_big_endian_and_32_bits(tmp_path: Path) -> None:

@@ -453,6 +453,19 @@ BAD = {
         "defaults: {frozen: 'yes'}\n" + PLAIN,
         ["lambdas.yaml:1:20: defaults: frozen: expected true or false, found yes"],
     ),
+    "true is text": (
+        "defaults: {strip: 'true'}\n" + PLAIN,
+        [
+            (
+                "lambdas.yaml:1:19: defaults: strip: expected true or false, found true; "
+                "remove the quotes"
+            )
+        ],
+    ),
+    "one service": (
+        "defaults: {aws_services: s3}\n" + PLAIN,
+        ["lambdas.yaml:1:26: defaults: aws_services: expected a list, found s3; write [s3]"],
+    ),
     "no version": (
         PLAIN.removeprefix("version: 1\n"),
         ["lambdas.yaml:1:1: missing key 'version'; write 'version: 1'"],
