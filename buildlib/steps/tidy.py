@@ -1,4 +1,4 @@
-"""Remove what belongs to nothing: files of undeclared variants, killed runs and old locks."""
+"""Remove files without an owner: those of undeclared variants, killed runs and old locks."""
 
 import contextlib
 import os
@@ -46,7 +46,7 @@ def undeclared(project: Project) -> list[str]:
 
 
 def prune(project: Project) -> None:
-    """Remove undeclared artifacts, and what killed runs left behind."""
+    """Remove undeclared artifacts, and the leftovers of killed runs."""
     layout = project.layout
     stale = undeclared(project)
     index.withdraw_all(layout, stale)

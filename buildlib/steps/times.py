@@ -21,7 +21,7 @@ _LINE = records.row(
 )
 
 # The first line is the size of the file when it had one line for each step. A file with many more
-# lines is written anew.
+# lines is compacted.
 _HEAD = b"%012d\n"
 _SLACK = 1 << 16
 

@@ -188,7 +188,7 @@ def _installed(inputs: Inputs, layout: Layout, tree: Path, *, verify: bool) -> E
 
 
 def _complete(request: "Request", *, verify: bool) -> "Installed":
-    """Return a tree with all that the pins ask for; download again what is damaged.
+    """Return a tree with all that the pins ask for; download damaged packages again.
 
     An installer that died may have left a part behind, and another program may have written to its
     cache. A download is checked as a whole, so a difference that remains is in the wheel.
