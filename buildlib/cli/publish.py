@@ -89,6 +89,9 @@ def publish(  # noqa: PLR0913 - click passes each option
     from buildlib.commands.publish import access
     from buildlib.commands.publish import publish as command
 
+    if signing_profile == "":
+        msg = "expected the name of a profile; '--unsigned' publishes without a signature"
+        raise click.BadParameter(msg, param_hint="'--signing-profile'")
     if unsigned and signing_profile:
         msg = "does not go together with '--signing-profile'"
         raise click.BadParameter(msg, param_hint="'--unsigned'")

@@ -9,6 +9,7 @@ No hook, filter or program of the repository's configuration runs; a build runs 
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -183,8 +184,9 @@ def _command(layout: Layout, id_: str, one: Entry) -> str:
     wanted = published.origin(one)
     if here.is_file() and digests.sha256(here) == wanted:
         return f"lambdas diff {layout.relative_zip(id_)} {rebuilt}"
-    key, version = one["s3_key"].replace(one["sha256"], wanted), ""
+    key = one["s3_key"].replace(one["sha256"], wanted)
+    named = ["--bucket", one["s3_bucket"], "--key", key]
     if wanted == one["sha256"] and one["s3_object_version"]:
-        version = f" --version-id {one['s3_object_version']}"
-    fetch = f"aws s3api get-object --bucket {one['s3_bucket']} --key {key}{version}"
-    return f"{fetch} {id_}.zip && lambdas diff {id_}.zip {rebuilt}"
+        named += ["--version-id", one["s3_object_version"]]
+    fetch = shlex.join(["aws", "s3api", "get-object", *named, f"{id_}.zip"])
+    return f"{fetch} && lambdas diff {id_}.zip {rebuilt}"
