@@ -214,6 +214,9 @@ def rebuild(  # noqa: PLR0913 - click passes each option
                 found = f"the rebuild has {one.rebuilt}" if one.rebuilt else "it was not rebuilt"
                 common.write([f"{one.id}: {one.published} is published, and {found}", one.advice])
         common.write([f"{done.equal} of {len(done.variants)} equal, at commit {done.commit}"])
+        if signed := sum(one.is_signed for one in done.variants):
+            line = f"{signed} of them signed: the built ZIPs were compared, and not the signed ones"
+            common.write([f"{line}, which 'lambdas promote' compares"])
     return int(done.equal < len(done.variants))
 
 

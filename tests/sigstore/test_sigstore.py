@@ -202,6 +202,7 @@ def test_refused(built: Repository, services: Services) -> None:
     [
         (("--identity", NAME), "it needs '--attestation'"),
         (("--attestation", "--identity", NAME), "it needs '--issuer'"),
+        (("--attestation", "--identity", "", "--issuer", ""), "expected a text, found an empty"),
         (("--attestation", "--issuer", ISSUER), "it needs '--identity'"),
         (("--attestation", "--offline"), "it needs '--identity'"),
         (

@@ -31,13 +31,15 @@ from buildlib.text import tail
 class Compared(NamedTuple):
     """A variant: the sha256 that is published, and that of the rebuild; empty without one.
 
-    `advice` is the problem, or the command that shows the difference.
+    `advice` is the problem, or the command that shows the difference. Of a ZIP that AWS Signer
+    signed, `published` is the sha256 of the built ZIP, which the list claims it was made of.
     """
 
     id: str
     published: str
     rebuilt: str
     advice: str = ""
+    is_signed: bool = False
 
     @property
     def is_equal(self) -> bool:
@@ -80,7 +82,9 @@ def rebuild(
         declared = _declared(there)
         said = _build(there, [id_ for id_ in entries if id_ in declared], top)
         compared = [
-            _compare(layout, there, id_, one, said if id_ in declared else _UNDECLARED)
+            _compare(layout, there, id_, one, said if id_ in declared else _UNDECLARED)._replace(
+                is_signed="signed_from" in one
+            )
             for id_, one in sorted(entries.items())
         ]
     return Rebuilt(path.name, digests.sha256(path), commit, compared)

@@ -151,7 +151,8 @@ def present(
         if there is None:
             return None
         if there.signed_from != origin.sha256:
-            compare(objects, origin, wanted, f"lambdas.signed.json: '{origin.sha256}'")
+            present = wanted._replace(version=there.version)
+            compare(objects, origin, present, f"lambdas.signed.json: '{origin.sha256}'")
         return there if version and there.version == version else objects.store(wanted)
 
     jobs = {sha256: functools.partial(look, built[sha256], row) for sha256, row in rows.items()}
