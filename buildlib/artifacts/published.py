@@ -128,7 +128,12 @@ def _problems(name: str, id_: str, one: Any) -> Iterator[str]:  # noqa: ANN401 -
         yield f"{name}: '{id_}': sha256 and source_code_hash are of different ZIPs"
 
 
-_SIGNED = records.optional(records.fields(profile=records.text, sha256=records.sha256))
+def _name(value: object) -> bool:
+    """Match a name; an empty one would mean ZIPs without a signature."""
+    return isinstance(value, str) and value != ""
+
+
+_SIGNED = records.optional(records.fields(profile=_name, sha256=records.sha256))
 
 # Fields of the index, which an entry may lack.
 _FACTS = ("lambda", "layer", "runtime", "architecture")

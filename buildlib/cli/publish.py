@@ -84,7 +84,7 @@ def publish(  # noqa: PLR0913 - click passes each option
     """Upload the ZIPs in dist/ to an S3 bucket, under their sha256.
 
     Builds nothing. Writes the bucket, the key and the version of each object to
-    lambdas.published.json; commit the file.
+    lambdas.published.json, and signed ZIPs to lambdas.signed.json; commit the files.
     """
     from buildlib.commands.publish import access
     from buildlib.commands.publish import publish as command

@@ -261,9 +261,9 @@ def test_a_profile_of_no_use(
 
 
 def test_an_unknown_profile(ready: Repository, bucket: Bucket) -> None:
-    """A profile that does not exist is named."""
+    """A profile that does not exist is named, with its region and the way to find others."""
     message = publish(ready, "--bucket", bucket.url, "--signing-profile", "Lambada", code=1)
-    assert "'Lambada' does not exist" in message
+    assert "there is no signing profile 'Lambada' in eu-west-1; correct '--signing-p" in message
 
 
 def test_dry_run(ready: Repository, bucket: Bucket, signer: Signer) -> None:
@@ -329,6 +329,9 @@ def test_a_profile_without_a_name(signed: Repository) -> None:
     message = publish(signed, "--signing-profile", "", code=2)
     assert "'--unsigned' publishes without a signature" in message
     assert all("signed_from" in one for one in listed(signed).values())
+    path = signed.root / "lambdas.published.json"
+    path.write_text(path.read_text().replace('"profile": "Lambda"', '"profile": ""'))
+    assert "'api': missing or wrong: signed_from" in publish(signed, code=1)
 
 
 def test_a_row_that_names_another_zip(signed: Repository) -> None:

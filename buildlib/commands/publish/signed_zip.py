@@ -28,7 +28,8 @@ def check(built: Path, path: Path, label: str) -> None:
         more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
         msg = (
             f"{label}: its ZIP is not the built one with a signature: "
-            f"{'; '.join(problems[:_SHOWN])}{more}. It was not published; find out who changed it"
+            f"{'; '.join(problems[:_SHOWN])}{more}. It was not published; find out who changed "
+            "the object, or the file that names it"
         )
         raise PublishError(msg, "published-object")
 
