@@ -421,10 +421,11 @@ KINDS = {
     "published-object": Kind(
         "A published object has other bytes than its name says",
         "The key of a published object is the sha256 of its bytes, and every command checks that. "
-        "Somebody put other bytes there, or they were damaged. Nothing was overwritten, and no "
-        "list names the object.",
-        "Find out who wrote the object, and treat it as an attack unless you can explain it. Then "
-        "let an administrator delete it, and publish again.",
+        "Somebody put other bytes there, or they were damaged. Or a signed ZIP has other files "
+        "than the built one that lambdas.signed.json or a list names. Nothing was overwritten.",
+        "Find out who wrote the object or changed the file, and treat it as an attack unless you "
+        "can explain it. Then let an administrator delete the object, or restore the file from "
+        "git, and publish again.",
     ),
     "signing": Kind(
         "AWS Signer does not sign a ZIP",

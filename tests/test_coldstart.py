@@ -216,6 +216,8 @@ def test_mistakes(slow: Repository) -> None:
     assert "-n" in slow.lambdas("coldstart", "-n", "0", code=None).errors
     both = slow.lambdas("coldstart", "--python", sys.executable, "--image", "x", code=2)
     assert "an image has its own" in both.errors
+    both = slow.lambdas("coldstart", "--where", "host", "--image", "x", code=2)
+    assert "'--image': does not go together with '--where host'" in both.errors
     wrong = slow.lambdas("coldstart", "--python", "/bin/true", code=1)
     assert "--python /bin/true is not a working Python" in wrong.errors
     slow.write({"lambdas.yaml": manifest(start_limit="fast")})

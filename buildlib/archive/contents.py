@@ -1,12 +1,10 @@
 """The content of a ZIP by distribution, the size of each, and possible savings."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib.archive import savings
+from buildlib.archive import distributions, savings
 from buildlib.archive.reader import ZipReader
 from buildlib.archive.savings import Files
 from buildlib.errors import ArchiveError
@@ -135,10 +133,8 @@ def _owners(files: Files) -> Iterator[tuple[str, str]]:
         start = LAYER_PREFIX if path.startswith(LAYER_PREFIX) else ""
         label = label.removeprefix(start)
         if is_record and "/" not in label:
-            text = files.read(path).decode("utf-8", "replace")
-            for row in csv.reader(io.StringIO(text, newline="")):
-                if row:
-                    yield start + row[0], label.replace("-", " ")
+            for listed in distributions.recorded(files.read(path)):
+                yield start + listed, label.replace("-", " ")
 
 
 def _is_in_runtime(name: str) -> bool:

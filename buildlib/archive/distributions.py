@@ -1,6 +1,10 @@
 """The distributions in a ZIP, by their core metadata (PEP 566, PEP 639)."""
 
+import contextlib
+import csv
+import io
 import re
+from collections.abc import Iterator
 from email.message import Message
 from email.parser import HeaderParser
 
@@ -20,6 +24,13 @@ def metadata(archive: ZipReader) -> dict[str, Message]:
             message = HeaderParser().parsestr(text, headersonly=True)
             messages[canonical_name(message.get("Name", ""))] = message
     return messages
+
+
+def recorded(record: bytes) -> Iterator[str]:
+    """Yield the paths that a RECORD lists, up to a damaged line."""
+    text = record.decode("utf-8", "replace")
+    with contextlib.suppress(csv.Error):
+        yield from (row[0] for row in csv.reader(io.StringIO(text, newline="")) if row)
 
 
 def version(pin: list[str], message: Message | None) -> str:

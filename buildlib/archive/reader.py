@@ -15,6 +15,7 @@ from buildlib.runtimes import UNZIPPED_LIMIT
 from buildlib.text import megabytes
 
 # 4.3.7, 4.3.12, 4.3.14 to 4.3.16.
+LOCAL_HEADER = b"PK\3\4"
 _LOCAL, _CENTRAL = struct.Struct("<4s5H3L2H"), struct.Struct("<4s6H3L5H2L")
 
 
@@ -73,7 +74,7 @@ class ZipReader:
         self.fields: dict[str, str] = {}
         try:
             self.members = list(self._members())
-        except (struct.error, IndexError):
+        except (struct.error, IndexError, OverflowError):  # the last one for an offset of ZIP64
             self._stop("truncated or corrupt")
 
     def _stop(self, why: str) -> NoReturn:
@@ -170,7 +171,7 @@ class ZipReader:
 
     def _local(self, offset: int, name: str) -> tuple[tuple[tuple[int, ...], bytes, bytes], int]:
         header = _LOCAL.unpack_from(self.data, offset)
-        if header[0] != b"PK\3\4":
+        if header[0] != LOCAL_HEADER:
             self._stop(f"no local header (4.3.7) of '{name}' at its offset")
         (raw, extra), start = self._cut(offset + _LOCAL.size, header[9:11])
         if header[2] & _ENCRYPTED:

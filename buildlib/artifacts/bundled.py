@@ -6,7 +6,6 @@ these claims, and lists the files themselves. No version is derived from a file:
 SONAME prove none.
 """
 
-import csv
 import functools
 import hashlib
 import io
@@ -22,7 +21,7 @@ from buildlib.archive import distributions
 from buildlib.archive.reader import Member, ZipReader
 from buildlib.environment import elf
 from buildlib.model import LAYER_PREFIX
-from buildlib.text import canonical_name
+from buildlib.text import canonical_name, harmless
 from buildlib.uv.redact import without_credentials
 
 Json = dict[str, Any]
@@ -81,9 +80,8 @@ def find(path: Path, sha256: str) -> Found:  # noqa: ARG001 - the ZIP that `path
             continue
         name = canonical_name(match[2].partition("-")[0])
         if match[3] == "RECORD":
-            text = (archive.content(member) or b"").decode("utf-8", "replace")
-            rows = csv.reader(io.StringIO(text))
-            owners |= {match[1] + row[0]: name for row in rows if row}
+            listed = distributions.recorded(archive.content(member) or b"")
+            owners |= {match[1] + path: name for path in listed}
         elif match[3].startswith("sboms/") and member.size <= _LARGEST:
             content = archive.content(member) or b""
             bills.setdefault(name, []).append((member.name, content))
@@ -180,9 +178,8 @@ def _url_name(url: str) -> str:
 
 
 def _text(value: object) -> str:
-    """Return a text of JSON; empty for anything else, and for one that UTF-8 does not have."""
-    is_text = isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
-    return str(value) if is_text else ""
+    """Return a text of JSON, of which a terminal obeys no character; empty for anything else."""
+    return harmless(value) if isinstance(value, str) else ""
 
 
 def _items(value: object) -> list[object]:

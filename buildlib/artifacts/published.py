@@ -120,6 +120,7 @@ def _problems(name: str, id_: str, one: Any) -> Iterator[str]:  # noqa: ANN401 -
         yield f"{name}: '{id_}': expected the entry of a variant"
         return
     wrong = [key for key, shape in _SHAPES.items() if key not in one or not shape(one[key])]
+    wrong += [key for key in _FACTS if not records.text(one.get(key, ""))]
     wrong += ["signed_from"] if not _SIGNED(one.get("signed_from")) else []
     if wrong:
         yield f"{name}: '{id_}': missing or wrong: {', '.join(wrong)}"
@@ -127,7 +128,15 @@ def _problems(name: str, id_: str, one: Any) -> Iterator[str]:  # noqa: ANN401 -
         yield f"{name}: '{id_}': sha256 and source_code_hash are of different ZIPs"
 
 
-_SIGNED = records.optional(records.fields(profile=records.text, sha256=records.sha256))
+def _name(value: object) -> bool:
+    """Match a name; an empty one would mean ZIPs without a signature."""
+    return isinstance(value, str) and value != ""
+
+
+_SIGNED = records.optional(records.fields(profile=_name, sha256=records.sha256))
+
+# Fields of the index, which an entry may lack.
+_FACTS = ("lambda", "layer", "runtime", "architecture")
 
 _SHAPES: dict[str, records.Shape] = {
     "sha256": records.sha256,

@@ -7,6 +7,7 @@ which builds need no signing job, and tells the build that a deployed hash is fr
 
 import json
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,12 +16,21 @@ from buildlib.files import atomic, records
 from buildlib.layout import Layout
 from buildlib.model import Written
 
+
+def _time(value: object) -> bool:
+    """Match a time with its offset from UTC."""
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return False
+
+
 _SHAPE = records.fields(
     sha256=records.sha256,
     size=records.number,
     unzipped_size=records.number,
     job=records.text,
-    expires=records.optional(records.text),
+    expires=records.optional(_time),
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from buildlib.aws.account import Account
 from buildlib.aws.functions import Object
-from buildlib.errors import AwsError
+from buildlib.errors import AwsError, AwsMissingError
 
 # The only platform that Lambda accepts ("Create a signing profile" in Signer's developer guide).
 PLATFORM = "AWSLambda-SHA384-ECDSA"
@@ -55,7 +55,14 @@ def profile(account: Account, name: str) -> Profile:
         AwsError: as `Account` does; or it cannot sign for Lambda.
 
     """
-    answer = account.ask("GetSigningProfile", service="signer", profileName=name)
+    try:
+        answer = account.ask("GetSigningProfile", service="signer", profileName=name)
+    except AwsMissingError:
+        msg = (
+            f"there is no signing profile '{name}' in {account.region}; correct "
+            "'--signing-profile', or AWS_REGION: 'aws signer list-signing-profiles' lists them"
+        )
+        raise AwsError(msg, "signing") from None
     status, platform = answer.get("status", ""), answer.get("platformId", "")
     if status != "Active" or platform != PLATFORM:
         problem = f"its status is {status}"

@@ -235,6 +235,10 @@ def _check_together(
     keys: Sequence[str], identity: str | None, issuer: str | None, *, is_attested: bool
 ) -> None:
     """Raise `BadParameter` for options that mean nothing without others."""
+    for name, value in (("--identity", identity), ("--issuer", issuer)):
+        if value == "":
+            msg = "expected a text, found an empty one"
+            raise click.BadParameter(msg, param_hint=name)
     option = "--key" if keys else "--identity" if identity else "--issuer"
     if (keys or identity or issuer) and not is_attested:
         msg = "it needs '--attestation'"

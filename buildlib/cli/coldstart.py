@@ -28,9 +28,7 @@ from buildlib.runtimes import RUNTIMES
 @click.option(
     "--where",
     type=click.Choice(["image", "host"]),
-    default="host",
-    show_default=True,
-    help="In AWS's image, or on this machine.",
+    help="In AWS's image, or on this machine.  [default: host]",
 )
 @click.option("--image", default="", help="An image to use instead of AWS's.")
 @click.option("--python", default="", metavar="PATH", help="A local Python interpreter.")
@@ -40,14 +38,14 @@ def coldstart(  # noqa: PLR0913 - click passes each option
     count: int,
     *,
     compare: str | None,
-    where: str,
+    where: str | None,
     image: str,
     python: str,
     as_json: bool,
 ) -> int:
     """Build functions, start each several times as Lambda does, and show where the time goes.
 
-    Without NAMES, the functions that have a 'start_limit', or else all. The exit code is 1 if even
+    Without names, the functions that have a 'start_limit', or else all. The exit code is 1 if even
     the fastest start of a function is over its limit.
     """
     from buildlib.commands.coldstart import advice, kept, measure, shown
@@ -56,6 +54,9 @@ def coldstart(  # noqa: PLR0913 - click passes each option
     if python and (image or where == "image"):
         msg = "names an interpreter of this machine, and an image has its own"
         raise click.BadParameter(msg, param_hint="'--python'")
+    if image and where == "host":
+        msg = "does not go together with '--where host'"
+        raise click.BadParameter(msg, param_hint="'--image'")
     repository = common.project()
     variants = [one for one in common.chosen(repository, names) if not one.function.is_layer]
     limited = [one for one in variants if one.function.start_limit]

@@ -84,11 +84,14 @@ def publish(  # noqa: PLR0913 - click passes each option
     """Upload the ZIPs in dist/ to an S3 bucket, under their sha256.
 
     Builds nothing. Writes the bucket, the key and the version of each object to
-    lambdas.published.json; commit the file.
+    lambdas.published.json, and signed ZIPs to lambdas.signed.json; commit the files.
     """
     from buildlib.commands.publish import access
     from buildlib.commands.publish import publish as command
 
+    if signing_profile == "":
+        msg = "expected the name of a profile; '--unsigned' publishes without a signature"
+        raise click.BadParameter(msg, param_hint="'--signing-profile'")
     if unsigned and signing_profile:
         msg = "does not go together with '--signing-profile'"
         raise click.BadParameter(msg, param_hint="'--unsigned'")
@@ -211,6 +214,9 @@ def rebuild(  # noqa: PLR0913 - click passes each option
                 found = f"the rebuild has {one.rebuilt}" if one.rebuilt else "it was not rebuilt"
                 common.write([f"{one.id}: {one.published} is published, and {found}", one.advice])
         common.write([f"{done.equal} of {len(done.variants)} equal, at commit {done.commit}"])
+        if signed := sum(one.is_signed for one in done.variants):
+            line = f"{signed} of them signed: the built ZIPs were compared, and not the signed ones"
+            common.write([f"{line}, which 'lambdas promote' compares"])
     return int(done.equal < len(done.variants))
 
 

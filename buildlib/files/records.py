@@ -59,8 +59,8 @@ def text(value: Any) -> bool:  # noqa: ANN401 - any JSON value, here and below
 
 
 def number(value: Any) -> bool:  # noqa: ANN401
-    """Match an integer that is not negative, such as a size."""
-    return type(value) is int and value >= 0
+    """Match an integer that is not negative, such as a size; it fits into 63 bits."""
+    return type(value) is int and 0 <= value < 1 << 63
 
 
 def mapping(value: Any) -> bool:  # noqa: ANN401

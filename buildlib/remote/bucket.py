@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from buildlib.errors import RemoteError
@@ -38,11 +39,15 @@ class Denied(Failure):
 
 
 class Stat(NamedTuple):
-    """An object: its size in bytes, the id of its version if S3 keeps versions, and its ETag."""
+    """An object: its size in bytes, the id of its version if S3 keeps versions, and its ETag.
+
+    `metadata` is that of the one who created it.
+    """
 
     size: int
     version: str | None
     etag: str
+    metadata: Mapping[str, str] = MappingProxyType({})
 
 
 class Access(NamedTuple):
@@ -171,19 +176,21 @@ class Bucket:
             Failure: they cannot be read.
 
         """
-        get, head = self._obstore.get, self._obstore.head
-        options = {"version": version, "head": True}
+        get, options = self._obstore.get, {"head": True} | ({"version": version} if version else {})
         try:
-            if version is None:
-                found = _asked(lambda: head(self._store, path))
-            else:
-                found = _asked(lambda: get(self._store, path, options=options).meta)
+            answer = _asked(lambda: get(self._store, path, options=options))
         except FileNotFoundError:
             return None
-        return Stat(int(found["size"]), found.get("version"), found.get("e_tag") or "")
+        found, metadata = answer.meta, answer.attributes
+        etag = found.get("e_tag") or ""
+        return Stat(int(found["size"]), found.get("version"), etag, metadata)
 
-    def create(self, path: str, content: bytes) -> Stat | None:
+    def create(
+        self, path: str, content: bytes, metadata: Mapping[str, str] = MappingProxyType({})
+    ) -> Stat | None:
         """Create an object, and return its facts; None if there is one, which stays as it is.
+
+        Only S3 keeps metadata.
 
         Raises:
             Failure: it cannot be written.
@@ -193,13 +200,14 @@ class Bucket:
             return None
         mode = None if self._is_http else "create"
         put, exceptions = self._obstore.put, self._obstore.exceptions
+        options = {"mode": mode, "use_multipart": False, "attributes": dict(metadata) or None}
         try:
-            made = _asked(lambda: put(self._writer, path, content, mode=mode, use_multipart=False))
+            made = _asked(lambda: put(self._writer, path, content, **options))
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             return None
         except FileNotFoundError:
             raise Failure(NO_BUCKET) from None
-        return Stat(len(content), made.get("version"), made.get("e_tag") or "")
+        return Stat(len(content), made.get("version"), made.get("e_tag") or "", metadata)
 
     def names(self, folder: str) -> list[str]:
         """Return the paths of the objects below a folder, relative to it.

@@ -82,7 +82,8 @@ def signer(token: str, services: Services) -> Iterator[tuple[str, Callable[[byte
     """
     from sigstore import dsse, oidc, sign
 
-    with _boundary("the identity token"):
+    advice = "get a new token, with the audience 'sigstore'; most last for minutes"
+    with _boundary("the identity token", advice):
         identity = oidc.IdentityToken(token)
     with _boundary("the keys and addresses of Sigstore"):
         context = sign.SigningContext.from_trust_config(_trust(services))
@@ -123,31 +124,36 @@ def _trust(services: Services) -> "ClientTrustConfig":
     from sigstore.models import ClientTrustConfig
 
     if services.config is not None:
-        return ClientTrustConfig.from_json(services.config.read_text(encoding="utf-8"))
+        with _boundary(services.config.name, "name a trust configuration of Sigstore"):
+            return ClientTrustConfig.from_json(services.config.read_text(encoding="utf-8"))
     return ClientTrustConfig.production(offline=services.offline)
 
 
 @contextlib.contextmanager
-def _boundary(what: str) -> Iterator[None]:
+def _boundary(what: str, advice: str = "") -> Iterator[None]:
     """Raise the library's errors, and those of the libraries that it uses, as ours."""
     logger = logging.getLogger("sigstore")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:
         yield
+    except RemoteError as error:  # of a boundary inside of this one
+        msg = f"{what}: {error}"
+        raise RemoteError(msg, error.kind) from None
     except Exception as error:  # noqa: BLE001 - those of five libraries; none is a base of all
-        msg = f"{what}: {_reason(error)}"
+        msg = f"{what}: {_reason(error)}" + (f"; {advice}" if advice else "")
         raise RemoteError(msg, "sigstore") from None
     finally:
         logger.setLevel(before)
 
 
 def _reason(error: BaseException) -> str:
-    """Return an error with its causes on one line."""
-    texts = list[str]()
+    """Return an error on one line, with the causes that its text does not have."""
+    said = list[str]()
     found: BaseException | None = error
     while found is not None:
-        texts.append(" ".join(str(found).split())[:200])
+        text = " ".join(str(found).split())
+        if text and not any(text in one for one in said):
+            said.append(text)
         found = found.__cause__ or found.__context__
-    said = list(dict.fromkeys(filter(None, texts)))
-    return "; ".join(said[:3]) or type(error).__name__
+    return "; ".join(text[:200] for text in said[:3]) or type(error).__name__

@@ -24,6 +24,9 @@ from buildlib.runtimes import UNZIPPED_LIMIT
 # Bytes of a large ZIP. An upload is in memory as a whole, so few large ones run at once.
 _LARGE, _AT_ONCE = 8 << 20, 2
 
+# The name of the metadata of signed ZIPs.
+_SIGNED_FROM = "signed-from"
+
 # The folder below a prefix into which AWS Signer writes, under names of its own.
 SIGNING = "signing/"
 
@@ -69,21 +72,30 @@ def address(text: str) -> Address:
 
 
 class Wanted(NamedTuple):
-    """A ZIP that the bucket shall have: its sha256, its file if there is one, its known version."""
+    """A ZIP that the bucket shall have: its sha256, its file if there is one, its known version.
+
+    `signed_from` is the sha256 of the built ZIP that a signed one was compared with. The object
+    keeps it as metadata: a committed file may say anything, but only jobs that publish write here.
+    """
 
     sha256: str
     path: Path | None
     version: str | None = None
     size: int | None = None
+    signed_from: str = ""
 
 
 class Stored(NamedTuple):
-    """An object with the right bytes. `path` is its file, if it had to be downloaded."""
+    """An object with the right bytes. `path` is its file, if it had to be downloaded.
+
+    `signed_from` is what its metadata says.
+    """
 
     version: str | None
     size: int
     is_new: bool = False
     path: Path | None = None
+    signed_from: str = ""
 
 
 class Objects:
@@ -117,7 +129,7 @@ class Objects:
         if there is None:
             return None
         self._check_size(wanted, there)
-        return Stored(_version(there), there.size)
+        return _stored(there)
 
     def store(self, wanted: Wanted, obtain: Callable[[], Path] | None = None) -> Stored:
         """Bring a ZIP into the bucket, unless it is there, and return its object.
@@ -131,7 +143,7 @@ class Objects:
         """
         if known := self._known(wanted):
             self._check_size(wanted, known)
-            return Stored(known.version, known.size)
+            return _stored(known)
         there = self._stat(wanted.sha256, None)
         if there is None:
             if created := self._create(wanted, obtain):
@@ -212,7 +224,7 @@ class Objects:
 
     def _create(self, wanted: Wanted, obtain: Callable[[], Path] | None) -> Stored | None:
         if wanted.path is not None:
-            return self._upload(wanted.sha256, wanted.path)
+            return self._upload(wanted, wanted.path)
         if obtain is None:
             msg = (
                 f"{self._shown(wanted.sha256)} does not exist, and the ZIP is not here; run "
@@ -221,29 +233,30 @@ class Objects:
             raise PublishError(msg)
         path = obtain()
         try:
-            return self._upload(wanted.sha256, path)
+            return self._upload(wanted, path)
         finally:
             path.unlink(missing_ok=True)
 
-    def _upload(self, sha256: str, path: Path) -> Stored | None:
+    def _upload(self, wanted: Wanted, path: Path) -> Stored | None:
+        sha256 = wanted.sha256
+        metadata = {_SIGNED_FROM: wanted.signed_from} if wanted.signed_from else {}
         with self._large if path.stat().st_size > _LARGE else contextlib.nullcontext():
             content = path.read_bytes()
             if hashlib.sha256(content).hexdigest() != sha256:
                 msg = f"{path.name}: changed while it was published; run the command again"
                 raise PublishError(msg, "changed")
             try:
-                made = self._bucket.create(f"{sha256}.zip", content)
+                made = self._bucket.create(f"{sha256}.zip", content, metadata)
             except Failure as failure:
                 raise self._failed(self._shown(sha256), failure, "s3:PutObject") from None
-        return Stored(_version(made), made.size, is_new=True) if made else None
+        return _stored(made)._replace(is_new=True) if made else None
 
     def _proven(self, wanted: Wanted, there: Stat) -> Stored:
         if wanted.path is not None:
             digest = hashlib.md5(wanted.path.read_bytes(), usedforsecurity=False).hexdigest()
             if there.etag.strip('"') == digest:
-                return Stored(_version(there), there.size)
-        path = self.fetch(wanted.sha256, there.version)
-        return Stored(_version(there), there.size, path=path)
+                return _stored(there)
+        return _stored(there)._replace(path=self.fetch(wanted.sha256, there.version))
 
     def _check_size(self, wanted: Wanted, there: Stat) -> None:
         size = wanted.path.stat().st_size if wanted.path else wanted.size
@@ -281,9 +294,10 @@ def _has_credentials(environment: Mapping[str, str]) -> bool:
     return any(environment.get(name) for name in names)
 
 
-def _version(there: Stat) -> str | None:
-    """Return the id of a version; None in a bucket that keeps none, where S3 may say "null"."""
-    return there.version if there.version != "null" else None
+def _stored(there: Stat) -> Stored:
+    """Return an object; its version is None in a bucket without versions (S3 may say "null")."""
+    version = there.version if there.version != "null" else None
+    return Stored(version, there.size, signed_from=there.metadata.get(_SIGNED_FROM, ""))
 
 
 def _foreign(shown: str, found: str) -> PublishError:

@@ -74,6 +74,12 @@ def test_deploy(signed: Checkout, cloud: Cloud) -> None:
     """A deployment of the same build does nothing; one of another build must be signed."""
     before = cloud.code("api-dev")
     assert "up to date" in signed.lambdas("deploy", "api", "--env", "dev").output
+    table = signed.root / "lambdas.signed.json"
+    text = table.read_text()
+    table.write_text("<<<<<<< HEAD\n" + text)
+    errors = signed.lambdas("deploy", "--env", "dev", code=1).errors
+    assert errors.count("lambdas.signed.json: not JSON") == 1
+    table.write_text(text)
     assert cloud.code("api-dev") == before
     signed.edit("api", "newer")
     signed.commit("Newer")

@@ -345,6 +345,24 @@ def test_a_list_with_a_conflict(built: Repository, bucket: Bucket) -> None:
     assert (built.root / "lambdas.published.json").read_text() == "<<<<<<< HEAD\n"
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("lambda", ["api"]), ("layer", {}), ("runtime", 3.13), ("architecture", None), ("size", 1e9)],
+)
+def test_a_list_with_other_types(
+    built: Repository, bucket: Bucket, field: str, value: object
+) -> None:
+    """A field of another type is named, by each command that reads the list."""
+    built.lambdas("publish", "--bucket", bucket.url)
+    entries = listed(built)
+    entries["api"][field] = value
+    built.write({"lambdas.published.json": json.dumps(entries)})
+    place = ("--bucket", bucket.url)
+    for command in (("publish", *place), ("promote", "api", *place), ("rebuild", "api")):
+        failed = built.lambdas(*command, code=1)
+        assert f"'api': missing or wrong: {field}" in failed.errors
+
+
 def test_the_list_is_no_part_of_a_function(repository: Repository, bucket: Bucket) -> None:
     """With the repository's root as the source, a new list does not change the ZIP."""
     manifest = "version: 1\nlambdas:\n  api: {source: ., handler: app.handler}\n"

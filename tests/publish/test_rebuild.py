@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -82,6 +83,18 @@ def test_a_tampered_list(released: Repository, tmp_path: Path) -> None:
     statement = json.loads(report.read_text())
     assert [one["name"] for one in statement["subject"]] == ["common", "jobs"]
     assert statement["predicate"]["equal"] == 2
+
+
+def test_a_list_with_a_command(released: Repository) -> None:
+    """The shown command can be pasted into a shell, whatever a list has for an address."""
+    entries = tamper(released, "api")
+    entries["api"] |= {"s3_bucket": "b; touch ran", "s3_object_version": "$(touch ran)"}
+    released.write({LIST: json.dumps(entries)})
+    output = released.lambdas("rebuild", "api", code=1).output
+    (line,) = (line for line in output.splitlines() if "get-object" in line)
+    words = shlex.split(line)
+    assert words[:5] == ["aws", "s3api", "get-object", "--bucket", "b; touch ran"]
+    assert words[7:9] == ["--version-id", "$(touch ran)"]
 
 
 def test_a_difference_with_the_zip_here(released: Repository) -> None:

@@ -219,6 +219,7 @@ def test_a_removed_object_is_signed_again(
         ({"app.py": b"import os\n"}, "app.py differs"),
         ({"evil.py": b"import os\n"}, "evil.py was added"),
         ({SIGNATURE: b""}, "two files have one name"),
+        ({"META_INF/../app.py": b"import os\n"}, "META_INF/../app.py was added"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:Duplicate name")
@@ -260,9 +261,9 @@ def test_a_profile_of_no_use(
 
 
 def test_an_unknown_profile(ready: Repository, bucket: Bucket) -> None:
-    """A profile that does not exist is named."""
+    """A profile that does not exist is named, with its region and the way to find others."""
     message = publish(ready, "--bucket", bucket.url, "--signing-profile", "Lambada", code=1)
-    assert "'Lambada' does not exist" in message
+    assert "there is no signing profile 'Lambada' in eu-west-1; correct '--signing-p" in message
 
 
 def test_dry_run(ready: Repository, bucket: Bucket, signer: Signer) -> None:
@@ -289,7 +290,20 @@ def test_unsigned(signed: Repository, bucket: Bucket) -> None:
     assert "does not go together" in message
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"x": {}}', '{"' + "0" * 64 + '": {"arn": {}}}'])
+def row(**fields: object) -> str:
+    """Return a table of one row with other fields."""
+    right = {"sha256": "1" * 64, "size": 1, "unzipped_size": 1, "job": "1", "expires": None}
+    return json.dumps({"0" * 64: {"arn": right | fields}})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("{", "[]", '{"x": {}}', '{"' + "0" * 64 + '": {"arn": {}}}', '{"a": 1\n<<<<<<< HEAD\n'),
+        *(row(expires="soon"), row(expires="2030-01-01T00:00:00"), row(expires=1)),
+        *(row(size=10**400), row(size=-1), row(sha256="../x"), row(job=[])),
+    ],
+)
 def test_a_damaged_table(signed: Repository, text: str) -> None:
     """A damaged table is an error with the remedy."""
     (signed.root / "lambdas.signed.json").write_text(text)
@@ -310,6 +324,53 @@ def test_promoted(signed: Repository, production: Bucket, bucket: Bucket, signer
     assert "not recorded" in signed.lambdas("promote", code=1).errors
 
 
+def test_a_profile_without_a_name(signed: Repository) -> None:
+    """An empty name, as an unset variable of CI gives it, does not publish without a signature."""
+    message = publish(signed, "--signing-profile", "", code=2)
+    assert "'--unsigned' publishes without a signature" in message
+    assert all("signed_from" in one for one in listed(signed).values())
+    path = signed.root / "lambdas.published.json"
+    path.write_text(path.read_text().replace('"profile": "Lambda"', '"profile": ""'))
+    assert "'api': missing or wrong: signed_from" in publish(signed, code=1)
+
+
+def test_a_row_that_names_another_zip(signed: Repository) -> None:
+    """A table whose row gives the signed ZIP of another build is refused, and the list stays, also
+    if that names the same ZIP: nothing committed proves what an object was made of.
+    """
+    right, rows = listed(signed), table(signed)
+    origins = {name: right[name]["signed_from"]["sha256"] for name in ("api", "jobs")}
+    rows[origins["api"]] = rows[origins["jobs"]]
+    (signed.root / "lambdas.signed.json").write_text(json.dumps(rows, indent=2, sort_keys=True))
+    wrong = {**right, "api": right["jobs"] | {"signed_from": right["api"]["signed_from"]}}
+    for entries in (right, wrong):
+        path = signed.root / "lambdas.published.json"
+        path.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n")
+        message = publish(signed, code=1)
+        assert f"lambdas.signed.json: '{origins['api']}': its ZIP is not the built" in message
+        assert listed(signed) == entries
+    assert not list((signed.root / "build/remote").iterdir())
+
+
+def test_an_object_that_does_not_say_its_origin(
+    signed: Repository, bucket: Bucket, signer: Signer, proxy: Proxy
+) -> None:
+    """A signed ZIP that someone restored without its metadata is compared again, not signed."""
+    entry = listed(signed)["api"]
+    named = {"Bucket": bucket.name, "Key": entry["s3_key"]}
+    assert bucket.client.head_object(**named)["Metadata"] == {
+        "signed-from": entry["signed_from"]["sha256"]
+    }
+    content = bucket.read(entry)
+    bucket.client.delete_object(**named, VersionId=entry["s3_object_version"])
+    bucket.put(entry["s3_key"], content)
+    proxy.requests.clear()
+    assert "0 uploaded, 3 unchanged" in publish(signed)
+    assert proxy.count("GET") > 0
+    assert listed(signed)["api"]["sha256"] == entry["sha256"]
+    assert signer.count("StartSigningJob") == 3
+
+
 def test_promoted_as_another_build(signed: Repository, production: Bucket, proxy: Proxy) -> None:
     """A list that gives a signed ZIP for another build is refused; the next promotion of the right
     one compares nothing that was compared before.
@@ -318,9 +379,13 @@ def test_promoted_as_another_build(signed: Repository, production: Bucket, proxy
     wrong = {**right, "api": right["jobs"] | {"signed_from": right["api"]["signed_from"]}}
     path = signed.root / "lambdas.published.json"
     path.write_text(json.dumps(wrong, indent=2, sort_keys=True) + "\n")
-    message = signed.lambdas("promote", "--bucket", production.url, code=1).errors
-    assert "the entry of 'api': its ZIP is not the built one with a signature: app.py" in message
-    assert production.names() == []
+    there = {name: one | {"s3_bucket": production.name} for name, one in wrong.items()}
+    for claimed in (None, there):  # a list that claims that the same was promoted before
+        if claimed:
+            (signed.root / "lambdas.published.production.json").write_text(json.dumps(claimed))
+        message = signed.lambdas("promote", "--bucket", production.url, code=1).errors
+        assert "the entry of 'api': its ZIP is not the built one with a signature: app" in message
+        assert production.names() == []
     path.write_text(json.dumps(right, indent=2, sort_keys=True) + "\n")
     signed.lambdas("promote", "--bucket", production.url)
     proxy.requests.clear()
@@ -329,8 +394,10 @@ def test_promoted_as_another_build(signed: Repository, production: Bucket, proxy
 
 
 def test_rebuilt(signed: Repository) -> None:
-    """A rebuild compares with the ZIPs that were built."""
-    assert "3 of 3 equal" in signed.lambdas("rebuild").output
+    """A rebuild compares with the ZIPs that were built, and says that it did."""
+    output = signed.lambdas("rebuild").output
+    assert "3 of 3 equal" in output
+    assert "3 of them signed: the built ZIPs were compared, and not the signed ones" in output
 
 
 def test_garbage(signed: Repository, bucket: Bucket) -> None:

@@ -172,8 +172,30 @@ def test_a_token_of_no_use(built: Repository, given: str, problem: str) -> None:
     """A damaged or expired token, and one for another service, are refused and not shown."""
     done = built.lambdas("attest", "--sigstore", code=1, LAMBDA_ZIP_IDENTITY_TOKEN=given)
     assert problem in done.errors
+    assert "; get a new token, with the audience 'sigstore'" in done.errors
     assert given not in done.errors
     assert not bundle(built).exists()
+
+
+def test_a_damaged_trust_configuration(built: Repository) -> None:
+    """The message names the file, for signing and for verifying."""
+    sign(built, "api")
+    built.write({"broken.json": '{"a":'})
+    given = {"LAMBDA_ZIP_IDENTITY_TOKEN": token(NAME)}
+    options = ("--trust-config", "broken.json")
+    errors = built.lambdas("attest", "--sigstore", *options, code=1, **given).errors
+    assert "the keys and addresses of Sigstore: broken.json: " in errors
+    whose = ("--attestation", "--identity", NAME, "--issuer", ISSUER)
+    errors = built.lambdas("verify", "api", *whose, *options, code=1).errors
+    assert "api.sigstore.json: the keys of Sigstore: broken.json: " in errors
+
+
+def test_a_bundle_of_another_shape(built: Repository) -> None:
+    """The library's reason is on one line, and said once."""
+    bundle(built).write_text("{}")
+    errors = check(built, "api", "--identity", NAME, "--issuer", ISSUER, code=1)
+    assert errors.count("mediaType") == 1
+    assert "Traceback" not in errors
 
 
 def test_unreachable(built: Repository) -> None:
@@ -202,6 +224,7 @@ def test_refused(built: Repository, services: Services) -> None:
     [
         (("--identity", NAME), "it needs '--attestation'"),
         (("--attestation", "--identity", NAME), "it needs '--issuer'"),
+        (("--attestation", "--identity", "", "--issuer", ""), "expected a text, found an empty"),
         (("--attestation", "--issuer", ISSUER), "it needs '--identity'"),
         (("--attestation", "--offline"), "it needs '--identity'"),
         (

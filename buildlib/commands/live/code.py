@@ -4,8 +4,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib.artifacts import published, signed
+from buildlib.artifacts import published
 from buildlib.artifacts.index import Entry
+from buildlib.artifacts.signed import Table
 from buildlib.aws.functions import Object
 from buildlib.commands.live import expected
 from buildlib.errors import DeployError
@@ -33,8 +34,8 @@ class Code(NamedTuple):
         return found == self.sha256 or found in self.same
 
 
-def built(project: Project, variant: Variant) -> Code:
-    """Return the ZIP of a variant in dist/.
+def built(project: Project, variant: Variant, table: Table) -> Code:
+    """Return the ZIP of a variant in dist/; `table` has the ZIPs that AWS Signer made of it.
 
     Raises:
         BuildError: it is missing, out of date, or too large to be uploaded directly.
@@ -48,7 +49,7 @@ def built(project: Project, variant: Variant) -> Code:
         msg = f"{variant.id}: {path} {problem}; run 'lambdas build {variant.id}'"
         raise DeployError(msg)
     check_size(variant.id, written.size)
-    same = signed.read(project.layout).copies(written.sha256)
+    same = table.copies(written.sha256)
     return Code(written.sha256, project.layout.zip(variant.id), same=same)
 
 

@@ -16,7 +16,6 @@ from buildlib.commands.live.compare import (
     MISSING,
     OTHER_BRANCH,
     SAME,
-    SIGNED,
     UNDECIDED,
     UNKNOWN,
     UNMAPPED,
@@ -105,15 +104,9 @@ def _finding(
     if isinstance(found, AwsError):
         return Finding(variant.id, "", FAILED, str(found), wanted=wanted.sha256)
     code = expected.hex_of(found.code_sha256)
-    one = compared(known, variant.id, wanted, code)
+    one = compared(known, variant.id, wanted, code, is_signed=bool(found.signing_job))
     if found.is_image:
         one = one._replace(state=UNKNOWN, text="runs a container image, not a ZIP")
-    elif found.signing_job and known.signed.origin(code) == code and one.state != SAME:
-        text = (
-            "signed by AWS Signer, which changes the ZIP, and lambdas.signed.json does not list "
-            "its hash, so it cannot be compared"
-        )
-        one = one._replace(state=SIGNED, text=text)
     notes = () if found.is_image else tuple(mismatches(variant, found))
     return one._replace(version=found.version, notes=notes)
 

@@ -89,11 +89,15 @@ def plan(
 
 
 def _codes(project: Project, wanted: Sequence[Variant], path: Path | None) -> dict[str, Code]:
-    entries = published.read(path) if path else {}
+    code_of: Callable[[Variant], Code]
+    if path:
+        code_of = functools.partial(code.listed, published.read(path), path=path)
+    else:
+        code_of = functools.partial(code.built, project, table=signed.read(project.layout))
     found, problems = {}, []
     for one in wanted:
         try:
-            found[one.id] = code.listed(entries, one, path) if path else code.built(project, one)
+            found[one.id] = code_of(one)
         except BuildError as error:
             problems.append(str(error))
     if problems:

@@ -18,7 +18,7 @@ def address(url: str | None, path: Path) -> Address:
         PublishError: neither gives one.
 
     """
-    if url:
+    if url is not None:
         return objects.address(url)
     entries = published.read(path) if path.exists() else {}
     found = {

@@ -8,7 +8,7 @@ are compared.
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +47,15 @@ def promote(
     known = plan.versions(earlier, where)
     target = Objects(where, request.access, layout.downloads)
     origins = _Origins(source[1], layout.downloads)
-    if not request.dry:
-        _check_signed(origins, chosen, earlier, say)
-    jobs = {}
-    for one in chosen.values():
+    jobs, wanted = dict[str, Callable[[], Stored | None]](), {}
+    for id_, one in chosen.items():
         version = known.get(one["sha256"], {}).get("s3_object_version")
-        wanted = Wanted(one["sha256"], None, version, one["size"])
-        copy = functools.partial(_copy, target, origins, one, wanted)
-        jobs[one["sha256"]] = functools.partial(target.look, wanted) if request.dry else copy
+        origin = published.origin(one) if "signed_from" in one else ""
+        wanted[id_] = Wanted(one["sha256"], None, version, one["size"], origin)
+        copy = functools.partial(_copy, target, origins, one, wanted[id_])
+        jobs[one["sha256"]] = functools.partial(target.look, wanted[id_]) if request.dry else copy
+    if not request.dry:
+        _check_signed(target, origins, chosen, wanted, say)
     found = transfer.together(jobs, "promoting", say)
     if request.dry:
         return _dry(request, chosen, found)
@@ -101,39 +102,35 @@ def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> 
 
 
 def _check_signed(
+    target: Objects,
     origins: "_Origins",
     chosen: Mapping[str, Entry],
-    earlier: Mapping[str, Entry],
+    wanted: Mapping[str, Wanted],
     say: transfer.Say,
 ) -> None:
     """Refuse a signed ZIP that has other files than the built one, for which the record vouches.
 
-    Those of the earlier list were compared when they were promoted.
+    An object of the target says what it was compared with when it was promoted.
 
     Raises:
         PublishError: with a line for each.
 
     """
-    proven = {(one["sha256"], published.origin(one)) for one in earlier.values()}
+
+    def compare(id_: str, one: Wanted) -> None:
+        there = target.look(one)
+        if there is None or there.signed_from != one.signed_from:
+            entry = chosen[id_]
+            source = one._replace(version=entry["s3_object_version"])
+            built = Wanted(one.signed_from, None)
+            sign.compare(origins.of(entry), built, source, f"the entry of '{id_}'")
+
     jobs = {
-        f"{one['sha256']} {published.origin(one)}": functools.partial(_compare, origins, id_, one)
-        for id_, one in chosen.items()
-        if "signed_from" in one and (one["sha256"], published.origin(one)) not in proven
+        f"{one.sha256} {one.signed_from}": functools.partial(compare, id_, one)
+        for id_, one in wanted.items()
+        if one.signed_from
     }
     transfer.together(jobs, "comparing", say)
-
-
-def _compare(origins: "_Origins", id_: str, one: Entry) -> None:
-    origin = origins.of(one)
-    built = origin.fetch(published.origin(one), None)
-    try:
-        path = origin.fetch(one["sha256"], one["s3_object_version"])
-        try:
-            sign.check(built, path, f"the entry of '{id_}'")
-        finally:
-            atomic.remove(path)
-    finally:
-        atomic.remove(built)
 
 
 class _Origins:

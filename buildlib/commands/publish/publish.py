@@ -59,7 +59,8 @@ def publish(
     by_hash = {item.wanted.sha256: item for item in ordered}
     signing, signed = request.signing, dict[str, Signed]()
     if signing:
-        signed = sign.present(signing, objects, plan.versions(earlier, where), by_hash)
+        built = {sha256: item.wanted for sha256, item in by_hash.items()}
+        signed = sign.present(signing, objects, plan.versions(earlier, where), built)
     rest = {sha256: item for sha256, item in by_hash.items() if sha256 not in signed}
     if request.dry:
         looked = {sha: functools.partial(objects.look, one.wanted) for sha, one in rest.items()}

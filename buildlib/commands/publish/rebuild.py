@@ -9,6 +9,7 @@ No hook, filter or program of the repository's configuration runs; a build runs 
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,13 +31,15 @@ from buildlib.text import tail
 class Compared(NamedTuple):
     """A variant: the sha256 that is published, and that of the rebuild; empty without one.
 
-    `advice` is the problem, or the command that shows the difference.
+    `advice` is the problem, or the command that shows the difference. Of a ZIP that AWS Signer
+    signed, `published` is the sha256 of the built ZIP, which the list claims it was made of.
     """
 
     id: str
     published: str
     rebuilt: str
     advice: str = ""
+    is_signed: bool = False
 
     @property
     def is_equal(self) -> bool:
@@ -79,7 +82,9 @@ def rebuild(
         declared = _declared(there)
         said = _build(there, [id_ for id_ in entries if id_ in declared], top)
         compared = [
-            _compare(layout, there, id_, one, said if id_ in declared else _UNDECLARED)
+            _compare(layout, there, id_, one, said if id_ in declared else _UNDECLARED)._replace(
+                is_signed="signed_from" in one
+            )
             for id_, one in sorted(entries.items())
         ]
     return Rebuilt(path.name, digests.sha256(path), commit, compared)
@@ -183,8 +188,9 @@ def _command(layout: Layout, id_: str, one: Entry) -> str:
     wanted = published.origin(one)
     if here.is_file() and digests.sha256(here) == wanted:
         return f"lambdas diff {layout.relative_zip(id_)} {rebuilt}"
-    key, version = one["s3_key"].replace(one["sha256"], wanted), ""
+    key = one["s3_key"].replace(one["sha256"], wanted)
+    named = ["--bucket", one["s3_bucket"], "--key", key]
     if wanted == one["sha256"] and one["s3_object_version"]:
-        version = f" --version-id {one['s3_object_version']}"
-    fetch = f"aws s3api get-object --bucket {one['s3_bucket']} --key {key}{version}"
-    return f"{fetch} {id_}.zip && lambdas diff {id_}.zip {rebuilt}"
+        named += ["--version-id", one["s3_object_version"]]
+    fetch = shlex.join(["aws", "s3api", "get-object", *named, f"{id_}.zip"])
+    return f"{fetch} && lambdas diff {id_}.zip {rebuilt}"

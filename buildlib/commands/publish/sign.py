@@ -7,13 +7,12 @@ build that did not change starts no job and keeps the hash that Lambda has.
 
 import functools
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.archive import contents
-from buildlib.archive.reader import ZipReader
 from buildlib.artifacts import signed
 from buildlib.artifacts.published import Entry
 from buildlib.artifacts.signed import Row, Table
@@ -21,19 +20,15 @@ from buildlib.aws import signer
 from buildlib.aws.account import Account
 from buildlib.aws.functions import Object
 from buildlib.cache import digests
-from buildlib.commands.publish import transfer
-from buildlib.errors import ArchiveError, PublishError
+from buildlib.commands.publish import signed_zip, transfer
+from buildlib.errors import PublishError
+from buildlib.files import atomic
 from buildlib.layout import Layout
 from buildlib.model import Written
 from buildlib.remote.objects import SIGNING, Objects, Stored, Wanted
 
 # Jobs that one ZIP may have had before: revoked, expired or failed ones.
 _TRIES = 20
-
-# Signer adds this folder, with the signature in it (Signer's documents do not name it).
-_FOLDER = "META_INF/"
-
-_SHOWN = 5
 
 
 class Signing(NamedTuple):
@@ -96,17 +91,13 @@ def sign(signing: Signing, objects: Objects, wanted: Wanted, source: Stored) -> 
     place = Object(where.bucket, where.key(wanted.sha256), source.version)
     job, path = _signed(signing, objects, place)
     try:
-        built = wanted.path or objects.fetch(wanted.sha256, source.version)
-        try:
-            check(built, path, f"the signing job {job.id}")
-        finally:
-            if built != wanted.path:
-                built.unlink(missing_ok=True)
+        built = wanted._replace(version=source.version)
+        _check(objects, built, path, f"the signing job {job.id}")
         size, unzipped = path.stat().st_size, contents.unzipped_size(path)
         written = Written(digests.sha256(path), size, unzipped)
-        stored = objects.store(Wanted(written.sha256, path, None, size))
+        stored = objects.store(Wanted(written.sha256, path, None, size, wanted.sha256))
     finally:
-        path.unlink(missing_ok=True)
+        atomic.remove(path)
     expires = job.expires.astimezone(UTC).isoformat() if job.expires else None
     return Signed(stored, Row(written, job.id, expires))
 
@@ -139,73 +130,61 @@ def _signed(signing: Signing, objects: Objects, source: Object) -> tuple[signer.
     raise PublishError(msg, "signing")
 
 
-def check(built: Path, path: Path, label: str) -> None:
-    """Refuse a signed ZIP that has other files than the built one, and a signature.
-
-    Raises:
-        PublishError: with the first differences.
-
-    """
-    try:
-        problems = [*_differences(ZipReader(built), ZipReader(path))]
-    except ArchiveError as error:
-        problems = [str(error)]
-    if problems:
-        more = f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-        msg = (
-            f"{label}: its ZIP is not the built one with a signature: "
-            f"{'; '.join(problems[:_SHOWN])}{more}. It was not published; find out who changed it"
-        )
-        raise PublishError(msg, "published-object")
-
-
-def _differences(built: ZipReader, found: ZipReader) -> Iterator[str]:
-    before = {member.name: member for member in built.members}
-    after = {member.name: member for member in found.members}
-    if len(after) != len(found.members):
-        yield "two files have one name"
-    signature = False
-    for name, member in after.items():
-        if name in before:
-            content = found.content(member)
-            if content is None or content != built.content(before[name]):
-                yield f"{name} differs"
-        elif name.startswith(_FOLDER):
-            signature = signature or member.size > 0
-        else:
-            yield f"{name} was added"
-    yield from (f"{name} is missing" for name in before if name not in after)
-    if not signature:
-        yield f"it has no signature in {_FOLDER}"
-
-
 def present(
-    signing: Signing, objects: Objects, versions: Mapping[str, Entry], built: Iterable[str]
+    signing: Signing, objects: Objects, versions: Mapping[str, Entry], built: Mapping[str, Wanted]
 ) -> dict[str, Signed]:
     """Return the signed ZIPs that count and that the bucket has, by the sha256 of the built ones.
 
-    `versions` are the entries of an earlier list, by the sha256 of their objects.
+    `versions` are the entries of an earlier list, by the sha256 of their objects. A row of the
+    table proves nothing: the object was compared with the built ZIP before, or it is now.
 
     Raises:
-        PublishError: the bucket cannot be asked, or an object has other bytes.
+        PublishError: the bucket cannot be asked, or an object has other bytes or other files.
 
     """
     rows = {sha256: row for sha256 in built if (row := known(signing, sha256))}
 
-    def look(row: Row) -> Stored | None:
+    def look(origin: Wanted, row: Row) -> Stored | None:
         version = versions.get(row.written.sha256, {}).get("s3_object_version")
-        wanted = Wanted(row.written.sha256, None, version, row.written.size)
+        wanted = Wanted(row.written.sha256, None, version, row.written.size, origin.sha256)
         there = objects.look(wanted)
-        is_proven = there is None or (version and there.version == version)
-        return there if is_proven else objects.store(wanted)
+        if there is None:
+            return None
+        if there.signed_from != origin.sha256:
+            present = wanted._replace(version=there.version)
+            compare(objects, origin, present, f"lambdas.signed.json: '{origin.sha256}'")
+        return there if version and there.version == version else objects.store(wanted)
 
-    jobs = {sha256: functools.partial(look, row) for sha256, row in rows.items()}
+    jobs = {sha256: functools.partial(look, built[sha256], row) for sha256, row in rows.items()}
     found = transfer.together(jobs, "asking", lambda _: None)
     return {
         sha256: Signed(there, row)
         for sha256, row in rows.items()
         if (there := found[sha256]) is not None
     }
+
+
+def compare(objects: Objects, built: Wanted, wanted: Wanted, label: str) -> None:
+    """Download a signed ZIP, and refuse it if it has other files than the built one.
+
+    Raises:
+        PublishError: it has, or one of them cannot be read.
+
+    """
+    path = objects.fetch(wanted.sha256, wanted.version)
+    try:
+        _check(objects, built, path, label)
+    finally:
+        atomic.remove(path)
+
+
+def _check(objects: Objects, built: Wanted, path: Path, label: str) -> None:
+    before = built.path or objects.fetch(built.sha256, built.version)
+    try:
+        signed_zip.check(before, path, label)
+    finally:
+        if before != built.path:
+            atomic.remove(before)
 
 
 def sign_all(

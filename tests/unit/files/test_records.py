@@ -49,6 +49,7 @@ def test_each_changed_byte_is_found(tmp_path: Path) -> None:
         VALUE | {"rows": [["a/b.py", 1, 1]]},
         VALUE | {"rows": [["a/b.py", -1]]},
         VALUE | {"rows": [["a/b.py", True]]},
+        VALUE | {"rows": [["a/b.py", 1 << 63]]},
         VALUE | {"rows": [["a/b.py", 1.0]]},
         VALUE | {"rows": [["../b.py", 1]]},
         VALUE | {"rows": ["a/"]},

@@ -33,7 +33,9 @@ def test_kept_measurements(tmp_path: Path) -> None:
     assert kept.of_zips(found, [*measured(12).zips, "0" * 64]) == []
 
 
-@pytest.mark.parametrize("wrong", ["-1.0", "true", "NaN", "1e999", '"1"', "null"])
+@pytest.mark.parametrize(
+    "wrong", ["-1.0", "0", "0.0", "1" + "0" * 400, "true", "NaN", "1e999", '"1"', "null"]
+)
 def test_a_strange_record(tmp_path: Path, wrong: str) -> None:
     """A record with a time that is none counts as missing."""
     layout = Layout(tmp_path)
@@ -45,6 +47,13 @@ def test_a_strange_record(tmp_path: Path, wrong: str) -> None:
     assert kept.read(layout, "api") == []
     path.write_bytes(records.sealed(text))
     assert kept.read(layout, "api") == [measured()]
+
+
+def test_a_measurement_of_no_zip(tmp_path: Path) -> None:
+    """A record without the ZIPs that it is about counts as missing."""
+    layout = Layout(tmp_path)
+    kept.keep(layout, "api", measured()._replace(zips=[]))
+    assert kept.read(layout, "api") == []
 
 
 def test_the_latest_comparison() -> None:
