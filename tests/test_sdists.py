@@ -5,9 +5,13 @@ import json
 import os
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Index, Repository
+from tests.test_store import clone
 
 # A build backend (PEP 517) inside the distribution, so that building needs no other packages.
 BACKEND = """
@@ -67,6 +71,23 @@ def test_only_what_is_named_is_built(dependent: Repository, index: Index) -> Non
     dependent.doit("clean")
     dependent.doit("zip:api")
     assert dependent.sha256() == before
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="needs /dev/shm")  # noqa: S108
+def test_in_shared_memory(dependent: Repository, index: Index) -> None:
+    """A checkout below /dev/shm can be built, and the build sees nothing else there."""
+    add_sdist(index, "py3-none-any", "repr(sorted(__import__('os').listdir('/dev/shm')))")
+    dependent.write({
+        "lambdas/api/requirements.txt": "sauce\n",
+        "lambdas.yaml": MANIFEST + "    allow_sdist: [sauce]\n",
+    })  # fmt: skip
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        there = clone(dependent, str(Path(folder) / "other"))
+        there.environment["UV_CACHE_DIR"] = f"{folder}/uv"
+        there.doit("zip:api")
+        seen = there.members("api")["sauce.py"].decode()
+    if os.geteuid() == 0:
+        assert seen == repr([Path(folder).name])
 
 
 def test_what_is_compiled_here_is_refused(dependent: Repository, index: Index) -> None:

@@ -30,7 +30,8 @@ def output(root: Path, arguments: Sequence[str], failed: Failed, stdin: bytes = 
         raise failed(msg) from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it failed"]
-        msg = f"git {arguments[0]}: {said[-1]}"
+        why = next((line for line in said if line.startswith("fatal: ")), said[-1])
+        msg = f"git {arguments[0]}: {why}"
         raise failed(msg)
     return done.stdout
 

@@ -25,6 +25,9 @@ _KEPT = frozenset((
 # The parent folder of uv's build environments, in its cache.
 _BUILDS = "builds-v0"
 
+# The memory for the semaphores of a build's own processes: empty, and writable.
+_SHARED = "/dev/shm"  # noqa: S108
+
 # <linux/sched.h>, <linux/mount.h>, <linux/prctl.h>, <linux/capability.h>, <linux/fcntl.h> and the
 # table of system calls
 _NEW_MOUNTS, _NEW_USER, _NEW_NETWORK = 0x00020000, 0x10000000, 0x40000000
@@ -34,7 +37,13 @@ _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _READ_ONLY = 442, -100, 0x8000, 1
 
 
 def _isolate() -> None:
-    hidden = {os.path.expanduser("~"), "/root", "/run", os.environ.get(_REPOSITORY, "/run")}
+    hidden = {
+        os.path.expanduser("~"),
+        "/root",
+        "/run",
+        os.environ.get(_REPOSITORY, "/run"),
+        _SHARED,
+    }
     for name in set(os.environ) - _KEPT:
         del os.environ[name]
     home, temporary = os.path.join(sys.prefix, ".home"), os.path.join(sys.prefix, ".tmp")
@@ -99,10 +108,8 @@ def _make_read_only() -> None:
     writable = [builds, os.path.dirname(here) if unpacked else here]
     for path in writable:
         _mount(path, path, _BIND)
-    shared = "/dev/shm"  # noqa: S108 - for the semaphores of the build's own processes
-    if os.path.isdir(shared):
-        _mount("tmpfs", shared, 0)
-        writable.append(shared)
+    if os.path.ismount(_SHARED):
+        writable.append(_SHARED)
     _set_attributes("/", _READ_ONLY, 0, _AT_RECURSIVE)
     for path in writable:
         _set_attributes(path, 0, _READ_ONLY, 0)
