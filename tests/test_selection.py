@@ -236,6 +236,8 @@ def test_tasks_on_demand(doit: Doit) -> None:
     """Tasks that exist only where they are asked for are there, with their options."""
     output = doit("invoke:api", "--event", "zip:apo", "--timeout", "0", code=1).output
     assert "--timeout: expected 1 to 1800 seconds, found 0" in output
+    output = doit("invoke:api", "--where", "host", "--image", "mine", code=1).output
+    assert "--image does not go together with --where host; leave one of them out" in output
     assert "api" in doit("why:api").output
     assert "api" in doit("size").output
 

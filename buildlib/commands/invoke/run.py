@@ -48,6 +48,9 @@ def invoke(project: Project, variant: Variant, options: Options) -> tuple[Result
     if not 1 <= options.timeout <= _LONGEST:
         msg = f"--timeout: expected 1 to {_LONGEST} seconds, found {options.timeout}"
         raise InvokeError(msg)
+    if options.image and options.where == "host":
+        msg = "--image does not go together with --where host; leave one of them out"
+        raise InvokeError(msg)
     own = variables.read_env_file(options.env_file) if options.env_file else {}
     task = {
         "event": _event(options.event),
