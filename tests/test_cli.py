@@ -288,7 +288,7 @@ def test_upgrade_to_an_excluded_version(dependent: Repository, index: Index) -> 
     text = re.sub(r"\s+", " ", done.output.replace("|", ""))
     assert "failed to resolve dependencies with alpha==2.0 for Python 3.1" in text
     assert "you require alpha<2 and alpha==2.0" in text
-    assert "beta>=2.0 depends on alpha<2 and alpha==2.0" in text
+    assert re.search(r"beta[=>]=2\.0 depends on alpha<2 and alpha==2\.0", text)
     assert "which 'lambdas why --if alpha==2.0' shows" in text
     shown = dependent.lambdas("why", "--if", "alpha==2.0").output
     assert "lambdas/jobs/requirements.txt:1 (alpha<2, which excludes 2.0)" in shown

@@ -154,6 +154,7 @@ def test_choice(
 def test_logging_is_left_as_it_was(tmp_path: Path) -> None:
     """After a run, warnings of this process go where they went before."""
     logger = logging.getLogger("buildlib")
+    progress.detach()  # as after another test of a task
     before = list(logger.handlers)
     view = Live(Terminal(), Tally(), tmp_path / "activity/1")
     view.begin()
