@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -795,36 +796,6 @@ def _inits(folder: Path, package: str, target: float) -> Row:
     return row
 
 
-def init_pandas(folder: Path) -> Row:
-    """The init phase of a function with pandas, with and without bytecode."""
-    return _inits(folder, "pandas", 0.6)
-
-
-def init_boto3(folder: Path) -> Row:
-    """The init phase of a function with boto3, with and without bytecode."""
-    return _inits(folder, "boto3", 0.6)
-
-
-def init_sqlalchemy(folder: Path) -> Row:
-    """The init phase of a function with SQLAlchemy, with and without bytecode."""
-    return _inits(folder, "sqlalchemy", 0.6)
-
-
-def import_pandas(folder: Path) -> Row:
-    """The import of pandas, with and without bytecode."""
-    return _imports(folder, "pandas", 0.6)
-
-
-def import_boto3(folder: Path) -> Row:
-    """The import of boto3, with and without bytecode."""
-    return _imports(folder, "boto3", 0.6)
-
-
-def import_sqlalchemy(folder: Path) -> Row:
-    """The import of SQLAlchemy, with and without bytecode."""
-    return _imports(folder, "sqlalchemy", 0.6)
-
-
 ROWS: dict[str, Callable[[Path], Row]] = {
     "cold": cold,
     "edit": edit,
@@ -846,12 +817,12 @@ ROWS: dict[str, Callable[[Path], Row]] = {
     "watch": watch,
     "complete": complete,
     "farm": farm,
-    "import_pandas": import_pandas,
-    "import_boto3": import_boto3,
-    "import_sqlalchemy": import_sqlalchemy,
-    "init_pandas": init_pandas,
-    "init_boto3": init_boto3,
-    "init_sqlalchemy": init_sqlalchemy,
+    "import_pandas": functools.partial(_imports, package="pandas", target=0.6),
+    "import_boto3": functools.partial(_imports, package="boto3", target=0.6),
+    "import_sqlalchemy": functools.partial(_imports, package="sqlalchemy", target=0.6),
+    "init_pandas": functools.partial(_inits, package="pandas", target=0.6),
+    "init_boto3": functools.partial(_inits, package="boto3", target=0.6),
+    "init_sqlalchemy": functools.partial(_inits, package="sqlalchemy", target=0.6),
 }
 
 

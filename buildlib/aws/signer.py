@@ -16,8 +16,8 @@ from buildlib.errors import AwsError, AwsMissingError
 # The only platform that Lambda accepts ("Create a signing profile" in Signer's developer guide).
 PLATFORM = "AWSLambda-SHA384-ECDSA"
 
-# A signature that expires sooner is renewed: what is published today may be deployed next week. Of
-# a shorter validity, a quarter.
+# A signature that expires sooner is renewed: a ZIP that is published today may be deployed next
+# week. Of a shorter validity, a quarter.
 _MARGIN = timedelta(days=7)
 _DAYS = {"DAYS": 1, "MONTHS": 30, "YEARS": 365}
 

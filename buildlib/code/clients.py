@@ -28,7 +28,7 @@ _LITERAL = re.compile(r"[rRuU]?(\"\"\"|'''|\"|')([^\"'\\]*)\1")
 
 
 class Client(NamedTuple):
-    """A call with the name of a service, the line of it, and what it returns."""
+    """A call with the name of a service, its line, and its result."""
 
     service: str
     line: int

@@ -29,7 +29,7 @@ class Size(NamedTuple):
     """The size of a variant in bytes.
 
     `layers` is that of its declared layers, `share` the part of the limit that they take together,
-    `parts` the content of the ZIP, the largest first, `saved` what its options save, and
+    `parts` the content of the ZIP, the largest first, `saved` the savings of its options, and
     `duplicates` the libraries that it has more than once.
     """
 

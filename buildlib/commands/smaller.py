@@ -15,7 +15,7 @@ from buildlib.tree import services
 
 
 class Saved(NamedTuple):
-    """An option, and what it saves: bytes of the files unzipped, or of the ZIP, and `what`."""
+    """An option and its savings in bytes, of the unzipped files or the ZIP; `what` names them."""
 
     option: str
     size: int

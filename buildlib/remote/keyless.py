@@ -1,8 +1,8 @@
 """Sigstore: signatures by an identity of OpenID Connect instead of a key.
 
 Its services are Fulcio, which gives a certificate to an identity for ten minutes, and Rekor, the
-public log of signatures. A bundle holds the signature with what both said, so that nothing is asked
-when it is verified. Only this module knows the library.
+public log of signatures. A bundle holds the signature with the answers of both, so that verifying
+asks nothing. Only this module knows the library.
 
 Source: "Sigstore Bundle Format" in the documentation of Sigstore.
 """

@@ -88,7 +88,7 @@ class Wanted(NamedTuple):
 class Stored(NamedTuple):
     """An object with the right bytes. `path` is its file, if it had to be downloaded.
 
-    `signed_from` is what its metadata says.
+    `signed_from` is the sha256 of the built ZIP in its metadata.
     """
 
     version: str | None

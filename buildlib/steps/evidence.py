@@ -60,22 +60,21 @@ def stamp(
 ) -> None:
     """Note the evidence that was just published, so that it need not be made again."""
     if inputs.variant.function.evidence:
-        state = _state(inputs.variant, inputs.key, written, layout, digests, layers)
+        state = _state(inputs, written, layout, digests, layers)
         records.write(layout.stamp("evidence", inputs.variant.id), state)
 
 
-def is_complete(  # noqa: PLR0913, PLR0917 - a description has these parts
-    variant: Variant,
-    key: str,
+def is_complete(
+    inputs: Inputs,
     written: Written,
     layout: Layout,
     digests: Digests,
     layers: "Sequence[Layer]",
 ) -> bool:
     """Tell whether the evidence of a ZIP is as it was made."""
-    noted = records.read(layout.stamp("evidence", variant.id), records.sequence)
+    noted = records.read(layout.stamp("evidence", inputs.variant.id), records.sequence)
     try:
-        return bool(noted == _state(variant, key, written, layout, digests, layers))
+        return bool(noted == _state(inputs, written, layout, digests, layers))
     except FileNotFoundError:
         return False
 
@@ -90,22 +89,21 @@ def clean(layout: Layout, variant_id: str) -> None:
     atomic.remove(layout.stamp("evidence", variant_id))
 
 
-def _state(  # noqa: PLR0913, PLR0917
-    variant: Variant,
-    key: str,
+def _state(
+    inputs: Inputs,
     written: Written,
     layout: Layout,
     digests: Digests,
     layers: "Sequence[Layer]",
 ) -> list[str]:
-    """Return what the evidence was made from, and the sha256 of its files.
+    """Return the sources of the evidence, and the sha256 of its files.
 
     Another version of this package may write other evidence about the same ZIP, and names itself.
     """
-    paths = map(str, layout.evidence(variant.id))
+    paths = map(str, layout.evidence(inputs.variant.id))
     used = [
         f"{one.variant.id} {recipe.key(one.inputs)} {one.written.sha256 if one.written else ''}"
         for one in layers
     ]
     found = (digests.sha256_of(path, os.stat(path)) for path in paths)
-    return [key, written.sha256, __version__, *used, *found]
+    return [inputs.key, written.sha256, __version__, *used, *found]

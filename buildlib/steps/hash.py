@@ -51,15 +51,15 @@ def listing_problem(
     return None
 
 
-def file_problem(  # noqa: PLR0913, PLR0917 - a description has these parts
-    variant: Variant,
-    key: str,
+def file_problem(
+    inputs: Inputs,
     written: Written,
     layout: Layout,
     digests: Digests,
     layers: "Sequence[Layer]",
 ) -> str | None:
     """Return which of the files that describe a ZIP is out of date."""
+    variant = inputs.variant
     if not index.has_checksum(layout, variant, written):
         return f"{layout.relative(layout.checksum(variant.id))} is out of date"
     if not variant.function.evidence:
@@ -68,7 +68,7 @@ def file_problem(  # noqa: PLR0913, PLR0917 - a description has these parts
             if evidence.is_absent(variant, layout)
             else "'evidence' is off, but evidence exists"
         )
-    if not evidence.is_complete(variant, key, written, layout, digests, layers):
+    if not evidence.is_complete(inputs, written, layout, digests, layers):
         return "its evidence is out of date"
     return None
 

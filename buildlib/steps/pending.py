@@ -92,8 +92,8 @@ def _description_problem(
     names_layers = variant.function.evidence and variant.function.layers
     if problem is not None or (status.unchanged and not names_layers):
         return problem
-    key, layers = project.inputs(variant).key, evidence.layers(project, variant)
-    return description.file_problem(variant, key, written, layout, project.digests, layers)
+    inputs, layers = project.inputs(variant), evidence.layers(project, variant)
+    return description.file_problem(inputs, written, layout, project.digests, layers)
 
 
 def _venv_reason(project: Project, variant: Variant) -> str | None:

@@ -110,7 +110,7 @@ def _check_signed(
 ) -> None:
     """Refuse a signed ZIP that has other files than the built one, for which the record vouches.
 
-    An object of the target says what it was compared with when it was promoted.
+    An object of the target names the built ZIP with which it was compared when it was promoted.
 
     Raises:
         PublishError: with a line for each.
