@@ -39,7 +39,7 @@ MODULES = {
         *("bytecode/compiled", "bytecode/compiler", "bytecode/in_compiler", "files/bytecode"),
         "steps/bytecode",
     ],
-    "strip": ["environment/objects", "environment/symbols", "steps/strip"],
+    "strip": ["environment/objects", "environment/stripping", "environment/symbols", "steps/strip"],
 }
 
 

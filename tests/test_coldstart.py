@@ -13,7 +13,7 @@ import pytest
 from buildlib import cli
 from buildlib.commands.coldstart import kept
 from buildlib.layout import Layout
-from tests.conftest import Repository
+from tests.conftest import Index, Repository
 
 pytestmark = [
     pytest.mark.network,
@@ -222,6 +222,34 @@ def test_mistakes(slow: Repository) -> None:
     assert "--python /bin/true is not a working Python" in wrong.errors
     slow.write({"lambdas.yaml": manifest(start_limit="fast")})
     assert "expected a duration, such as '800 ms'" in slow.lambdas("build", code=3).errors
+
+
+def test_files_that_are_fetched_for_nothing(slow: Repository, index: Index) -> None:
+    """Services that the code does not name are shown, in the ZIP of the function or of a layer."""
+    data = {f"botocore/data/{name}/1/service-2.json": "x" * 400_000 for name in ("s3", "sqs")}
+    index.add("botocore", files={"botocore/__init__.py": "", **data})
+    slow.environment["UV_INDEX_URL"] = index.url
+    client = "import boto3\n\n\ndef handler(event, context):\n    boto3.client('s3')\n"
+    slow.write({
+        "lambdas/api/requirements.txt": "botocore\n",
+        "lambdas/api/boto3.py": "",
+        "lambdas/api/app.py": client,
+    })  # fmt: skip
+    text = slow.lambdas("coldstart", "api", "-n", "1").output
+    one = "'aws_services: [s3]' saves 390.6 kB unzipped (1 service that its code does not name)"
+    assert f"  Lambda unpacks the code before a start: {one}\n" in text
+    layer = "layers:\n  common:\n    requirements: layers/common/requirements.txt\n"
+    slow.write({
+        "lambdas.yaml": manifest(layers="[common]") + layer,
+        "layers/common/requirements.txt": "botocore\n",
+        "lambdas/api/requirements.txt": "",
+    })  # fmt: skip
+    text = slow.lambdas("coldstart", "api", "-n", "1").output
+    assert "'aws_services' saves 781.2 kB unzipped (2 services in all; name those that are " in text
+    assert "called) in layer 'common'\n" in text
+    (api,) = measured(slow, "api")
+    (found,) = api["possible"]
+    assert (found["id"], found["option"]) == ("common", "aws_services")
 
 
 def test_layers(slow: Repository) -> None:

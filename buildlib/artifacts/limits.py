@@ -115,6 +115,7 @@ def _too_large(
     required: Collection[str],
 ) -> str:
     from buildlib.archive import contents  # 20 ms, only for this message
+    from buildlib.artifacts import possible
 
     largest = contents.parts(files, own)
     function = variant.function
@@ -129,6 +130,8 @@ def _too_large(
         patterns = ", ".join(f'"{reason}"' for reason in chosen)
         saved = sum(savings[reason] for reason in chosen)
         advice.append(f"'exclude: [{patterns}]' would save {megabytes(saved)}.")
+    offers = possible.find(function, files, own)
+    advice += [f"{one}." for one in offers if one.size >= _WORTH * size]
     advice += _not_required(largest, files, required)
     advice.append("Remove packages, or split the function.")
     if in_runtime:

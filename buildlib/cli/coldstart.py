@@ -75,14 +75,12 @@ def coldstart(  # noqa: PLR0913 - click passes each option
         starts = measure.measure(repository, variant, options)
         measured = kept.of(repository, starts)
         earlier = kept.keep(repository.layout, variant.id, measured)
-        root = starts.root
-        unused = advice.unused_imports(repository, variant, root) if root else []
-        uncompiled = advice.uncompiled(variant, root) if root else 0
+        hints = advice.find(repository, variant, starts.root)
         problems += filter(None, [shown.over_limit(starts)])
         if as_json:
-            found.append(shown.as_json(starts, measured, earlier, unused, uncompiled))
+            found.append(shown.as_json(starts, measured, earlier, hints))
         else:
-            common.write(shown.lines(starts, measured, earlier, unused, uncompiled))
+            common.write(shown.lines(starts, measured, earlier, hints))
     if as_json:
         common.write_json({"version": 1, "command": "coldstart", "functions": found})
     for problem in problems:

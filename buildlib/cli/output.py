@@ -120,6 +120,7 @@ def of_size(found: Sequence[Size], missing: Sequence[str]) -> dict[str, Any]:
                 {"option": s.option, ("size" if s.is_zipped else "unzipped_size"): s.size}
                 for s in one.saved
             ],
+            "possible": [p.as_json() for p in one.possible],
             "duplicates": [
                 {
                     "paths": [*d.paths],

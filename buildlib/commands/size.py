@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from buildlib import text
 from buildlib.archive import contents
-from buildlib.artifacts import index, limits
+from buildlib.artifacts import index, limits, possible
+from buildlib.artifacts.possible import Possible
 from buildlib.code import available
 from buildlib.commands import duplicates, smaller
 from buildlib.commands.duplicates import Duplicate
@@ -29,8 +30,9 @@ class Size(NamedTuple):
     """The size of a variant in bytes.
 
     `layers` is that of its declared layers, `share` the part of the limit that they take together,
-    `parts` the content of the ZIP, the largest first, `saved` the savings of its options, and
-    `duplicates` the libraries that it has more than once.
+    `parts` the content of the ZIP, the largest first, `saved` the savings of its options,
+    `possible` those of options that it does not have, and `duplicates` the libraries that it has
+    more than once.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Size(NamedTuple):
     share: float
     parts: Sequence[Part]
     saved: Sequence[Saved] = ()
+    possible: Sequence[Possible] = ()
     duplicates: Sequence[Duplicate] = ()
 
     @property
@@ -59,11 +62,13 @@ def measure(project: Project, variants: Iterable[Variant]) -> tuple[list[Size], 
             continue
         layers = sum(_unzipped(project, layer.id) for layer in project.declared_layers(one))
         share = (entry["unzipped_size"] + layers) / limits.limit(one.function)
-        parts = contents.parts(contents.of_zip(path), project.sources(one.function))
+        files, own = contents.of_zip(path), project.sources(one.function)
+        parts = contents.parts(files, own)
         shown = [Part(part.name, part.size) for part in parts]
         sizes = entry["size"], entry["unzipped_size"]
         saved = list(smaller.saved(project, one, deflated))
-        found.append(Size(one.id, *sizes, layers, share, shown, saved, duplicates.find(path)))
+        offers, twice = possible.find(one.function, files, own), duplicates.find(path)
+        found.append(Size(one.id, *sizes, layers, share, shown, saved, offers, twice))
     return found, missing
 
 
@@ -100,7 +105,7 @@ def _row(size: Size) -> tuple[str, ...]:
 
 
 def _savings(found: Iterable[Size]) -> Iterator[str]:
-    """Yield the savings of options, and the duplicates that are left, one variant a line."""
+    """Yield savings of options, possible ones, and duplicates that are left, by variant."""
     for size in found:
         shown = [
             f"{text.amount(one.size)} {'zipped' if one.is_zipped else 'unzipped'} by "
@@ -109,6 +114,9 @@ def _savings(found: Iterable[Size]) -> Iterator[str]:
         ]
         if shown:
             yield f"Saved in {size.id}: {'; '.join(shown)}"
+    for size in found:
+        for offer in size.possible:
+            yield f"Possible in {size.id}: {offer}"
     for size in found:
         for one in size.duplicates[:_SHOWN]:
             what = "The same library" if one.is_same else "Builds of one library"

@@ -3,23 +3,18 @@
 import hashlib
 import logging
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from buildlib import contract
-from buildlib.environment import record, symbols
+from buildlib.environment import record, stripping
 from buildlib.files import records
 from buildlib.layout import Layout
 from buildlib.model import File
 from buildlib.steps.bytecode import SourceChangedError
 
 _logger = logging.getLogger(__name__)
-
-_MAGIC = b"\x7fELF"
-
-# Suffixes of most files, none of which the loader opens.
-_TEXT = (".py", ".pyi", ".json", ".gz", ".txt")
 
 # Files in a message.
 _SHOWN = 3
@@ -56,19 +51,17 @@ def of_dependencies(files: Sequence[File], tree: Path, target: Path, title: str)
     done = Stripped(0, 0, 0)
     paths = {file.path for file in files}
     for file in files:
-        if file.path.endswith(_TEXT):
+        if not stripping.is_candidate(file.path):
             continue
         path = tree / file.path
         with path.open("rb") as stream:
-            if stream.read(len(_MAGIC)) != _MAGIC:
+            if stream.read(len(stripping.MAGIC)) != stripping.MAGIC:
                 continue
             stream.seek(0)
             content = stream.read()
         if hashlib.sha256(content).hexdigest() != file.sha256:
             raise SourceChangedError(file.path)
-        cut = symbols.cut(content)
-        if cut.content != content and _has_checksum(file.path, paths):
-            cut = symbols.Cut(content, "is compared with a checksum when it is loaded")
+        cut = stripping.cut(file.path, content, paths)
         if cut.why:
             kept[file.path] = cut.why
         if cut.content != content:
@@ -80,18 +73,6 @@ def of_dependencies(files: Sequence[File], tree: Path, target: Path, title: str)
         _logger.warning("%s: %s", title, _remark(kept))
     records.write(target, done._asdict())
     return _recorded(files, changed, tree)
-
-
-def _has_checksum(path: str, paths: Collection[str]) -> bool:
-    """Tell whether a library for FIPS compares its own file with a checksum that is elsewhere.
-
-    Those of NSS, libgcrypt and GnuTLS have it in a file next to them, the module of OpenSSL in its
-    configuration.
-    """
-    folder, slash, name = path.rpartition("/")
-    stem = name.partition(".so")[0]
-    near = (f"{stem}.chk", f".{name}.hmac", f"{name}.hmac")
-    return name == "fips.so" or any(folder + slash + one in paths for one in near)
 
 
 def _replace(tree: Path, name: str, content: bytes) -> File:

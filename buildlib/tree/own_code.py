@@ -22,10 +22,6 @@ from buildlib.tree.handler import check_handler
 _TEMPLATE = re.compile(rb"\{\{|\{%|<%|\$\{|\$\(")
 
 
-# The largest module that is read for its imports, in bytes: reading takes 130 times as much memory.
-_LARGEST = 2_500_000
-
-
 # A larger one is read as this.
 _UNREAD = b"def __getattr__(name): ..."
 
@@ -72,9 +68,9 @@ class OwnCode:
         """Return a module of the function by its path in the tree; one too large binds any name."""
         if path not in self._modules:
             content = self._content(path)
-            if len(content) > _LARGEST:
+            if len(content) > reader.LARGEST:
                 content = _UNREAD
-                text = f"the imports of a module over {_LARGEST / 1e6} MB are not checked"
+                text = f"the imports of a module over {reader.LARGEST / 1e6} MB are not checked"
                 self.doubts.append((text, self.origin_of[path].path))
             self._modules[path] = reader.read(content, self.variant.python)
         return self._modules[path]
@@ -167,7 +163,7 @@ class OwnCode:
         problems = [
             f"{self.origin_of[path].path}:{one.line}: {one.result} of '{one.service}'"
             for path in paths
-            if len(content := self._content(path)) <= _LARGEST
+            if len(content := self._content(path)) <= reader.LARGEST
             for one in clients.clients(content)
             if botocore.canonical(one.service) not in services
         ]

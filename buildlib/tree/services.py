@@ -5,7 +5,7 @@ folders, such as endpoints.json, describe no single service, and stay.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from buildlib.errors import StageError
 from buildlib.model import Function
@@ -40,11 +40,13 @@ def keeper(function: Function) -> Callable[[str], bool] | None:
     if kept is None:
         return None
 
-    def keep(path: str) -> bool:
-        found = _FOLDER.match(path)
-        return found is None or found[2] in kept
+    return lambda path: keeps(kept, path)
 
-    return keep
+
+def keeps(kept: Collection[str], path: str) -> bool:
+    """Tell whether a file stays where the descriptions of the services `kept` do."""
+    found = _FOLDER.match(path)
+    return found is None or found[2] in kept
 
 
 def described(paths: Iterable[str]) -> set[str]:

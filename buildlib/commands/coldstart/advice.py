@@ -1,7 +1,11 @@
-"""Savings at each start: imports that a function never uses, and compiling."""
+"""What could go: unused imports, compiling, and files that Lambda fetches for nothing."""
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from buildlib.archive import contents
+from buildlib.artifacts import possible
+from buildlib.artifacts.possible import Possible
 from buildlib.code import available
 from buildlib.code.unused import unused
 from buildlib.commands.coldstart import importtime
@@ -24,7 +28,25 @@ class Unused(NamedTuple):
     ms: float
 
 
-def unused_imports(project: Project, variant: Variant, root: Import) -> list[Unused]:
+class Advice(NamedTuple):
+    """What could go: unused imports, the modules that each start compiles, and savings in ZIPs.
+
+    Each saving is in the ZIP of the variant next to it: the function, or one of its layers.
+    """
+
+    unused: Sequence[Unused]
+    uncompiled: int
+    possible: Sequence[tuple[Variant, Possible]]
+
+
+def find(project: Project, variant: Variant, root: Import | None) -> Advice:
+    """Return the advice for a variant; its ZIP is in dist/, and `root` its handler's module."""
+    unused = _unused_imports(project, variant, root) if root else []
+    uncompiled = _uncompiled(variant, root) if root else 0
+    return Advice(unused, uncompiled, [*_possible(project, variant)])
+
+
+def _unused_imports(project: Project, variant: Variant, root: Import) -> list[Unused]:
     """Return the imports that no own module uses and that take time, the longest first.
 
     Modules named `__init__` are left out: their imports are names for others.
@@ -37,12 +59,20 @@ def unused_imports(project: Project, variant: Variant, root: Import) -> list[Unu
     return sorted(found, key=lambda one: (-one.ms, one.place))
 
 
-def uncompiled(variant: Variant, root: Import) -> int:
+def _uncompiled(variant: Variant, root: Import) -> int:
     """Return how many modules of the ZIP each start compiles, if it has no bytecode."""
     if variant.function.bytecode:
         return 0
     known = available.standard_library(variant.python)
     return sum(one.name.partition(".")[0] not in known for one in root.modules())
+
+
+def _possible(project: Project, variant: Variant) -> Iterator[tuple[Variant, Possible]]:
+    """Yield what options would save in the function's ZIP, and in those of its layers."""
+    for one in (variant, *project.layer_variants(variant)):
+        files = contents.of_zip(project.layout.zip(one.id))
+        for offer in possible.find(one.function, files, project.sources(one.function)):
+            yield one, offer
 
 
 def _own(project: Project, variant: Variant) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from buildlib import text
 from buildlib.code import available
 from buildlib.commands.coldstart import importtime
-from buildlib.commands.coldstart.advice import Unused
+from buildlib.commands.coldstart.advice import Advice
 from buildlib.commands.coldstart.importtime import Import, Package
 from buildlib.commands.coldstart.kept import Measured, Saving
 from buildlib.commands.coldstart.measure import Starts
@@ -27,8 +27,7 @@ def lines(
     starts: Starts,
     measured: Measured,
     earlier: Sequence[Measured],
-    unused: Sequence[Unused],
-    uncompiled: int,
+    advice: Advice,
 ) -> Iterator[str]:
     """Yield the table of the starts, the earlier ones, the imports, and advice."""
     plural = "s" if len(starts.runs) > 1 else ""
@@ -39,17 +38,19 @@ def lines(
     if same := [one for one in earlier if one.surroundings == measured.surroundings]:
         yield "  measured before, in the same surroundings:"
         yield from _indented(_trend(measured, same[-_EARLIER:]))
-    if starts.root is None:
-        return
-    yield f"  imports, measured in one more start: {starts.root.all_ms:.1f} ms"
-    yield from _indented(_packages(starts, starts.root))
-    yield from (f"    {line}" for line in _tree(starts.root, starts.root.all_ms))
-    for one in unused:
+    if starts.root is not None:
+        yield f"  imports, measured in one more start: {starts.root.all_ms:.1f} ms"
+        yield from _indented(_packages(starts, starts.root))
+        yield from (f"    {line}" for line in _tree(starts.root, starts.root.all_ms))
+    for one in advice.unused:
         yield f"  {one.place}: '{one.name}' is imported and never used: {one.ms:.1f} ms"
-    if uncompiled:
-        plural = "s" if uncompiled > 1 else ""
+    if count := advice.uncompiled:
+        plural = "s" if count > 1 else ""
         how = "" if measured.saving else ", and '--compare bytecode' measures how much"
-        yield f"  each start compiles {uncompiled} module{plural}; 'bytecode: true' saves that{how}"
+        yield f"  each start compiles {count} module{plural}; 'bytecode: true' saves that{how}"
+    for variant, offer in advice.possible:
+        where = "" if variant == starts.variant else f" in {variant.function.title}"
+        yield f"  Lambda unpacks the code before a start: {offer}{where}"
 
 
 def saving(found: Saving) -> str:
@@ -95,8 +96,7 @@ def as_json(
     starts: Starts,
     measured: Measured,
     earlier: Sequence[Measured],
-    unused: Sequence[Unused],
-    uncompiled: int,
+    advice: Advice,
 ) -> dict[str, Any]:
     """Return all of it, with times in ms."""
     return {
@@ -111,8 +111,9 @@ def as_json(
             for one in (_by_package(starts, starts.root) if starts.root else ())
         ],
         "imports": _json_tree(starts.root) if starts.root else None,
-        "unused_imports": [one._asdict() for one in unused],
-        "uncompiled_modules": uncompiled,
+        "unused_imports": [one._asdict() for one in advice.unused],
+        "uncompiled_modules": advice.uncompiled,
+        "possible": [{"id": variant.id, **one.as_json()} for variant, one in advice.possible],
     }
 
 
