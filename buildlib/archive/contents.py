@@ -58,12 +58,19 @@ def of_zip(path: Path) -> Files:
     archive = ZipReader(path)
     members = {member.name: member for member in archive.members}
     sizes = {name: member.size for name, member in members.items()}
-    return Files(sizes, lambda name: archive.content(members[name]) or b"")
+
+    def identity(name: str) -> tuple[str, int, int]:
+        one = members[name]
+        return one.fields["CRC-32"], one.size, one.compressed_size
+
+    return Files(sizes, lambda name: archive.content(members[name]) or b"", identity)
 
 
 def of_tree(files: Iterable[File], tree: Path) -> Files:
     """Return the files in a staged tree."""
-    return Files({file.path: file.size for file in files}, lambda name: (tree / name).read_bytes())
+    found = {file.path: file for file in files}
+    sizes = {path: file.size for path, file in found.items()}
+    return Files(sizes, lambda name: (tree / name).read_bytes(), lambda name: found[name].sha256)
 
 
 def placed(
@@ -90,9 +97,9 @@ def placed(
         yield Placed(path, size, name, "" if name == OWN_FILES else saving)
 
 
-def parts(files: Files, own: Iterable[Origin]) -> list[Part]:
+def parts(files: Files, own: Iterable[Origin], known: savings.Known | None = None) -> list[Part]:
     """Return the parts of a ZIP, the largest first; `own` are the function's own files."""
-    return parts_of(placed(files, own))
+    return parts_of(placed(files, own, known=known))
 
 
 def parts_of(files: Iterable[Placed]) -> list[Part]:

@@ -3,9 +3,8 @@
 A folder counts only if no module outside of it imports it: botocore imports `botocore.docs`.
 """
 
-import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import NamedTuple
 
 from buildlib.files import bytecode
@@ -34,10 +33,14 @@ _READS_STUBS = b"attach_stub"
 
 
 class Files(NamedTuple):
-    """The files of a tree or of a ZIP: sizes in bytes by path, and a reader of their contents."""
+    """The files of a tree or of a ZIP: sizes in bytes by path, and a reader of their contents.
+
+    `identity` returns a value by which equal contents are known, without reading them.
+    """
 
     sizes: Mapping[str, int]
     read: Callable[[str], bytes]
+    identity: Callable[[str], Hashable]
 
 
 class Words(NamedTuple):
@@ -48,8 +51,8 @@ class Words(NamedTuple):
     reads_stubs: bool
 
 
-# The words of modules by the hash of their content, for several ZIPs with the same packages.
-Known = dict[bytes, Words]
+# The words of modules by the identity of their content, for several ZIPs with the same packages.
+Known = dict[Hashable, Words]
 
 
 def patterns(files: Files, own: Collection[str], known: Known | None = None) -> dict[str, str]:
@@ -110,11 +113,10 @@ class _Scan:
         for path in paths:
             if not path.endswith(".py"):
                 continue
-            content = files.read(path)
-            digest = hashlib.sha256(content).digest()
-            if digest not in known:
-                known[digest] = _search(content)
-            found = known[digest]
+            identity = files.identity(path)
+            if identity not in known:
+                known[identity] = _search(files.read(path))
+            found = known[identity]
             self.reads_stubs |= found.reads_stubs
             self._words.setdefault(path.partition("/")[0], set()).update(found.words)
             self._names |= found.names

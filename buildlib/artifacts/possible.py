@@ -4,7 +4,7 @@ Lambda fetches and unpacks a ZIP before the init phase starts, so no start on an
 what these bytes cost.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from buildlib.archive.savings import Files
@@ -40,10 +40,20 @@ class Possible(NamedTuple):
         return {"option": self.option, "setting": self.setting, "unzipped_size": self.size}
 
 
-def find(function: Function, files: Files, own: Iterable[Origin]) -> list[Possible]:
-    """Return the savings in the files of a ZIP, the largest first; `own` are its own files."""
+# The bytes that `strip` removes from files, for several ZIPs with the same packages.
+Known = dict[Hashable, int]
+
+
+def find(
+    function: Function, files: Files, own: Iterable[Origin], known: Known | None = None
+) -> list[Possible]:
+    """Return the savings in the files of a ZIP, the largest first; `own` are its own files.
+
+    Files that are in `known` are not read again, and others are added to it.
+    """
     mine = {origin.file.path for origin in own}
-    found = [*_services(function, files, mine), *_symbols(function, files, mine)]
+    symbols = _symbols(function, files, mine, {} if known is None else known)
+    found = [*_services(function, files, mine), *symbols]
     return sorted((one for one in found if one.size >= _WORTH), key=lambda one: -one.size)
 
 
@@ -78,17 +88,25 @@ def _called(files: Files, own: Iterable[str]) -> set[str]:
     }
 
 
-def _symbols(function: Function, files: Files, own: Collection[str]) -> Iterator[Possible]:
+def _symbols(
+    function: Function, files: Files, own: Collection[str], known: Known
+) -> Iterator[Possible]:
     if function.strip:
         return
     count = size = 0
-    for path, before in files.sizes.items():
-        if path in own or not stripping.is_candidate(path):
+    for path in files.sizes.keys() - own:
+        if not stripping.is_candidate(path):
             continue
-        content = files.read(path)
-        if not content.startswith(stripping.MAGIC):
-            continue
-        saved = before - len(stripping.cut(path, content, files.sizes.keys()).content)
-        count, size = count + bool(saved), size + saved
+        identity = path, files.identity(path)
+        if identity not in known:
+            known[identity] = _saved(path, files)
+        count, size = count + bool(known[identity]), size + known[identity]
     what = f"symbols of {count} shared object{'' if count == 1 else 's'}"
     yield Possible("strip", "strip: true", size, what)
+
+
+def _saved(path: str, files: Files) -> int:
+    content = files.read(path)
+    if not content.startswith(stripping.MAGIC):
+        return 0
+    return len(content) - len(stripping.cut(path, content, files.sizes.keys()).content)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from buildlib import text
-from buildlib.archive import contents
+from buildlib.archive import contents, savings
 from buildlib.artifacts import index, limits, possible
 from buildlib.artifacts.possible import Possible
 from buildlib.code import available
@@ -55,6 +55,8 @@ class Size(NamedTuple):
 def measure(project: Project, variants: Iterable[Variant]) -> tuple[list[Size], list[str]]:
     """Return the sizes of variants, and the ids of those that are not built."""
     found, missing, deflated = [], [], smaller.Deflated()
+    words: savings.Known = {}
+    symbols: possible.Known = {}
     for one in variants:
         entry, path = project.index().get(one.id), project.layout.zip(one.id)
         if entry is None or not index.is_built(entry) or not path.exists():
@@ -63,11 +65,11 @@ def measure(project: Project, variants: Iterable[Variant]) -> tuple[list[Size], 
         layers = sum(_unzipped(project, layer.id) for layer in project.declared_layers(one))
         share = (entry["unzipped_size"] + layers) / limits.limit(one.function)
         files, own = contents.of_zip(path), project.sources(one.function)
-        parts = contents.parts(files, own)
+        parts = contents.parts(files, own, words)
         shown = [Part(part.name, part.size) for part in parts]
         sizes = entry["size"], entry["unzipped_size"]
         saved = list(smaller.saved(project, one, deflated))
-        offers, twice = possible.find(one.function, files, own), duplicates.find(path)
+        offers, twice = possible.find(one.function, files, own, symbols), duplicates.find(path)
         found.append(Size(one.id, *sizes, layers, share, shown, saved, offers, twice))
     return found, missing
 
@@ -114,9 +116,12 @@ def _savings(found: Iterable[Size]) -> Iterator[str]:
         ]
         if shown:
             yield f"Saved in {size.id}: {'; '.join(shown)}"
+    possible_in: dict[str, list[str]] = {}
     for size in found:
         for offer in size.possible:
-            yield f"Possible in {size.id}: {offer}"
+            possible_in.setdefault(str(offer), []).append(size.id)
+    for line, ids in possible_in.items():
+        yield f"Possible in {', '.join(ids)}: {line}"
     for size in found:
         for one in size.duplicates[:_SHOWN]:
             what = "The same library" if one.is_same else "Builds of one library"

@@ -406,7 +406,8 @@ def _check_own_size(inputs: Inputs, layout: Layout) -> None:
 
         paths = {origin.file.path: layout.root / origin.path for origin in inputs.own}
         sizes = {origin.file.path: origin.file.size for origin in inputs.own}
-        return Files(sizes, lambda path: paths[path].read_bytes())
+        digests = {origin.file.path: origin.file.sha256 for origin in inputs.own}
+        return Files(sizes, lambda path: paths[path].read_bytes(), digests.__getitem__)
 
     size = sum(origin.file.size for origin in inputs.own)
     if size > UNZIPPED_LIMIT:

@@ -10,7 +10,9 @@ def patterns(contents: dict[str, str], own: tuple[str, ...] = ("app.py",)) -> di
     """Return the pattern for each file that is not needed."""
     files = {"app.py": "", **contents}
     sizes = {name: len(text) for name, text in files.items()}
-    return savings.patterns(Files(sizes, lambda name: files[name].encode()), set(own))
+    return savings.patterns(
+        Files(sizes, lambda name: files[name].encode(), files.__getitem__), set(own)
+    )
 
 
 def test_tests_and_stubs() -> None:
