@@ -47,9 +47,9 @@ class Table:
 
     def __init__(self, rows: Mapping[str, Mapping[str, Row]]) -> None:
         self._rows = {sha256: dict(some) for sha256, some in rows.items()}
-        self._origins = {
-            row.written.sha256: sha256 for sha256, some in rows.items() for row in some.values()
-        }
+        every = [(sha256, row) for sha256, some in rows.items() for row in some.values()]
+        self._origins = {row.written.sha256: sha256 for sha256, row in every}
+        self._jobs = {row.written.sha256: row.job for _, row in every}
 
     def row(self, sha256: str, profile: str) -> Row | None:
         """Return the signed ZIP of a built one."""
@@ -59,6 +59,10 @@ class Table:
         """Return the sha256 of the build that a ZIP is from; that of the ZIP if none signed it."""
         return self._origins.get(sha256, sha256)
 
+    def job(self, sha256: str) -> str:
+        """Return the id of the job that signed a ZIP; empty if none did."""
+        return self._jobs.get(sha256, "")
+
     def copies(self, sha256: str) -> Collection[str]:
         """Return the sha256 of all ZIPs with the content of a built one."""
         return {sha256, *(row.written.sha256 for row in self._rows.get(sha256, {}).values())}
@@ -67,6 +71,7 @@ class Table:
         """Note the signed ZIP of a built one; it replaces an earlier one."""
         self._rows.setdefault(sha256, {})[profile] = row
         self._origins[row.written.sha256] = sha256
+        self._jobs[row.written.sha256] = row.job
 
     def text(self) -> bytes:
         """Return the content of the file."""

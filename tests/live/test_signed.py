@@ -10,11 +10,14 @@ from tests.live.conftest import Checkout, Cloud, sha256
 from tests.publish.conftest import aws
 from tests.publish.signer import Signer
 
+JOBS = "arn:aws:signer:eu-west-1:123456789012:/signing-jobs/"
+
 
 @pytest.fixture
 def signer(moto: int, cloud: Cloud) -> Iterator[Signer]:
     """Give a signer, and an account whose functions name the jobs of signed code."""
     client = aws(moto, "s3")
+    server = Signer(client)
     place = {"LocationConstraint": "eu-west-1"}
     client.create_bucket(Bucket="code", CreateBucketConfiguration=place)
     client.put_bucket_versioning(Bucket="code", VersioningConfiguration={"Status": "Enabled"})
@@ -24,15 +27,14 @@ def signer(moto: int, cloud: Cloud) -> Iterator[Signer]:
         if method != "GET" or not path.startswith("/2015-03-31/functions/api-dev"):
             return body
         answer = json.loads(body)
-        if "CodeSha256" in answer.get("Configuration", {}):
-            job = "arn:aws:signer:eu-west-1:123456789012:/signing-jobs/1"
-            answer["Configuration"]["SigningJobArn"] = job
+        job = server.signed.get(answer.get("Configuration", {}).get("CodeSha256"))
+        if job:
+            answer["Configuration"]["SigningJobArn"] = f"{JOBS}{job}"
         return json.dumps(answer).encode()
 
     cloud.gate.change = named
-    signer = Signer(client)
-    yield signer
-    signer.stop()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -68,6 +70,14 @@ def test_drift(signed: Checkout, cloud: Cloud) -> None:
     signed.commit("Newer")
     found = signed.states(code=1)
     assert (found["api"]["state"], found["api"]["behind"]) == ("behind", 1)
+
+
+def test_another_job(signed: Checkout, signer: Signer) -> None:
+    """The table does not vouch for a ZIP if Lambda names another signing job than it does."""
+    signer.signed = dict.fromkeys(signer.signed, "another-one")
+    found = signed.states(code=1)["api"]
+    assert found["state"] == "unknown"
+    assert f"but Lambda {JOBS}another-one" in found["text"]
 
 
 def test_deploy(signed: Checkout, cloud: Cloud) -> None:

@@ -5,6 +5,8 @@ service. A job reads the version of the object, and writes a ZIP with a signatur
 gives, below META_INF/, where the signatures of AWS are.
 """
 
+import base64
+import hashlib
 import importlib
 import io
 import json
@@ -23,12 +25,16 @@ ARN = "arn:aws:signer:eu-west-1:123456789012:/signing-profiles/"
 
 
 class Signer:
-    """The server. `jobs` are its jobs by id, `tokens` their ids by the tokens of the requests."""
+    """The server. `jobs` are its jobs by id, `tokens` their ids by the tokens of the requests.
+
+    `signed` are the ids of the jobs by the sha256 of the ZIPs that they made, as Lambda has it.
+    """
 
     def __init__(self, s3: Any) -> None:  # noqa: ANN401 - a client of boto3
         self.s3 = s3
         self.jobs: dict[str, dict[str, Any]] = {}
         self.tokens: dict[str, str] = {}
+        self.signed: dict[str, str] = {}
         self.requests: list[str] = []
         self.profiles = {"Lambda": {"profileVersion": "abcdefghij", "status": "Active"}}
         self.platform = "AWSLambda-SHA384-ECDSA"
@@ -151,4 +157,6 @@ class Signer:
             for name, content in self.content.items():
                 if name not in names:
                     after.writestr(name, content)
+        digest = hashlib.sha256(output.getvalue()).digest()
+        self.signed[base64.b64encode(digest).decode()] = job
         self.s3.put_object(Bucket=bucket, Key=key, Body=output.getvalue())

@@ -55,20 +55,25 @@ class Known(NamedTuple):
         return self.memory["elsewhere"].steps
 
 
-def compared(known: Known, name: str, wanted: Expected, code: str, *, is_signed: bool) -> Finding:
+def compared(known: Known, name: str, wanted: Expected, code: str, job: str) -> Finding:
     """Return the finding for the code of a function or a layer, by its sha256 in hex.
 
-    Code that AWS Signer made of a ZIP counts as that ZIP. `is_signed` says that Lambda names a job.
+    Code that AWS Signer made of a ZIP counts as that ZIP. `job` is the ARN of the signing job that
+    Lambda names, or empty: it must be the one in the table.
     """
     base = Finding(name, "", SAME, "up to date", deployed=code, wanted=wanted.sha256)
-    if not code:
-        return base._replace(state=UNKNOWN, text="AWS gives no hash of its code")
+    listed = known.signed.job(code)
+    why = "" if code else "AWS gives no hash of its code"
+    if listed and job and job.rpartition("/")[2] != listed:
+        why = f"unknown code: lambdas.signed.json names its signing job {listed}, but Lambda {job}"
+    if why:
+        return base._replace(state=UNKNOWN, text=why)
     built = known.signed.origin(code)
     if built != code:
         base, code = base._replace(text="up to date, signed by AWS Signer"), built
     if code == wanted.sha256:
         return base
-    if is_signed and built == base.deployed:
+    if job and not listed:
         text = (
             "signed by AWS Signer, which changes the ZIP, and lambdas.signed.json does not list "
             "its hash, so it cannot be compared"

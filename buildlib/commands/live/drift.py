@@ -104,7 +104,7 @@ def _finding(
     if isinstance(found, AwsError):
         return Finding(variant.id, "", FAILED, str(found), wanted=wanted.sha256)
     code = expected.hex_of(found.code_sha256)
-    one = compared(known, variant.id, wanted, code, is_signed=bool(found.signing_job))
+    one = compared(known, variant.id, wanted, code, found.signing_job)
     if found.is_image:
         one = one._replace(state=UNKNOWN, text="runs a container image, not a ZIP")
     notes = () if found.is_image else tuple(mismatches(variant, found))

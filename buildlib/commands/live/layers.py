@@ -80,7 +80,7 @@ def _of_layer(
             tried.append(Finding(layer.id, function, FAILED, str(one), arn, "", wanted.sha256))
             continue
         code = expected.hex_of(one.code_sha256)
-        found = compared(known, layer.id, wanted, code, is_signed=bool(one.signing_job))
+        found = compared(known, layer.id, wanted, code, one.signing_job)
         text = f"{found.text} ({one.name}, version {one.version})"
         tried.append(found._replace(function=function, version=arn, text=text))
     if not tried:
