@@ -4,7 +4,7 @@ Lambda fetches and unpacks a ZIP before the init phase starts, so no start on an
 what these bytes cost.
 """
 
-from collections.abc import Collection, Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from buildlib.archive.savings import Files
@@ -13,7 +13,7 @@ from buildlib.code.reader import LARGEST
 from buildlib.environment import stripping
 from buildlib.model import Function, Origin
 from buildlib.text import amount
-from buildlib.tree import services
+from buildlib.tree import calls, services
 
 # Savings below this number of bytes are not worth a line.
 _WORTH = 100_000
@@ -40,8 +40,15 @@ class Possible(NamedTuple):
         return {"option": self.option, "setting": self.setting, "unzipped_size": self.size}
 
 
-# The bytes that `strip` removes from files, for several ZIPs with the same packages.
-Known = dict[Hashable, int]
+class Known(NamedTuple):
+    """What is known of contents by their identity, for several ZIPs with the same packages.
+
+    `symbols` are the bytes that `strip` removes from a file, which depends on its path, too, and
+    `services` those that a module calls.
+    """
+
+    symbols: dict[Hashable, int]
+    services: dict[Hashable, frozenset[str]]
 
 
 def find(
@@ -51,41 +58,58 @@ def find(
 
     Files that are in `known` are not read again, and others are added to it.
     """
-    mine = {origin.file.path for origin in own}
-    symbols = _symbols(function, files, mine, {} if known is None else known)
-    found = [*_services(function, files, mine), *symbols]
+    mine = {origin.file.path: origin.path for origin in own}
+    known = known or Known({}, {})
+    found = [*_services(function, files, mine, known), *_symbols(function, files, mine, known)]
     return sorted((one for one in found if one.size >= _WORTH), key=lambda one: -one.size)
 
 
-def _services(function: Function, files: Files, own: Collection[str]) -> Iterator[Possible]:
+def _services(
+    function: Function, files: Files, own: Mapping[str, str], known: Known
+) -> Iterator[Possible]:
     if services.wanted(function) is not None:
         return
     start = function.prefix
     paths = [path for path in files.sizes if path not in own and path.startswith(start)]
-    known = services.described(path.removeprefix(start) for path in paths)
-    if not known:
+    described = services.described(path.removeprefix(start) for path in paths)
+    if not described:
         return
-    called = _called(files, own) & known
+    doubt = "" if function.is_layer else _computed(files, own)
+    is_certain = not function.is_layer and not doubt
+    called = _called(files, known) & described if is_certain else set()
     kept = called | services.FOR_CREDENTIALS
     left = [path for path in paths if not services.keeps(kept, path.removeprefix(start))]
-    count = len(known - kept)
+    count = len(described - kept)
     if called:
-        names = ", ".join(sorted(called))
-        setting, what = f"{services.KEY}: [{names}]", "that its code does not name"
+        setting = f"{services.KEY}: [{', '.join(sorted(called))}]"
+        what = "that its code and packages do not name"
     else:
-        setting, what = services.KEY, "in all; name those that are called"
+        setting, what = services.KEY, f"in all; name those that are called{doubt}"
     what = f"{count} service{'' if count == 1 else 's'} {what}"
     yield Possible(services.KEY, setting, sum(files.sizes[path] for path in left), what)
 
 
-def _called(files: Files, own: Iterable[str]) -> set[str]:
-    """Return the services of which own code asks for clients by literal names."""
-    return {
-        services.canonical(one.service)
-        for path in own
-        if path.endswith(".py") and files.sizes.get(path, LARGEST + 1) <= LARGEST
-        for one in clients.clients(files.read(path))
-    }
+def _called(files: Files, known: Known) -> set[str]:
+    """Return the services of which code in the ZIP asks for clients by literal names."""
+    found: set[str] = set()
+    for path, size in files.sizes.items():
+        if not calls.may_call(path, size):
+            continue
+        identity = files.identity(path)
+        if identity not in known.services:
+            every = calls.find([path], files.read, ())
+            known.services[identity] = frozenset(services.canonical(c.service) for _, c in every)
+        found |= known.services[identity]
+    return found
+
+
+def _computed(files: Files, own: Mapping[str, str]) -> str:
+    """Return a remark on the first place where own code computes the name of a service."""
+    for path, shown in own.items():
+        if calls.may_call(path, files.sizes.get(path, LARGEST + 1)):
+            for line in clients.computed(files.read(path)):
+                return f"; {shown}:{line} computes a name"
+    return ""
 
 
 def _symbols(
@@ -98,9 +122,10 @@ def _symbols(
         if not stripping.is_candidate(path):
             continue
         identity = path, files.identity(path)
-        if identity not in known:
-            known[identity] = _saved(path, files)
-        count, size = count + bool(known[identity]), size + known[identity]
+        if identity not in known.symbols:
+            known.symbols[identity] = _saved(path, files)
+        saved = known.symbols[identity]
+        count, size = count + bool(saved), size + saved
     what = f"symbols of {count} shared object{'' if count == 1 else 's'}"
     yield Possible("strip", "strip: true", size, what)
 

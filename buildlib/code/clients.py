@@ -28,7 +28,7 @@ _LITERAL = re.compile(r"[rRuU]?(\"\"\"|'''|\"|')([^\"'\\]*)\1")
 
 
 class Client(NamedTuple):
-    """A call with the name of a service, its line, and its result."""
+    """A call with the name of a service, its line, and its result; a computed name is empty."""
 
     service: str
     line: int
@@ -37,6 +37,15 @@ class Client(NamedTuple):
 
 def clients(source: bytes) -> list[Client]:
     """Return the clients, resources and regions that a module asks for by a literal name."""
+    return [one for one in _found(source) if one.service]
+
+
+def computed(source: bytes) -> list[int]:
+    """Return the lines of the calls whose service has no literal name."""
+    return [one.line for one in _found(source) if not one.service]
+
+
+def _found(source: bytes) -> list[Client]:
     if not _WORDS.search(source):
         return []
     shown = source.decode("utf-8", "replace")
@@ -61,8 +70,9 @@ def _calls(root: "Node", aliases: set[str], imported: set[str]) -> Iterator[Clie
         tasks += node.named_children
         if node.type != "call" or not (result := _result(node, aliases, imported)):
             continue
-        if service := _service(node):
-            yield Client(service, node.start_point.row + 1, result)
+        if (named := _named(node)) is not None:
+            literal = _LITERAL.fullmatch(text(named))
+            yield Client(literal[2] if literal else "", node.start_point.row + 1, result)
 
 
 def _result(call: "Node", aliases: set[str], imported: set[str]) -> str:
@@ -79,16 +89,13 @@ def _result(call: "Node", aliases: set[str], imported: set[str]) -> str:
     return result if receiver in aliases or _SESSION.fullmatch(receiver) else ""
 
 
-def _service(call: "Node") -> str:
-    """Return the literal name of a service in the arguments of a call; empty without."""
+def _named(call: "Node") -> "Node | None":
+    """Return the argument that names the service of a call; None without one."""
     arguments = call.child_by_field_name("arguments")
     if arguments is None or arguments.type != "argument_list":
-        return ""
+        return None
     named = [child for child in arguments.named_children if child.type != "comment"]
-    for at, child in enumerate(named):
-        value: Node | None = child if at == 0 and child.type == "string" else None
+    for child in named:
         if text(child.child_by_field_name("name")) == "service_name":
-            value = child.child_by_field_name("value")
-        if found := _LITERAL.fullmatch(text(value)):
-            return found[2]
-    return ""
+            return child.child_by_field_name("value")
+    return named[0] if named and named[0].type != "keyword_argument" else None

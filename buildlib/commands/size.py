@@ -56,7 +56,7 @@ def measure(project: Project, variants: Iterable[Variant]) -> tuple[list[Size], 
     """Return the sizes of variants, and the ids of those that are not built."""
     found, missing, deflated = [], [], smaller.Deflated()
     words: savings.Known = {}
-    symbols: possible.Known = {}
+    offered = possible.Known({}, {})
     for one in variants:
         entry, path = project.index().get(one.id), project.layout.zip(one.id)
         if entry is None or not index.is_built(entry) or not path.exists():
@@ -69,7 +69,7 @@ def measure(project: Project, variants: Iterable[Variant]) -> tuple[list[Size], 
         shown = [Part(part.name, part.size) for part in parts]
         sizes = entry["size"], entry["unzipped_size"]
         saved = list(smaller.saved(project, one, deflated))
-        offers, twice = possible.find(one.function, files, own, symbols), duplicates.find(path)
+        offers, twice = possible.find(one.function, files, own, offered), duplicates.find(path)
         found.append(Size(one.id, *sizes, layers, share, shown, saved, offers, twice))
     return found, missing
 

@@ -9,7 +9,7 @@ import itertools
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -308,7 +308,21 @@ def _check_code(
     paths = {origin.file.path for origin in origins}
     verdict = own_code.verify(code, paths, (), _surroundings(inputs, layout), provided)
     code.check_services(verdict, inputs.services)
+    if inputs.services is not None:
+        _warn_of_calls(origins, inputs, layout, inputs.services)
     return verdict
+
+
+def _warn_of_calls(
+    origins: Iterable[Origin], inputs: Inputs, layout: Layout, kept: Collection[str]
+) -> None:
+    """Warn of packages that call other AWS services than those that botocore describes."""
+    from buildlib.tree import calls  # where a function keeps some services only
+
+    tree = layout.staged(inputs.variant.id)
+    files = [origin.file for origin in origins if origin.dependency]
+    paths = [file.path for file in files if calls.may_call(file.path, file.size)]
+    calls.warn(inputs.variant.function, paths, lambda path: (tree / path).read_bytes(), kept)
 
 
 def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:

@@ -32,7 +32,10 @@ BOTOCORE: dict[str, str | bytes] = {
 }
 CODE = f'import boto3\n\nS3 = boto3.client("s3")\n\n\n{HANDLER}'
 
-ALL_TEXT = "'aws_services: [s3]' saves 439.5 kB unzipped (2 services that its code does not name)"
+ALL_TEXT = (
+    "'aws_services: [s3]' saves 439.5 kB unzipped (2 services that its code and packages do not "
+    "name)"
+)
 
 
 def manifest(*lines: str) -> str:
@@ -108,6 +111,33 @@ def test_no_name_in_the_code(wasteful: Repository) -> None:
     }  # fmt: skip
     text = wasteful.lambdas("size").output
     assert "'aws_services' saves 634.8 kB unzipped (3 services in all; name those that " in text
+
+
+def test_a_computed_name(wasteful: Repository) -> None:
+    """Where own code computes a name, the option is shown without a list, and with the place."""
+    wasteful.write({"lambdas/api/app.py": CODE + "\nT = boto3.client(os.environ['T'])\n"})
+    wasteful.doit()
+    line = CODE.count("\n") + 2
+    text = wasteful.lambdas("size").output
+    assert f"(3 services in all; name those that are called; lambdas/api/app.py:{line} " in text
+
+
+def test_names_in_packages(wasteful: Repository, index: Index) -> None:
+    """Services that a package calls stay in the list; a build that leaves one out names it once."""
+    module = 'import boto3\n\ndef queue():\n    return boto3.client("sqs")\n'
+    index.add("native", "2.0", files={"native/__init__.py": module}, requires=("boto3",))
+    wasteful.doit()
+    assert possible(wasteful)[0]["setting"] == "aws_services: [s3, sqs]"
+    wasteful.write({"lambdas.yaml": manifest("aws_services: [s3]")})
+    warned = (
+        "lambda 'api': packages call AWS services that 'aws_services' leaves out: 'sqs' "
+        "(native/__init__.py:4); add those that the function uses"
+    )
+    assert wasteful.doit().output.count(warned) == 1
+    wasteful.write({"lambdas/api/app.py": CODE + "\n"})
+    assert warned not in wasteful.doit().output
+    wasteful.write({"lambdas.yaml": manifest("aws_services: [s3, sqs]")})
+    assert warned not in wasteful.doit().output
 
 
 def test_too_little(wasteful: Repository, index: Index) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from buildlib.code.clients import clients
+from buildlib.code.clients import clients, computed
 
 FOUND = {
     'boto3.client("s3")': "s3",
@@ -57,6 +57,13 @@ def test_other_names(line: str) -> None:
 def test_not_found(line: str) -> None:
     """A computed name, another object's method, a comment and a text are no such call."""
     assert clients(f"import boto3\n{line}\n".encode()) == []
+
+
+@pytest.mark.parametrize("call", ["client(name)", "client(f's{n}')", "resource(service_name=n)"])
+def test_computed(call: str) -> None:
+    """The line of a computed name is known."""
+    source = f"import boto3\nboto3.client('s3')\nboto3.{call}\nboto3.client()\n".encode()
+    assert computed(source) == [3]
 
 
 def test_places() -> None:
