@@ -36,6 +36,7 @@ def of_rebuilt(done: Rebuilt) -> dict[str, Any]:
     variants = [
         {
             "id": one.id,
+            "commit": one.commit,
             "published": one.published,
             "rebuilt": one.rebuilt or None,
             "equal": one.is_equal,

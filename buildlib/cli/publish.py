@@ -175,7 +175,7 @@ def promote(
     help=f"The list of published ZIPs.  [default: {published.NAME}]",
 )
 @click.option(
-    "--commit", metavar="REV", help="The commit to build.  [default: the last one of the list]"
+    "--commit", metavar="REV", help="The commit to build.  [default: that which brought each entry]"
 )
 @click.option("--report", type=_PATH, metavar="FILE", help="Write the result as a statement.")
 @click.option("--sign", is_flag=True, help="Sign the report with LAMBDA_ZIP_SIGNING_KEY.")
@@ -202,6 +202,11 @@ def rebuild(  # noqa: PLR0913 - click passes each option
     key = attest.signing_key() if sign else None
     layout = Layout(common.enter())
     done = command.rebuild(layout, source or layout.root / published.NAME, commit, names, _say)
+    if done.uncommitted:
+        _say(
+            f"warning: no commit of {done.name} has {', '.join(done.uncommitted)} as here, so the "
+            "present commit was built; commit the list, or name the commit with '--commit'"
+        )
     if report is not None:
         attest.write(report, done, key)
     if as_json:
@@ -213,7 +218,9 @@ def rebuild(  # noqa: PLR0913 - click passes each option
             if not one.is_equal:
                 found = f"the rebuild has {one.rebuilt}" if one.rebuilt else "it was not rebuilt"
                 common.write([f"{one.id}: {one.published} is published, and {found}", one.advice])
-        common.write([f"{done.equal} of {len(done.variants)} equal, at commit {done.commit}"])
+        commits = dict.fromkeys(one.commit for one in done.variants)
+        at = f"commit{'s' if len(commits) > 1 else ''} {', '.join(commits)}"
+        common.write([f"{done.equal} of {len(done.variants)} equal, at {at}"])
         if signed := sum(one.is_signed for one in done.variants):
             line = f"{signed} of them signed: the built ZIPs were compared, and not the signed ones"
             common.write([f"{line}, which 'lambdas promote' compares"])

@@ -50,6 +50,34 @@ def test_equal(released: Repository) -> None:
     assert (git(released, "status", "--porcelain"), git(released, "worktree", "list")) == before
 
 
+def test_entries_of_several_commits(released: Repository, bucket: Bucket) -> None:
+    """Each entry is built from the commit that brought it; one that none has, from the present."""
+    first = git(released, "log", "-1", "--format=%H", "--", LIST)
+    released.write({"lambdas/jobs/app.py": f"# changed, not published\n{HANDLER}"})
+    released.lambdas("build")
+    released.lambdas("record")
+    commit(released, "both")
+    released.lambdas("publish", "api")
+    newest = commit(released, "publish api")
+    done = output(released.lambdas("rebuild", "--json"))
+    assert {one["id"]: one["commit"] for one in done["variants"]} == {
+        "api": newest, "common": first, "jobs": first,
+    }  # fmt: skip
+    assert (done["equal"], done["commit"]) == (3, newest)
+    released.write({LIST: (released.root / LIST).read_text().replace("}\n", "}\n\n")})
+    commit(released, "spaces")
+    assert f"3 of 3 equal, at commits {newest}, {first}" in released.lambdas("rebuild").output
+    released.write({"lambdas/api/app.py": f"# newest\n{HANDLER}"})
+    released.lambdas("build")
+    released.lambdas("record")
+    commit(released, "newest")
+    released.lambdas("publish", "api")
+    shown = released.lambdas("rebuild")
+    assert "no commit of lambdas.published.json has api as here" in shown.errors
+    assert "3 of 3 equal" in shown.output
+    git(released, "reset", "--quiet", "--hard")
+
+
 def test_a_real_rebuild(released: Repository, bucket: Bucket, proxy: Proxy, tmp_path: Path) -> None:
     """Neither the machine's cache nor the remote one is asked, although both have every ZIP."""
     cache = tmp_path / "cache"

@@ -10,6 +10,7 @@ from buildlib.commands.live.history import Commit, History, Step
 from buildlib.project.project import Project
 
 SAME, BEHIND, OTHER_BRANCH = "up_to_date", "behind", "other_branch"
+OTHER_FUNCTION = "other_function"
 UNRECORDED, UNKNOWN, MISSING = "unrecorded", "unknown", "missing"
 SIGNED, UNDECIDED, UNMAPPED, FAILED = "signed", "undecided", "not_mapped", "failed"
 
@@ -79,14 +80,33 @@ def compared(known: Known, name: str, wanted: Expected, code: str, job: str) -> 
             "its hash, so it cannot be compared"
         )
         return base._replace(state=SIGNED, text=text)
-    steps = list(known.history().steps.get(name, ()))
-    at = next((n for n, step in enumerate(steps) if step.entry["sha256"] == code), None)
-    runs = f"runs commit {steps[at].commit.shown}; " if at is not None else ""
+    found = _in_history(known, base, code, wanted)
     if not wanted.sha256:
+        runs = f"{found.text}; " if found else ""
         return base._replace(state=UNDECIDED, text=f"{runs}not compared: {wanted.why_not}")
-    if at is not None:
-        return _behind(base, steps, at, is_recorded=steps[0].entry["sha256"] == wanted.sha256)
-    return _not_here(known, base, code, wanted.stale)
+    return found or _not_here(known, base, code, wanted.stale)
+
+
+def _in_history(known: Known, base: Finding, code: str, wanted: Expected) -> Finding | None:
+    """Return the finding for code of an earlier record, or of a list of published ZIPs."""
+    here = known.history()
+    places = [(here.steps, "commit", "runs commit {}", "no commit records")]
+    places += [
+        (listed, "publication", "runs the ZIP that commit {} published", "are not published")
+        for listed in here.published
+    ]
+    for every, unit, runs, rest in places:
+        steps = every.get(base.id, ())
+        at = next((n for n, step in enumerate(steps) if step.entry["sha256"] == code), None)
+        if at is None:
+            continue
+        commit = steps[at].commit
+        parts = [f"{at} {unit}{'s' if at > 1 else ''}"] if at else []
+        parts += [f"changes that {rest}"] if steps[0].entry["sha256"] != wanted.sha256 else []
+        behind = f"behind by {' and '.join(parts)}; " if wanted.sha256 else ""
+        text = behind + runs.format(commit.shown)
+        return base._replace(state=BEHIND, text=text, commit=commit, behind=at)
+    return None
 
 
 def _not_here(known: Known, base: Finding, code: str, stale: str) -> Finding:
@@ -97,17 +117,16 @@ def _not_here(known: Known, base: Finding, code: str, stale: str) -> Finding:
             place = f"of branch {branch}" if branch else "of no branch"
             text = f"runs commit {step.commit.shown} {place}, which is not in this history"
             return base._replace(state=OTHER_BRANCH, text=text, commit=step.commit)
+    for other, steps in known.history().steps.items():
+        for step in steps:
+            if step.entry["sha256"] == code:
+                text = f"runs the code of '{other}' of commit {step.commit.shown}"
+                return base._replace(state=OTHER_FUNCTION, text=text, commit=step.commit)
     if code == stale:
         text = "runs the ZIP in dist/, which is out of date and which no commit records"
         return base._replace(state=UNRECORDED, text=text)
-    text = f"unknown code: no lambdas.hashes.json has its hash ({known.history().bound})"
+    text = (
+        "unknown code: no lambdas.hashes.json and no list of published ZIPs has its hash "
+        f"({known.history().bound})"
+    )
     return base._replace(state=UNKNOWN, text=text)
-
-
-def _behind(base: Finding, steps: Sequence[Step], at: int, *, is_recorded: bool) -> Finding:
-    commit = steps[at].commit
-    parts = [f"{at} commit{'s' if at > 1 else ''}"] if at else []
-    if not is_recorded:
-        parts.append("changes that no commit records")
-    text = f"behind by {' and '.join(parts)}; runs commit {commit.shown}"
-    return base._replace(state=BEHIND, text=text, commit=commit, behind=at)

@@ -15,6 +15,7 @@ from buildlib.commands.live.compare import (
     FAILED,
     MISSING,
     OTHER_BRANCH,
+    OTHER_FUNCTION,
     SAME,
     UNDECIDED,
     UNKNOWN,
@@ -31,7 +32,7 @@ from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
 
 # The states that are drift, and those in which the question has no answer.
-DRIFT = frozenset({BEHIND, OTHER_BRANCH, UNRECORDED, UNKNOWN, MISSING})
+DRIFT = frozenset({BEHIND, OTHER_BRANCH, OTHER_FUNCTION, UNRECORDED, UNKNOWN, MISSING})
 ERRORS = frozenset({UNDECIDED, FAILED})
 
 

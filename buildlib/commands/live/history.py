@@ -1,11 +1,11 @@
-"""Earlier hashes of each variant: the record `lambdas.hashes.json` in the commits of git."""
+"""Earlier hashes of each variant: the record and the lists of published ZIPs in git."""
 
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from buildlib.artifacts import hashes
+from buildlib.artifacts import hashes, published
 from buildlib.artifacts.hashes import Entry
 from buildlib.errors import BuildError
 from buildlib.files import git
@@ -38,51 +38,101 @@ class Step(NamedTuple):
     entry: Entry
 
 
-class History(NamedTuple):
-    """The entries of each variant, newest first, without repetitions; `bound` says how far."""
+# The steps of each variant, newest first, without repetitions.
+Steps = Mapping[str, Sequence[Step]]
 
-    steps: Mapping[str, Sequence[Step]]
+
+class History(NamedTuple):
+    """The entries of the record, and those of each list of published ZIPs; `bound` says how far."""
+
+    steps: Steps
     bound: str
+    published: Sequence[Steps] = ()
 
 
 def read(root: Path, since: str = "") -> History:
-    """Return the record in the commits from HEAD back to `since`, or in the last ones.
+    """Return the record and the lists in the commits from HEAD back to `since`, or the last ones.
 
     Raises:
-        BuildError: `since` is no commit.
+        BuildError: `since` is no commit, or git refuses to read the repository.
 
     """
-    if _git(root, "rev-parse", "--verify", "-q", "HEAD") is None:
+    if not _is_there(root):
+        if since:
+            msg = f"--since: there is no commit '{since}', since there is no git history here"
+            raise BuildError(msg, "history")
         return History({}, "no git history here")
     if since and _git(root, "rev-parse", "--verify", "-q", f"{since}^{{commit}}") is None:
         msg = f"--since: this clone has no commit '{since}'; correct it, or fetch the history"
         raise BuildError(msg, "history")
-    commits = _commits(root, "HEAD", *([f"^{since}"] if since else []))
-    if since and (first := _commits(root, "--max-count=1", since)):
-        commits += first  # the record as it was at that commit
+    is_shallow = (_git(root, "rev-parse", "--is-shallow-repository") or b"").strip() == b"true"
+    names = [Layout(root).hashes.name, *_lists(root)]
+    commits = {name: _since(root, since, name) for name in names}
     if since:
         bound = f"since {since}"
-    elif len(commits) == LIMIT:
+    elif any(len(some) == LIMIT for some in commits.values()):
         bound = f"in the last {LIMIT} commits of lambdas.hashes.json; go further with --since"
-    else:
+    elif not is_shallow:
         bound = "in the whole history"
-    if (_git(root, "rev-parse", "--is-shallow-repository") or b"").strip() == b"true":
-        bound += ", of which this shallow clone has only a part ('git fetch --unshallow')"
-    return History(_steps(root, commits), bound)
+    else:
+        bound = "in this shallow clone"
+    if is_shallow:
+        bound += "; fetch the other commits with 'git fetch --unshallow'"
+    steps, *published = (_steps(root, commits[name], name) for name in names)
+    return History(steps, bound, published)
 
 
-def elsewhere(root: Path) -> Mapping[str, Sequence[Step]]:
-    """Return the entries in commits of other branches."""
-    return _steps(root, _commits(root, "--all", "--not", "HEAD"))
+def _is_there(root: Path) -> bool:
+    """Tell whether the repository has commits.
+
+    Raises:
+        BuildError: git refuses to read it, as it does for another owner's.
+
+    """
+    try:
+        done = git.run(root, ("rev-parse", "--verify", "-q", "HEAD"), timeout=_PATIENCE)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    said = done.stderr.decode("utf-8", "replace").strip()
+    if done.returncode and said and "not a git repository" not in said:
+        msg = f"git cannot read the history: {' '.join(said.split())}"
+        raise BuildError(msg, "history")
+    return done.returncode == 0
+
+
+def _lists(root: Path) -> list[str]:
+    """Return the names of the lists of published ZIPs, as they are here now."""
+    found = {path.name for path in root.glob(published.PATTERN)}
+    return sorted({published.NAME, published.PRODUCTION} | found)
+
+
+def _since(root: Path, since: str, name: str) -> list[Commit]:
+    """Return the commits of a file, and that in which it was as it is at `since`."""
+    commits = _commits(root, name, "HEAD", *([f"^{since}"] if since else []))
+    if since and (first := _commits(root, name, "--max-count=1", since)):
+        commits += first
+    return commits
+
+
+def elsewhere(root: Path) -> Steps:
+    """Return the entries of the record in commits of other branches."""
+    name = Layout(root).hashes.name
+    return _steps(root, _commits(root, name, "--all", "--not", "HEAD"), name)
 
 
 def at(root: Path, revision: str) -> tuple[Commit, Mapping[str, Entry]] | None:
-    """Return a commit and the record in it; None if there is no such commit."""
+    """Return a commit, and its record and lists; None if there is no such commit.
+
+    A list says what was published before the commit, so the record comes first.
+    """
     found = _git(root, "rev-parse", "--verify", "-q", f"{revision}^{{commit}}")
     if found is None:
         return None
     (commit,) = _logged(root, "--max-count=1", "--end-of-options", found.decode().strip())
-    return commit, dict(_records(root, [commit]))[commit]
+    entries: dict[str, Entry] = {}
+    for name in (*reversed(_lists(root)), Layout(root).hashes.name):
+        entries |= dict(_records(root, [commit], name))[commit]
+    return commit, entries
 
 
 def branch_of(root: Path, commit: Commit) -> str:
@@ -92,8 +142,7 @@ def branch_of(root: Path, commit: Commit) -> str:
     return (found or b"").decode("utf-8", "replace").strip()
 
 
-def _commits(root: Path, *revisions: str) -> list[Commit]:
-    name = Layout(root).hashes.name
+def _commits(root: Path, name: str, *revisions: str) -> list[Commit]:
     limit = [] if any(one.startswith("^") for one in revisions) else [f"--max-count={LIMIT}"]
     return _logged(root, "--topo-order", *limit, *revisions, "--", name)
 
@@ -104,11 +153,11 @@ def _logged(root: Path, *arguments: str) -> list[Commit]:
     return [Commit(*row.strip("\n").split("\x1f", 2)) for row in rows if "\x1f" in row]
 
 
-def _steps(root: Path, commits: Sequence[Commit]) -> dict[str, list[Step]]:
+def _steps(root: Path, commits: Sequence[Commit], name: str) -> dict[str, list[Step]]:
     found: dict[str, list[Step]] = {}
-    for commit, record in _records(root, commits):
-        for name, entry in record.items():
-            steps = found.setdefault(name, [])
+    for commit, record in _records(root, commits, name):
+        for id_, entry in record.items():
+            steps = found.setdefault(id_, [])
             if steps and steps[-1].entry["sha256"] == entry["sha256"]:
                 steps[-1] = Step(commit, entry)  # an older commit that has it, too
             else:
@@ -116,12 +165,15 @@ def _steps(root: Path, commits: Sequence[Commit]) -> dict[str, list[Step]]:
     return found
 
 
-def _records(root: Path, commits: Sequence[Commit]) -> Iterator[tuple[Commit, dict[str, Entry]]]:
-    """Yield commits and their records."""
+def _records(
+    root: Path, commits: Sequence[Commit], name: str
+) -> Iterator[tuple[Commit, dict[str, Entry]]]:
+    """Yield commits, and the entries of a file in each."""
+    parse = hashes.parse if name == Layout(root).hashes.name else _published
     if not commits:
         return
     folder = (_git(root, "rev-parse", "--show-prefix") or b"").decode().rstrip("\n")
-    path = f"{folder}{Layout(root).hashes.name}"
+    path = f"{folder}{name}"
     wanted = "".join(f"{commit.id}:{path}\n" for commit in commits).encode()
     output = _git(root, "cat-file", "--batch", given=wanted) or b""
     start = 0
@@ -133,8 +185,20 @@ def _records(root: Path, commits: Sequence[Commit]) -> Iterator[tuple[Commit, di
             yield commit, {}
             continue
         size = int(header[2])
-        yield commit, hashes.parse(output[end + 1 : end + 1 + size])
+        yield commit, parse(output[end + 1 : end + 1 + size])
         start = end + 1 + size + 1
+
+
+def _published(content: bytes) -> dict[str, Entry]:
+    """Return the hashes of a list, those of the builds where AWS Signer made the published ZIPs.
+
+    A list has no keys. One that is damaged has no entries.
+    """
+    try:
+        every = published.parse(content, published.NAME)
+    except BuildError:
+        return {}
+    return {id_: hashes.entry("", published.origin(one)) for id_, one in every.items()}
 
 
 def _git(root: Path, *arguments: str, given: bytes | None = None) -> bytes | None:

@@ -40,6 +40,7 @@ def statement(done: Rebuilt) -> dict[str, Any]:
             "results": [
                 {
                     "id": one.id,
+                    "gitCommit": one.commit,
                     "published": one.published,
                     "rebuilt": one.rebuilt or None,
                     "equal": one.is_equal,

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from buildlib.artifacts import index, published
 from buildlib.artifacts.published import Entry
 from buildlib.cache import digests
 from buildlib.commands.publish import git, transfer
-from buildlib.errors import RebuildError
+from buildlib.errors import PublishError, RebuildError
 from buildlib.layout import Layout
 from buildlib.manifest import reader, variants
 from buildlib.text import tail
@@ -36,6 +36,7 @@ class Compared(NamedTuple):
     """
 
     id: str
+    commit: str
     published: str
     rebuilt: str
     advice: str = ""
@@ -48,12 +49,16 @@ class Compared(NamedTuple):
 
 
 class Rebuilt(NamedTuple):
-    """A finished rebuild: the list, its sha256, the commit, and each variant."""
+    """A finished rebuild: the list, its sha256, its last commit or the named one, and each variant.
+
+    `uncommitted` are the ids of entries that the last commit of the list does not have.
+    """
 
     name: str
     sha256: str
     commit: str
     variants: Sequence[Compared]
+    uncommitted: Sequence[str] = ()
 
     @property
     def equal(self) -> int:
@@ -64,7 +69,10 @@ class Rebuilt(NamedTuple):
 def rebuild(
     layout: Layout, path: Path, revision: str | None, names: Sequence[str], say: transfer.Say
 ) -> Rebuilt:
-    """Rebuild the entries of a list from a revision, by default the last commit of the list.
+    """Rebuild the entries of a list, each from the commit that brought it, or from one revision.
+
+    A list can have entries of several commits: `lambdas publish api` changes one. An entry that no
+    commit of the list has is built from the present commit.
 
     Raises:
         RebuildError: there is no such list or commit, or it cannot be checked out.
@@ -75,22 +83,58 @@ def rebuild(
         msg = f"{path.name} has no entries, so there is nothing to rebuild"
         raise RebuildError(msg)
     commit = _commit(layout.root, path, revision)
+    of = dict.fromkeys(entries, commit) if revision else _introduced(layout.root, path, entries)
+    uncommitted = [id_ for id_ in entries if id_ not in of]
+    if uncommitted:
+        head = _commit(layout.root, path, "HEAD")
+        of |= dict.fromkeys(uncommitted, head)
+    found: list[Compared] = []
+    for one in dict.fromkeys(of.values()):
+        some = {id_: entry for id_, entry in entries.items() if of[id_] == one}
+        found += _of_commit(layout, one, some, say)
+    found.sort(key=lambda compared: compared.id)
+    return Rebuilt(path.name, digests.sha256(path), commit, found, uncommitted)
+
+
+def _of_commit(
+    layout: Layout, commit: str, entries: Mapping[str, Entry], say: transfer.Say
+) -> list[Compared]:
+    """Build entries at a commit, and compare."""
     with tempfile.TemporaryDirectory(prefix="lambda-zip-rebuild-") as temporary:
         top = Path(temporary).resolve()
         there = Layout(_check_out(layout.root, commit, top / "checkout"))
         say(f"building {len(entries)} of commit {commit[:12]}")
         declared = _declared(there)
         said = _build(there, [id_ for id_ in entries if id_ in declared], top)
-        compared = [
+        return [
             _compare(layout, there, id_, one, said if id_ in declared else _UNDECLARED)._replace(
-                is_signed="signed_from" in one
+                commit=commit, is_signed="signed_from" in one
             )
-            for id_, one in sorted(entries.items())
+            for id_, one in entries.items()
         ]
-    return Rebuilt(path.name, digests.sha256(path), commit, compared)
 
 
 _UNDECLARED = "lambdas.yaml of this commit does not declare it"
+
+
+def _introduced(root: Path, path: Path, entries: Mapping[str, Entry]) -> dict[str, str]:
+    """Return the commit that brought each entry; entries that are not committed are left out."""
+    shown = os.path.relpath(path, root).replace(os.sep, "/")
+    arguments = ["log", "--diff-filter=AM", "--format=%H", "--", shown]
+    commits = git.output(root, arguments, RebuildError).decode().split()
+    named = dict.fromkeys(f"{commit}:./{shown}" for commit in dict.fromkeys(commits))
+    waiting, found = dict(entries), dict[str, str]()
+    for blob, content in git.contents(root, named, RebuildError).items():
+        try:
+            listed = published.parse(content, path.name)
+        except PublishError:
+            continue  # a merge left it like this, and a later commit mended it
+        for id_, entry in list(waiting.items()):
+            if id_ in listed and published.origin(listed[id_]) == published.origin(entry):
+                found[id_] = blob.partition(":")[0]
+            else:
+                del waiting[id_]
+    return found
 
 
 def _commit(root: Path, path: Path, revision: str | None) -> str:
@@ -171,15 +215,15 @@ def _build(there: Layout, ids: Sequence[str], top: Path) -> str:
 def _compare(layout: Layout, there: Layout, id_: str, one: Entry, said: str) -> Compared:
     entry, wanted = index.read(there).get(id_), published.origin(one)
     if entry is None or not index.is_built(entry) or entry.get("stale"):
-        return Compared(id_, wanted, "", said or "the build gave no ZIP")
+        return Compared(id_, "", wanted, "", said or "the build gave no ZIP")
     made = there.zip(id_)
     sha256 = digests.sha256(made)
     if sha256 == wanted:
-        return Compared(id_, wanted, sha256)
+        return Compared(id_, "", wanted, sha256)
     kept = layout.rebuilt(id_)
     kept.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(made, kept)
-    return Compared(id_, wanted, sha256, _command(layout, id_, one))
+    return Compared(id_, "", wanted, sha256, _command(layout, id_, one))
 
 
 def _command(layout: Layout, id_: str, one: Entry) -> str:
