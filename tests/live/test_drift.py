@@ -125,7 +125,7 @@ def test_unknown_code(deployed: Checkout, cloud: Cloud) -> None:
     """Code that was changed behind our back is not of this repository, and says so."""
     cloud.update("jobs-dev", foreign())
     done = deployed.lambdas("drift", "--env", "dev", code=1)
-    assert "jobs (jobs-dev): unknown code: no lambdas.hashes.json has its hash" in done.output
+    assert "jobs (jobs-dev): unknown code: no lambdas.hashes.json and no list " in done.output
     assert "in the whole history" in done.output
     assert deployed.states()["jobs"]["sha256"] == sha256(foreign())
 

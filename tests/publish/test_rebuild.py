@@ -50,7 +50,7 @@ def test_equal(released: Repository) -> None:
     assert (git(released, "status", "--porcelain"), git(released, "worktree", "list")) == before
 
 
-def test_entries_of_several_commits(released: Repository, bucket: Bucket) -> None:
+def test_entries_of_several_commits(released: Repository) -> None:
     """Each entry is built from the commit that brought it; one that none has, from the present."""
     first = git(released, "log", "-1", "--format=%H", "--", LIST)
     released.write({"lambdas/jobs/app.py": f"# changed, not published\n{HANDLER}"})
@@ -133,7 +133,7 @@ def test_a_difference_with_the_zip_here(released: Repository) -> None:
     kept = {name: index[name] for name in ("sha256", "source_code_hash", "size", "unzipped_size")}
     entries["api"] |= kept
     released.write({LIST: json.dumps(entries, indent=2, sort_keys=True) + "\n"})
-    done = released.lambdas("rebuild", "api", code=1)
+    done = released.lambdas("rebuild", "api", "--commit", "HEAD~1", code=1)
     assert "lambdas diff dist/api.zip build/rebuilt/api.zip" in done.output
     shown = released.lambdas("diff", "dist/api.zip", "build/rebuilt/api.zip", code=1)
     assert "app.py: data" in shown.output

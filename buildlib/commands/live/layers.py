@@ -14,6 +14,7 @@ from buildlib.commands.live.compare import (
     FAILED,
     MISSING,
     OTHER_BRANCH,
+    OTHER_FUNCTION,
     SAME,
     SIGNED,
     UNDECIDED,
@@ -90,4 +91,7 @@ def _of_layer(
 
 
 # The layer of a function that is most likely a version of a layer here.
-_CLOSEST = (SAME, BEHIND, OTHER_BRANCH, UNRECORDED, UNDECIDED, SIGNED, FAILED, UNKNOWN)
+_CLOSEST = (
+    *(SAME, BEHIND, OTHER_BRANCH, UNRECORDED, UNDECIDED, SIGNED, FAILED, UNKNOWN),
+    OTHER_FUNCTION,
+)
