@@ -193,6 +193,26 @@ def test_build_as_json(dependent: Repository) -> None:
     assert {one["outcome"] for one in jobs} == {"unchanged"}
 
 
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        *((name, 3) for name in ("build", "list", "why", "size", "shards 2", "coldstart")),
+        *((name, 3) for name in ("ready 3.13", "audit", "drift", "deploy", "publish")),
+        *((name, 1) for name in ("rebuild", "promote --bucket s3://b/p", "gc --bucket s3://b/p")),
+    ],
+)
+def test_an_error_as_json(repository: Repository, command: str, code: int) -> None:
+    """A command that fails before it has a result says on stdout why, as JSON; as on stderr."""
+    name, *options = command.split()
+    repository.write({"lambdas.yaml": "version: 1\nlambdas:\n  api: {handlr: app.handler}\n"})
+    done = repository.lambdas(name, *options, "--json", code=code)
+    found = answer(done.output)
+    assert set(found) == {"version", "command", "error"}
+    assert found["command"] == name
+    assert f"error: {found['error']}" in done.errors
+    assert repository.lambdas(name, *options, code=code).output == ""
+
+
 def test_a_failure_as_json(dependent: Repository) -> None:
     """A function that fails has its message, and the exit code is in the JSON, too."""
     dependent.lambdas("build")

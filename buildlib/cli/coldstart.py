@@ -65,6 +65,8 @@ def coldstart(  # noqa: PLR0913 - click passes each option
     tasks = dict.fromkeys(f"hash:{one.id}" for one in (*layers, *variants))
     result = program.run([*tasks], command="coldstart", stream=sys.stderr)
     if result.code:
+        if as_json:
+            common.write_error("coldstart", "the functions were not built; see stderr")
         return result.code
     repository = common.project()
     found: list[dict[str, Any]] = []

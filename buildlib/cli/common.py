@@ -114,15 +114,33 @@ def names_argument(function: F) -> F:
 
 
 def json_option(function: F) -> F:
-    """Add the option --json to a command."""
+    """Add the option --json to a command; an error is then JSON, too, besides its message."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - of the command
+        try:
+            return function(*arguments, **options)
+        except BrokenPipeError:
+            raise
+        except (BuildError, OSError, NotStarted) as error:
+            if options["as_json"]:
+                said = str(error) if isinstance(error, NotStarted) else errors.describe(error)
+                write_error(click.get_current_context().info_name or "", said)
+            raise
+
     add = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-    return add(function)
+    return cast("F", add(run))
 
 
 def write(lines: Iterable[str]) -> None:
     """Write lines to stdout."""
     for line in lines:
         console.write(sys.stdout, f"{line}\n")
+
+
+def write_error(command: str, said: str) -> None:
+    """Write an error as JSON to stdout."""
+    write_json({"version": 1, "command": command, "error": said})
 
 
 def write_json(value: object) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("python", type=click.Choice(list(RUNTIMES)), metavar="PYTHON")
 @common.names_argument
-@common.json_option
 @common.question
+@common.json_option
 def ready(python: str, names: Sequence[str], *, as_json: bool) -> int:
     """Show the obstacles to a newer Python, such as 3.14.
 
@@ -59,8 +59,8 @@ def code_of(found: "Answer") -> int:
     metavar="URL",
     help="The address of another OSV service.  [default: https://api.osv.dev]",
 )
-@common.json_option
 @common.question
+@common.json_option
 def audit(names: Sequence[str], ignore: Sequence[str], service: str, *, as_json: bool) -> int:
     """List the known vulnerabilities of locked packages, by function.
 

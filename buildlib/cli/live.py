@@ -62,8 +62,8 @@ def _env(given: str) -> str:
     help="Compare the version of this alias.",
 )
 @click.option("--since", default="", metavar="REV", help="Look at the commits from REV on.")
-@common.json_option
 @common.question
+@common.json_option
 def drift(  # noqa: PLR0913 - click passes each option
     names: Sequence[str], env: str, state: Path | None, alias: str, since: str, *, as_json: bool
 ) -> int:
