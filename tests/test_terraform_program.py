@@ -198,6 +198,24 @@ def test_the_record_is_reproducible(dependent: Repository) -> None:
     assert hashes == other.sha256()
 
 
+def test_what_changed_in_the_record(dependent: Repository) -> None:
+    """The last line says what became of the file, by `lambdas` and by doit."""
+    name = "lambdas.hashes.json"
+    dependent.doit()
+    count = len(dependent.index())
+    for run in (dependent.lambdas, dependent.doit):
+        (dependent.root / name).unlink(missing_ok=True)
+        lines = run("record").output.splitlines()
+        assert lines[-1] == f"{name}: written, with {count} entries"
+        assert run("record").output.splitlines()[-1] == f"{name}: up to date"
+        dependent.write({APP: f"# {run.__name__}\n{HANDLER}"})
+        assert run("record").output.splitlines()[-1] == f"{name}: 1 entry changed: api"
+        record = (dependent.root / name).read_text()
+        (dependent.root / name).write_text(record.replace("  ", "    "))
+        last = run("record").output.splitlines()[-1]
+        assert last == f"{name}: written again in its usual form"
+
+
 def test_doit_does_not_record(dependent: Repository) -> None:
     """Without a request, nothing is recorded."""
     dependent.doit()

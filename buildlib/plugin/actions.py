@@ -312,10 +312,12 @@ def ids(function: Function) -> list[str]:
 
 
 @_guarded
-def act(make: Callable[..., None], *arguments: object, task: Task, **options: object) -> None:
-    """Do the work of a task."""
+def act(make: Callable[..., Any], *arguments: object, task: Task, **options: object) -> None:
+    """Do the work of a task, and note what it says for the reporter."""
     with progress.task(task.name):
-        make(*arguments, **options)
+        said = make(*arguments, **options)
+    if isinstance(said, str):
+        meta.note_done(task, Done(changes=(said,)))
 
 
 @_guarded

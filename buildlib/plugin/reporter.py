@@ -76,7 +76,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._view = views.choose(
             outstream, self._tally, layout.build / "activity" / str(os.getpid())
         )
-        self._shows: list[str] = []  # files to look at
+        self._shows: list[str] = []  # files to look at; the state of the record
         self._kinds: set[type[BaseFail]] = set()
         self._codes: set[int] = set()
         self._warnings: list[str] = []
@@ -112,7 +112,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self._tally.succeed(step, seconds or 0.0, meta.done(task))
         if task.name == _RECORD:
             self._tally.withdraw(growth.UNKNOWN)  # the record has the sizes now
-        if changes := meta.done(task).changes:
+            self._shows += meta.done(task).changes
+        elif changes := meta.done(task).changes:
             title, *lines = changes
             self._locks[bool(lines)] += 1
             if lines:
@@ -129,6 +130,8 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self._locks[False] += bool(task.actions and meta.asked(task).named)
         elif step:
             self._tally.skip(step)
+        if task.name == _RECORD:
+            self._shows.append("lambdas.hashes.json: up to date")
         self._end(step)
         self._view.skip(task, step)
 

@@ -11,6 +11,9 @@ from buildlib.layout import Layout
 
 _logger = logging.getLogger(__name__)
 
+# Entries in a message.
+_SHOWN = 10
+
 
 def is_current(wanted: Mapping[str, hashes.Entry], layout: Layout) -> bool:
     """Tell whether the file has just these entries."""
@@ -57,8 +60,10 @@ def write(
     known: Mapping[str, hashes.Entry],
     layout: Layout,
     frozen: str,
-) -> None:
+) -> str:
     """Write the expected hashes, unless `frozen` says why nothing may be committed here.
+
+    Return what changed in the file, in words.
 
     Raises:
         RecordError: the file is out of date, and frozen.
@@ -67,13 +72,20 @@ def write(
     if missing := sorted({*declared} - wanted.keys()):
         _logger.warning("lambdas.hashes.json: not built, so left out: %s", ", ".join(missing))
     if is_current(wanted, layout):
-        return
+        return "up to date"
+    ids = sorted(known.keys() | wanted)
+    stale = [name for name in ids if known.get(name) != wanted.get(name)]
     if frozen:
-        ids = sorted(known.keys() | wanted)
-        stale = [name for name in ids if known.get(name) != wanted.get(name)]
         msg = (
             f"lambdas.hashes.json: out of date for {', '.join(stale) or 'its form only'}. "
             f"{frozen}, so it was not written. Run 'lambdas record' and commit the file."
         )
         raise RecordError(msg)
+    is_new = not layout.hashes.exists()
     atomic.write(layout.hashes, hashes.text(wanted))
+    if is_new:
+        return f"written, with {len(wanted)} entr{'y' if len(wanted) == 1 else 'ies'}"
+    if not stale:
+        return "written again in its usual form"
+    shown = stale if len(stale) <= _SHOWN else [*stale[:_SHOWN], f"{len(stale) - _SHOWN} more"]
+    return f"{len(stale)} entr{'y' if len(stale) == 1 else 'ies'} changed: {', '.join(shown)}"

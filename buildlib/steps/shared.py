@@ -91,13 +91,17 @@ def record_reason(project: Project) -> str | None:
     return "lambdas.hashes.json does not have the hashes of dist/"
 
 
-def make_record(project: Project) -> None:
-    """Write lambdas.hashes.json; in CI, where nothing is committed, a stale one is an error."""
+def make_record(project: Project) -> str:
+    """Write lambdas.hashes.json, and return what changed in it.
+
+    In CI, where nothing is committed, a stale one is an error.
+    """
     from buildlib.steps import record
 
-    record.write(
+    said = record.write(
         _expected(project), project.variants, project.recorded(), project.layout, frozen(project)
     )
+    return f"{project.layout.hashes.name}: {said}"
 
 
 def _expected(project: Project) -> dict[str, hashes.Entry]:
