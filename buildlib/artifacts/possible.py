@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from buildlib.archive.savings import Files
 from buildlib.code import clients
-from buildlib.code.reader import LARGEST
+from buildlib.code.clients import Client
 from buildlib.environment import stripping
 from buildlib.model import Function, Origin
 from buildlib.text import amount
@@ -44,11 +44,11 @@ class Known(NamedTuple):
     """What is known of contents by their identity, for several ZIPs with the same packages.
 
     `symbols` are the bytes that `strip` removes from a file, which depends on its path, too, and
-    `services` those that a module calls.
+    `services` the calls of services in a module.
     """
 
     symbols: dict[Hashable, int]
-    services: dict[Hashable, frozenset[str]]
+    services: dict[Hashable, tuple[Client, ...]]
 
 
 def find(
@@ -74,9 +74,10 @@ def _services(
     described = services.described(path.removeprefix(start) for path in paths)
     if not described:
         return
-    doubt = "" if function.is_layer else _computed(files, own)
-    is_certain = not function.is_layer and not doubt
-    called = _called(files, known) & described if is_certain else set()
+    called, doubt = set[str](), ""
+    # Where sources are left out, nobody can say what the code calls.
+    if not function.is_layer and function.sources:
+        called, doubt = _called(files, own, known, described)
     kept = called | services.FOR_CREDENTIALS
     left = [path for path in paths if not services.keeps(kept, path.removeprefix(start))]
     count = len(described - kept)
@@ -89,27 +90,25 @@ def _services(
     yield Possible(services.KEY, setting, sum(files.sizes[path] for path in left), what)
 
 
-def _called(files: Files, known: Known) -> set[str]:
-    """Return the services of which code in the ZIP asks for clients by literal names."""
+def _called(
+    files: Files, own: Mapping[str, str], known: Known, described: Collection[str]
+) -> tuple[set[str], str]:
+    """Return the services that code in the ZIP names.
+
+    If own code computes a name, there are none, and the second value is a remark with the place.
+    """
     found: set[str] = set()
     for path, size in files.sizes.items():
         if not calls.may_call(path, size):
             continue
         identity = files.identity(path)
         if identity not in known.services:
-            every = calls.find([path], files.read, ())
-            known.services[identity] = frozenset(services.canonical(c.service) for _, c in every)
-        found |= known.services[identity]
-    return found
-
-
-def _computed(files: Files, own: Mapping[str, str]) -> str:
-    """Return a remark on the first place where own code computes the name of a service."""
-    for path, shown in own.items():
-        if calls.may_call(path, files.sizes.get(path, LARGEST + 1)):
-            for line in clients.computed(files.read(path)):
-                return f"; {shown}:{line} computes a name"
-    return ""
+            known.services[identity] = tuple(clients.clients(files.read(path)))
+        for one in known.services[identity]:
+            if path in own and not one.service:
+                return set(), f"; {own[path]}:{one.line} computes a name"
+            found.add(services.canonical(one.service))
+    return found & set(described), ""
 
 
 def _symbols(

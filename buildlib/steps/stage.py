@@ -31,6 +31,7 @@ from buildlib.tree.contents import Contents
 
 if TYPE_CHECKING:
     from buildlib.archive.savings import Files
+    from buildlib.code.clients import Client
     from buildlib.tree.advice import Surroundings
     from buildlib.tree.own_code import Verdict
     from buildlib.tree.secrets import Finding
@@ -194,7 +195,7 @@ def _check_edit(
             names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
             around = _surroundings(inputs, layout)
             verdict = own_code.verify(code, names, code.files, around, provided())
-    code.check_services(verdict, inputs.services)
+    verdict = code.check_services(verdict, inputs.services, lambda: _described(inputs, layout))
     # An earlier warning may be about a file that is not looked at again.
     doubts = dict.fromkeys((*previous.doubts, *verdict.doubts, *code.doubts))
     return verdict._replace(doubts=list(doubts))
@@ -307,22 +308,37 @@ def _check_code(
     code = own_code.OwnCode(inputs.variant, own, layout.staged(inputs.variant.id), contents)
     paths = {origin.file.path for origin in origins}
     verdict = own_code.verify(code, paths, (), _surroundings(inputs, layout), provided)
-    code.check_services(verdict, inputs.services)
-    if inputs.services is not None:
-        _warn_of_calls(origins, inputs, layout, inputs.services)
+    if inputs.services is None:
+        return verdict
+    described = _described(inputs, layout)
+    verdict = code.check_services(verdict, inputs.services, lambda: described)
+    _warn_of_calls(origins, inputs, layout, described)
     return verdict
 
 
+def _described(inputs: Inputs, layout: Layout) -> set[str]:
+    """Return the services that botocore describes as a whole; none if it is in a layer."""
+    environment = venv.load(layout, inputs.environment_key)
+    return services.described(file.path for file in environment.files) if environment else set()
+
+
 def _warn_of_calls(
-    origins: Iterable[Origin], inputs: Inputs, layout: Layout, kept: Collection[str]
+    origins: Iterable[Origin], inputs: Inputs, layout: Layout, described: Collection[str]
 ) -> None:
     """Warn of packages that call other AWS services than those that botocore describes."""
     from buildlib.tree import calls  # where a function keeps some services only
 
-    tree = layout.staged(inputs.variant.id)
+    tree, kept = layout.staged(inputs.variant.id), inputs.services or ()
     files = [origin.file for origin in origins if origin.dependency]
     paths = [file.path for file in files if calls.may_call(file.path, file.size)]
-    calls.warn(inputs.variant.function, paths, lambda path: (tree / path).read_bytes(), kept)
+
+    def left_out(one: "Client") -> bool:
+        name = services.canonical(one.service)
+        is_service = name in described if described else one.is_certain and one.service
+        return bool(is_service) and name not in kept
+
+    function = inputs.variant.function
+    calls.warn(function, paths, lambda path: (tree / path).read_bytes(), left_out)
 
 
 def _stamped(staged: Staged, layout: Layout, variant: Variant) -> Staged:

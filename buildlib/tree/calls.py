@@ -1,7 +1,7 @@
 """The calls of AWS services in the code of a ZIP, by names that it has as literals."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from buildlib.code import clients
 from buildlib.code.clients import Client
@@ -24,29 +24,20 @@ def may_call(path: str, size: int) -> bool:
     return is_code and not path.removeprefix(LAYER_PREFIX).startswith(_CLIENTS)
 
 
-def find(
-    paths: Iterable[str], read: Callable[[str], bytes], kept: Collection[str]
-) -> Iterator[tuple[str, Client]]:
-    """Yield the calls of other services than the ones kept, each with the path of its module."""
-    for path in paths:
-        for one in clients.clients(read(path)):
-            if services.canonical(one.service) not in kept:
-                yield path, one
-
-
 def warn(
     function: Function,
     paths: Iterable[str],
     read: Callable[[str], bytes],
-    kept: Collection[str],
+    left_out: Callable[[Client], bool],
 ) -> None:
-    """Warn of packages that call services which botocore does not describe.
+    """Warn of packages that call services which are left out.
 
     A package has code that a function may never run, so such a call is no error.
     """
     first: dict[str, str] = {}
-    for path, one in find(paths, read, kept):
-        first.setdefault(one.service, f"'{one.service}' ({path}:{one.line})")
+    for path in paths:
+        for one in filter(left_out, clients.clients(read(path))):
+            first.setdefault(one.service, f"'{one.service}' ({path}:{one.line})")
     if not first:
         return
     shown = [text for _, text in sorted(first.items())][:_SHOWN]

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -145,28 +145,45 @@ class OwnCode:
         lines = content.splitlines()
         return not _TEMPLATE.search(b"\n".join(lines[max(line - 2, 0) : line]))
 
-    def check_services(self, verdict: Verdict, services: Collection[str] | None) -> None:
+    def check_services(
+        self,
+        verdict: Verdict,
+        services: Collection[str] | None,
+        described: Callable[[], Collection[str]],
+    ) -> Verdict:
         """Check that botocore describes the services that the handler's code names.
 
-        `services` are those that it describes; None for all. The code is that of the own modules
-        in a verdict, or all of it without a handler.
+        `services` are those that it describes in the ZIP; None for all. `described` returns those
+        of the whole botocore, none if that is in a layer. The code is that of the own modules in a
+        verdict, or all of it without a handler. Names that may be none of a service are warnings.
 
         Raises:
             StageError: with each call of another service.
 
         """
         if services is None:
-            return
+            return verdict
         from buildlib.code import clients  # where a function keeps some services only
 
         paths = verdict.imports or [path for path in self.origin_of if path.endswith(".py")]
-        problems = [
-            f"{self.origin_of[path].path}:{one.line}: {one.result} of '{one.service}'"
+        found = [
+            (f"{self.origin_of[path].path}:{one.line}", one)
             for path in paths
             if len(content := self._content(path)) <= reader.LARGEST
             for one in clients.clients(content)
             if botocore.canonical(one.service) not in services
         ]
+        known = described() if found else ()
+        problems, doubts = [], []
+        for place, one in found:
+            if not one.service:
+                text = f"the code computes the name of a service; '{botocore.KEY}' has to have it"
+                doubts.append((text, place))
+            elif one.service and one.is_certain and (one.service in known or not known):
+                problems.append(f"{place}: {one.result} of '{one.service}'")
+            elif one.service in known:
+                text = f"'{botocore.KEY}' lacks '{one.service}', and this may be {one.result} of it"
+                doubts.append((text, place))
         if problems:
             what = (
                 f"{self.variant.function.title}: its code needs AWS services that "
@@ -176,6 +193,7 @@ class OwnCode:
             owner = "" if is_own else " of the layer that has botocore"
             advice = f"Add these services to 'aws_services'{owner}."
             raise StageError("\n".join([what, *problems, advice]), "aws-service")
+        return verdict._replace(doubts=[*verdict.doubts, *doubts])
 
     def check_imports(self, paths: Collection[str], module: str, around: Surroundings) -> Verdict:
         """Check that the imports of the handler's module at the path `module` are in the tree.

@@ -1,5 +1,6 @@
 """What `strip` and `aws_services` would save where they are off, and that it comes true."""
 
+import platform
 import re
 import shutil
 from typing import Any
@@ -113,13 +114,49 @@ def test_no_name_in_the_code(wasteful: Repository) -> None:
     assert "'aws_services' saves 634.8 kB unzipped (3 services in all; name those that " in text
 
 
-def test_a_computed_name(wasteful: Repository) -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        "s = boto3.Session()\ns.client('sqs')",
+        "client = getattr(boto3, 'client')\nclient('sqs')",
+        "NAME = 'sqs'\nboto3.client(NAME)",
+        "boto3.client('sqs' if S3 else 's3')",
+    ],
+)
+def test_names_in_code(wasteful: Repository, code: str) -> None:
+    """Every form in which code names a service counts, so the list is one that starts."""
+    wasteful.write({"lambdas/api/app.py": f"{CODE}\n{code}\n"})
+    wasteful.doit()
+    assert "aws_services: [s3, sqs]" in [one["setting"] for one in possible(wasteful)]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "T = boto3.client(os.environ['T'])",
+        "T = [boto3.client(name) for name in ('sqs', 's3')]",
+        "T = functools.partial(boto3.client, 'sqs')",
+    ],
+)
+def test_a_computed_name(wasteful: Repository, code: str) -> None:
     """Where own code computes a name, the option is shown without a list, and with the place."""
-    wasteful.write({"lambdas/api/app.py": CODE + "\nT = boto3.client(os.environ['T'])\n"})
+    wasteful.write({"lambdas/api/app.py": f"{CODE}\n{code}\n"})
     wasteful.doit()
     line = CODE.count("\n") + 2
     text = wasteful.lambdas("size").output
     assert f"(3 services in all; name those that are called; lambdas/api/app.py:{line} " in text
+
+
+def test_without_sources(wasteful: Repository) -> None:
+    """Where sources are left out, nobody can read what packages call: there is no list."""
+    python = platform.python_version()
+    keys = ("bytecode: true", "sources: false", f"compiler: '{python}'")
+    wasteful.write({
+        "lambdas.yaml": manifest(f"python: '{python.rpartition('.')[0]}'", *keys),
+        "lambdas/api/requirements.txt": "boto3\n",
+    })  # fmt: skip
+    wasteful.doit()
+    assert possible(wasteful)[0]["setting"] == "aws_services"
 
 
 def test_names_in_packages(wasteful: Repository, index: Index) -> None:

@@ -167,6 +167,28 @@ def test_a_call_of_another_service(calling: Repository) -> None:
     calling.doit()  # the handler does not import that module
 
 
+def test_a_call_that_may_be_one(calling: Repository) -> None:
+    """An object that may be a session, and a computed name, are warnings, said once."""
+    code = f'import boto3\n\n{HANDLER}\n\ndef later(a, name):\n    a.client("sqs")\n'
+    calling.write({"lambdas/api/app.py": f"{code}    boto3.client(name)\n"})
+    output = calling.doit().output
+    may = "'aws_services' lacks 'sqs', and this may be a client of it (lambdas/api/app.py:8)"
+    computed = (
+        "computes the name of a service; 'aws_services' has to have it (lambdas/api/app.py:9)"
+    )
+    assert may in output
+    assert computed in output
+    calling.write({"lambdas/api/app.py": f"{code}    boto3.client(name)\n\n"})
+    assert "'aws_services'" not in calling.doit().output
+
+
+def test_a_name_of_no_service(calling: Repository) -> None:
+    """A session of another library is no session of boto3: botocore has no such service."""
+    code = f'import boto3\nfrom auth import session\n\n{HANDLER}\n\nA = session.client("admin")\n'
+    calling.write({"lambdas/api/app.py": code, "lambdas/api/auth.py": "session = 1\n"})
+    assert "admin" not in calling.doit().output
+
+
 def test_the_regions_of_another_service(calling: Repository) -> None:
     """Code that asks for a service's regions stops the build, too: botocore would know none."""
     code = f'import boto3\n\nR = boto3.Session().get_available_regions("ec2")\n\n\n{HANDLER}'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from buildlib.code.clients import clients, computed
+from buildlib.code.clients import clients
 
 FOUND = {
     'boto3.client("s3")': "s3",
@@ -40,35 +40,81 @@ def test_other_names(line: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "services"),
+    [
+        ("s = boto3.Session()\ns.client('s3')", ["s3"]),
+        ("sessions['a'].resource('s3')", ["s3"]),
+        ("with boto3.Session() as new:\n  new.client('s3')", ["s3"]),
+        ("def f(aws=boto3):\n  aws.client('s3')", ["s3"]),
+        ("client('s3')", ["s3"]),
+        ("docker.client('s3')", ["s3"]),
+        ("core.get_service_model('s3')", ["s3"]),
+    ],
+)
+def test_any_object(line: str, services: list[str]) -> None:
+    """Any object may be a session, which is not certain; code without boto3 may get one."""
+    for head in ("import boto3\n", "from common import x\n"):
+        found = clients(f"{head}{line}\n".encode())
+        assert [one.service for one in found] == services
+        assert not any(one.is_certain for one in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "services"),
+    [
+        ("('s3')", ["s3"]),
+        ("f's3'", ["s3"]),
+        ("'s' '3'", ["s3"]),
+        ("'s3' if X else 'sqs'", ["s3", "sqs"]),
+        ("NAME", ["s3"]),
+        ("'s3' if X else name()", [""]),
+        ("(n := name())", [""]),
+        ("OTHER", [""]),
+        ("n", [""]),
+        ("f's{n}'", [""]),
+        ("*names", [""]),
+    ],
+)
+def test_values(text: str, services: list[str]) -> None:
+    """Forms of literals and constants have their values; the name of all others is empty."""
+    source = f"import boto3\nNAME = 's3'\nOTHER = 's3'\nOTHER = 'sqs'\nboto3.client({text})\n"
+    assert [one.service for one in clients(source.encode())] == services
+
+
+@pytest.mark.parametrize(
+    "text", ["client = boto3.client", "partial(boto3.client, region_name='r')('s3')"]
+)
+def test_handed_on(text: str) -> None:
+    """Where code hands on the function, it can call it with any name."""
+    assert "" in [one.service for one in clients(f"import boto3\n{text}\n".encode())]
+
+
+@pytest.mark.parametrize(
+    "text", ["for n in ('a', 'b'):\n  boto3.client(n)", "x = [boto3.client(n) for n in 'ab']"]
+)
+def test_loops(text: str) -> None:
+    """The variable of a loop has no value."""
+    assert [one.service for one in clients(f"import boto3\n{text}\n".encode())] == [""]
+
+
+@pytest.mark.parametrize(
     "line",
     [
-        "boto3.client(name)",
-        "boto3.client(f's{n}')",
         "boto3.client()",
         "boto3.setup_default_session('s3')",
-        "docker.client('s3')",
-        "oauth.resource('s3')",
-        "client('s3')",
         "# boto3.client('s3')",
         "'boto3.client(\"s3\")'",
-        "boto3.client",
+        "from boto3 import resource",
     ],
 )
 def test_not_found(line: str) -> None:
-    """A computed name, another object's method, a comment and a text are no such call."""
+    """A comment, a text and another method are no such call."""
     assert clients(f"import boto3\n{line}\n".encode()) == []
-
-
-@pytest.mark.parametrize("call", ["client(name)", "client(f's{n}')", "resource(service_name=n)"])
-def test_computed(call: str) -> None:
-    """The line of a computed name is known."""
-    source = f"import boto3\nboto3.client('s3')\nboto3.{call}\nboto3.client()\n".encode()
-    assert computed(source) == [3]
 
 
 def test_places() -> None:
     """Each call has its line, in their order; code with errors is read as far as possible."""
     source = b"import boto3\n\nboto3.client('a')\n(\nboto3.client('b')\ndef\n"
     assert [(one.service, one.line) for one in clients(source)][:1] == [("a", 3)]
-    assert clients(b"session.client('s3')\n") == []  # a module without boto3
+    assert clients(b"oauth.resource(request)\n") == []  # a module without boto3
     assert clients(b"import boto3 \xff\n") == []
