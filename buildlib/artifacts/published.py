@@ -41,6 +41,24 @@ def origin(one: Entry) -> str:
     return str(one.get("signed_from", one)["sha256"])
 
 
+def prefix(one: Entry) -> str:
+    """Return the prefix of an entry's object; it may be empty.
+
+    Raises:
+        PublishError: the key does not name the sha256, so the object is of another ZIP.
+
+    """
+    name = f"{one['sha256']}.zip"
+    found = str(one["s3_key"]).removesuffix(name).rstrip("/")
+    if f"{found}/{name}".lstrip("/") != one["s3_key"]:
+        msg = (
+            f"s3://{one['s3_bucket']}/{one['s3_key']}: the key does not name its sha256, "
+            f"{one['sha256']}; restore the list from git, or publish the ZIP again"
+        )
+        raise PublishError(msg)
+    return found
+
+
 def profiles(entries: Mapping[str, Entry]) -> set[str]:
     """Return the signing profiles of a list."""
     return {one["signed_from"]["profile"] for one in entries.values() if "signed_from" in one}

@@ -16,6 +16,7 @@ import pytest
 
 from tests.live.conftest import Checkout, Cloud, no_secret, sha256
 from tests.live.test_drift import foreign
+from tests.publish.conftest import aws
 from tests.test_cli import SCHEMA
 
 
@@ -165,17 +166,41 @@ def test_a_published_list(deployed: Checkout, cloud: Cloud, moto: int) -> None:
     assert cloud.code("api-dev") == listed["api"]["sha256"]
 
 
-def test_another_object_in_the_bucket(deployed: Checkout, moto: int) -> None:
-    """If an object is not the listed code, Lambda's own hash gives it away."""
-    deployed.edit("api", "new")
+def test_another_object_in_the_list(deployed: Checkout, cloud: Cloud, moto: int) -> None:
+    """An entry with the object of another function is refused before any change."""
+    for name in ("api", "jobs"):
+        deployed.edit(name, f"new {name}")
     deployed.commit("New")
     listed = published(deployed, moto)
     listed["api"] |= {name: listed["jobs"][name] for name in ("s3_key", "s3_object_version")}
     deployed.write({"lambdas.published.json": json.dumps(listed)})
-    found = deploy(deployed, "--from", "lambdas.published.json", code=1)
+    done = deployed.lambdas("deploy", "--env", "dev", "--from", "lambdas.published.json", code=1)
+    key, right = listed["jobs"]["s3_key"], listed["api"]["sha256"]
+    assert f"api: s3://code/{key}: the key does not name its sha256, {right}" in done.errors
+    assert cloud.gate.writes == []
+
+
+def test_another_object_in_the_bucket(deployed: Checkout, cloud: Cloud, moto: int) -> None:
+    """If an object is not the listed code, Lambda's own hash gives it away; the error says that
+    the function has it now, and the alias stays.
+    """
+    deploy(deployed, "--alias", "live")
+    deployed.edit("api", "new")
+    deployed.commit("New")
+    listed = published(deployed, moto)
+    client = aws(moto, "s3")
+    made = client.put_object(Bucket="code", Key=listed["api"]["s3_key"], Body=foreign())
+    listed["api"]["s3_object_version"] = made["VersionId"]
+    deployed.write({"lambdas.published.json": json.dumps(listed)})
+    options = ("--alias", "live", "--from", "lambdas.published.json")
+    found = deploy(deployed, *options, code=1)
     assert found["api"]["state"] == "failed"
-    wrong, right = listed["jobs"]["sha256"], listed["api"]["sha256"]
-    assert f"Lambda reports code with the sha256 {wrong}, not {right}" in found["api"]["text"]
+    text, right = found["api"]["text"], listed["api"]["sha256"]
+    assert f"$LATEST now has code with the sha256 {sha256(foreign())}, not {right}" in text
+    assert "the alias 'live' was not moved" in text
+    assert "has other bytes than the list says" in text
+    assert cloud.code("api-dev") == sha256(foreign())
+    assert cloud.alias("api-dev") == "1"
 
 
 def test_a_change_at_the_same_time(deployed: Checkout, cloud: Cloud) -> None:

@@ -9,7 +9,7 @@ from buildlib.artifacts.index import Entry
 from buildlib.artifacts.signed import Table
 from buildlib.aws.functions import Object
 from buildlib.commands.live import expected
-from buildlib.errors import DeployError
+from buildlib.errors import DeployError, PublishError
 from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES, ZIPPED_LIMIT
@@ -73,7 +73,7 @@ def listed(entries: dict[str, Entry], variant: Variant, path: Path) -> Code:
     """Return the object of a variant in a published list.
 
     Raises:
-        DeployError: the list has no such object.
+        DeployError: the list has no such object, or one of another ZIP or for another target.
 
     """
     entry = entries.get(variant.id)
@@ -88,6 +88,11 @@ def listed(entries: dict[str, Entry], variant: Variant, path: Path) -> Code:
             f"has {' on '.join(present)}; run 'lambdas publish {variant.id}'"
         )
         raise DeployError(msg)
+    try:
+        published.prefix(entry)
+    except PublishError as error:
+        msg = f"{variant.id}: {error}"
+        raise DeployError(msg) from None
     return Code(entry["sha256"], None, _object(entry), is_signed="signed_from" in entry)
 
 

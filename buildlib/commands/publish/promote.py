@@ -142,11 +142,7 @@ class _Origins:
 
     def of(self, one: Entry) -> Objects:
         """Return the neighbours of an entry's object."""
-        prefix = one["s3_key"].removesuffix(f"{one['sha256']}.zip").rstrip("/")
-        where = Address(one["s3_bucket"], prefix)
-        if where.key(one["sha256"]) != one["s3_key"]:
-            msg = f"s3://{one['s3_bucket']}/{one['s3_key']}: the key does not name its sha256"
-            raise PublishError(msg)
+        where = Address(one["s3_bucket"], published.prefix(one))
         if where not in self._known:
             self._known[where] = Objects(where, self._access, self._downloads)
         return self._known[where]
