@@ -5,7 +5,9 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -111,6 +113,38 @@ def test_named_variants(built: Repository, bucket: Bucket) -> None:
     assert listed(built).keys() == {"api", "jobs"}
     failed = built.lambdas("publish", "apy", code=3)
     assert "did you mean 'api'?" in failed.errors
+
+
+def test_two_at_the_same_time(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
+    """A list that another process writes during the uploads keeps the entries of both."""
+    arrived, gate = threading.Event(), threading.Event()
+
+    def hold(method: str, _: str) -> str:
+        if method == "PUT" and not arrived.is_set():
+            arrived.set()
+            gate.wait(60)
+        return ""
+
+    proxy.harm = hold
+    arguments = ("publish", "--bucket", bucket.url)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(built.lambdas, *arguments, "api")
+        assert arrived.wait(60)
+        built.lambdas(*arguments, "jobs")
+        assert listed(built).keys() == {"jobs"}
+        gate.set()
+        assert "1 uploaded" in first.result().output
+        assert listed(built).keys() == {"api", "jobs"}
+        arrived.clear()
+        gate.clear()
+        edit(built, "# edited\n")
+        whole = pool.submit(built.lambdas, "publish")  # it did not know of 'later'
+        assert arrived.wait(60)
+        later = {**listed(built), "later": listed(built)["jobs"]}
+        built.write({"lambdas.published.json": json.dumps(later)})
+        gate.set()
+        whole.result()
+    assert listed(built).keys() == {"api", "common", "jobs", "later"}
 
 
 def test_an_undeclared_variant_leaves_the_list(built: Repository, bucket: Bucket) -> None:

@@ -64,7 +64,7 @@ def promote(
         name: published.entry(one, where.bucket, where.key(one["sha256"]), stored[name].version)
         for name, one in chosen.items()
     }
-    return publish.finish(request, {**earlier, **new} if names else new, stored)
+    return publish.finish(layout, request, new, stored, gone={} if names else earlier)
 
 
 def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> None:
