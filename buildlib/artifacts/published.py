@@ -25,6 +25,29 @@ NAME, PRODUCTION = "lambdas.published.json", "lambdas.published.production.json"
 PATTERN = "lambdas.published*.json"
 
 
+def shown(path: Path) -> str:
+    """Return the path of a list below the present folder, the repository's root; else all of it."""
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+
+
+def remedy(path: Path, name: str) -> str:
+    """Return how a list gets the present entry of a variant; no list tells which command wrote it.
+
+    `publish` writes any list, and so does `promote`, but not the one that it reads.
+    """
+    place = shown(path)
+    if place == NAME:
+        return f"run 'lambdas publish {name}'"
+    if not path.match(PATTERN):
+        return f"'lambdas publish' writes only lists with a name like {PATTERN}; correct this one"
+    option = "" if place == PRODUCTION else f" --list {place}"
+    return (
+        f"if 'lambdas promote' writes this list, run 'lambdas publish {name}' and 'lambdas promote "
+        f"{name}{option}'; if not, run 'lambdas publish {name} --list {place}'"
+    )
+
+
 def entry(listed: Entry, bucket: str, key: str, version: str | None) -> Entry:
     """Return the entry of a variant, from its entry in the index and the place of its object."""
     facts = {name: value for name, value in listed.items() if name not in {"path", "stale"}}

@@ -412,6 +412,41 @@ def test_a_list_for_another_target(deployed: Checkout, cloud: Cloud, moto: int) 
     assert cloud.gate.writes == []
 
 
+@pytest.mark.parametrize(
+    ("name", "remedies"),
+    [
+        ("lambdas.published.json", ["run 'lambdas publish api'"]),
+        (
+            "lambdas.published.production.json",
+            [
+                "if 'lambdas promote' writes this list, run 'lambdas publish api' and 'lambdas "
+                "promote api'; if not, run 'lambdas publish api --list "
+                "lambdas.published.production.json'"
+            ],
+        ),
+        (
+            "lists/lambdas.published.eu.json",
+            [
+                "'lambdas promote api --list lists/lambdas.published.eu.json'",
+                "'lambdas publish api --list lists/lambdas.published.eu.json'",
+            ],
+        ),
+        ("mine.json", ["only lists with a name like lambdas.published*.json"]),
+    ],
+)
+def test_a_function_that_is_not_listed(
+    deployed: Checkout, moto: int, name: str, remedies: list[str]
+) -> None:
+    """The remedy names the command that writes this list."""
+    listed = published(deployed, moto)
+    listed.pop("api")
+    deployed.write({name: json.dumps(listed)})
+    done = deployed.lambdas("deploy", "--env", "dev", "--from", name, code=1)
+    assert f"api: {name} does not list it; " in done.errors
+    for one in remedies:
+        assert one in done.errors
+
+
 def test_a_function_of_two_variants(deployed: Checkout, cloud: Cloud) -> None:
     """One function cannot get the code of two variants."""
     names = {"names": {"value": {"api": "api-dev", "jobs": "api-dev"}}}

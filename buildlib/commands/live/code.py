@@ -78,14 +78,15 @@ def listed(entries: dict[str, Entry], variant: Variant, path: Path) -> Code:
     """
     entry = entries.get(variant.id)
     if entry is None:
-        msg = f"{variant.id}: {path.name} does not list it; run 'lambdas publish {variant.id}'"
+        remedy = published.remedy(path, variant.id)
+        msg = f"{variant.id}: {published.shown(path)} does not list it; {remedy}"
         raise DeployError(msg)
     present = (RUNTIMES[variant.python].identifier, variant.architecture)
     found = (entry.get("runtime", present[0]), entry.get("architecture", present[1]))
     if found != present:
         msg = (
-            f"{variant.id}: the ZIP in {path.name} is for {' on '.join(found)}, and lambdas.yaml "
-            f"has {' on '.join(present)}; run 'lambdas publish {variant.id}'"
+            f"{variant.id}: the ZIP in {published.shown(path)} is for {' on '.join(found)}, and "
+            f"lambdas.yaml has {' on '.join(present)}; {published.remedy(path, variant.id)}"
         )
         raise DeployError(msg)
     try:
