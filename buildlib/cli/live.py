@@ -148,6 +148,8 @@ def deploy(  # noqa: PLR0913 - click passes each option
     variants = common.chosen(repository, names)
     options = plans.Options(Where(_env(env), state), alias, published)
     aws, found = plans.plan(repository, account.connect, variants, options)
+    for warning in plans.warnings(repository, found):
+        console.write(sys.stderr, f"warning: {warning}\n")
     stream = sys.stderr if as_json else sys.stdout
 
     def tell(one: command.Outcome) -> None:

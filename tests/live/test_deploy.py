@@ -82,6 +82,39 @@ def test_an_alias(deployed: Checkout, cloud: Cloud) -> None:
     assert deployed.states("--alias", "live", code=0)["api"]["version"] == "2"
 
 
+def test_code_that_no_commit_records(deployed: Checkout, moto: int) -> None:
+    """A build of edits that are not committed is deployed with a warning, once for all of them;
+    not with a list, and not in a repository without a committed record.
+    """
+    arguments = ("deploy", "--env", "dev")
+    for name in ("api", "jobs"):
+        deployed.edit(name, "new")
+    deployed.lambdas("build")
+    deployed.lambdas("record")
+    done = deployed.lambdas(*arguments, "--dry-run")
+    assert "warning: api, jobs: no commit records this code; run 'lambdas record'" in done.errors
+    assert "2 deployed" in deployed.lambdas(*arguments).output
+    assert deployed.lambdas(*arguments).errors == ""
+    deployed.commit("New")
+    for name in ("api", "jobs"):
+        deployed.edit(name, "x")
+    deployed.commit("Newer")
+    assert deployed.lambdas(*arguments).errors == ""
+    deployed.edit("api", "new")  # an earlier commit records it
+    deployed.lambdas("build")
+    assert deployed.lambdas(*arguments).errors == ""
+    deployed.edit("api", "published")
+    deployed.lambdas("build")
+    published(deployed, moto)
+    assert deployed.lambdas(*arguments, "--from", "lambdas.published.json").errors == ""
+    deployed.git("rm", "-q", "--cached", "lambdas.hashes.json")
+    deployed.git("commit", "-q", "-m", "No record")
+    deployed.edit("api", "other")
+    deployed.lambdas("build")
+    done = deployed.lambdas(*arguments)
+    assert ("1 deployed" in done.output, done.errors) == (True, "")
+
+
 def test_dry_run(deployed: Checkout, cloud: Cloud) -> None:
     """`--dry-run` says what would change, and changes nothing."""
     deployed.edit("api", "new")
@@ -419,9 +452,8 @@ def test_a_list_for_another_target(deployed: Checkout, cloud: Cloud, moto: int) 
         (
             "lambdas.published.production.json",
             [
-                "if 'lambdas promote' writes this list, run 'lambdas publish api' and 'lambdas "
-                "promote api'; if not, run 'lambdas publish api --list "
-                "lambdas.published.production.json'"
+                "if 'lambdas promote' writes this list, run 'lambdas publish api' and",
+                "'lambdas promote api'; if not, run 'lambdas publish api --list",
             ],
         ),
         (

@@ -10,7 +10,7 @@ from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account, together
 from buildlib.aws.functions import Alias, Deployed
-from buildlib.commands.live import code, expected, layers, names
+from buildlib.commands.live import code, expected, layers, names, origin
 from buildlib.commands.live.code import Code
 from buildlib.commands.live.compare import SAME, Known
 from buildlib.commands.live.drift import mismatches
@@ -86,6 +86,15 @@ def plan(
     if problems := [problem for one in found for problem in refusals(one)]:
         raise DeployError("\n".join(problems))
     return account, _with_layers(project, account, found)
+
+
+def warnings(project: Project, plans: Sequence[Plan]) -> list[str]:
+    """Return the warning about ZIPs to deploy that no commit records; objects are of a list."""
+    codes = {one.target.variant.id: one.code.sha256 for one in plans if one.steps and one.code.path}
+    if names := ", ".join(origin.unrecorded(project.layout.root, codes)):
+        advice = "run 'lambdas record' and commit, so that 'lambdas drift' knows it"
+        return [f"{names}: no commit records this code; {advice}"]
+    return []
 
 
 def _codes(project: Project, wanted: Sequence[Variant], path: Path | None) -> dict[str, Code]:
