@@ -146,7 +146,7 @@ def deploy(  # noqa: PLR0913 - click passes each option
 
     repository = common.project()
     variants = common.chosen(repository, names)
-    options = plans.Options(Where(_env(env), state), alias, published)
+    options = plans.Options(Where(_env(env), state), alias, published, is_named=bool(names))
     aws, found = plans.plan(repository, account.connect, variants, options)
     for warning in plans.warnings(repository, found):
         console.write(sys.stderr, f"warning: {warning}\n")

@@ -397,6 +397,49 @@ def test_several_functions_of_a_variant(deployed: Checkout, cloud: Cloud) -> Non
     assert "jobs: no function is known: set 'name' in lambdas.yaml, or tag one" in done.output
 
 
+def test_a_tag_of_another_repository(deployed: Checkout, cloud: Cloud, moto: int) -> None:
+    """A function that only its tag names and that runs code from elsewhere is changed only if it
+    is named; code of an earlier commit or list, or of dist/, is from here.
+    """
+    manifest = (deployed.root / "lambdas.yaml").read_text()
+    own = manifest.replace('  name: "{lambda}-{env}"\n', "  python: '3.13'\n")
+    deployed.write({"lambdas.yaml": own})
+    first = deployed.zip("api")
+    for name in ("api", "jobs"):
+        cloud.create(f"tagged-{name}", deployed.zip(name), Tags={"lambda-zip:id": name})
+    deployed.edit("api", "new")
+    deployed.commit("New")
+    done = deployed.lambdas("deploy")  # over the code of the first commit
+    assert "1 deployed, 1 up to date" in done.output
+    cloud.update("tagged-api", foreign())
+    cloud.gate.requests.clear()
+    failed = deployed.lambdas("deploy", code=1)
+    assert "api: found by its tag as 'tagged-api', whose code is not from this" in failed.errors
+    assert "if it is the right function, name it: 'lambdas deploy api ...'" in failed.errors
+    assert "jobs" not in failed.errors
+    assert cloud.gate.writes == []
+    deployed.lambdas("deploy", "--dry-run", code=1)
+    assert "1 deployed" in deployed.lambdas("deploy", "api").output
+    deployed.write({"names.json": json.dumps({"api": "tagged-api", "jobs": "tagged-jobs"})})
+    cloud.update("tagged-api", foreign())
+    assert "1 deployed" in deployed.lambdas("deploy", "--terraform-state", "names.json").output
+    # Without a record, the lists tell.
+    deployed.git("checkout", "-q", "--orphan", "other")
+    (deployed.root / "lambdas.hashes.json").unlink()
+    listed = published(deployed, moto)
+    deployed.git("add", "-A")
+    deployed.git("commit", "-q", "-m", "A list")
+    deployed.git("branch", "-q", "-D", "main")
+    listed["api"] = listed["jobs"]
+    deployed.write({"lambdas.published.json": json.dumps(listed)})
+    deployed.git("commit", "-q", "-a", "-m", "Another list")
+    deployed.edit("api", "newer")
+    deployed.lambdas("build")
+    assert "1 deployed" in deployed.lambdas("deploy").output
+    cloud.update("tagged-api", first)
+    deployed.lambdas("deploy", code=1)
+
+
 def test_names_from_terraform(deployed: Checkout, cloud: Cloud, tmp_path: Path) -> None:
     """`terraform show -json` and `terraform output -json` give names; other values stay unseen."""
     cloud.create("tf-api", deployed.zip("api"))
