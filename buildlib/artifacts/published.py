@@ -112,9 +112,15 @@ def read(path: Path) -> dict[str, Entry]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        msg = f"{path.name} does not exist; 'lambdas publish' writes it"
+        place = shown(path)
+        writers = (
+            "'lambdas publish'"
+            if place == NAME
+            else "'lambdas promote', or 'lambdas publish --list',"
+        )
+        msg = f"{place} does not exist; {writers} writes it"
         raise PublishError(msg) from None
-    return parse(content, path.name)
+    return parse(content, shown(path))
 
 
 def named(every: Mapping[str, Entry], names: Sequence[str], path: Path) -> dict[str, Entry]:
@@ -130,7 +136,7 @@ def named(every: Mapping[str, Entry], names: Sequence[str], path: Path) -> dict[
     found = {id_: one for id_, one in every.items() if names_of[id_] & set(names)}
     known = set().union(*names_of.values())
     if unknown := sorted(set(names) - known):
-        msg = f"{path.name} has no {', '.join(unknown)}; it has {', '.join(sorted(every))}"
+        msg = f"{shown(path)} has no {', '.join(unknown)}; it has {', '.join(sorted(every))}"
         raise PublishError(msg)
     return found
 

@@ -98,6 +98,7 @@ def publish(  # noqa: PLR0913 - click passes each option
     repository = common.project()
     variants = common.chosen(repository, names)
     path = path or repository.layout.root / published.NAME
+    access.check_inside(repository.layout.root, path)
     where = access.address(bucket, path)
     signer = "" if unsigned else access.signing_profile(path, signing_profile)
     signing = _signing(repository.layout, signer, profile) if signer else None
@@ -155,6 +156,7 @@ def promote(
 
     layout = Layout(common.enter())
     path = options["path"] or layout.root / published.PRODUCTION
+    access.check_inside(layout.root, path)
     where = access.address(options["bucket"], path)
     writing = access.access(options["to_profile"], options["to_region"])
     reading = access.access(options["from_profile"], options["from_region"])
@@ -327,7 +329,7 @@ def _show(done: Any, command: str, *, dry: bool, as_json: bool) -> None:  # noqa
     unchanged = len(done.outcomes) - len(changed)
     verb = "to upload" if dry else "uploaded"
     amount = f" ({text.amount(done.bytes)})" if done.bytes else ""
-    listed = "" if dry else f", listed in {done.path.name}"
+    listed = "" if dry else f", listed in {published.shown(done.path)}"
     common.write([
         f"{len(changed)} {verb}{amount}, {unchanged} unchanged in {done.where.url}{listed}"
     ])  # fmt: skip

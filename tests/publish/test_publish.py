@@ -347,6 +347,28 @@ def test_addresses(built: Repository, bucket: Bucket) -> None:
     built.lambdas("publish")
 
 
+def test_a_list_outside(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
+    """A list outside the repository is refused before any request, because gc would not see it; one
+    in a folder is shown with its path.
+    """
+    outside = "../lambdas.published.json"
+    for command in ("publish", "promote"):
+        arguments = (command, "--bucket", bucket.url, "--list", outside)
+        failed = built.lambdas(*arguments, code=1)
+        path = (built.root / outside).resolve()
+        assert f"'--list {path}': the list must be in the repository" in failed.errors
+        assert "'lambdas gc'" in failed.errors
+    assert proxy.requests == []
+    (built.root / "lists").mkdir()
+    inside = "lists/lambdas.published.eu.json"
+    done = built.lambdas("publish", "--bucket", bucket.url, "--list", inside)
+    assert f"listed in {inside}" in done.output
+    done = built.lambdas("publish", "--list", inside, "--json")
+    assert output(done)["list"] == inside
+    built.write({inside: "{"})
+    assert f"{inside}: not JSON" in built.lambdas("publish", "--list", inside, code=1).errors
+
+
 def test_a_missing_bucket(built: Repository, bucket: Bucket) -> None:
     """A bucket that does not exist is named, without a traceback."""
     failed = built.lambdas("publish", "--bucket", f"s3://{bucket.name}-not/code", code=1)

@@ -37,7 +37,8 @@ def promote(
 
     """
     if source[0] == request.path:
-        msg = f"{request.path.name} is the list to read; '--list' names another one to write"
+        name = published.shown(request.path)
+        msg = f"{name} is the list to read; '--list' names another one to write"
         raise PublishError(msg)
     every = published.read(source[0])
     chosen = published.named(every, names, source[0])
@@ -87,12 +88,12 @@ def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> 
     except ValueError:
         msg = f"{name}: the last commit has a damaged file; run 'lambdas record' and commit it"
         raise PublishError(msg) from None
-    problems = []
+    problems, place = [], published.shown(path)
     for id_, one in chosen.items():
         entry = record.get(id_) if isinstance(record, dict) else None
         if not isinstance(entry, dict) or entry.get("sha256") != published.origin(one):
             sha256 = published.origin(one)
-            problems.append(f"{path.name}: '{id_}' has sha256 {sha256}, which is not recorded")
+            problems.append(f"{place}: '{id_}' has sha256 {sha256}, which is not recorded")
     if problems:
         problems.append(
             f"The {name} of the last commit has other hashes. Check out the commit that was "
