@@ -67,7 +67,8 @@ def signing_profile(path: Path, given: str | None) -> str:
     found = published.profiles(published.read(path)) if path.exists() else set[str]()
     if len(found) > 1:
         names = ", ".join(sorted(found))
-        msg = f"{published.shown(path)} has ZIPs of several signing profiles: {names}; set '--signing-profile'"
+        place = published.shown(path)
+        msg = f"{place} has ZIPs of several signing profiles: {names}; set '--signing-profile'"
         raise PublishError(msg, "signing")
     return next(iter(found), "")
 
