@@ -5,11 +5,16 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from buildlib import console
 from buildlib.cli import common
+
+if TYPE_CHECKING:
+    from buildlib.commands.live.names import Where
+    from buildlib.model import Variant
 
 
 def _alias(
@@ -47,8 +52,19 @@ def _targets(function: common.F) -> common.F:
     return env(state(function))
 
 
-def _env(given: str) -> str:
-    return given or os.environ.get("LAMBDA_ZIP_ENV", "")
+def _where(variants: Sequence["Variant"], env: str, state: Path | None) -> "Where":
+    """Return the functions in AWS that the options mean; wrong names are refused.
+
+    Raises:
+        BuildError: Lambda takes no such name.
+
+    """
+    from buildlib.commands.live import spelling
+    from buildlib.commands.live.names import Where
+
+    found = Where(env or os.environ.get("LAMBDA_ZIP_ENV", ""), state)
+    spelling.check(variants, found)
+    return found
 
 
 @click.command()
@@ -78,7 +94,7 @@ def drift(  # noqa: PLR0913 - click passes each option
 
     repository = common.project()
     variants = common.chosen(repository, names)
-    options = command.Options(_env(env), alias, since, state)
+    options = command.Options(_where(variants, env, state).env, alias, since, state)
     found = command.check(repository, account.connect, variants, options)
     if not names:
         kept.keep(repository.layout, options.env, alias, found)
@@ -142,11 +158,10 @@ def deploy(  # noqa: PLR0913 - click passes each option
     from buildlib.aws import account
     from buildlib.commands.live import deploy as command
     from buildlib.commands.live import plans
-    from buildlib.commands.live.names import Where
 
     repository = common.project()
     variants = common.chosen(repository, names)
-    options = plans.Options(Where(_env(env), state), alias, published, is_named=bool(names))
+    options = plans.Options(_where(variants, env, state), alias, published, is_named=bool(names))
     aws, found = plans.plan(repository, account.connect, variants, options)
     for warning in plans.warnings(repository, found):
         console.write(sys.stderr, f"warning: {warning}\n")
@@ -204,11 +219,10 @@ def rollback(  # noqa: PLR0913 - click passes each option
     from buildlib.aws import account
     from buildlib.commands.live import deploy
     from buildlib.commands.live import rollback as command
-    from buildlib.commands.live.names import Where
 
     repository = common.project()
     variant = common.one(repository, name)
-    options = command.Options(Where(_env(env), state), alias, to, published)
+    options = command.Options(_where([variant], env, state), alias, to, published)
     outcome = command.roll_back(repository, account.connect, variant, options, dry_run=dry_run)
     code = deploy.exit_code([outcome])
     if as_json:

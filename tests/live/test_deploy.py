@@ -547,6 +547,22 @@ def _unlinks(path: Path) -> Callable[[str, str], None]:
     return lambda _method, _path: path.unlink(missing_ok=True)
 
 
+def test_an_environment_that_no_name_can_have(checkout: Checkout, cloud: Cloud) -> None:
+    """An environment with which Lambda takes no name is refused before AWS is asked; a function
+    with several variants has one line.
+    """
+    manifest = (checkout.root / "lambdas.yaml").read_text()
+    own = manifest.replace("defaults:", "defaults:\n  architecture: [x86_64, arm64]")
+    checkout.write({"lambdas.yaml": own.replace("{lambda}-", "{id}-")})
+    for command in (("drift",), ("deploy",), ("rollback", "api-py3.13-x86_64", "--alias", "live")):
+        said = checkout.lambdas(*command, "--env", "bad env", code=None).errors
+        assert "lambda 'api': name '{id}-{env}' in lambdas.yaml gives 'api-" in said, said
+        assert "-bad env', and Lambda takes only letters, digits, '-' and '_'; correct" in said
+        assert said.count("lambda 'api'") == 1
+        assert checkout.lambdas(*command, code=None).errors.count("lambda 'api'") == 1
+    assert cloud.gate.requests == []
+
+
 @pytest.mark.parametrize("name", ["a b", "1", "$LATEST"])
 def test_no_name_of_an_alias(deployed: Checkout, cloud: Cloud, name: str) -> None:
     """A name that no alias can have is refused before AWS is asked."""
