@@ -147,6 +147,26 @@ def test_two_at_the_same_time(built: Repository, bucket: Bucket, proxy: Proxy) -
     assert listed(built).keys() == {"api", "common", "jobs", "later"}
 
 
+def test_another_bucket(built: Repository, bucket: Bucket, production: Bucket) -> None:
+    """Names do not mix buckets in a list; without names, all functions move."""
+    built.lambdas("publish", "--bucket", bucket.url)
+    before = listed(built)
+    failed = built.lambdas("publish", "api", "--bucket", production.url, code=1)
+    assert (
+        f"lambdas.published.json keeps common, jobs in {bucket.url}, and {production.url} is "
+        "another place; leave out the names"
+    ) in failed.errors
+    assert (listed(built), production.names()) == (before, [])
+    other = "lambdas.published.eu.json"
+    built.lambdas("publish", "api", "--bucket", production.url, "--list", other)
+    assert listed(built, other).keys() == {"api"}
+    commit(built)
+    failed = built.lambdas("promote", "jobs", "--bucket", bucket.url, "--list", other, code=1)
+    assert f"{other} keeps api in {production.url}" in failed.errors
+    built.lambdas("publish", "--bucket", production.url)
+    assert {one["s3_bucket"] for one in listed(built).values()} == {production.name}
+
+
 def test_an_undeclared_variant_leaves_the_list(built: Repository, bucket: Bucket) -> None:
     """A function that was removed from lambdas.yaml is not in the next list."""
     built.lambdas("publish", "--bucket", bucket.url)

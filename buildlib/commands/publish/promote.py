@@ -45,6 +45,9 @@ def promote(
     _check_recorded(layout, chosen, source[0])
     earlier = published.read(request.path) if request.path.exists() else {}
     where = request.where
+    if names:
+        kept = {name: one for name, one in earlier.items() if name not in chosen}
+        plan.check_place(request.path, kept, where)
     known = plan.versions(earlier, where)
     target = Objects(where, request.access, layout.downloads)
     origins = _Origins(source[1], layout.downloads)

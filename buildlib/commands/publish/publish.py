@@ -53,6 +53,11 @@ def publish(
     """
     where = request.where
     earlier = published.read(request.path) if request.path.exists() else {}
+    is_whole = len(variants) == len(project.variants)
+    if not is_whole:
+        named = {one.id for one in variants}
+        kept = {name: one for name, one in earlier.items() if name not in named}
+        plan.check_place(request.path, kept, where)
     items = plan.plan(project, variants, earlier, where)
     objects = Objects(where, request.access, project.layout.downloads)
     # Several variants may have the same ZIP; one that is here comes last, and counts.
@@ -77,7 +82,6 @@ def publish(
         item.variant.id: _entry(project, item, request, *stored[item.wanted.sha256])
         for item in items
     }
-    is_whole = len(variants) == len(project.variants)
     objects_of = {item.variant.id: stored[item.wanted.sha256][0] for item in items}
     return finish(project.layout, request, new, objects_of, gone=earlier if is_whole else {})
 
