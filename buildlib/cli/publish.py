@@ -1,8 +1,9 @@
 """The commands that work on published ZIPs in an S3 bucket."""
 
+import contextlib
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,7 +104,8 @@ def publish(  # noqa: PLR0913 - click passes each option
     signer = "" if unsigned else access.signing_profile(path, signing_profile)
     signing = _signing(repository.layout, signer, profile) if signer else None
     request = command.Request(where, access.access(profile), path, dry, signing)
-    done = command.publish(repository, variants, request, _say)
+    with _told(path, dry=dry):
+        done = command.publish(repository, variants, request, _say)
     repository.save()
     _show(done, "publish", dry=dry, as_json=as_json)
     return 0
@@ -162,7 +164,8 @@ def promote(
     reading = access.access(options["from_profile"], options["from_region"])
     origin = (options["source"] or layout.root / published.NAME, reading)
     request = Request(where, writing, path, dry)
-    done = command.promote(layout, origin, names, request, _say)
+    with _told(path, dry=dry):
+        done = command.promote(layout, origin, names, request, _say)
     _show(done, "promote", dry=dry, as_json=as_json)
     return 0
 
@@ -304,6 +307,20 @@ def gc(  # noqa: PLR0913 - click passes each option
     for problem in problems:
         _say(f"error: {problem}; allow {command.permission(versions=versions)}")
     return int(bool(problems))
+
+
+@contextlib.contextmanager
+def _told(path: Path, *, dry: bool) -> Iterator[None]:
+    """Say after Ctrl-C what a publication leaves behind; the list is written last."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        left = (
+            f"{published.shown(path)} is unchanged; objects that were uploaded stay, and the same "
+            "command continues with the others"
+        )
+        _say(f"interrupted: {'nothing was changed' if dry else left}")
+        raise
 
 
 def _say(line: str) -> None:

@@ -16,6 +16,8 @@ from tests.publish.conftest import Bucket, commit, edit, listed, make_bucket, ou
 from tests.remote.servers import Proxy
 from tests.test_store import clone
 
+PRODUCTION = "lambdas.published.production.json"
+
 
 def test_publish(built: Repository, bucket: Bucket) -> None:
     """Every ZIP is an object whose key is its sha256; the list names the version of each, and is
@@ -306,15 +308,26 @@ def test_a_failed_upload(built: Repository, bucket: Bucket, proxy: Proxy) -> Non
     assert proxy.count("PUT") == 1
 
 
-def test_interrupted(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
-    """Ctrl-C while S3 hangs ends at once with 130, and the earlier list stays; a rerun goes on."""
+@pytest.mark.parametrize("command", ["publish", "promote"])
+def test_interrupted(
+    built: Repository, bucket: Bucket, production: Bucket, proxy: Proxy, command: str
+) -> None:
+    """Ctrl-C while S3 hangs ends at once with 130, and the earlier list stays, which the output
+    says; a rerun goes on.
+    """
     built.lambdas("publish", "--bucket", bucket.url)
-    before = listed(built)
+    target = "lambdas.published.json" if command == "publish" else PRODUCTION
+    if command == "promote":
+        commit(built)
+        built.lambdas(command, "--bucket", production.url)
+    before = listed(built, target)
     edit(built, "# edited\n")
+    if command == "promote":
+        built.lambdas("publish")
     proxy.harm = lambda method, _: "hang" if method == "PUT" else ""
     proxy.requests.clear()
     process = subprocess.Popen(
-        [built.python, "-m", "buildlib", "publish"],
+        [built.python, "-m", "buildlib", command],
         cwd=built.root,
         env=built.environment,
         stdout=subprocess.PIPE,
@@ -328,9 +341,10 @@ def test_interrupted(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     _, errors = process.communicate(timeout=15)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert listed(built) == before
+    assert f"interrupted: {target} is unchanged; objects that were uploaded stay" in errors
+    assert listed(built, target) == before
     proxy.harm = lambda _, __: ""
-    assert "1 uploaded" in built.lambdas("publish").output
+    assert "1 uploaded" in built.lambdas(command).output
 
 
 def test_without_the_permission_to_list(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
