@@ -119,6 +119,14 @@ def json_option(function: F) -> F:
     return add(function)
 
 
+def profile_option(function: F) -> F:
+    """Add the option --profile to a command."""
+    add = click.option(
+        "--profile", default="", metavar="NAME", help="A profile of AWS's configuration."
+    )
+    return add(function)
+
+
 def write(lines: Iterable[str]) -> None:
     """Write lines to stdout."""
     for line in lines:

@@ -1,5 +1,6 @@
 """The commands about deployed functions."""
 
+import functools
 import os
 import re
 import sys
@@ -49,7 +50,7 @@ def _targets(function: common.F) -> common.F:
         metavar="FILE",
         help="Take the functions' names from 'terraform show -json' or 'output -json'.",
     )
-    return env(state(function))
+    return env(state(common.profile_option(function)))
 
 
 def _where(variants: Sequence["Variant"], env: str, state: Path | None) -> "Where":
@@ -81,7 +82,14 @@ def _where(variants: Sequence["Variant"], env: str, state: Path | None) -> "Wher
 @common.json_option
 @common.question
 def drift(  # noqa: PLR0913 - click passes each option
-    names: Sequence[str], env: str, state: Path | None, alias: str, since: str, *, as_json: bool
+    names: Sequence[str],
+    env: str,
+    state: Path | None,
+    *,
+    profile: str,
+    alias: str,
+    since: str,
+    as_json: bool,
 ) -> int:
     """Compare the code that runs in AWS Lambda with this commit.
 
@@ -92,10 +100,11 @@ def drift(  # noqa: PLR0913 - click passes each option
     from buildlib.commands.live import drift as command
     from buildlib.commands.live import kept
 
+    connect = functools.partial(account.connect, profile)
     repository = common.project()
     variants = common.chosen(repository, names)
     options = command.Options(_where(variants, env, state).env, alias, since, state)
-    found = command.check(repository, account.connect, variants, options)
+    found = command.check(repository, connect, variants, options)
     if not names:
         kept.keep(repository.layout, options.env, alias, found)
     code = command.exit_code(found)
@@ -147,6 +156,7 @@ def deploy(  # noqa: PLR0913 - click passes each option
     alias: str,
     published: Path | None,
     *,
+    profile: str,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -159,10 +169,11 @@ def deploy(  # noqa: PLR0913 - click passes each option
     from buildlib.commands.live import deploy as command
     from buildlib.commands.live import plans
 
+    connect = functools.partial(account.connect, profile)
     repository = common.project()
     variants = common.chosen(repository, names)
     options = plans.Options(_where(variants, env, state), alias, published, is_named=bool(names))
-    aws, found = plans.plan(repository, account.connect, variants, options)
+    aws, found = plans.plan(repository, connect, variants, options)
     for warning in plans.warnings(repository, found):
         console.write(sys.stderr, f"warning: {warning}\n")
     stream = sys.stderr if as_json else sys.stdout
@@ -206,6 +217,7 @@ def rollback(  # noqa: PLR0913 - click passes each option
     env: str,
     state: Path | None,
     *,
+    profile: str,
     alias: str,
     to: str,
     published: Path | None,
@@ -220,10 +232,11 @@ def rollback(  # noqa: PLR0913 - click passes each option
     from buildlib.commands.live import deploy
     from buildlib.commands.live import rollback as command
 
+    connect = functools.partial(account.connect, profile)
     repository = common.project()
     variant = common.one(repository, name)
     options = command.Options(_where([variant], env, state), alias, to, published)
-    outcome = command.roll_back(repository, account.connect, variant, options, dry_run=dry_run)
+    outcome = command.roll_back(repository, connect, variant, options, dry_run=dry_run)
     code = deploy.exit_code([outcome])
     if as_json:
         from buildlib.cli import live_output

@@ -63,7 +63,7 @@ def _options(function: common.F) -> common.F:
 @common.names_argument
 @_bucket
 @_list_option(published.NAME)
-@click.option("--profile", default="", metavar="NAME", help="A profile of AWS's configuration.")
+@common.profile_option
 @click.option(
     "--signing-profile",
     metavar="NAME",
@@ -269,7 +269,7 @@ def _days(
     is_flag=True,
     help="Do not ask which ZIPs functions use. Functions with reference storage may break.",
 )
-@click.option("--profile", default="", metavar="NAME", help="A profile of AWS's configuration.")
+@common.profile_option
 @common.json_option
 def gc(  # noqa: PLR0913 - click passes each option
     *,

@@ -563,6 +563,27 @@ def test_an_environment_that_no_name_can_have(checkout: Checkout, cloud: Cloud) 
     assert cloud.gate.requests == []
 
 
+def test_a_profile(deployed: Checkout, cloud: Cloud, tmp_path: Path) -> None:
+    """Each command takes the credentials of a profile that is named."""
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile ours]\nregion = eu-west-1\naws_access_key_id = AKIAOURS\n"
+        "aws_secret_access_key = s3cr3t\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        deployed.environment.pop(name)
+    deployed.environment |= {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "other"}
+    deploy(deployed, "--alias", "live", "--profile", "ours")
+    assert deployed.states("--profile", "ours")["api"]["state"] == "up_to_date"
+    rollback = ("rollback", "api", "--env", "dev", "--alias", "live", "--to", "1")
+    assert "has this code" in deployed.lambdas(*rollback, "--profile", "ours").output
+    cloud.gate.requests.clear()
+    for command in (("deploy", "--env", "dev"), ("drift", "--env", "dev"), rollback):
+        failed = deployed.lambdas(*command, "--profile", "nobody", code=None)
+        assert "The config profile (nobody) could not be found" in failed.errors
+    assert cloud.gate.requests == []
+
+
 @pytest.mark.parametrize("name", ["a b", "1", "$LATEST"])
 def test_no_name_of_an_alias(deployed: Checkout, cloud: Cloud, name: str) -> None:
     """A name that no alias can have is refused before AWS is asked."""
