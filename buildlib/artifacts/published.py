@@ -25,6 +25,29 @@ NAME, PRODUCTION = "lambdas.published.json", "lambdas.published.production.json"
 PATTERN = "lambdas.published*.json"
 
 
+def shown(path: Path) -> str:
+    """Return the path of a list below the present folder, the repository's root; else all of it."""
+    here = Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+
+
+def remedy(path: Path, name: str) -> str:
+    """Return how a list gets the present entry of a variant; no list tells which command wrote it.
+
+    `publish` writes any list, and so does `promote`, but not the one that it reads.
+    """
+    place = shown(path)
+    if place == NAME:
+        return f"run 'lambdas publish {name}'"
+    if not path.match(PATTERN):
+        return f"'lambdas publish' writes only lists with a name like {PATTERN}; correct this one"
+    option = "" if place == PRODUCTION else f" --list {place}"
+    return (
+        f"if 'lambdas promote' writes this list, run 'lambdas publish {name}' and 'lambdas promote "
+        f"{name}{option}'; if not, run 'lambdas publish {name} --list {place}'"
+    )
+
+
 def entry(listed: Entry, bucket: str, key: str, version: str | None) -> Entry:
     """Return the entry of a variant, from its entry in the index and the place of its object."""
     facts = {name: value for name, value in listed.items() if name not in {"path", "stale"}}
@@ -39,6 +62,24 @@ def signed_from(profile: str, sha256: str) -> Entry:
 def origin(one: Entry) -> str:
     """Return the sha256 of the ZIP that was built, which the record has."""
     return str(one.get("signed_from", one)["sha256"])
+
+
+def prefix(one: Entry) -> str:
+    """Return the prefix of an entry's object; it may be empty.
+
+    Raises:
+        PublishError: the key does not name the sha256, so the object is of another ZIP.
+
+    """
+    name = f"{one['sha256']}.zip"
+    found = str(one["s3_key"]).removesuffix(name).rstrip("/")
+    if f"{found}/{name}".lstrip("/") != one["s3_key"]:
+        msg = (
+            f"s3://{one['s3_bucket']}/{one['s3_key']}: the key does not name its sha256, "
+            f"{one['sha256']}; restore the list from git, or publish the ZIP again"
+        )
+        raise PublishError(msg)
+    return found
 
 
 def profiles(entries: Mapping[str, Entry]) -> set[str]:
@@ -71,9 +112,15 @@ def read(path: Path) -> dict[str, Entry]:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        msg = f"{path.name} does not exist; 'lambdas publish' writes it"
+        place = shown(path)
+        writers = (
+            "'lambdas publish'"
+            if place == NAME
+            else "'lambdas promote', or 'lambdas publish --list',"
+        )
+        msg = f"{place} does not exist; {writers} writes it"
         raise PublishError(msg) from None
-    return parse(content, path.name)
+    return parse(content, shown(path))
 
 
 def named(every: Mapping[str, Entry], names: Sequence[str], path: Path) -> dict[str, Entry]:
@@ -89,7 +136,7 @@ def named(every: Mapping[str, Entry], names: Sequence[str], path: Path) -> dict[
     found = {id_: one for id_, one in every.items() if names_of[id_] & set(names)}
     known = set().union(*names_of.values())
     if unknown := sorted(set(names) - known):
-        msg = f"{path.name} has no {', '.join(unknown)}; it has {', '.join(sorted(every))}"
+        msg = f"{shown(path)} has no {', '.join(unknown)}; it has {', '.join(sorted(every))}"
         raise PublishError(msg)
     return found
 

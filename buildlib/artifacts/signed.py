@@ -6,13 +6,13 @@ which builds need no signing job, and tells the build that a deployed hash is fr
 """
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from buildlib.errors import PublishError
-from buildlib.files import atomic, records
+from buildlib.files import atomic, locks, records
 from buildlib.layout import Layout
 from buildlib.model import Written
 
@@ -117,8 +117,19 @@ def _damaged(path: Path, where: str) -> PublishError:
     return PublishError(msg)
 
 
-def write(layout: Layout, table: Table) -> None:
-    """Replace the file, unless it is the same."""
-    text = table.text()
-    if not layout.signed.exists() or layout.signed.read_bytes() != text:
-        atomic.write(layout.signed, text)
+def add(layout: Layout, rows: Iterable[tuple[str, str, Row]]) -> None:
+    """Add rows to the file, each with the sha256 of the built ZIP and the profile's version.
+
+    The file is read again, because another process may have written to it since.
+
+    Raises:
+        PublishError: it is no such file.
+
+    """
+    with locks.locked(layout.lock("signed")):
+        table = read(layout)
+        for sha256, profile, row in rows:
+            table.add(sha256, profile, row)
+        text = table.text()
+        if not layout.signed.exists() or layout.signed.read_bytes() != text:
+            atomic.write(layout.signed, text)

@@ -43,7 +43,7 @@ def explained(
     """Return an error for users, from one of botocore.
 
     `operation` is the name of the API, such as `GetFunction`. The message quotes no arguments but
-    the names of functions, aliases and layers.
+    the names of functions, aliases, layers, buckets and such.
     """
     from botocore import exceptions
 
@@ -134,7 +134,7 @@ def _denied(message: str, call: str, about: str) -> AwsError:
 
 
 def _about(arguments: Mapping[str, Any]) -> str:
-    names = ("FunctionName", "LayerName", "profileName", "jobId")
+    names = ("FunctionName", "LayerName", "profileName", "jobId", "Bucket")
     shown = next((str(arguments[name]) for name in names if name in arguments), "")
     rest = next(
         (str(arguments[n]) for n in ("Qualifier", "Name", "VersionNumber") if n in arguments), ""

@@ -132,6 +132,14 @@ def json_option(function: F) -> F:
     return cast("F", add(run))
 
 
+def profile_option(function: F) -> F:
+    """Add the option --profile to a command."""
+    add = click.option(
+        "--profile", default="", metavar="NAME", help="A profile of AWS's configuration."
+    )
+    return add(function)
+
+
 def write(lines: Iterable[str]) -> None:
     """Write lines to stdout."""
     for line in lines:

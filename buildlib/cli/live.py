@@ -1,15 +1,21 @@
 """The commands about deployed functions."""
 
+import functools
 import os
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from buildlib import console
 from buildlib.cli import common
+
+if TYPE_CHECKING:
+    from buildlib.commands.live.names import Where
+    from buildlib.model import Variant
 
 
 def _alias(
@@ -44,11 +50,22 @@ def _targets(function: common.F) -> common.F:
         metavar="FILE",
         help="Take the functions' names from 'terraform show -json' or 'output -json'.",
     )
-    return env(state(function))
+    return env(state(common.profile_option(function)))
 
 
-def _env(given: str) -> str:
-    return given or os.environ.get("LAMBDA_ZIP_ENV", "")
+def _where(variants: Sequence["Variant"], env: str, state: Path | None) -> "Where":
+    """Return the functions in AWS that the options mean; wrong names are refused.
+
+    Raises:
+        BuildError: Lambda takes no such name.
+
+    """
+    from buildlib.commands.live import spelling
+    from buildlib.commands.live.names import Where
+
+    found = Where(env or os.environ.get("LAMBDA_ZIP_ENV", ""), state)
+    spelling.check(variants, found)
+    return found
 
 
 @click.command()
@@ -65,7 +82,14 @@ def _env(given: str) -> str:
 @common.question
 @common.json_option
 def drift(  # noqa: PLR0913 - click passes each option
-    names: Sequence[str], env: str, state: Path | None, alias: str, since: str, *, as_json: bool
+    names: Sequence[str],
+    env: str,
+    state: Path | None,
+    *,
+    profile: str,
+    alias: str,
+    since: str,
+    as_json: bool,
 ) -> int:
     """Compare the code that runs in AWS Lambda with this commit.
 
@@ -76,10 +100,11 @@ def drift(  # noqa: PLR0913 - click passes each option
     from buildlib.commands.live import drift as command
     from buildlib.commands.live import kept
 
+    connect = functools.partial(account.connect, profile)
     repository = common.project()
     variants = common.chosen(repository, names)
-    options = command.Options(_env(env), alias, since, state)
-    found = command.check(repository, account.connect, variants, options)
+    options = command.Options(_where(variants, env, state).env, alias, since, state)
+    found = command.check(repository, connect, variants, options)
     if not names:
         kept.keep(repository.layout, options.env, alias, found)
     code = command.exit_code(found)
@@ -131,6 +156,7 @@ def deploy(  # noqa: PLR0913 - click passes each option
     alias: str,
     published: Path | None,
     *,
+    profile: str,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -142,12 +168,14 @@ def deploy(  # noqa: PLR0913 - click passes each option
     from buildlib.aws import account
     from buildlib.commands.live import deploy as command
     from buildlib.commands.live import plans
-    from buildlib.commands.live.names import Where
 
+    connect = functools.partial(account.connect, profile)
     repository = common.project()
     variants = common.chosen(repository, names)
-    options = plans.Options(Where(_env(env), state), alias, published)
-    aws, found = plans.plan(repository, account.connect, variants, options)
+    options = plans.Options(_where(variants, env, state), alias, published, is_named=bool(names))
+    aws, found = plans.plan(repository, connect, variants, options)
+    for warning in plans.warnings(repository, found):
+        console.write(sys.stderr, f"warning: {warning}\n")
     stream = sys.stderr if as_json else sys.stdout
 
     def tell(one: command.Outcome) -> None:
@@ -189,6 +217,7 @@ def rollback(  # noqa: PLR0913 - click passes each option
     env: str,
     state: Path | None,
     *,
+    profile: str,
     alias: str,
     to: str,
     published: Path | None,
@@ -202,12 +231,12 @@ def rollback(  # noqa: PLR0913 - click passes each option
     from buildlib.aws import account
     from buildlib.commands.live import deploy
     from buildlib.commands.live import rollback as command
-    from buildlib.commands.live.names import Where
 
+    connect = functools.partial(account.connect, profile)
     repository = common.project()
     variant = common.one(repository, name)
-    options = command.Options(Where(_env(env), state), alias, to, published)
-    outcome = command.roll_back(repository, account.connect, variant, options, dry_run=dry_run)
+    options = command.Options(_where([variant], env, state), alias, to, published)
+    outcome = command.roll_back(repository, connect, variant, options, dry_run=dry_run)
     code = deploy.exit_code([outcome])
     if as_json:
         from buildlib.cli import live_output

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from buildlib.artifacts import published
 from buildlib.cli.output import VERSION
 from buildlib.commands.live.compare import Finding
 from buildlib.commands.live.deploy import Outcome
@@ -24,7 +25,7 @@ def of_published(done: Published, command: str, *, dry: bool) -> dict[str, Any]:
         "command": command,
         "dry_run": dry,
         "to": done.where.url,
-        "list": done.path.name,
+        "list": published.shown(done.path),
         "uploaded_size": done.bytes,
         "objects": objects,
         "warnings": [*done.warnings],

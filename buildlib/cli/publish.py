@@ -1,8 +1,9 @@
 """The commands that work on published ZIPs in an S3 bucket."""
 
+import contextlib
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,7 @@ def _options(function: common.F) -> common.F:
 @common.names_argument
 @_bucket
 @_list_option(published.NAME)
-@click.option("--profile", default="", metavar="NAME", help="A profile of AWS's configuration.")
+@common.profile_option
 @click.option(
     "--signing-profile",
     metavar="NAME",
@@ -98,11 +99,13 @@ def publish(  # noqa: PLR0913 - click passes each option
     repository = common.project()
     variants = common.chosen(repository, names)
     path = path or repository.layout.root / published.NAME
+    access.check_inside(repository.layout.root, path)
     where = access.address(bucket, path)
     signer = "" if unsigned else access.signing_profile(path, signing_profile)
     signing = _signing(repository.layout, signer, profile) if signer else None
     request = command.Request(where, access.access(profile), path, dry, signing)
-    done = command.publish(repository, variants, request, _say)
+    with _told(path, dry=dry):
+        done = command.publish(repository, variants, request, _say)
     repository.save()
     _show(done, "publish", dry=dry, as_json=as_json)
     return 0
@@ -155,12 +158,14 @@ def promote(
 
     layout = Layout(common.enter())
     path = options["path"] or layout.root / published.PRODUCTION
+    access.check_inside(layout.root, path)
     where = access.address(options["bucket"], path)
     writing = access.access(options["to_profile"], options["to_region"])
     reading = access.access(options["from_profile"], options["from_region"])
     origin = (options["source"] or layout.root / published.NAME, reading)
     request = Request(where, writing, path, dry)
-    done = command.promote(layout, origin, names, request, _say)
+    with _told(path, dry=dry):
+        done = command.promote(layout, origin, names, request, _say)
     _show(done, "promote", dry=dry, as_json=as_json)
     return 0
 
@@ -271,7 +276,7 @@ def _days(
     is_flag=True,
     help="Do not ask which ZIPs functions use. Functions with reference storage may break.",
 )
-@click.option("--profile", default="", metavar="NAME", help="A profile of AWS's configuration.")
+@common.profile_option
 @common.json_option
 def gc(  # noqa: PLR0913 - click passes each option
     *,
@@ -311,6 +316,20 @@ def gc(  # noqa: PLR0913 - click passes each option
     return int(bool(problems))
 
 
+@contextlib.contextmanager
+def _told(path: Path, *, dry: bool) -> Iterator[None]:
+    """Say after Ctrl-C what a publication leaves behind; the list is written last."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        left = (
+            f"{published.shown(path)} is unchanged; objects that were uploaded stay, and the same "
+            "command continues with the others"
+        )
+        _say(f"interrupted: {'nothing was changed' if dry else left}")
+        raise
+
+
 def _say(line: str) -> None:
     console.write(sys.stderr, f"{line}\n")
 
@@ -334,7 +353,7 @@ def _show(done: Any, command: str, *, dry: bool, as_json: bool) -> None:  # noqa
     unchanged = len(done.outcomes) - len(changed)
     verb = "to upload" if dry else "uploaded"
     amount = f" ({text.amount(done.bytes)})" if done.bytes else ""
-    listed = "" if dry else f", listed in {done.path.name}"
+    listed = "" if dry else f", listed in {published.shown(done.path)}"
     common.write([
         f"{len(changed)} {verb}{amount}, {unchanged} unchanged in {done.where.url}{listed}"
     ])  # fmt: skip

@@ -71,6 +71,14 @@ def address(text: str) -> Address:
     return Address(bucket, prefix)
 
 
+def no_bucket(where: Address) -> str:
+    """Return the message about a bucket that does not exist."""
+    return (
+        f"s3://{where.bucket}: {NO_BUCKET}; correct the address, or make the bucket "
+        "(docs/how-to/publish.md)"
+    )
+
+
 class Wanted(NamedTuple):
     """A ZIP that the bucket shall have: its sha256, its file if there is one, its known version.
 
@@ -268,11 +276,7 @@ class Objects:
 
     def _failed(self, shown: str, failure: Failure, needed: str) -> PublishError:
         if str(failure) == NO_BUCKET:
-            msg = (
-                f"s3://{self.where.bucket}: {failure}; correct the address, or make the bucket "
-                "(docs/how-to/publish.md)"
-            )
-            return PublishError(msg)
+            return PublishError(no_bucket(self.where))
         advice = "check the connection, AWS_REGION and AWS_ENDPOINT_URL, and run the command again"
         is_refused = isinstance(failure, Denied) or "HTTP status 4" in str(failure)
         if is_refused and self._is_anonymous:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.live.conftest import Checkout, Cloud, no_secret, sha256
 from tests.live.test_drift import foreign
+from tests.publish.conftest import aws
 from tests.test_cli import SCHEMA
 
 
@@ -79,6 +80,39 @@ def test_an_alias(deployed: Checkout, cloud: Cloud) -> None:
     assert cloud.code("api-dev", "live") == digest
     assert (cloud.versions("api-dev"), cloud.versions("jobs-dev")) == (["1", "2"], ["1"])
     assert deployed.states("--alias", "live", code=0)["api"]["version"] == "2"
+
+
+def test_code_that_no_commit_records(deployed: Checkout, moto: int) -> None:
+    """A build of edits that are not committed is deployed with a warning, once for all of them;
+    not with a list, and not in a repository without a committed record.
+    """
+    arguments = ("deploy", "--env", "dev")
+    for name in ("api", "jobs"):
+        deployed.edit(name, "new")
+    deployed.lambdas("build")
+    deployed.lambdas("record")
+    done = deployed.lambdas(*arguments, "--dry-run")
+    assert "warning: api, jobs: no commit records this code; run 'lambdas record'" in done.errors
+    assert "2 deployed" in deployed.lambdas(*arguments).output
+    assert deployed.lambdas(*arguments).errors == ""
+    deployed.commit("New")
+    for name in ("api", "jobs"):
+        deployed.edit(name, "x")
+    deployed.commit("Newer")
+    assert deployed.lambdas(*arguments).errors == ""
+    deployed.edit("api", "new")  # an earlier commit records it
+    deployed.lambdas("build")
+    assert deployed.lambdas(*arguments).errors == ""
+    deployed.edit("api", "published")
+    deployed.lambdas("build")
+    published(deployed, moto)
+    assert deployed.lambdas(*arguments, "--from", "lambdas.published.json").errors == ""
+    deployed.git("rm", "-q", "--cached", "lambdas.hashes.json")
+    deployed.git("commit", "-q", "-m", "No record")
+    deployed.edit("api", "other")
+    deployed.lambdas("build")
+    done = deployed.lambdas(*arguments)
+    assert ("1 deployed" in done.output, done.errors) == (True, "")
 
 
 def test_dry_run(deployed: Checkout, cloud: Cloud) -> None:
@@ -165,17 +199,41 @@ def test_a_published_list(deployed: Checkout, cloud: Cloud, moto: int) -> None:
     assert cloud.code("api-dev") == listed["api"]["sha256"]
 
 
-def test_another_object_in_the_bucket(deployed: Checkout, moto: int) -> None:
-    """If an object is not the listed code, Lambda's own hash gives it away."""
-    deployed.edit("api", "new")
+def test_another_object_in_the_list(deployed: Checkout, cloud: Cloud, moto: int) -> None:
+    """An entry with the object of another function is refused before any change."""
+    for name in ("api", "jobs"):
+        deployed.edit(name, f"new {name}")
     deployed.commit("New")
     listed = published(deployed, moto)
     listed["api"] |= {name: listed["jobs"][name] for name in ("s3_key", "s3_object_version")}
     deployed.write({"lambdas.published.json": json.dumps(listed)})
-    found = deploy(deployed, "--from", "lambdas.published.json", code=1)
+    done = deployed.lambdas("deploy", "--env", "dev", "--from", "lambdas.published.json", code=1)
+    key, right = listed["jobs"]["s3_key"], listed["api"]["sha256"]
+    assert f"api: s3://code/{key}: the key does not name its sha256, {right}" in done.errors
+    assert cloud.gate.writes == []
+
+
+def test_another_object_in_the_bucket(deployed: Checkout, cloud: Cloud, moto: int) -> None:
+    """If an object is not the listed code, Lambda's own hash gives it away; the error says that
+    the function has it now, and the alias stays.
+    """
+    deploy(deployed, "--alias", "live")
+    deployed.edit("api", "new")
+    deployed.commit("New")
+    listed = published(deployed, moto)
+    client = aws(moto, "s3")
+    made = client.put_object(Bucket="code", Key=listed["api"]["s3_key"], Body=foreign())
+    listed["api"]["s3_object_version"] = made["VersionId"]
+    deployed.write({"lambdas.published.json": json.dumps(listed)})
+    options = ("--alias", "live", "--from", "lambdas.published.json")
+    found = deploy(deployed, *options, code=1)
     assert found["api"]["state"] == "failed"
-    wrong, right = listed["jobs"]["sha256"], listed["api"]["sha256"]
-    assert f"Lambda reports code with the sha256 {wrong}, not {right}" in found["api"]["text"]
+    text, right = found["api"]["text"], listed["api"]["sha256"]
+    assert f"$LATEST now has code with the sha256 {sha256(foreign())}, not {right}" in text
+    assert "the alias 'live' was not moved" in text
+    assert "has other bytes than the list says" in text
+    assert cloud.code("api-dev") == sha256(foreign())
+    assert cloud.alias("api-dev") == "1"
 
 
 def test_a_change_at_the_same_time(deployed: Checkout, cloud: Cloud) -> None:
@@ -339,6 +397,49 @@ def test_several_functions_of_a_variant(deployed: Checkout, cloud: Cloud) -> Non
     assert "jobs: no function is known: set 'name' in lambdas.yaml, or tag one" in done.output
 
 
+def test_a_tag_of_another_repository(deployed: Checkout, cloud: Cloud, moto: int) -> None:
+    """A function that only its tag names and that runs code from elsewhere is changed only if it
+    is named; code of an earlier commit or list, or of dist/, is from here.
+    """
+    manifest = (deployed.root / "lambdas.yaml").read_text()
+    own = manifest.replace('  name: "{lambda}-{env}"\n', "  python: '3.13'\n")
+    deployed.write({"lambdas.yaml": own})
+    first = deployed.zip("api")
+    for name in ("api", "jobs"):
+        cloud.create(f"tagged-{name}", deployed.zip(name), Tags={"lambda-zip:id": name})
+    deployed.edit("api", "new")
+    deployed.commit("New")
+    done = deployed.lambdas("deploy")  # over the code of the first commit
+    assert "1 deployed, 1 up to date" in done.output
+    cloud.update("tagged-api", foreign())
+    cloud.gate.requests.clear()
+    failed = deployed.lambdas("deploy", code=1)
+    assert "api: found by its tag as 'tagged-api', whose code is not from this" in failed.errors
+    assert "if it is the right function, name it: 'lambdas deploy api ...'" in failed.errors
+    assert "jobs" not in failed.errors
+    assert cloud.gate.writes == []
+    deployed.lambdas("deploy", "--dry-run", code=1)
+    assert "1 deployed" in deployed.lambdas("deploy", "api").output
+    deployed.write({"names.json": json.dumps({"api": "tagged-api", "jobs": "tagged-jobs"})})
+    cloud.update("tagged-api", foreign())
+    assert "1 deployed" in deployed.lambdas("deploy", "--terraform-state", "names.json").output
+    # Without a record, the lists tell.
+    deployed.git("checkout", "-q", "--orphan", "other")
+    (deployed.root / "lambdas.hashes.json").unlink()
+    listed = published(deployed, moto)
+    deployed.git("add", "-A")
+    deployed.git("commit", "-q", "-m", "A list")
+    deployed.git("branch", "-q", "-D", "main")
+    listed["api"] = listed["jobs"]
+    deployed.write({"lambdas.published.json": json.dumps(listed)})
+    deployed.git("commit", "-q", "-a", "-m", "Another list")
+    deployed.edit("api", "newer")
+    deployed.lambdas("build")
+    assert "1 deployed" in deployed.lambdas("deploy").output
+    cloud.update("tagged-api", first)
+    deployed.lambdas("deploy", code=1)
+
+
 def test_names_from_terraform(deployed: Checkout, cloud: Cloud, tmp_path: Path) -> None:
     """`terraform show -json` and `terraform output -json` give names; other values stay unseen."""
     cloud.create("tf-api", deployed.zip("api"))
@@ -387,6 +488,40 @@ def test_a_list_for_another_target(deployed: Checkout, cloud: Cloud, moto: int) 
     assert cloud.gate.writes == []
 
 
+@pytest.mark.parametrize(
+    ("name", "remedies"),
+    [
+        ("lambdas.published.json", ["run 'lambdas publish api'"]),
+        (
+            "lambdas.published.production.json",
+            [
+                "if 'lambdas promote' writes this list, run 'lambdas publish api' and",
+                "'lambdas promote api'; if not, run 'lambdas publish api --list",
+            ],
+        ),
+        (
+            "lists/lambdas.published.eu.json",
+            [
+                "'lambdas promote api --list lists/lambdas.published.eu.json'",
+                "'lambdas publish api --list lists/lambdas.published.eu.json'",
+            ],
+        ),
+        ("mine.json", ["only lists with a name like lambdas.published*.json"]),
+    ],
+)
+def test_a_function_that_is_not_listed(
+    deployed: Checkout, moto: int, name: str, remedies: list[str]
+) -> None:
+    """The remedy names the command that writes this list."""
+    listed = published(deployed, moto)
+    listed.pop("api")
+    deployed.write({name: json.dumps(listed)})
+    done = deployed.lambdas("deploy", "--env", "dev", "--from", name, code=1)
+    assert f"api: {name} does not list it; " in done.errors
+    for one in remedies:
+        assert one in done.errors
+
+
 def test_a_function_of_two_variants(deployed: Checkout, cloud: Cloud) -> None:
     """One function cannot get the code of two variants."""
     names = {"names": {"value": {"api": "api-dev", "jobs": "api-dev"}}}
@@ -410,6 +545,43 @@ def test_a_zip_that_disappears(deployed: Checkout, cloud: Cloud) -> None:
 def _unlinks(path: Path) -> Callable[[str, str], None]:
     """Return a hook that removes a file as soon as AWS is asked for the first function."""
     return lambda _method, _path: path.unlink(missing_ok=True)
+
+
+def test_an_environment_that_no_name_can_have(checkout: Checkout, cloud: Cloud) -> None:
+    """An environment with which Lambda takes no name is refused before AWS is asked; a function
+    with several variants has one line.
+    """
+    manifest = (checkout.root / "lambdas.yaml").read_text()
+    own = manifest.replace("defaults:", "defaults:\n  architecture: [x86_64, arm64]")
+    checkout.write({"lambdas.yaml": own.replace("{lambda}-", "{id}-")})
+    for command in (("drift",), ("deploy",), ("rollback", "api-py3.13-x86_64", "--alias", "live")):
+        said = checkout.lambdas(*command, "--env", "bad env", code=None).errors
+        assert "lambda 'api': name '{id}-{env}' in lambdas.yaml gives 'api-" in said, said
+        assert "-bad env', and Lambda takes only letters, digits, '-' and '_'; correct" in said
+        assert said.count("lambda 'api'") == 1
+        assert checkout.lambdas(*command, code=None).errors.count("lambda 'api'") == 1
+    assert cloud.gate.requests == []
+
+
+def test_a_profile(deployed: Checkout, cloud: Cloud, tmp_path: Path) -> None:
+    """Each command takes the credentials of a profile that is named."""
+    config = tmp_path / "config"
+    config.write_text(
+        "[profile ours]\nregion = eu-west-1\naws_access_key_id = AKIAOURS\n"
+        "aws_secret_access_key = s3cr3t\n"
+    )
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        deployed.environment.pop(name)
+    deployed.environment |= {"AWS_CONFIG_FILE": str(config), "AWS_PROFILE": "other"}
+    deploy(deployed, "--alias", "live", "--profile", "ours")
+    assert deployed.states("--profile", "ours")["api"]["state"] == "up_to_date"
+    rollback = ("rollback", "api", "--env", "dev", "--alias", "live", "--to", "1")
+    assert "has this code" in deployed.lambdas(*rollback, "--profile", "ours").output
+    cloud.gate.requests.clear()
+    for command in (("deploy", "--env", "dev"), ("drift", "--env", "dev"), rollback):
+        failed = deployed.lambdas(*command, "--profile", "nobody", code=None)
+        assert "The config profile (nobody) could not be found" in failed.errors
+    assert cloud.gate.requests == []
 
 
 @pytest.mark.parametrize("name", ["a b", "1", "$LATEST"])

@@ -33,6 +33,19 @@ def replaced(built: Repository, bucket: Bucket) -> Repository:
     return built
 
 
+def test_a_wrong_address(replaced: Repository, bucket: Bucket) -> None:
+    """A bucket that does not exist is an error as of publish, and an empty prefix is said."""
+    missing = f"s3://{bucket.name}-not"
+    said = replaced.lambdas("publish", "--bucket", f"{missing}/x", code=1).errors
+    failed = replaced.lambdas("gc", "--bucket", f"{missing}/x", code=1).errors
+    remedy = f"{missing}: the bucket does not exist; correct the address, or make the bucket"
+    assert remedy in said
+    assert remedy in failed
+    done = replaced.lambdas("gc", "--bucket", f"s3://{bucket.name}/cod")
+    assert done.output.startswith(f"no object is below s3://{bucket.name}/cod; if ZIPs were")
+    assert "unused" not in done.output
+
+
 def old(repository: Repository) -> dict[str, Any]:
     """Return the entry of the object that no list has any more."""
     found: dict[str, Any] = json.loads((repository.root.parent / "old.json").read_text())

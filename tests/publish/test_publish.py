@@ -5,7 +5,9 @@ import json
 import shutil
 import signal
 import subprocess
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -13,6 +15,8 @@ from tests.conftest import HANDLER, Repository
 from tests.publish.conftest import Bucket, commit, edit, listed, make_bucket, output, zip_of
 from tests.remote.servers import Proxy
 from tests.test_store import clone
+
+PRODUCTION = "lambdas.published.production.json"
 
 
 def test_publish(built: Repository, bucket: Bucket) -> None:
@@ -111,6 +115,58 @@ def test_named_variants(built: Repository, bucket: Bucket) -> None:
     assert listed(built).keys() == {"api", "jobs"}
     failed = built.lambdas("publish", "apy", code=3)
     assert "did you mean 'api'?" in failed.errors
+
+
+def test_two_at_the_same_time(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
+    """A list that another process writes during the uploads keeps the entries of both."""
+    arrived, gate = threading.Event(), threading.Event()
+
+    def hold(method: str, _: str) -> str:
+        if method == "PUT" and not arrived.is_set():
+            arrived.set()
+            gate.wait(60)
+        return ""
+
+    proxy.harm = hold
+    arguments = ("publish", "--bucket", bucket.url)
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(built.lambdas, *arguments, "api")
+        assert arrived.wait(60)
+        built.lambdas(*arguments, "jobs")
+        assert listed(built).keys() == {"jobs"}
+        gate.set()
+        assert "1 uploaded" in first.result().output
+        assert listed(built).keys() == {"api", "jobs"}
+        arrived.clear()
+        gate.clear()
+        edit(built, "# edited\n")
+        whole = pool.submit(built.lambdas, "publish")  # it did not know of 'later'
+        assert arrived.wait(60)
+        later = {**listed(built), "later": listed(built)["jobs"]}
+        built.write({"lambdas.published.json": json.dumps(later)})
+        gate.set()
+        whole.result()
+    assert listed(built).keys() == {"api", "common", "jobs", "later"}
+
+
+def test_another_bucket(built: Repository, bucket: Bucket, production: Bucket) -> None:
+    """Names do not mix buckets in a list; without names, all functions move."""
+    built.lambdas("publish", "--bucket", bucket.url)
+    before = listed(built)
+    failed = built.lambdas("publish", "api", "--bucket", production.url, code=1)
+    assert (
+        f"lambdas.published.json keeps common, jobs in {bucket.url}, and {production.url} is "
+        "another place; leave out the names"
+    ) in failed.errors
+    assert (listed(built), production.names()) == (before, [])
+    other = "lambdas.published.eu.json"
+    built.lambdas("publish", "api", "--bucket", production.url, "--list", other)
+    assert listed(built, other).keys() == {"api"}
+    commit(built)
+    failed = built.lambdas("promote", "jobs", "--bucket", bucket.url, "--list", other, code=1)
+    assert f"{other} keeps api in {production.url}" in failed.errors
+    built.lambdas("publish", "--bucket", production.url)
+    assert {one["s3_bucket"] for one in listed(built).values()} == {production.name}
 
 
 def test_an_undeclared_variant_leaves_the_list(built: Repository, bucket: Bucket) -> None:
@@ -252,15 +308,26 @@ def test_a_failed_upload(built: Repository, bucket: Bucket, proxy: Proxy) -> Non
     assert proxy.count("PUT") == 1
 
 
-def test_interrupted(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
-    """Ctrl-C while S3 hangs ends at once with 130, and the earlier list stays; a rerun goes on."""
+@pytest.mark.parametrize("command", ["publish", "promote"])
+def test_interrupted(
+    built: Repository, bucket: Bucket, production: Bucket, proxy: Proxy, command: str
+) -> None:
+    """Ctrl-C while S3 hangs ends at once with 130, and the earlier list stays, which the output
+    says; a rerun goes on.
+    """
     built.lambdas("publish", "--bucket", bucket.url)
-    before = listed(built)
+    target = "lambdas.published.json" if command == "publish" else PRODUCTION
+    if command == "promote":
+        commit(built)
+        built.lambdas(command, "--bucket", production.url)
+    before = listed(built, target)
     edit(built, "# edited\n")
+    if command == "promote":
+        built.lambdas("publish")
     proxy.harm = lambda method, _: "hang" if method == "PUT" else ""
     proxy.requests.clear()
     process = subprocess.Popen(
-        [built.python, "-m", "buildlib", "publish"],
+        [built.python, "-m", "buildlib", command],
         cwd=built.root,
         env=built.environment,
         stdout=subprocess.PIPE,
@@ -274,9 +341,10 @@ def test_interrupted(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     _, errors = process.communicate(timeout=15)
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
-    assert listed(built) == before
+    assert f"interrupted: {target} is unchanged; objects that were uploaded stay" in errors
+    assert listed(built, target) == before
     proxy.harm = lambda _, __: ""
-    assert "1 uploaded" in built.lambdas("publish").output
+    assert "1 uploaded" in built.lambdas(command).output
 
 
 def test_without_the_permission_to_list(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
@@ -311,6 +379,28 @@ def test_addresses(built: Repository, bucket: Bucket) -> None:
     built.lambdas("publish", "--bucket", f"s3://{bucket.name}")
     assert "/" not in "".join(bucket.names())
     built.lambdas("publish")
+
+
+def test_a_list_outside(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
+    """A list outside the repository is refused before any request, because gc would not see it; one
+    in a folder is shown with its path.
+    """
+    outside = "../lambdas.published.json"
+    for command in ("publish", "promote"):
+        arguments = (command, "--bucket", bucket.url, "--list", outside)
+        failed = built.lambdas(*arguments, code=1)
+        path = (built.root / outside).resolve()
+        assert f"'--list {path}': the list must be in the repository" in failed.errors
+        assert "'lambdas gc'" in failed.errors
+    assert proxy.requests == []
+    (built.root / "lists").mkdir()
+    inside = "lists/lambdas.published.eu.json"
+    done = built.lambdas("publish", "--bucket", bucket.url, "--list", inside)
+    assert f"listed in {inside}" in done.output
+    done = built.lambdas("publish", "--list", inside, "--json")
+    assert output(done)["list"] == inside
+    built.write({inside: "{"})
+    assert f"{inside}: not JSON" in built.lambdas("publish", "--list", inside, code=1).errors
 
 
 def test_a_missing_bucket(built: Repository, bucket: Bucket) -> None:

@@ -3,9 +3,11 @@
 import hashlib
 import io
 import json
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -62,6 +64,30 @@ def table(repository: Repository) -> dict[str, Any]:
     rows: dict[str, Any] = json.loads(text)
     assert text == json.dumps(rows, indent=2, sort_keys=True) + "\n"
     return rows
+
+
+def test_two_at_the_same_time(
+    ready: Repository, bucket: Bucket, signer: Signer, proxy: Proxy
+) -> None:
+    """A table that another process writes during the uploads keeps the rows of both."""
+    arrived, gate = threading.Event(), threading.Event()
+
+    def hold(method: str, _: str) -> str:
+        if method == "PUT" and not arrived.is_set():
+            arrived.set()
+            gate.wait(60)
+        return ""
+
+    proxy.harm = hold
+    arguments = ("--bucket", bucket.url, "--signing-profile", "Lambda")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(publish, ready, "api", *arguments)
+        assert arrived.wait(60)
+        publish(ready, "jobs", *arguments)
+        gate.set()
+        first.result()
+    assert len(signer.jobs) == len(table(ready)) == 2
+    assert listed(ready).keys() == {"api", "jobs"}
 
 
 def test_signed(signed: Repository, bucket: Bucket, signer: Signer) -> None:

@@ -9,7 +9,7 @@ from buildlib.artifacts.index import Entry
 from buildlib.artifacts.signed import Table
 from buildlib.aws.functions import Object
 from buildlib.commands.live import expected
-from buildlib.errors import DeployError
+from buildlib.errors import DeployError, PublishError
 from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES, ZIPPED_LIMIT
@@ -73,21 +73,27 @@ def listed(entries: dict[str, Entry], variant: Variant, path: Path) -> Code:
     """Return the object of a variant in a published list.
 
     Raises:
-        DeployError: the list has no such object.
+        DeployError: the list has no such object, or one of another ZIP or for another target.
 
     """
     entry = entries.get(variant.id)
     if entry is None:
-        msg = f"{variant.id}: {path.name} does not list it; run 'lambdas publish {variant.id}'"
+        remedy = published.remedy(path, variant.id)
+        msg = f"{variant.id}: {published.shown(path)} does not list it; {remedy}"
         raise DeployError(msg)
     present = (RUNTIMES[variant.python].identifier, variant.architecture)
     found = (entry.get("runtime", present[0]), entry.get("architecture", present[1]))
     if found != present:
         msg = (
-            f"{variant.id}: the ZIP in {path.name} is for {' on '.join(found)}, and lambdas.yaml "
-            f"has {' on '.join(present)}; run 'lambdas publish {variant.id}'"
+            f"{variant.id}: the ZIP in {published.shown(path)} is for {' on '.join(found)}, and "
+            f"lambdas.yaml has {' on '.join(present)}; {published.remedy(path, variant.id)}"
         )
         raise DeployError(msg)
+    try:
+        published.prefix(entry)
+    except PublishError as error:
+        msg = f"{variant.id}: {error}"
+        raise DeployError(msg) from None
     return Code(entry["sha256"], None, _object(entry), is_signed="signed_from" in entry)
 
 

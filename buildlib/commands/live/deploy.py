@@ -136,13 +136,26 @@ def _updated(account: Account, one: Plan) -> Deployed:
     now = changes.update_code(account, one.now, content, in_place=in_place)
     found = expected.hex_of(now.code_sha256)
     if found != one.code.sha256:
-        msg = (
-            f"Lambda reports code with the sha256 {found or 'none'}, not {one.code.sha256}. "
-            "Someone else updated the function at the same time, or the published object is "
-            "another one; run the command again"
-        )
-        raise DeployError(msg)
+        raise _other_code(one, found)
     return now
+
+
+def _other_code(one: Plan, found: str) -> DeployError:
+    """Return the error about an update after which the function has other code (hex)."""
+    advice = "someone else updated the function at the same time; run the command again"
+    if place := one.code.object:
+        version = f" (version {place.version})" if place.version else ""
+        advice = (
+            f"either {advice}, or s3://{place.bucket}/{place.key}{version} has other bytes than "
+            "the list says: if that error comes again, publish the ZIP again and deploy it, or "
+            "build it and deploy without --from"
+        )
+    kept = f"; the alias '{one.alias}' was not moved" if one.alias else ""
+    msg = (
+        f"'{one.target.function}': $LATEST now has code with the sha256 {found or 'none'}, not "
+        f"{one.code.sha256}{kept}. Look into it: {advice}"
+    )
+    return DeployError(msg)
 
 
 def _content(one: Plan) -> bytes:

@@ -10,7 +10,7 @@ from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account, together
 from buildlib.aws.functions import Alias, Deployed
-from buildlib.commands.live import code, expected, layers, names
+from buildlib.commands.live import code, expected, layers, names, origin
 from buildlib.commands.live.code import Code
 from buildlib.commands.live.compare import SAME, Known
 from buildlib.commands.live.drift import mismatches
@@ -21,11 +21,15 @@ from buildlib.project.project import Project
 
 
 class Options(NamedTuple):
-    """The options of the command; `published` is the list to deploy from, instead of dist/."""
+    """The options of the command; `published` is the list to deploy from, instead of dist/.
+
+    `is_named` says that the user named the variants.
+    """
 
     where: names.Where
     alias: str = ""
     published: Path | None = None
+    is_named: bool = False
 
 
 class Plan(NamedTuple):
@@ -83,9 +87,41 @@ def plan(
     if problems := [str(one) for one in plans if isinstance(one, BuildError)]:
         raise DeployError("\n".join(problems))
     found = [one for one in plans if isinstance(one, Plan)]
-    if problems := [problem for one in found for problem in refusals(one)]:
+    problems = [problem for one in found for problem in refusals(one)]
+    if options.where.state is None and not options.is_named:
+        problems += _foreign(project, found)
+    if problems:
         raise DeployError("\n".join(problems))
     return account, _with_layers(project, account, found)
+
+
+def _foreign(project: Project, plans: Sequence[Plan]) -> Iterator[str]:
+    """Yield the refusals of functions that only a tag names, and whose code is not from here.
+
+    Repositories that share an account may use the same id.
+    """
+    tagged = {
+        one.target.variant.id: one
+        for one in plans
+        if one.updates and not one.now.is_image and not one.target.variant.function.deployed_as
+    }
+    codes = {id_: expected.hex_of(one.now.code_sha256) for id_, one in tagged.items()}
+    for id_ in origin.foreign(project, codes):
+        yield (
+            f"{id_}: found by its tag as '{tagged[id_].target.function}', whose code is not from "
+            "this repository: no list and no record in the commits of this clone has its hash. If "
+            "the clone is shallow, run 'git fetch --unshallow'; if it is the right function, name "
+            f"it: 'lambdas deploy {id_} ...'"
+        )
+
+
+def warnings(project: Project, plans: Sequence[Plan]) -> list[str]:
+    """Return the warning about ZIPs to deploy that no commit records; objects are of a list."""
+    codes = {one.target.variant.id: one.code.sha256 for one in plans if one.steps and one.code.path}
+    if names := ", ".join(origin.unrecorded(project.layout.root, codes)):
+        advice = "run 'lambdas record' and commit, so that 'lambdas drift' knows it"
+        return [f"{names}: no commit records this code; {advice}"]
+    return []
 
 
 def _codes(project: Project, wanted: Sequence[Variant], path: Path | None) -> dict[str, Code]:

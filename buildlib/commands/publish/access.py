@@ -5,10 +5,30 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from buildlib.artifacts import published
+from buildlib.commands.publish import git
 from buildlib.errors import PublishError
 from buildlib.remote import bucket, objects
 from buildlib.remote.bucket import Access
 from buildlib.remote.objects import Address
+
+
+def check_inside(root: Path, path: Path) -> None:
+    """Refuse a list to write that is outside the repository.
+
+    Raises:
+        PublishError: it is outside.
+
+    """
+    try:
+        top = Path(git.text(root, "rev-parse", "--show-toplevel", failed=PublishError))
+    except PublishError:  # no git here
+        top = root
+    if not path.is_relative_to(top.resolve()):
+        msg = (
+            f"'--list {path}': the list must be in the repository {top}, because 'lambdas gc' "
+            "removes each ZIP that no list in git has; choose a path there"
+        )
+        raise PublishError(msg)
 
 
 def address(url: str | None, path: Path) -> Address:
@@ -30,7 +50,7 @@ def address(url: str | None, path: Path) -> Address:
             if found
             else "does not name a bucket yet"
         )
-        msg = f"{path.name} {problem}; set '--bucket s3://<bucket>/<prefix>'"
+        msg = f"{published.shown(path)} {problem}; set '--bucket s3://<bucket>/<prefix>'"
         raise PublishError(msg)
     return found.pop()
 
@@ -47,7 +67,8 @@ def signing_profile(path: Path, given: str | None) -> str:
     found = published.profiles(published.read(path)) if path.exists() else set[str]()
     if len(found) > 1:
         names = ", ".join(sorted(found))
-        msg = f"{path.name} has ZIPs of several signing profiles: {names}; set '--signing-profile'"
+        place = published.shown(path)
+        msg = f"{place} has ZIPs of several signing profiles: {names}; set '--signing-profile'"
         raise PublishError(msg, "signing")
     return next(iter(found), "")
 

@@ -19,8 +19,8 @@ from buildlib import text
 from buildlib.aws import functions
 from buildlib.aws.account import Account, together
 from buildlib.commands.publish import used
-from buildlib.errors import AwsError, GarbageError
-from buildlib.remote.objects import SIGNING, Address
+from buildlib.errors import AwsError, AwsMissingError, GarbageError
+from buildlib.remote.objects import SIGNING, Address, no_bucket
 
 # Objects in one request to delete some, which is S3's maximum.
 _AT_ONCE = 1000
@@ -157,7 +157,11 @@ def lines(found: Found, where: Address, rules: Rules, *, deleted: bool) -> Itera
         "behind a delete marker": found.hidden,
         "other files": found.others,
     }
-    shown = ", ".join(f"{count} {why}" for why, count in stay.items() if count) or "nothing"
+    shown = ", ".join(f"{count} {why}" for why, count in stay.items() if count)
+    if not found.unused and not shown:
+        yield f"no object is below {where.url}; if ZIPs were published, check the prefix"
+        return
+    shown = shown or "nothing"
     size = text.amount(sum(one.size for one in found.unused))
     verb = "removed from" if deleted else "unused in"
     yield f"{len(found.unused)} ({size}) {verb} {where.url}; staying: {shown}"
@@ -192,10 +196,13 @@ def _check_region(account: Account, where: Address) -> None:
     """Refuse a bucket of another region: the functions that read it are in its region.
 
     Raises:
-        GarbageError: it is in another region.
+        GarbageError: it is in another region, or does not exist.
 
     """
-    answer: dict[str, Any] = account.ask("HeadBucket", service="s3", Bucket=where.bucket)
+    try:
+        answer: dict[str, Any] = account.ask("HeadBucket", service="s3", Bucket=where.bucket)
+    except AwsMissingError:
+        raise GarbageError(no_bucket(where)) from None
     region = answer.get("BucketRegion") or account.region
     if region != account.region:
         msg = (

@@ -1,6 +1,7 @@
 """The ZIPs to publish: those of the present inputs, which no committed record contradicts."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from buildlib.artifacts import hashes, published
@@ -39,6 +40,24 @@ def plan(
         msg = "\n".join([*problems, "Nothing was published."])
         raise PublishError(msg)
     return items
+
+
+def check_place(path: Path, kept: Mapping[str, Entry], where: Address) -> None:
+    """Refuse to add objects of another bucket or prefix to the entries that a list keeps.
+
+    Raises:
+        PublishError: none of these entries is at the address.
+
+    """
+    places = {Address(one["s3_bucket"], one["s3_key"].rpartition("/")[0]) for one in kept.values()}
+    if places and where not in places:
+        urls = ", ".join(sorted(one.url for one in places))
+        msg = (
+            f"{published.shown(path)} keeps {', '.join(sorted(kept))} in {urls}, and {where.url} "
+            "is another place; leave out the names to list all functions there, or write another "
+            "list: '--list lambdas.published.<name>.json'"
+        )
+        raise PublishError(msg)
 
 
 def versions(earlier: Mapping[str, Entry], where: Address) -> dict[str, Entry]:

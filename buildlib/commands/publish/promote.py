@@ -37,13 +37,17 @@ def promote(
 
     """
     if source[0] == request.path:
-        msg = f"{request.path.name} is the list to read; '--list' names another one to write"
+        name = published.shown(request.path)
+        msg = f"{name} is the list to read; '--list' names another one to write"
         raise PublishError(msg)
     every = published.read(source[0])
     chosen = published.named(every, names, source[0])
     _check_recorded(layout, chosen, source[0])
     earlier = published.read(request.path) if request.path.exists() else {}
     where = request.where
+    if names:
+        kept = {name: one for name, one in earlier.items() if name not in chosen}
+        plan.check_place(request.path, kept, where)
     known = plan.versions(earlier, where)
     target = Objects(where, request.access, layout.downloads)
     origins = _Origins(source[1], layout.downloads)
@@ -64,7 +68,7 @@ def promote(
         name: published.entry(one, where.bucket, where.key(one["sha256"]), stored[name].version)
         for name, one in chosen.items()
     }
-    return publish.finish(request, {**earlier, **new} if names else new, stored)
+    return publish.finish(layout, request, new, stored, gone={} if names else earlier)
 
 
 def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> None:
@@ -87,12 +91,12 @@ def _check_recorded(layout: Layout, chosen: Mapping[str, Entry], path: Path) -> 
     except ValueError:
         msg = f"{name}: the last commit has a damaged file; run 'lambdas record' and commit it"
         raise PublishError(msg) from None
-    problems = []
+    problems, place = [], published.shown(path)
     for id_, one in chosen.items():
         entry = record.get(id_) if isinstance(record, dict) else None
         if not isinstance(entry, dict) or entry.get("sha256") != published.origin(one):
             sha256 = published.origin(one)
-            problems.append(f"{path.name}: '{id_}' has sha256 {sha256}, which is not recorded")
+            problems.append(f"{place}: '{id_}' has sha256 {sha256}, which is not recorded")
     if problems:
         problems.append(
             f"The {name} of the last commit has other hashes. Check out the commit that was "
@@ -142,11 +146,7 @@ class _Origins:
 
     def of(self, one: Entry) -> Objects:
         """Return the neighbours of an entry's object."""
-        prefix = one["s3_key"].removesuffix(f"{one['sha256']}.zip").rstrip("/")
-        where = Address(one["s3_bucket"], prefix)
-        if where.key(one["sha256"]) != one["s3_key"]:
-            msg = f"s3://{one['s3_bucket']}/{one['s3_key']}: the key does not name its sha256"
-            raise PublishError(msg)
+        where = Address(one["s3_bucket"], published.prefix(one))
         if where not in self._known:
             self._known[where] = Objects(where, self._access, self._downloads)
         return self._known[where]

@@ -11,7 +11,8 @@ from buildlib.artifacts.published import Entry
 from buildlib.commands.publish import plan, sign, transfer
 from buildlib.commands.publish.plan import Item
 from buildlib.commands.publish.sign import Signed, Signing
-from buildlib.files import atomic
+from buildlib.files import atomic, locks
+from buildlib.layout import Layout
 from buildlib.model import Variant, Written
 from buildlib.project.project import Project
 from buildlib.remote.bucket import Access
@@ -52,6 +53,11 @@ def publish(
     """
     where = request.where
     earlier = published.read(request.path) if request.path.exists() else {}
+    is_whole = len(variants) == len(project.variants)
+    if not is_whole:
+        named = {one.id for one in variants}
+        kept = {name: one for name, one in earlier.items() if name not in named}
+        plan.check_place(request.path, kept, where)
     items = plan.plan(project, variants, earlier, where)
     objects = Objects(where, request.access, project.layout.downloads)
     # Several variants may have the same ZIP; one that is here comes last, and counts.
@@ -76,19 +82,33 @@ def publish(
         item.variant.id: _entry(project, item, request, *stored[item.wanted.sha256])
         for item in items
     }
-    is_whole = len(variants) == len(project.variants)
-    entries = new if is_whole else {**earlier, **new}
-    return finish(request, entries, {i.variant.id: stored[i.wanted.sha256][0] for i in items})
+    objects_of = {item.variant.id: stored[item.wanted.sha256][0] for item in items}
+    return finish(project.layout, request, new, objects_of, gone=earlier if is_whole else {})
 
 
-def finish(request: Request, entries: Mapping[str, Entry], stored: Mapping[str, Stored]) -> Result:
-    """Write a list, unless it is the same, and return the result."""
-    if not request.path.exists() or request.path.read_bytes() != published.text(entries):
-        published.write(request.path, entries)
+def finish(
+    layout: Layout,
+    request: Request,
+    new: Mapping[str, Entry],
+    stored: Mapping[str, Stored],
+    *,
+    gone: Mapping[str, Entry],
+) -> Result:
+    """Write new entries to a list, and return the result.
+
+    The entries of `gone` are removed unless they are new. The list is read again, because another
+    process may have written to it since: its entries stay.
+    """
+    with locks.locked(layout.lock("published")):
+        present = published.read(request.path) if request.path.exists() else {}
+        kept = {name: one for name, one in present.items() if gone.get(name) != one}
+        entries = {**kept, **new}
+        if not request.path.exists() or request.path.read_bytes() != published.text(entries):
+            published.write(request.path, entries)
     outcomes = {name: UPLOADED if one.is_new else UNCHANGED for name, one in stored.items()}
-    new = {entries[name]["sha256"]: one.size for name, one in stored.items() if one.is_new}
+    sizes = {entries[name]["sha256"]: one.size for name, one in stored.items() if one.is_new}
     warnings = unversioned(request.where, [one.version for one in stored.values()])
-    return Result(request.where, request.path, entries, outcomes, sum(new.values()), warnings)
+    return Result(request.where, request.path, entries, outcomes, sum(sizes.values()), warnings)
 
 
 def unversioned(where: Address, versions: Sequence[str | None]) -> list[str]:

@@ -200,14 +200,15 @@ def sign_all(
         PublishError: some failed; the message lists all. The others are in the table.
 
     """
+    rows: list[tuple[str, str, Row]] = []
 
     def one(sha256: str) -> Signed:
         found = sign(signing, objects, *sources[sha256])
-        signing.table.add(sha256, signing.profile.version, found.row)
+        rows.append((sha256, signing.profile.version, found.row))
         return found
 
     try:
         jobs = {sha256: functools.partial(one, sha256) for sha256 in sources}
         return transfer.together(jobs, "signing", say)
     finally:
-        signed.write(layout, signing.table)
+        signed.add(layout, rows)

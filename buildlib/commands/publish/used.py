@@ -30,8 +30,23 @@ def by_git(root: Path, days: int) -> set[str]:
 
     """
     _check_complete(root)
+    return _found(root, time.time() - days * _DAY)
+
+
+def ever(root: Path) -> set[str]:
+    """Return the sha256 of each ZIP that a list or a record has, or had in any commit of a clone.
+
+    Raises:
+        GarbageError: this is no repository of git.
+
+    """
+    return _found(root, 0)
+
+
+def _found(root: Path, border: float) -> set[str]:
+    """Return the sha256 of each ZIP; commits count from a time on, in seconds of Unix."""
     top = Path(git.text(root, "rev-parse", "--show-toplevel", failed=GarbageError))
-    blobs = {*_at_tips(top), *_changed(top, days)}
+    blobs = {*_at_tips(top), *_changed(top, border)}
     found = {one for text in git.contents(top, blobs, GarbageError).values() for one in _in(text)}
     listed = git.output(top, ["ls-files", "-z", "--cached", "--others"], GarbageError)
     for name in listed.decode("utf-8", "surrogateescape").split("\0"):
@@ -84,8 +99,8 @@ def _at_tips(top: Path) -> Iterator[str]:
                 yield facts.split()[2]
 
 
-def _changed(top: Path, days: int) -> Iterator[str]:
-    """Yield the blobs that commits of the last days replaced, and those that they brought."""
+def _changed(top: Path, border: float) -> Iterator[str]:
+    """Yield the blobs that commits since a time replaced, and those that they brought."""
     places = [f":(top,glob)**/{name}" for name in (published.PATTERN, "lambdas.hashes.json")]
     options = [
         "--all",
@@ -99,7 +114,7 @@ def _changed(top: Path, days: int) -> Iterator[str]:
     ]
     output = git.output(top, ["log", *options, "--", *places], GarbageError)
     # git's own '--since' stops too early if the dates of commits are not in order.
-    border, date = time.time() - days * _DAY, 0
+    date = 0
     for when, *blobs in _ROW.findall(output):
         if when:
             date = int(when)
