@@ -9,6 +9,7 @@ Source: the API reference of AWS Lambda, 2015-03-31.
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from buildlib.aws import descriptions
 from buildlib.aws.account import Account, together
 from buildlib.errors import AwsError, AwsMissingError
 
@@ -28,8 +29,9 @@ class Deployed(NamedTuple):
 
     `code_sha256` is base64, as `source_code_hash` in the index. `version` is a number or `$LATEST`.
     `layers` are ARNs of layer versions. `signing_job` is the ARN of the job if AWS Signer signed
-    the code. `object` is the code in place, which only `GetFunction` tells. Texts are empty where
-    Lambda has no value, such as the runtime of a container image.
+    the code. `object` is the code in place, which only `GetFunction` tells. `before` is what our
+    own description says, if it has one. Texts are empty where Lambda has no value, such as the
+    runtime of a container image.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Deployed(NamedTuple):
     update_reason: str = ""
     state: str = ""  # Active, Inactive, Pending or Failed
     object: Object | None = None
+    before: descriptions.Before | None = None
 
 
 class Alias(NamedTuple):
@@ -59,6 +62,12 @@ class Alias(NamedTuple):
     version: str
     weights: tuple[tuple[str, float], ...] = ()
     revision: str = ""
+
+    @property
+    def rollout(self) -> str:
+        """The shares of other versions in words; empty without any."""
+        shares = (f"{100 * share:g} % to version {number}" for number, share in self.weights)
+        return ", ".join(shares)
 
 
 class LayerVersion(NamedTuple):
@@ -207,6 +216,7 @@ def deployed(configuration: Mapping[str, Any]) -> Deployed:
             configuration.get("LastUpdateStatusReason") or configuration.get("StateReason", "")
         ),
         state=configuration.get("State", ""),
+        before=descriptions.parsed(configuration.get("Description", "")),
     )
 
 

@@ -9,6 +9,7 @@ from buildlib.artifacts import published, signed
 from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account, together
+from buildlib.aws.descriptions import Before
 from buildlib.aws.functions import Alias, Deployed
 from buildlib.commands.live import code, expected, layers, names
 from buildlib.commands.live.code import Code
@@ -32,7 +33,8 @@ class Plan(NamedTuple):
     """The change of one function: `now` and `alias_now` are the states that it was planned for.
 
     `alias` is the name of the alias to move, empty for none; `is_behind` says that it points to
-    a version with other code.
+    a version with other code. `rolled_back` is the version that the change takes out of use, if it
+    is a rollback, and `before` what ran before that one.
     """
 
     target: Target
@@ -42,6 +44,14 @@ class Plan(NamedTuple):
     alias_now: Alias | None = None
     is_behind: bool = False
     notes: tuple[str, ...] = ()
+    before: Before | None = None
+    rolled_back: str = ""
+
+    @property
+    def earlier(self) -> Before:
+        """The version to which a rollback from the new one goes."""
+        was = self.alias_now.version if self.alias_now else ""
+        return self.before or Before(self.alias, was)
 
     @property
     def updates(self) -> bool:
@@ -179,10 +189,9 @@ def refusals(one: Plan) -> Iterator[str]:
             f"--from {published.NAME}"
         )
     if one.alias_now and one.alias_now.weights:
-        shares = ", ".join(f"{share:.0%} to {number}" for number, share in one.alias_now.weights)
         yield (
-            f"{about}: the alias '{one.alias}' sends {shares}; finish this rollout first, or roll "
-            "back"
+            f"{about}: the alias '{one.alias}' sends {one.alias_now.rollout}; finish this rollout "
+            "first, or roll back"
         )
 
 
