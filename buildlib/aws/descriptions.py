@@ -1,4 +1,4 @@
-"""The description of a version, which says what an alias pointed to when it was published.
+"""The description of a published version: it names the earlier version of its alias.
 
 Lambda keeps no history of an alias. The description of a version never changes, and takes at most
 256 characters ("PublishVersion" in the API reference).
@@ -34,6 +34,6 @@ _OURS = re.compile(
 
 
 def parsed(description: str) -> Before | None:
-    """Return what a description says, or None if it is somebody else's: no other text is kept."""
+    """Parse a description; return None, and keep no text, if it is somebody else's."""
     found = _OURS.fullmatch(description)
     return Before(found["alias"], found["version"] or "") if found else None

@@ -29,8 +29,8 @@ class Deployed(NamedTuple):
 
     `code_sha256` is base64, as `source_code_hash` in the index. `version` is a number or `$LATEST`.
     `layers` are ARNs of layer versions. `signing_job` is the ARN of the job if AWS Signer signed
-    the code. `object` is the code in place, which only `GetFunction` tells. `before` is what our
-    own description says, if it has one. Texts are empty where Lambda has no value, such as the
+    the code. `object` is the code in place, which only `GetFunction` tells. `before` comes
+    from our own description, if it has one. Texts are empty where Lambda has no value, such as the
     runtime of a container image.
     """
 

@@ -248,18 +248,51 @@ def test_a_rollback_that_publishes(released: Checkout) -> None:
 
 def test_a_rollout_is_cancelled(released: Checkout, cloud: Cloud) -> None:
     """Without `--to`, an alias that sends a part of the calls elsewhere stays, with all calls."""
-    cloud.client.update_alias(
-        FunctionName="api-dev",
-        Name="live",
-        FunctionVersion="2",
-        RoutingConfig={"AdditionalVersionWeights": {"3": 0.1}},
-    )
+    roll_out(cloud, "2", {"3": 0.1})
     text = "to version 2, which ends the rollout (before: 2, and 10 % to version 3)"
     assert rollback(released, "--dry-run")["text"] == f"alias 'live' would point {text}"
     assert weights(cloud) == {"3": 0.1}
     found = rollback(released)
     assert (found["state"], found["text"]) == ("deployed", f"alias 'live' points {text}")
     assert (cloud.alias("api-dev"), weights(cloud)) == ("2", {})
+
+
+@pytest.mark.parametrize("by", ["number", "sha256", "commit"])
+def test_the_code_of_the_alias_in_a_rollout(released: Checkout, cloud: Cloud, by: str) -> None:
+    """`--to` with the code of the alias ends a rollout, whichever way it names the code."""
+    roll_out(cloud, "3", {"2": 0.9})
+    to = {"number": "3", "sha256": cloud.code("api-dev", "3"), "commit": "HEAD"}[by]
+    text = "to version 3, which ends the rollout (before: 3, and 90 % to version 2)"
+    dry = rollback(released, "--to", to, "--dry-run")
+    assert (dry["state"], dry["text"]) == ("planned", f"alias 'live' would point {text}")
+    assert weights(cloud) == {"2": 0.9}
+    found = rollback(released, "--to", to)
+    assert (found["state"], found["text"]) == ("deployed", f"alias 'live' points {text}")
+    assert (cloud.alias("api-dev"), weights(cloud)) == ("3", {})
+
+
+def test_new_code_in_a_rollout(released: Checkout, cloud: Cloud) -> None:
+    """A rollback that publishes its code says that it ends a rollout, also in a dry run."""
+    released.edit("api", "never deployed")
+    commit = released.commit("Never deployed")
+    roll_out(cloud, "2", {"3": 0.1})
+    dry = rollback(released, "--to", commit, "--dry-run")
+    assert dry["text"].endswith("to it, which ends the rollout (10 % to version 3)")
+    found = rollback(released, "--to", commit)
+    assert found["text"].endswith(
+        "to it, which ends the rollout (before: 2, and 10 % to version 3)"
+    )
+    assert (cloud.alias("api-dev"), weights(cloud)) == ("4", {})
+
+
+def roll_out(cloud: Cloud, version: str, shares: dict[str, float]) -> None:
+    """Point the alias to a version, and send shares of the calls to others."""
+    cloud.client.update_alias(
+        FunctionName="api-dev",
+        Name="live",
+        FunctionVersion=version,
+        RoutingConfig={"AdditionalVersionWeights": shares},
+    )
 
 
 def weights(cloud: Cloud) -> dict[str, float]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from buildlib.aws import changes, descriptions
 from buildlib.aws.account import Account
-from buildlib.aws.functions import Deployed
+from buildlib.aws.functions import Alias, Deployed
 from buildlib.commands.live import earlier, expected
 from buildlib.commands.live.plans import Plan
 from buildlib.errors import (
@@ -129,9 +129,17 @@ def _change(account: Account, one: Plan, done: list[str]) -> tuple[str, tuple[st
     version = published.version
     done.append(f"version {version} published")
     changes.point(account, one.target.function, one.alias, version, one.alias_now)
-    before = f" (before: {one.alias_now.version})" if one.alias_now else ""
-    done.append(f"alias '{one.alias}' points to it{before}")
+    done.append(f"alias '{one.alias}' points to it{ended(one.alias_now)}")
     return version, tuple(_misleading(one, published))
+
+
+def ended(before: Alias | None) -> str:
+    """Return the earlier version of an alias in words, and the rollout that its move ended."""
+    if before is None:
+        return ""
+    ends = ", which ends the rollout" if before.weights else ""
+    rest = f", and {before.rollout}" if before.weights else ""
+    return f"{ends} (before: {before.version}{rest})"
 
 
 def _misleading(one: Plan, published: Deployed) -> Iterator[str]:

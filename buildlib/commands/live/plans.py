@@ -63,7 +63,9 @@ class Plan(NamedTuple):
         """The changes in words; empty without any."""
         steps = [f"update the code to {self.code.sha256[:12]}"] if self.updates else []
         if self.alias and (self.updates or self.is_behind):
-            steps.append(f"publish a version, and point the alias '{self.alias}' to it")
+            rollout = self.alias_now.rollout if self.alias_now else ""
+            ends = f", which ends the rollout ({rollout})" if rollout else ""
+            steps.append(f"publish a version, and point the alias '{self.alias}' to it{ends}")
         return ", ".join(steps)
 
 

@@ -211,12 +211,11 @@ def _carry_out(account: Account, plan: Plan, alias: str, *, dry_run: bool) -> Ou
             raise DeployError("\n".join(problems))
         return deploy.planned(change) if dry_run else deploy.carried_out(account, change)
     text = f"alias '{alias}' {'would point' if dry_run else 'points'} to version {plan.version}"
-    if plan.alias_now.weights:
-        text += ", which ends the rollout"
-        before += f", and {plan.alias_now.rollout}"
     if not dry_run:
         changes.point(account, name, alias, plan.version, plan.alias_now)
-    found = _outcome(plan, PLANNED if dry_run else DEPLOYED, f"{text} (before: {before})")
+    found = _outcome(
+        plan, PLANNED if dry_run else DEPLOYED, f"{text}{deploy.ended(plan.alias_now)}"
+    )
     return found._replace(version=plan.version)
 
 
