@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,6 +180,47 @@ def test_missing_functions_and_aliases(deployed: Checkout, cloud: Cloud) -> None
     assert (found["api"]["state"], found["api"]["version"]) == ("up_to_date", "1")
     assert "not deployed: 'jobs-dev:live' does not exist" in found["jobs"]["text"]
     assert deployed.states("api", code=1)["api"]["state"] == "unknown"
+
+
+def test_a_rollout(deployed: Checkout, cloud: Cloud) -> None:
+    """Code of every version that gets calls of the alias counts; versions without calls do not."""
+    client = cloud.client
+    first = deployed.git("rev-parse", "HEAD")
+    client.publish_version(FunctionName="api-dev")
+    client.create_alias(FunctionName="api-dev", Name="live", FunctionVersion="1")
+    deployed.edit("api", "second")
+    deployed.commit("Second")
+    cloud.update("api-dev", deployed.zip("api"))
+    client.publish_version(FunctionName="api-dev")
+
+    def found(version: str, shares: dict[str, float], code: int) -> dict[str, Any]:
+        routing = {"AdditionalVersionWeights": shares}
+        client.update_alias(
+            FunctionName="api-dev", Name="live", FunctionVersion=version, RoutingConfig=routing
+        )
+        return dict(deployed.states("api", "--alias", "live", code=code)["api"])
+
+    behind = f"behind by 1 commit; runs commit {first[:10]} "
+    one = found("2", {"1": 0.9}, 1)
+    assert one["text"].startswith(f"90 % of the calls go to version 1: {behind}")
+    assert (one["state"], one["version"], one["behind"]) == ("behind", "1", 1)
+    assert one["sha256"] == cloud.code("api-dev", "1")
+    one = found("1", {"2": 0.07}, 1)
+    assert one["text"].startswith(f"93 % of the calls go to version 1: {behind}")
+    assert "version 2" not in one["text"]
+    assert found("2", {"1": 0.0}, 0)["text"] == "up to date"
+    assert found("1", {"2": 1.0}, 0)["version"] == "2"
+    cloud.update("api-dev", foreign())
+    client.publish_version(FunctionName="api-dev")
+    one = found("1", {"3": 0.25}, 1)
+    assert one["text"].startswith(f"75 % of the calls go to version 1: {behind}")
+    assert "; 25 % of the calls go to version 3: unknown code" in one["text"]
+    cloud.gate.refuse = lambda _, path, __: (
+        (403, "AccessDeniedException", "no") if path.endswith("Qualifier=1") else None
+    )
+    one = found("2", {"1": 0.25}, 2)
+    assert (one["state"], one["version"]) == ("failed", "1")
+    assert one["text"].startswith("25 % of the calls go to version 1: the credentials lack")
 
 
 def test_other_settings_are_said(deployed: Checkout, cloud: Cloud) -> None:

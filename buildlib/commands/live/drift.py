@@ -64,32 +64,77 @@ def check(
     hashes = {name: expected.base64_of(one.sha256) for name, one in wanted.items() if one.sha256}
     targets = names.find(connect, variants, names.Where(options.env, options.state), hashes)
     account = connect()
-    deployed = _deployed(account, [one.function for one in targets.known], options.alias)
+    deployed, others = _deployed(account, [one.function for one in targets.known], options.alias)
     used = layers.used(account, project, targets.known, deployed)
     findings = []
     for variant, name in targets.known:
         found = deployed[name]
-        findings.append(_finding(known, variant, wanted[variant.id], found)._replace(function=name))
+        one = _finding(known, variant, wanted[variant.id], found)
+        rest = [
+            (part, _finding(known, variant, wanted[variant.id], part.found))
+            for part in others.get(name, ())
+        ]
+        findings.append(_whole(one, rest)._replace(function=name))
         if isinstance(found, Deployed):
             findings += layers.findings(known, variant, found, used)
     findings += [Finding(name, "", UNMAPPED, targets.why_not) for name in targets.unknown]
     return findings
 
 
+class _Part(NamedTuple):
+    """A version that gets a part of the calls to an alias, from 0 to 1."""
+
+    version: str
+    share: float
+    found: Deployed | AwsError
+
+
 def _deployed(
     account: Account, wanted: Sequence[str], alias: str
-) -> dict[str, Deployed | AwsError]:
+) -> tuple[dict[str, Deployed | AwsError], dict[str, list[_Part]]]:
+    """Return the versions of functions, and other ones that get a part of the calls, by name."""
     if not alias:
-        return functions.functions(account, wanted)
+        return functions.functions(account, wanted), {}
     asked = list(dict.fromkeys(wanted))
     found = together(lambda name: _behind_alias(account, name, alias), asked)
-    return dict(zip(asked, found, strict=True))
+    main, others = dict[str, Deployed | AwsError](), dict[str, list[_Part]]()
+    for name, one in zip(asked, found, strict=True):
+        if isinstance(one, AwsError):
+            main[name] = one
+        else:
+            main[name], others[name] = one
+    return main, others
 
 
-def _behind_alias(account: Account, name: str, alias: str) -> Deployed:
-    """Return the version behind an alias."""
+def _behind_alias(account: Account, name: str, alias: str) -> tuple[Deployed, list[_Part]]:
+    """Return the version behind an alias, and those of its rollout."""
     which = functions.alias(account, name, alias)
-    return functions.function(account, name, which.version)
+    weights = [(number, share) for number, share in which.weights if share]
+    found = together(lambda one: functions.function(account, name, one[0]), weights)
+    others = [_Part(*one, of) for one, of in zip(weights, found, strict=True)]
+    return functions.function(account, name, which.version), others
+
+
+def _whole(main: Finding, others: Sequence[tuple[_Part, Finding]]) -> Finding:
+    """Return the finding for a function whose calls go to several versions: the worst of theirs."""
+    if not others:
+        return main
+    rest = 1 - sum(part.share for part, _ in others)
+    every = [(rest, main)]
+    every += [(part.share, one._replace(version=part.version)) for part, one in others]
+    every = [(share, one) for share, one in every if round(share, 6)]
+    worst = min(
+        (one for _, one in every), key=lambda one: (one.state not in DRIFT, one.state == SAME)
+    )
+    if worst.state == SAME:
+        return worst
+    texts = [
+        f"{100 * share:.6g} % of the calls go to version {one.version}: {one.text}"
+        for share, one in every
+        if one.state != SAME
+    ]
+    notes = dict.fromkeys(note for _, one in every for note in one.notes)
+    return worst._replace(text="; ".join(texts), notes=tuple(notes))
 
 
 def _finding(
