@@ -235,7 +235,7 @@ def test_other_settings_are_said(deployed: Checkout, cloud: Cloud) -> None:
 
 
 def test_signed_code(deployed: Checkout, cloud: Cloud) -> None:
-    """Code that AWS Signer signed has another hash, which is said and is no drift."""
+    """Code that AWS Signer signed has another hash: it cannot be compared, and is no drift."""
     cloud.update("jobs-dev", foreign())
 
     def signed(method: str, path: str, body: bytes) -> bytes:
@@ -247,7 +247,7 @@ def test_signed_code(deployed: Checkout, cloud: Cloud) -> None:
         return json.dumps(answer).encode()
 
     cloud.gate.change = signed
-    found = deployed.states(code=0)["jobs"]
+    found = deployed.states(code=2)["jobs"]
     assert found["state"] == "signed"
     assert "signed by AWS Signer" in found["text"]
 
@@ -355,6 +355,22 @@ def test_without_boto3(deployed: Checkout, tmp_path: Path) -> None:
     (tmp_path / "hidden/boto3/__init__.py").write_text("raise ImportError\n")
     done = deployed.lambdas("drift", "--env", "dev", code=2, PYTHONPATH=str(tmp_path / "hidden"))
     assert "pip install 'doit-lambda-zip[aws]'" in done.errors
+
+
+def test_a_function_that_is_not_known(deployed: Checkout) -> None:
+    """A function without a name in AWS leaves the question open, unless the command line leaves it
+    out.
+    """
+    deployed.write({"names.json": json.dumps({"api": "api-dev"})})
+    state = ("--terraform-state", "names.json")
+    found = deployed.states(*state, code=2)
+    assert [one["state"] for one in found.values()] == ["up_to_date", "not_mapped"]
+    done = deployed.lambdas("drift", "--env", "dev", *state, code=2)
+    assert "1 up to date, 0 differ, 1 not compared" in done.output
+    assert deployed.states("api", *state, code=0).keys() == {"api"}
+    deployed.edit("api", "new")
+    deployed.lambdas("build", "api")
+    deployed.states(*state, code=1)
 
 
 def test_no_secret_is_shown(deployed: Checkout, cloud: Cloud) -> None:

@@ -16,7 +16,6 @@ from buildlib.commands.live.compare import (
     MISSING,
     OTHER_BRANCH,
     SAME,
-    UNDECIDED,
     UNKNOWN,
     UNMAPPED,
     UNRECORDED,
@@ -30,9 +29,8 @@ from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
 
-# The states that are drift, and those in which the question has no answer.
+# The states that are drift. Others than these and SAME leave the question without an answer.
 DRIFT = frozenset({BEHIND, OTHER_BRANCH, UNRECORDED, UNKNOWN, MISSING})
-ERRORS = frozenset({UNDECIDED, FAILED})
 
 
 class Options(NamedTuple):
@@ -175,7 +173,7 @@ def exit_code(findings: Iterable[Finding]) -> int:
     states = {one.state for one in findings}
     if states & DRIFT:
         return 1
-    return 2 if states & ERRORS or not states - {UNMAPPED} else 0
+    return 0 if states == {SAME} else 2
 
 
 def lines(findings: Sequence[Finding]) -> Iterator[str]:
