@@ -223,15 +223,37 @@ def test_a_rollout(deployed: Checkout, cloud: Cloud) -> None:
     assert one["text"].startswith("25 % of the calls go to version 1: the credentials lack")
 
 
-def test_other_settings_are_said(deployed: Checkout, cloud: Cloud) -> None:
-    """A runtime, handler or architecture that does not fit the ZIP is a note, not drift."""
+def test_other_settings(deployed: Checkout, cloud: Cloud) -> None:
+    """A function whose runtime, handler or architecture does not fit its code is not up to date;
+    if its code differs, they are notes.
+    """
     cloud.client.delete_function(FunctionName="jobs-dev")
     cloud.create("jobs-dev", deployed.zip("jobs"), Runtime="python3.12", Handler="other.main")
-    found = deployed.states(code=0)["jobs"]
-    assert found["notes"] == [
+    found = deployed.states(code=1)["jobs"]
+    wrong = [
         "its runtime is python3.12, and lambdas.yaml has python3.13",
         "its handler is other.main, and lambdas.yaml has app.handler",
     ]
+    text = f"its code is up to date, but {'; '.join(wrong)}"
+    assert (found["state"], found["text"], found["notes"]) == ("configuration", text, [])
+    done = deployed.lambdas("drift", "--env", "dev", code=1)
+    assert "1 up to date, 1 differs" in done.output
+    deployed.lambdas("report")
+    page = (deployed.root / "dist" / "report.html").read_text()
+    assert '<strong class="state">configuration</strong>' in page
+    cloud.update("jobs-dev", foreign())
+    found = deployed.states(code=1)["jobs"]
+    assert (found["state"], found["notes"]) == ("unknown", wrong)
+
+
+def test_a_handler_in_a_layer(deployed: Checkout, cloud: Cloud) -> None:
+    """Another handler of a function with layers is a note, because a layer may have it."""
+    made = cloud.client.publish_layer_version(LayerName="spy", Content={"ZipFile": foreign()})
+    cloud.client.update_function_configuration(
+        FunctionName="jobs-dev", Handler="spy.wrapper", Layers=[made["LayerVersionArn"]]
+    )
+    found = deployed.states(code=0)["jobs"]
+    assert found["notes"] == ["its handler is spy.wrapper, and lambdas.yaml has app.handler"]
 
 
 def test_signed_code(deployed: Checkout, cloud: Cloud) -> None:

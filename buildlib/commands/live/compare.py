@@ -11,6 +11,7 @@ from buildlib.project.project import Project
 
 SAME, BEHIND, OTHER_BRANCH = "up_to_date", "behind", "other_branch"
 UNRECORDED, UNKNOWN, MISSING = "unrecorded", "unknown", "missing"
+CONFIGURATION = "configuration"
 SIGNED, UNDECIDED, UNMAPPED, FAILED = "signed", "undecided", "not_mapped", "failed"
 
 

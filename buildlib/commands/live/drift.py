@@ -12,6 +12,7 @@ from buildlib.aws.functions import Deployed
 from buildlib.commands.live import expected, layers, names
 from buildlib.commands.live.compare import (
     BEHIND,
+    CONFIGURATION,
     FAILED,
     MISSING,
     OTHER_BRANCH,
@@ -30,7 +31,7 @@ from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
 
 # The states that are drift. Others than these and SAME leave the question without an answer.
-DRIFT = frozenset({BEHIND, OTHER_BRANCH, UNRECORDED, UNKNOWN, MISSING})
+DRIFT = frozenset({BEHIND, OTHER_BRANCH, UNRECORDED, UNKNOWN, MISSING, CONFIGURATION})
 
 
 class Options(NamedTuple):
@@ -150,12 +151,25 @@ def _finding(
     one = compared(known, variant.id, wanted, code, found.signing_job)
     if found.is_image:
         one = one._replace(state=UNKNOWN, text="runs a container image, not a ZIP")
-    notes = () if found.is_image else tuple(mismatches(variant, found))
+        return one._replace(version=found.version)
+    notes = tuple(mismatches(variant, found))
+    wrong = [text for what, text in _settings(variant, found) if _breaks(what, found)]
+    if wrong and one.state == SAME:
+        text = f"its code is {one.text}, but {'; '.join(wrong)}"
+        one = one._replace(state=CONFIGURATION, text=text)
+        notes = tuple(note for note in notes if note not in wrong)
     return one._replace(version=found.version, notes=notes)
 
 
 def mismatches(variant: Variant, found: Deployed) -> Iterator[str]:
     """Yield the settings of a function that do not fit its ZIP; Terraform has to change them."""
+    yield from (text for _, text in _settings(variant, found))
+    if found.update == "Failed":
+        yield f"its last update failed: {found.update_reason or 'AWS gives no reason'}"
+
+
+def _settings(variant: Variant, found: Deployed) -> Iterator[tuple[str, str]]:
+    """Yield the name of each setting that does not fit the ZIP of a function, and a text."""
     pairs = (
         ("runtime", found.runtime, RUNTIMES[variant.python].identifier),
         ("architecture", found.architecture, variant.architecture),
@@ -163,9 +177,15 @@ def mismatches(variant: Variant, found: Deployed) -> Iterator[str]:
     )
     for what, there, here in pairs:
         if there and there != here:
-            yield f"its {what} is {there}, and lambdas.yaml has {here}"
-    if found.update == "Failed":
-        yield f"its last update failed: {found.update_reason or 'AWS gives no reason'}"
+            yield what, f"its {what} is {there}, and lambdas.yaml has {here}"
+
+
+def _breaks(what: str, found: Deployed) -> bool:
+    """Tell whether a function cannot run its code with a setting that does not fit.
+
+    The handler may be in a layer: those of monitoring services wrap the one of the ZIP.
+    """
+    return what != "handler" or not found.layers
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
