@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from buildlib import console
-from buildlib.cli import common
+from buildlib.cli import common, live_names
 
 
 def _alias(
@@ -77,7 +77,7 @@ def drift(  # noqa: PLR0913 - click passes each option
     from buildlib.commands.live import kept
 
     repository = common.project()
-    variants = common.chosen(repository, names)
+    variants = live_names.functions(repository, names)
     options = command.Options(_env(env), alias, since, state)
     found = command.check(repository, account.connect, variants, options)
     if not names:
@@ -145,7 +145,7 @@ def deploy(  # noqa: PLR0913 - click passes each option
     from buildlib.commands.live.names import Where
 
     repository = common.project()
-    variants = common.chosen(repository, names)
+    variants = live_names.functions(repository, names)
     options = plans.Options(Where(_env(env), state), alias, published)
     aws, found = plans.plan(repository, account.connect, variants, options)
     stream = sys.stderr if as_json else sys.stdout
@@ -205,6 +205,7 @@ def rollback(  # noqa: PLR0913 - click passes each option
     from buildlib.commands.live.names import Where
 
     repository = common.project()
+    live_names.functions(repository, [name])
     variant = common.one(repository, name)
     options = command.Options(Where(_env(env), state), alias, to, published)
     outcome = command.roll_back(repository, account.connect, variant, options, dry_run=dry_run)

@@ -304,6 +304,29 @@ def test_layers(checkout: Checkout, cloud: Cloud) -> None:
     assert checkout.states(code=1)["shared"]["text"] == "'api-dev' does not use this layer"
 
 
+@pytest.mark.parametrize("command", ["drift", "deploy", "rollback"])
+def test_the_name_of_a_layer(checkout: Checkout, cloud: Cloud, command: str) -> None:
+    """A layer is refused with the functions that use it, before any request."""
+    row = "{handler: app.handler, layers: [shared]}"
+    layers = "layers:\n  shared: {}\n  unused: {}\n"
+    checkout.write({
+        "lambdas.yaml": f"version: 1\n{layers}lambdas:\n  api: {row}\n  jobs: {row}\n",
+        "layers/shared/lib/one.py": "X = 1\n",
+        "layers/unused/lib/two.py": "X = 1\n",
+    })  # fmt: skip
+    for name, remedy in (
+        ("shared", "name a function that uses it: api, jobs"),
+        ("unused", "no function uses it"),
+    ):
+        done = checkout.lambdas(command, name, "--env=dev", "--alias=live", code=3)
+        assert f"'{name}' is a layer; {remedy}" in done.errors
+    if command != "rollback":
+        checkout.write({"lambdas.yaml": f"version: 1\n{layers}"})
+        done = checkout.lambdas(command, "--env=dev", code=3)
+        assert "lambdas.yaml has layers and no function" in done.errors
+    assert cloud.gate.requests == []
+
+
 def test_access_denied(deployed: Checkout, cloud: Cloud) -> None:
     """A missing permission is named with its user and remedy; other functions are compared."""
     message = (
