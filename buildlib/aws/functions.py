@@ -9,9 +9,9 @@ Source: the API reference of AWS Lambda, 2015-03-31.
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from buildlib.aws import descriptions
+from buildlib.aws import descriptions, reasons
 from buildlib.aws.account import Account, together
-from buildlib.errors import AwsError, AwsMissingError
+from buildlib.errors import AwsError
 
 LATEST = "$LATEST"
 
@@ -111,9 +111,10 @@ def functions(
     """
     found: dict[str, Deployed | AwsError] = {}
     if len(names) > many:
-        wanted = set(names)
+        wanted, owner = set(names), ""
         try:
             for one in account.pages("ListFunctions", "Functions"):
+                owner = one["FunctionArn"].split(":")[4]
                 if one["FunctionName"] in wanted:
                     found[one["FunctionName"]] = deployed(one)
                 if len(found) == len(wanted):
@@ -123,8 +124,9 @@ def functions(
                 raise
             found = {}  # GetFunction may be allowed for these functions alone
         else:
-            gone = {n: AwsMissingError(f"'{n}' does not exist") for n in wanted - found.keys()}
-            return found | gone
+            gone = wanted - found.keys()
+            region = account.region
+            return found | {n: reasons.missing(f"'{n}'", region, account=owner) for n in gone}
     asked = list(dict.fromkeys(names))
     return dict(zip(asked, together(lambda name: function(account, name), asked), strict=True))
 

@@ -108,7 +108,7 @@ def test_all_are_checked_first(deployed: Checkout, cloud: Cloud) -> None:
         cloud.client.delete_function(FunctionName=f"{name}-dev")
     cloud.create("api-dev", foreign(), Architectures=["arm64"])
     done = deployed.lambdas("deploy", "--env", "dev", code=1)
-    assert "jobs: 'jobs-dev' does not exist: Function not found" in done.errors
+    assert "jobs: 'jobs-dev' does not exist in eu-west-1: Function not found" in done.errors
     assert "create the function first" in done.errors
     cloud.create("jobs-dev", foreign())
     done = deployed.lambdas("deploy", "--env", "dev", code=1)

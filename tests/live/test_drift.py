@@ -171,14 +171,16 @@ def test_missing_functions_and_aliases(deployed: Checkout, cloud: Cloud) -> None
     cloud.client.delete_function(FunctionName="jobs-dev")
     found = deployed.states(code=1)
     assert found["jobs"]["state"] == "missing"
-    text = "not deployed: 'jobs-dev' does not exist: Function not found: arn:aws:lambda:eu-west-1:"
-    assert found["jobs"]["text"].startswith(text)
+    assert found["jobs"]["text"].startswith(
+        "not deployed: 'jobs-dev' does not exist in eu-west-1: Function not found: arn:aws:lambda:"
+        "eu-west-1:123456789012:"
+    )
     cloud.client.publish_version(FunctionName="api-dev")
     cloud.client.create_alias(FunctionName="api-dev", Name="live", FunctionVersion="1")
     cloud.update("api-dev", foreign())
     found = deployed.states("--alias", "live", code=1)
     assert (found["api"]["state"], found["api"]["version"]) == ("up_to_date", "1")
-    assert "not deployed: 'jobs-dev:live' does not exist" in found["jobs"]["text"]
+    assert "not deployed: 'jobs-dev:live' does not exist in eu-west-1" in found["jobs"]["text"]
     assert deployed.states("api", code=1)["api"]["state"] == "unknown"
 
 
@@ -437,7 +439,8 @@ def test_many_functions(checkout: Checkout, cloud: Cloud) -> None:
         cloud.create(f"{name}-dev", checkout.zip(name))
     found = checkout.states(code=1)
     assert [name for name in names if found[name]["state"] == "up_to_date"] == names[:-1]
-    assert found["f59"]["state"] == "missing"
+    text = "not deployed: 'f59-dev' does not exist in eu-west-1 of account 123456789012"
+    assert (found["f59"]["state"], found["f59"]["text"]) == ("missing", text)
     assert cloud.gate.count("GET", "/functions/?") + cloud.gate.count("GET", "/functions?") < 3
     assert cloud.gate.count("GET", "-dev") == 0
     cloud.gate.requests.clear()
