@@ -76,7 +76,7 @@ class Account:
         try:
             return call()
         except (exceptions.BotoCoreError, exceptions.ClientError) as error:
-            raise reasons.explained(error, service, operation, arguments) from None
+            raise reasons.explained(error, service, operation, arguments, self.region) from None
 
 
 def together(do: Callable[[T], R], items: Iterable[T]) -> list[R | AwsError]:
@@ -148,7 +148,7 @@ def connect(profile: str = "", region: str = "") -> Account:
         if isinstance(error, ValueError):
             msg = f"{error}; correct AWS_ENDPOINT_URL or AWS_REGION"
             raise AwsAccessError(msg) from None
-        raise reasons.explained(error, "sts", "GetCallerIdentity", {}) from None
+        raise reasons.explained(error, "sts", "GetCallerIdentity", {}, region) from None
 
 
 def _method(client: Any, operation: str) -> str:  # noqa: ANN401 - boto3 has no types

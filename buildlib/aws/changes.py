@@ -59,15 +59,16 @@ def wait(account: Account, name: str, version: str = "") -> Deployed:
     return found
 
 
-def publish(account: Account, function: Deployed) -> Deployed:
+def publish(account: Account, function: Deployed, description: str) -> Deployed:
     """Publish the code and settings of `$LATEST` as a version, and return it when it is active.
 
     Lambda refuses it if the code or the settings changed since. If nothing changed since the last
-    version, Lambda returns that one.
+    version, Lambda returns that one, with its own description.
     """
     answer = account.ask(
         "PublishVersion",
         FunctionName=function.name,
+        Description=description,
         CodeSha256=function.code_sha256,
         **_guard(function),
     )

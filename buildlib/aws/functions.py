@@ -9,8 +9,9 @@ Source: the API reference of AWS Lambda, 2015-03-31.
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from buildlib.aws import descriptions, reasons
 from buildlib.aws.account import Account, together
-from buildlib.errors import AwsError, AwsMissingError
+from buildlib.errors import AwsError
 
 LATEST = "$LATEST"
 
@@ -28,8 +29,9 @@ class Deployed(NamedTuple):
 
     `code_sha256` is base64, as `source_code_hash` in the index. `version` is a number or `$LATEST`.
     `layers` are ARNs of layer versions. `signing_job` is the ARN of the job if AWS Signer signed
-    the code. `object` is the code in place, which only `GetFunction` tells. Texts are empty where
-    Lambda has no value, such as the runtime of a container image.
+    the code. `object` is the code in place, which only `GetFunction` tells. `before` comes
+    from our own description, if it has one. Texts are empty where Lambda has no value, such as the
+    runtime of a container image.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Deployed(NamedTuple):
     update_reason: str = ""
     state: str = ""  # Active, Inactive, Pending or Failed
     object: Object | None = None
+    before: descriptions.Before | None = None
 
 
 class Alias(NamedTuple):
@@ -59,6 +62,12 @@ class Alias(NamedTuple):
     version: str
     weights: tuple[tuple[str, float], ...] = ()
     revision: str = ""
+
+    @property
+    def rollout(self) -> str:
+        """The shares of other versions in words; empty without any."""
+        shares = (f"{100 * share:g} % to version {number}" for number, share in self.weights)
+        return ", ".join(shares)
 
 
 class LayerVersion(NamedTuple):
@@ -102,9 +111,10 @@ def functions(
     """
     found: dict[str, Deployed | AwsError] = {}
     if len(names) > many:
-        wanted = set(names)
+        wanted, owner = set(names), ""
         try:
             for one in account.pages("ListFunctions", "Functions"):
+                owner = one["FunctionArn"].split(":")[4]
                 if one["FunctionName"] in wanted:
                     found[one["FunctionName"]] = deployed(one)
                 if len(found) == len(wanted):
@@ -114,8 +124,9 @@ def functions(
                 raise
             found = {}  # GetFunction may be allowed for these functions alone
         else:
-            gone = {n: AwsMissingError(f"'{n}' does not exist") for n in wanted - found.keys()}
-            return found | gone
+            gone = wanted - found.keys()
+            region = account.region
+            return found | {n: reasons.missing(f"'{n}'", region, account=owner) for n in gone}
     asked = list(dict.fromkeys(names))
     return dict(zip(asked, together(lambda name: function(account, name), asked), strict=True))
 
@@ -207,6 +218,7 @@ def deployed(configuration: Mapping[str, Any]) -> Deployed:
             configuration.get("LastUpdateStatusReason") or configuration.get("StateReason", "")
         ),
         state=configuration.get("State", ""),
+        before=descriptions.parsed(configuration.get("Description", "")),
     )
 
 

@@ -38,7 +38,7 @@ _PREFIXES = {"resourcegroupstaggingapi": "tag"}
 
 
 def explained(
-    error: Exception, service: str, operation: str, arguments: Mapping[str, Any]
+    error: Exception, service: str, operation: str, arguments: Mapping[str, Any], region: str
 ) -> AwsError:
     """Return an error for users, from one of botocore.
 
@@ -50,7 +50,7 @@ def explained(
     about = _about(arguments)
     call = f"{_PREFIXES.get(service, service)}:{operation}"
     if isinstance(error, exceptions.ClientError):
-        return _of_service(error.response, call, about)
+        return _of_service(error.response, call, about, region)
     text = _one_line(str(error)).rstrip(".")
     if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
         return no_credentials()
@@ -64,6 +64,17 @@ def explained(
         )
         return AwsAccessError(msg, "aws")
     return AwsError(f"{call}{about}: {text}")
+
+
+def missing(name: str, region: str, message: str = "", account: str = "") -> AwsMissingError:
+    """Return the error about something that does not exist, with the place that was asked.
+
+    A message of Lambda has its ARN, and thus the account.
+    """
+    of = f" of account {account}" if account else ""
+    return AwsMissingError(
+        f"{name} does not exist in {region}{of}{': ' if message else ''}{message}"
+    )
 
 
 LOG_IN = "log in again, such as with 'aws sso login', or set new credentials"
@@ -90,7 +101,7 @@ def _token_errors() -> tuple[type[Exception], ...]:
     )
 
 
-def _of_service(response: Mapping[str, Any], call: str, about: str) -> AwsError:
+def _of_service(response: Mapping[str, Any], call: str, about: str, region: str) -> AwsError:
     given = response.get("Error", {})
     code, message = str(given.get("Code", "")), str(given.get("Message", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
@@ -107,8 +118,7 @@ def _of_service(response: Mapping[str, Any], call: str, about: str) -> AwsError:
         )
         return AwsError(msg)
     if code in _MISSING and about:
-        msg = f"{about.removeprefix(' for ')} does not exist: {_one_line(message)}"
-        return AwsMissingError(msg)
+        return missing(about.removeprefix(" for "), region, _one_line(message))
     if code in _UNSIGNED:
         msg = (
             f"the code signing configuration refuses the code{about}: {_one_line(message)}; "

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from buildlib import console
-from buildlib.cli import common
+from buildlib.cli import common, live_names
 
 if TYPE_CHECKING:
     from buildlib.commands.live.names import Where
@@ -102,7 +102,7 @@ def drift(  # noqa: PLR0913 - click passes each option
 
     connect = functools.partial(account.connect, profile)
     repository = common.project()
-    variants = common.chosen(repository, names)
+    variants = live_names.functions(repository, names)
     options = command.Options(_where(variants, env, state).env, alias, since, state)
     found = command.check(repository, connect, variants, options)
     if not names:
@@ -171,7 +171,7 @@ def deploy(  # noqa: PLR0913 - click passes each option
 
     connect = functools.partial(account.connect, profile)
     repository = common.project()
-    variants = common.chosen(repository, names)
+    variants = live_names.functions(repository, names)
     options = plans.Options(_where(variants, env, state), alias, published, is_named=bool(names))
     aws, found = plans.plan(repository, connect, variants, options)
     for warning in plans.warnings(repository, found):
@@ -234,6 +234,7 @@ def rollback(  # noqa: PLR0913 - click passes each option
 
     connect = functools.partial(account.connect, profile)
     repository = common.project()
+    live_names.functions(repository, [name])
     variant = common.one(repository, name)
     options = command.Options(_where([variant], env, state), alias, to, published)
     outcome = command.roll_back(repository, connect, variant, options, dry_run=dry_run)

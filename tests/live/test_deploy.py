@@ -142,7 +142,7 @@ def test_all_are_checked_first(deployed: Checkout, cloud: Cloud) -> None:
         cloud.client.delete_function(FunctionName=f"{name}-dev")
     cloud.create("api-dev", foreign(), Architectures=["arm64"])
     done = deployed.lambdas("deploy", "--env", "dev", code=1)
-    assert "jobs: 'jobs-dev' does not exist: Function not found" in done.errors
+    assert "jobs: 'jobs-dev' does not exist in eu-west-1: Function not found" in done.errors
     assert "create the function first" in done.errors
     cloud.create("jobs-dev", foreign())
     done = deployed.lambdas("deploy", "--env", "dev", code=1)
@@ -459,7 +459,7 @@ def test_names_from_terraform(deployed: Checkout, cloud: Cloud, tmp_path: Path) 
     assert "api (tf-api): up to date\njobs (tf-jobs): up to date" in done.output
     no_secret(deployed.root, done.output, done.errors)
     shown.write_text(json.dumps({"names": {"value": {"api": "tf-api"}}, "n": {"value": 1}}))
-    done = deployed.lambdas("drift", "--terraform-state", str(shown))
+    done = deployed.lambdas("drift", "--terraform-state", str(shown), code=2)
     assert "api (tf-api): up to date" in done.output
     assert f"jobs: no function is known: {shown} has none for it" in done.output
     shown.write_text("no JSON")

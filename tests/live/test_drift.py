@@ -5,6 +5,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -170,30 +171,95 @@ def test_missing_functions_and_aliases(deployed: Checkout, cloud: Cloud) -> None
     cloud.client.delete_function(FunctionName="jobs-dev")
     found = deployed.states(code=1)
     assert found["jobs"]["state"] == "missing"
-    text = "not deployed: 'jobs-dev' does not exist: Function not found: arn:aws:lambda:eu-west-1:"
-    assert found["jobs"]["text"].startswith(text)
+    assert found["jobs"]["text"].startswith(
+        "not deployed: 'jobs-dev' does not exist in eu-west-1: Function not found: arn:aws:lambda:"
+        "eu-west-1:123456789012:"
+    )
     cloud.client.publish_version(FunctionName="api-dev")
     cloud.client.create_alias(FunctionName="api-dev", Name="live", FunctionVersion="1")
     cloud.update("api-dev", foreign())
     found = deployed.states("--alias", "live", code=1)
     assert (found["api"]["state"], found["api"]["version"]) == ("up_to_date", "1")
-    assert "not deployed: 'jobs-dev:live' does not exist" in found["jobs"]["text"]
+    assert "not deployed: 'jobs-dev:live' does not exist in eu-west-1" in found["jobs"]["text"]
     assert deployed.states("api", code=1)["api"]["state"] == "unknown"
 
 
-def test_other_settings_are_said(deployed: Checkout, cloud: Cloud) -> None:
-    """A runtime, handler or architecture that does not fit the ZIP is a note, not drift."""
+def test_a_rollout(deployed: Checkout, cloud: Cloud) -> None:
+    """Code of every version that gets calls of the alias counts; versions without calls do not."""
+    client = cloud.client
+    first = deployed.git("rev-parse", "HEAD")
+    client.publish_version(FunctionName="api-dev")
+    client.create_alias(FunctionName="api-dev", Name="live", FunctionVersion="1")
+    deployed.edit("api", "second")
+    deployed.commit("Second")
+    cloud.update("api-dev", deployed.zip("api"))
+    client.publish_version(FunctionName="api-dev")
+
+    def found(version: str, shares: dict[str, float], code: int) -> dict[str, Any]:
+        routing = {"AdditionalVersionWeights": shares}
+        client.update_alias(
+            FunctionName="api-dev", Name="live", FunctionVersion=version, RoutingConfig=routing
+        )
+        return dict(deployed.states("api", "--alias", "live", code=code)["api"])
+
+    behind = f"behind by 1 commit; runs commit {first[:10]} "
+    one = found("2", {"1": 0.9}, 1)
+    assert one["text"].startswith(f"90 % of the calls go to version 1: {behind}")
+    assert (one["state"], one["version"], one["behind"]) == ("behind", "1", 1)
+    assert one["sha256"] == cloud.code("api-dev", "1")
+    one = found("1", {"2": 0.07}, 1)
+    assert one["text"].startswith(f"93 % of the calls go to version 1: {behind}")
+    assert "version 2" not in one["text"]
+    assert found("2", {"1": 0.0}, 0)["text"] == "up to date"
+    assert found("1", {"2": 1.0}, 0)["version"] == "2"
+    cloud.update("api-dev", foreign())
+    client.publish_version(FunctionName="api-dev")
+    one = found("1", {"3": 0.25}, 1)
+    assert one["text"].startswith(f"75 % of the calls go to version 1: {behind}")
+    assert "; 25 % of the calls go to version 3: unknown code" in one["text"]
+    cloud.gate.refuse = lambda _, path, __: (
+        (403, "AccessDeniedException", "no") if path.endswith("Qualifier=1") else None
+    )
+    one = found("2", {"1": 0.25}, 2)
+    assert (one["state"], one["version"]) == ("failed", "1")
+    assert one["text"].startswith("25 % of the calls go to version 1: the credentials lack")
+
+
+def test_other_settings(deployed: Checkout, cloud: Cloud) -> None:
+    """A function whose runtime, handler or architecture does not fit its code is not up to date;
+    if its code differs, they are notes.
+    """
     cloud.client.delete_function(FunctionName="jobs-dev")
     cloud.create("jobs-dev", deployed.zip("jobs"), Runtime="python3.12", Handler="other.main")
-    found = deployed.states(code=0)["jobs"]
-    assert found["notes"] == [
+    found = deployed.states(code=1)["jobs"]
+    wrong = [
         "its runtime is python3.12, and lambdas.yaml has python3.13",
         "its handler is other.main, and lambdas.yaml has app.handler",
     ]
+    text = f"its code is up to date, but {'; '.join(wrong)}"
+    assert (found["state"], found["text"], found["notes"]) == ("configuration", text, [])
+    done = deployed.lambdas("drift", "--env", "dev", code=1)
+    assert "1 up to date, 1 differs" in done.output
+    deployed.lambdas("report")
+    page = (deployed.root / "dist" / "report.html").read_text()
+    assert '<strong class="state">configuration</strong>' in page
+    cloud.update("jobs-dev", foreign())
+    found = deployed.states(code=1)["jobs"]
+    assert (found["state"], found["notes"]) == ("unknown", wrong)
+
+
+def test_a_handler_in_a_layer(deployed: Checkout, cloud: Cloud) -> None:
+    """Another handler of a function with layers is a note, because a layer may have it."""
+    made = cloud.client.publish_layer_version(LayerName="spy", Content={"ZipFile": foreign()})
+    cloud.client.update_function_configuration(
+        FunctionName="jobs-dev", Handler="spy.wrapper", Layers=[made["LayerVersionArn"]]
+    )
+    found = deployed.states(code=0)["jobs"]
+    assert found["notes"] == ["its handler is spy.wrapper, and lambdas.yaml has app.handler"]
 
 
 def test_signed_code(deployed: Checkout, cloud: Cloud) -> None:
-    """Code that AWS Signer signed has another hash, which is said and is no drift."""
+    """Code that AWS Signer signed has another hash: it cannot be compared, and is no drift."""
     cloud.update("jobs-dev", foreign())
 
     def signed(method: str, path: str, body: bytes) -> bytes:
@@ -205,7 +271,7 @@ def test_signed_code(deployed: Checkout, cloud: Cloud) -> None:
         return json.dumps(answer).encode()
 
     cloud.gate.change = signed
-    found = deployed.states(code=0)["jobs"]
+    found = deployed.states(code=2)["jobs"]
     assert found["state"] == "signed"
     assert "signed by AWS Signer" in found["text"]
 
@@ -238,6 +304,29 @@ def test_layers(checkout: Checkout, cloud: Cloud) -> None:
     assert checkout.states(code=0)["shared"]["state"] == "up_to_date"
     cloud.client.update_function_configuration(FunctionName="api-dev", Layers=[])
     assert checkout.states(code=1)["shared"]["text"] == "'api-dev' does not use this layer"
+
+
+@pytest.mark.parametrize("command", ["drift", "deploy", "rollback"])
+def test_the_name_of_a_layer(checkout: Checkout, cloud: Cloud, command: str) -> None:
+    """A layer is refused with the functions that use it, before any request."""
+    row = "{handler: app.handler, layers: [shared]}"
+    layers = "layers:\n  shared: {}\n  unused: {}\n"
+    checkout.write({
+        "lambdas.yaml": f"version: 1\n{layers}lambdas:\n  api: {row}\n  jobs: {row}\n",
+        "layers/shared/lib/one.py": "X = 1\n",
+        "layers/unused/lib/two.py": "X = 1\n",
+    })  # fmt: skip
+    for name, remedy in (
+        ("shared", "name a function that uses it: api, jobs"),
+        ("unused", "no function uses it"),
+    ):
+        done = checkout.lambdas(command, name, "--env=dev", "--alias=live", code=3)
+        assert f"'{name}' is a layer; {remedy}" in done.errors
+    if command != "rollback":
+        checkout.write({"lambdas.yaml": f"version: 1\n{layers}"})
+        done = checkout.lambdas(command, "--env=dev", code=3)
+        assert "lambdas.yaml has layers and no function" in done.errors
+    assert cloud.gate.requests == []
 
 
 def test_access_denied(deployed: Checkout, cloud: Cloud) -> None:
@@ -315,6 +404,22 @@ def test_without_boto3(deployed: Checkout, tmp_path: Path) -> None:
     assert "pip install 'doit-lambda-zip[aws]'" in done.errors
 
 
+def test_a_function_that_is_not_known(deployed: Checkout) -> None:
+    """A function without a name in AWS leaves the question open, unless the command line leaves it
+    out.
+    """
+    deployed.write({"names.json": json.dumps({"api": "api-dev"})})
+    state = ("--terraform-state", "names.json")
+    found = deployed.states(*state, code=2)
+    assert [one["state"] for one in found.values()] == ["up_to_date", "not_mapped"]
+    done = deployed.lambdas("drift", "--env", "dev", *state, code=2)
+    assert "1 up to date, 0 differ, 1 not compared" in done.output
+    assert deployed.states("api", *state, code=0).keys() == {"api"}
+    deployed.edit("api", "new")
+    deployed.lambdas("build", "api")
+    deployed.states(*state, code=1)
+
+
 def test_no_secret_is_shown(deployed: Checkout, cloud: Cloud) -> None:
     """Environment variables of functions reach neither output nor files."""
     cloud.update("api-dev", foreign())
@@ -334,7 +439,8 @@ def test_many_functions(checkout: Checkout, cloud: Cloud) -> None:
         cloud.create(f"{name}-dev", checkout.zip(name))
     found = checkout.states(code=1)
     assert [name for name in names if found[name]["state"] == "up_to_date"] == names[:-1]
-    assert found["f59"]["state"] == "missing"
+    text = "not deployed: 'f59-dev' does not exist in eu-west-1 of account 123456789012"
+    assert (found["f59"]["state"], found["f59"]["text"]) == ("missing", text)
     assert cloud.gate.count("GET", "/functions/?") + cloud.gate.count("GET", "/functions?") < 3
     assert cloud.gate.count("GET", "-dev") == 0
     cloud.gate.requests.clear()

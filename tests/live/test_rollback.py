@@ -46,7 +46,7 @@ def test_the_version_before(released: Checkout, cloud: Cloud) -> None:
     assert released.states("api", "--alias", "live", code=1)["api"]["behind"] == 1
     assert rollback(released)["version"] == "1"
     done = released.lambdas("rollback", "api", "--env=dev", "--alias=live", code=1)
-    assert "points to version 1, and no earlier version has other code" in done.errors
+    assert "nothing ran before: version 1 was the first one of alias 'live'" in done.errors
 
 
 def test_a_version_a_hash_or_a_commit(released: Checkout, cloud: Cloud) -> None:
@@ -139,3 +139,163 @@ def test_code_for_another_architecture(released: Checkout, cloud: Cloud) -> None
     done = released.lambdas("rollback", "api", "--env=dev", "--alias=live", "--to", wanted, code=1)
     assert "has the architecture x86_64, and the ZIP is for arm64" in done.errors
     assert cloud.alias("api-dev") == before
+
+
+def release(checkout: Checkout, text: str) -> dict[str, Any]:
+    """Deploy new code of `api` to the alias."""
+    checkout.edit("api", text)
+    checkout.lambdas("build", "api")
+    return dict(deploy(checkout, "api", "--alias", "live")["api"])
+
+
+def refused(checkout: Checkout, *arguments: str) -> str:
+    """Return the error of a rollback."""
+    options = ("--env", "dev", "--alias", "live", *arguments)
+    return checkout.lambdas("rollback", "api", *options, code=1).errors
+
+
+def test_the_code_that_ran_before(deployed: Checkout, cloud: Cloud) -> None:
+    """After a rollback and a fix, another rollback goes to the code before the fix, not to that
+    which was rolled back; a version that was never live is left out, too.
+    """
+    deploy(deployed, "api", "--alias", "live")
+    release(deployed, "bad")
+    assert rollback(deployed)["version"] == "1"
+    assert "(before: 1)" in release(deployed, "fixed")["text"]
+    assert (rollback(deployed)["version"], cloud.versions("api-dev")) == ("1", ["1", "2", "3"])
+    cloud.gate.refuse = lambda method, path, _: (
+        (500, "ServiceException", "no") if method == "PUT" and "/aliases/" in path else None
+    )
+    deployed.edit("api", "never live")
+    deployed.lambdas("build", "api")
+    failed = deploy(deployed, "api", "--alias", "live", code=1)["api"]["text"]
+    assert "version 4 published; then: " in failed
+    cloud.gate.refuse = lambda *_: None
+    assert release(deployed, "the newest")["version"] == "5"
+    found = rollback(deployed, "--dry-run")
+    assert found["text"] == "alias 'live' would point to version 1 (before: 5)"
+    assert found["notes"] == []
+    assert rollback(deployed)["version"] == "1"
+    assert "nothing ran before: version 1 was the first one of alias 'live'" in refused(deployed)
+
+
+def test_the_description(deployed: Checkout, cloud: Cloud) -> None:
+    """A version says what its alias pointed to; the function keeps its own description."""
+    client = cloud.client
+    client.update_function_configuration(FunctionName="api-dev", Description="Orders")
+    deploy(deployed, "api", "--alias", "live")
+    release(deployed, "second")
+    found = client.list_versions_by_function(FunctionName="api-dev")["Versions"]
+    assert {one["Version"]: one["Description"] for one in found} == {
+        "$LATEST": "Orders",
+        "1": "lambdas deploy: 'live' did not exist",
+        "2": "lambdas deploy: 'live' was at version 1",
+    }
+
+
+def test_a_version_of_somebody_else(released: Checkout, cloud: Cloud) -> None:
+    """What ran before a version of Terraform is unknown: the answer says so, and names --to."""
+    cloud.update("api-dev", b"PK")
+    number = cloud.client.publish_version(FunctionName="api-dev")["Version"]
+    cloud.client.update_alias(FunctionName="api-dev", Name="live", FunctionVersion=number)
+    found = rollback(released, "--dry-run")
+    assert found["text"] == "alias 'live' would point to version 3 (before: 4)"
+    (note,) = found["notes"]
+    assert note.startswith("Lambda does not say what ran before version 4, because")
+    assert note.endswith("--to names another one")
+    cloud.client.create_alias(FunctionName="api-dev", Name="test", FunctionVersion="3")
+    done = released.lambdas("rollback", "api", "--env=dev", "--alias=test")
+    assert "did not publish it for alias 'test'; version 2 is the next lower one" in done.output
+
+
+def test_a_version_that_was_deleted(released: Checkout, cloud: Cloud) -> None:
+    """If the version that ran before is gone, no other one is taken for it."""
+    cloud.client.delete_function(FunctionName="api-dev", Qualifier="2")
+    assert (
+        "version 2 ran before version 3, but does not exist any more; name a version, a hash or a "
+        "commit with --to"
+    ) in refused(released)
+    assert cloud.gate.writes == []
+
+
+def test_equal_code_ran_before(released: Checkout, cloud: Cloud) -> None:
+    """A version with equal code before the present one is passed over."""
+    cloud.update("api-dev", b"PK")
+    found = deploy(released, "api", "--alias", "live")["api"]
+    assert (found["version"], cloud.code("api-dev", "3")) == ("4", cloud.code("api-dev", "4"))
+    assert rollback(released)["version"] == "2"
+
+
+def test_a_version_that_lambda_had_already(released: Checkout, cloud: Cloud) -> None:
+    """If Lambda returns an earlier version, deploy says where a rollback from it would go."""
+    assert rollback(released, "--to", "1")["version"] == "1"
+    found = deploy(released, "api", "--alias", "live")["api"]
+    (note,) = found["notes"]
+    assert note == (
+        "Lambda had version 3 already, and 'lambdas rollback' from it goes to version 2; to go "
+        "back to the present one, use --to 1"
+    )
+    assert cloud.versions("api-dev") == ["1", "2", "3"]
+
+
+def test_a_rollback_that_publishes(released: Checkout) -> None:
+    """A rollback from a version that a rollback published goes further back."""
+    released.edit("api", "never deployed")
+    commit = released.commit("Never deployed")
+    assert rollback(released, "--to", commit)["version"] == "4"
+    assert rollback(released)["version"] == "2"
+
+
+def test_a_rollout_is_cancelled(released: Checkout, cloud: Cloud) -> None:
+    """Without `--to`, an alias that sends a part of the calls elsewhere stays, with all calls."""
+    roll_out(cloud, "2", {"3": 0.1})
+    text = "to version 2, which ends the rollout (before: 2, and 10 % to version 3)"
+    assert rollback(released, "--dry-run")["text"] == f"alias 'live' would point {text}"
+    assert weights(cloud) == {"3": 0.1}
+    found = rollback(released)
+    assert (found["state"], found["text"]) == ("deployed", f"alias 'live' points {text}")
+    assert (cloud.alias("api-dev"), weights(cloud)) == ("2", {})
+
+
+@pytest.mark.parametrize("by", ["number", "sha256", "commit"])
+def test_the_code_of_the_alias_in_a_rollout(released: Checkout, cloud: Cloud, by: str) -> None:
+    """`--to` with the code of the alias ends a rollout, whichever way it names the code."""
+    roll_out(cloud, "3", {"2": 0.9})
+    to = {"number": "3", "sha256": cloud.code("api-dev", "3"), "commit": "HEAD"}[by]
+    text = "to version 3, which ends the rollout (before: 3, and 90 % to version 2)"
+    dry = rollback(released, "--to", to, "--dry-run")
+    assert (dry["state"], dry["text"]) == ("planned", f"alias 'live' would point {text}")
+    assert weights(cloud) == {"2": 0.9}
+    found = rollback(released, "--to", to)
+    assert (found["state"], found["text"]) == ("deployed", f"alias 'live' points {text}")
+    assert (cloud.alias("api-dev"), weights(cloud)) == ("3", {})
+
+
+def test_new_code_in_a_rollout(released: Checkout, cloud: Cloud) -> None:
+    """A rollback that publishes its code says that it ends a rollout, also in a dry run."""
+    released.edit("api", "never deployed")
+    commit = released.commit("Never deployed")
+    roll_out(cloud, "2", {"3": 0.1})
+    dry = rollback(released, "--to", commit, "--dry-run")
+    assert dry["text"].endswith("to it, which ends the rollout (10 % to version 3)")
+    found = rollback(released, "--to", commit)
+    assert found["text"].endswith(
+        "to it, which ends the rollout (before: 2, and 10 % to version 3)"
+    )
+    assert (cloud.alias("api-dev"), weights(cloud)) == ("4", {})
+
+
+def roll_out(cloud: Cloud, version: str, shares: dict[str, float]) -> None:
+    """Point the alias to a version, and send shares of the calls to others."""
+    cloud.client.update_alias(
+        FunctionName="api-dev",
+        Name="live",
+        FunctionVersion=version,
+        RoutingConfig={"AdditionalVersionWeights": shares},
+    )
+
+
+def weights(cloud: Cloud) -> dict[str, float]:
+    """Return the shares of other versions than that of the alias."""
+    found = cloud.client.get_alias(FunctionName="api-dev", Name="live").get("RoutingConfig") or {}
+    return dict(found.get("AdditionalVersionWeights") or {})

@@ -12,6 +12,7 @@ from buildlib.project.project import Project
 SAME, BEHIND, OTHER_BRANCH = "up_to_date", "behind", "other_branch"
 OTHER_FUNCTION = "other_function"
 UNRECORDED, UNKNOWN, MISSING = "unrecorded", "unknown", "missing"
+CONFIGURATION = "configuration"
 SIGNED, UNDECIDED, UNMAPPED, FAILED = "signed", "undecided", "not_mapped", "failed"
 
 

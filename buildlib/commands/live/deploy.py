@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from types import FrameType
 from typing import NamedTuple
 
-from buildlib.aws import changes
+from buildlib.aws import changes, descriptions
 from buildlib.aws.account import Account
-from buildlib.aws.functions import Deployed
-from buildlib.commands.live import expected
+from buildlib.aws.functions import Alias, Deployed
+from buildlib.commands.live import earlier, expected
 from buildlib.commands.live.plans import Plan
 from buildlib.errors import (
     AwsAccessError,
@@ -97,7 +97,7 @@ def _carry_out(account: Account, one: Plan, stop: threading.Event) -> Outcome:
         return _outcome(one, NOT_STARTED, "not started")
     done: list[str] = []
     try:
-        version = _change(account, one, done)
+        version, notes = _change(account, one, done)
     except (BuildError, OSError) as error:
         if isinstance(error, AwsAccessError):
             stop.set()
@@ -105,7 +105,7 @@ def _carry_out(account: Account, one: Plan, stop: threading.Event) -> Outcome:
         return _outcome(one, FAILED, f"{before}{_explained(error)}")
     text = ", ".join(done) or "up to date"
     outcome = _outcome(one, DEPLOYED if done else UP_TO_DATE, text)
-    return outcome._replace(version=version)
+    return outcome._replace(version=version, notes=(*outcome.notes, *notes))
 
 
 def carried_out(account: Account, one: Plan) -> Outcome:
@@ -113,20 +113,48 @@ def carried_out(account: Account, one: Plan) -> Outcome:
     return _carry_out(account, one, threading.Event())
 
 
-def _change(account: Account, one: Plan, done: list[str]) -> str:
-    """Make the changes of a plan, and note each in `done`; return the version of the alias."""
+def _change(account: Account, one: Plan, done: list[str]) -> tuple[str, tuple[str, ...]]:
+    """Make the changes of a plan, and note each in `done`.
+
+    Return the version of the alias, and notes.
+    """
     now = one.now
     if one.updates:
         now = _updated(account, one)
         done.append(f"code updated to {one.code.sha256[:12]}")
     if not one.alias or not (one.updates or one.is_behind):
-        return one.alias_now.version if one.alias_now else ""
-    version = changes.publish(account, now).version
+        return one.alias_now.version if one.alias_now else "", ()
+    description = descriptions.text(one.earlier, one.rolled_back)
+    published = changes.publish(account, now, description)
+    version = published.version
     done.append(f"version {version} published")
     changes.point(account, one.target.function, one.alias, version, one.alias_now)
-    before = f" (before: {one.alias_now.version})" if one.alias_now else ""
-    done.append(f"alias '{one.alias}' points to it{before}")
-    return version
+    done.append(f"alias '{one.alias}' points to it{ended(one.alias_now)}")
+    return version, tuple(_misleading(one, published))
+
+
+def ended(before: Alias | None) -> str:
+    """Return the earlier version of an alias in words, and the rollout that its move ended."""
+    if before is None:
+        return ""
+    ends = ", which ends the rollout" if before.weights else ""
+    rest = f", and {before.rollout}" if before.weights else ""
+    return f"{ends} (before: {before.version}{rest})"
+
+
+def _misleading(one: Plan, published: Deployed) -> Iterator[str]:
+    """Yield a note if a later rollback would not go to the version that ran before.
+
+    Lambda publishes no version of unchanged code and settings, but returns the last one, such as
+    after a deployment that failed at the alias. It keeps its description.
+    """
+    said, wanted = earlier.described(published, one.alias), one.earlier
+    if said is not None and said.version != wanted.version:
+        to = f"; to go back to the present one, use --to {wanted.version}" if wanted.version else ""
+        yield (
+            f"Lambda had version {published.version} already, and 'lambdas rollback' from it goes "
+            f"to {f'version {said.version}' if said.version else 'none'}{to}"
+        )
 
 
 def _updated(account: Account, one: Plan) -> Deployed:

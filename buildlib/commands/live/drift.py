@@ -12,12 +12,12 @@ from buildlib.aws.functions import Deployed
 from buildlib.commands.live import expected, layers, names
 from buildlib.commands.live.compare import (
     BEHIND,
+    CONFIGURATION,
     FAILED,
     MISSING,
     OTHER_BRANCH,
     OTHER_FUNCTION,
     SAME,
-    UNDECIDED,
     UNKNOWN,
     UNMAPPED,
     UNRECORDED,
@@ -31,9 +31,10 @@ from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import RUNTIMES
 
-# The states that are drift, and those in which the question has no answer.
-DRIFT = frozenset({BEHIND, OTHER_BRANCH, OTHER_FUNCTION, UNRECORDED, UNKNOWN, MISSING})
-ERRORS = frozenset({UNDECIDED, FAILED})
+# The states that are drift. Others than these and SAME leave the question without an answer.
+DRIFT = frozenset(
+    {BEHIND, OTHER_BRANCH, OTHER_FUNCTION, UNRECORDED, UNKNOWN, MISSING, CONFIGURATION}
+)
 
 
 class Options(NamedTuple):
@@ -65,32 +66,77 @@ def check(
     hashes = {name: expected.base64_of(one.sha256) for name, one in wanted.items() if one.sha256}
     targets = names.find(connect, variants, names.Where(options.env, options.state), hashes)
     account = connect()
-    deployed = _deployed(account, [one.function for one in targets.known], options.alias)
+    deployed, others = _deployed(account, [one.function for one in targets.known], options.alias)
     used = layers.used(account, project, targets.known, deployed)
     findings = []
     for variant, name in targets.known:
         found = deployed[name]
-        findings.append(_finding(known, variant, wanted[variant.id], found)._replace(function=name))
+        one = _finding(known, variant, wanted[variant.id], found)
+        rest = [
+            (part, _finding(known, variant, wanted[variant.id], part.found))
+            for part in others.get(name, ())
+        ]
+        findings.append(_whole(one, rest)._replace(function=name))
         if isinstance(found, Deployed):
             findings += layers.findings(known, variant, found, used)
     findings += [Finding(name, "", UNMAPPED, targets.why_not) for name in targets.unknown]
     return findings
 
 
+class _Part(NamedTuple):
+    """A version that gets a part of the calls to an alias, from 0 to 1."""
+
+    version: str
+    share: float
+    found: Deployed | AwsError
+
+
 def _deployed(
     account: Account, wanted: Sequence[str], alias: str
-) -> dict[str, Deployed | AwsError]:
+) -> tuple[dict[str, Deployed | AwsError], dict[str, list[_Part]]]:
+    """Return the versions of functions, and other ones that get a part of the calls, by name."""
     if not alias:
-        return functions.functions(account, wanted)
+        return functions.functions(account, wanted), {}
     asked = list(dict.fromkeys(wanted))
     found = together(lambda name: _behind_alias(account, name, alias), asked)
-    return dict(zip(asked, found, strict=True))
+    main, others = dict[str, Deployed | AwsError](), dict[str, list[_Part]]()
+    for name, one in zip(asked, found, strict=True):
+        if isinstance(one, AwsError):
+            main[name] = one
+        else:
+            main[name], others[name] = one
+    return main, others
 
 
-def _behind_alias(account: Account, name: str, alias: str) -> Deployed:
-    """Return the version behind an alias."""
+def _behind_alias(account: Account, name: str, alias: str) -> tuple[Deployed, list[_Part]]:
+    """Return the version behind an alias, and those of its rollout."""
     which = functions.alias(account, name, alias)
-    return functions.function(account, name, which.version)
+    weights = [(number, share) for number, share in which.weights if share]
+    found = together(lambda one: functions.function(account, name, one[0]), weights)
+    others = [_Part(*one, of) for one, of in zip(weights, found, strict=True)]
+    return functions.function(account, name, which.version), others
+
+
+def _whole(main: Finding, others: Sequence[tuple[_Part, Finding]]) -> Finding:
+    """Return the finding for a function whose calls go to several versions: the worst of theirs."""
+    if not others:
+        return main
+    rest = 1 - sum(part.share for part, _ in others)
+    every = [(rest, main)]
+    every += [(part.share, one._replace(version=part.version)) for part, one in others]
+    every = [(share, one) for share, one in every if round(share, 6)]
+    worst = min(
+        (one for _, one in every), key=lambda one: (one.state not in DRIFT, one.state == SAME)
+    )
+    if worst.state == SAME:
+        return worst
+    texts = [
+        f"{100 * share:.6g} % of the calls go to version {one.version}: {one.text}"
+        for share, one in every
+        if one.state != SAME
+    ]
+    notes = dict.fromkeys(note for _, one in every for note in one.notes)
+    return worst._replace(text="; ".join(texts), notes=tuple(notes))
 
 
 def _finding(
@@ -108,12 +154,25 @@ def _finding(
     one = compared(known, variant.id, wanted, code, found.signing_job)
     if found.is_image:
         one = one._replace(state=UNKNOWN, text="runs a container image, not a ZIP")
-    notes = () if found.is_image else tuple(mismatches(variant, found))
+        return one._replace(version=found.version)
+    notes = tuple(mismatches(variant, found))
+    wrong = [text for what, text in _settings(variant, found) if _breaks(what, found)]
+    if wrong and one.state == SAME:
+        text = f"its code is {one.text}, but {'; '.join(wrong)}"
+        one = one._replace(state=CONFIGURATION, text=text)
+        notes = tuple(note for note in notes if note not in wrong)
     return one._replace(version=found.version, notes=notes)
 
 
 def mismatches(variant: Variant, found: Deployed) -> Iterator[str]:
     """Yield the settings of a function that do not fit its ZIP; Terraform has to change them."""
+    yield from (text for _, text in _settings(variant, found))
+    if found.update == "Failed":
+        yield f"its last update failed: {found.update_reason or 'AWS gives no reason'}"
+
+
+def _settings(variant: Variant, found: Deployed) -> Iterator[tuple[str, str]]:
+    """Yield the name of each setting that does not fit the ZIP of a function, and a text."""
     pairs = (
         ("runtime", found.runtime, RUNTIMES[variant.python].identifier),
         ("architecture", found.architecture, variant.architecture),
@@ -121,9 +180,15 @@ def mismatches(variant: Variant, found: Deployed) -> Iterator[str]:
     )
     for what, there, here in pairs:
         if there and there != here:
-            yield f"its {what} is {there}, and lambdas.yaml has {here}"
-    if found.update == "Failed":
-        yield f"its last update failed: {found.update_reason or 'AWS gives no reason'}"
+            yield what, f"its {what} is {there}, and lambdas.yaml has {here}"
+
+
+def _breaks(what: str, found: Deployed) -> bool:
+    """Tell whether a function cannot run its code with a setting that does not fit.
+
+    The handler may be in a layer: those of monitoring services wrap the one of the ZIP.
+    """
+    return what != "handler" or not found.layers
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
@@ -131,7 +196,7 @@ def exit_code(findings: Iterable[Finding]) -> int:
     states = {one.state for one in findings}
     if states & DRIFT:
         return 1
-    return 2 if states & ERRORS or not states - {UNMAPPED} else 0
+    return 0 if states == {SAME} else 2
 
 
 def lines(findings: Sequence[Finding]) -> Iterator[str]:

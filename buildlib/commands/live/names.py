@@ -129,12 +129,25 @@ def expand(template: str, variant: Variant, env: str) -> str:
 
 def _json(path: Path) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except OSError as error:
         problem = f"cannot be read: {(error.strerror or str(error)).lower()}"
     except (ValueError, RecursionError):
         problem = "is not JSON"
-    raise _no_state(path, problem)
+    else:
+        problem = _mistaken(found) if isinstance(found, dict) else ""
+    if problem:
+        raise _no_state(path, problem)
+    return found
+
+
+def _mistaken(found: Mapping[str, Any]) -> str:
+    """Return the problem of an object that is no output of Terraform, or of an empty state."""
+    if isinstance(found.get("serial"), int) and isinstance(found.get("version"), int):
+        return "is a state file, whose format is Terraform's own"
+    if not found.keys() - {"format_version", "terraform_version"}:
+        return "has neither resources nor outputs: Terraform found no state, or one without outputs"
+    return ""
 
 
 def _no_state(path: Path, problem: str) -> BuildError:

@@ -9,6 +9,7 @@ from buildlib.artifacts import published, signed
 from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account, together
+from buildlib.aws.descriptions import Before
 from buildlib.aws.functions import Alias, Deployed
 from buildlib.commands.live import code, expected, layers, names, origin
 from buildlib.commands.live.code import Code
@@ -36,7 +37,8 @@ class Plan(NamedTuple):
     """The change of one function: `now` and `alias_now` are the states that it was planned for.
 
     `alias` is the name of the alias to move, empty for none; `is_behind` says that it points to
-    a version with other code.
+    a version with other code. `rolled_back` is the version that the change takes out of use, if it
+    is a rollback, and `before` what ran before that one.
     """
 
     target: Target
@@ -46,6 +48,14 @@ class Plan(NamedTuple):
     alias_now: Alias | None = None
     is_behind: bool = False
     notes: tuple[str, ...] = ()
+    before: Before | None = None
+    rolled_back: str = ""
+
+    @property
+    def earlier(self) -> Before:
+        """The version to which a rollback from the new one goes."""
+        was = self.alias_now.version if self.alias_now else ""
+        return self.before or Before(self.alias, was)
 
     @property
     def updates(self) -> bool:
@@ -57,7 +67,9 @@ class Plan(NamedTuple):
         """The changes in words; empty without any."""
         steps = [f"update the code to {self.code.sha256[:12]}"] if self.updates else []
         if self.alias and (self.updates or self.is_behind):
-            steps.append(f"publish a version, and point the alias '{self.alias}' to it")
+            rollout = self.alias_now.rollout if self.alias_now else ""
+            ends = f", which ends the rollout ({rollout})" if rollout else ""
+            steps.append(f"publish a version, and point the alias '{self.alias}' to it{ends}")
         return ", ".join(steps)
 
 
@@ -215,10 +227,9 @@ def refusals(one: Plan) -> Iterator[str]:
             f"--from {published.NAME}"
         )
     if one.alias_now and one.alias_now.weights:
-        shares = ", ".join(f"{share:.0%} to {number}" for number, share in one.alias_now.weights)
         yield (
-            f"{about}: the alias '{one.alias}' sends {shares}; finish this rollout first, or roll "
-            "back"
+            f"{about}: the alias '{one.alias}' sends {one.alias_now.rollout}; finish this rollout "
+            "first, or roll back"
         )
 
 

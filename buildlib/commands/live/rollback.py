@@ -13,7 +13,7 @@ from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account
 from buildlib.aws.functions import Alias, Deployed
-from buildlib.commands.live import code, deploy, expected, history, names, plans
+from buildlib.commands.live import code, deploy, earlier, expected, history, names, plans
 from buildlib.commands.live.code import Code
 from buildlib.commands.live.deploy import DEPLOYED, PLANNED, UP_TO_DATE, Outcome
 from buildlib.commands.live.drift import mismatches
@@ -43,6 +43,7 @@ class Plan(NamedTuple):
     sha256: str
     version: str = ""
     code: Code | None = None
+    notes: tuple[str, ...] = ()
 
 
 def roll_back(
@@ -69,10 +70,8 @@ def roll_back(
     account = connect()
     with tempfile.TemporaryDirectory(prefix="rollback-") as folder:
         found = _plan(project, account, targets.known[0], options, Path(folder))
-        same_code = found.sha256 == expected.hex_of(found.runs.code_sha256)
-        is_there = found.version in {"", found.alias_now.version} and not found.alias_now.weights
-        if same_code and (is_there or not options.to.isdecimal()):
-            now = found.alias_now.version
+        now = found.alias_now.version
+        if found.version == now and not found.alias_now.weights:
             text = f"alias '{options.alias}' already points to version {now}, which has this code"
             return _outcome(found, UP_TO_DATE, text)
         return _carry_out(account, found, options.alias, dry_run=dry_run)
@@ -91,8 +90,12 @@ def _plan(
     if present is None:
         present = live.function(account, target.function, alias.version)
     plan = Plan(target, alias, present, "")
+    table = signed.read(project.layout)
+    if not options.to and alias.weights:
+        return _to_version(plan, present)  # a rollout that goes on is what there is to undo
     if not options.to:
-        return _before(plan, versions, options.alias, signed.read(project.layout))
+        before, note = earlier.version(alias, present, versions, table)
+        return _to_version(plan, before)._replace(notes=(note,) if note else ())
     if options.to.isdecimal() and not _SHA256.fullmatch(options.to):
         for one in versions:
             if one.version == options.to:
@@ -102,10 +105,11 @@ def _plan(
             msg = f"--to: '{target.function}' has no version {options.to}; it has {numbers}"
             raise DeployError(msg)
     sha256, key = _wanted(project, target.variant, _whole(options.to, versions))
-    if present := _version_with(versions, sha256, signed.read(project.layout)):
-        return _to_version(plan, present)
-    found = _code(project, target.variant, sha256, key, options.published, folder)
-    return plan._replace(sha256=found.sha256, code=found)
+    # The present version comes first: equal code is no reason to move the alias.
+    if found := _version_with([*versions, present], sha256, table):
+        return _to_version(plan, found)
+    made = _code(project, target.variant, sha256, key, options.published, folder)
+    return plan._replace(sha256=made.sha256, code=made)
 
 
 # Git abbreviates no commit to fewer digits.
@@ -134,21 +138,6 @@ def _to_version(plan: Plan, one: Deployed) -> Plan:
     return plan._replace(sha256=expected.hex_of(one.code_sha256), version=one.version)
 
 
-def _before(plan: Plan, versions: Sequence[Deployed], alias: str, table: Table) -> Plan:
-    """Return the plan for the newest version before the present one that has other code."""
-    now = plan.alias_now.version
-    runs = table.origin(expected.hex_of(plan.runs.code_sha256))
-    for one in reversed(versions):
-        is_earlier = now == live.LATEST or int(one.version) < int(now)
-        if is_earlier and table.origin(expected.hex_of(one.code_sha256)) != runs:
-            return _to_version(plan, one)
-    msg = (
-        f"'{plan.target.function}': alias '{alias}' points to version {now}, and no earlier "
-        "version has other code; name a version, a hash or a commit with --to"
-    )
-    raise DeployError(msg)
-
-
 def _wanted(project: Project, variant: Variant, to: str) -> tuple[str, str]:
     """Return the sha256 that `--to` means, and the key of its inputs, if that is known.
 
@@ -170,7 +159,7 @@ def _wanted(project: Project, variant: Variant, to: str) -> tuple[str, str]:
         raise DeployError(msg, "history")
     commit, record = found
     if variant.id not in record:
-        msg = f"--to: lambdas.hashes.json in commit {commit.shown} does not list '{variant.id}'"
+        msg = f"--to: no record or published list in commit {commit.shown} has '{variant.id}'"
         raise DeployError(msg, "history")
     return record[variant.id]["sha256"], record[variant.id]["key"]
 
@@ -213,6 +202,9 @@ def _carry_out(account: Account, plan: Plan, alias: str, *, dry_run: bool) -> Ou
         change = plans.Plan(
             plan.target, plan.code, now, alias, plan.alias_now, is_behind=True, notes=notes
         )
+        # So that the next rollback does not go to the code that this one takes out of use.
+        if said := earlier.described(plan.runs, alias):
+            change = change._replace(before=said, rolled_back=before)
         # A rollback ends a rollout, so that shares of other versions are no problem.
         whole = change._replace(alias_now=plan.alias_now._replace(weights=()))
         if problems := [*plans.refusals(whole)]:
@@ -221,7 +213,9 @@ def _carry_out(account: Account, plan: Plan, alias: str, *, dry_run: bool) -> Ou
     text = f"alias '{alias}' {'would point' if dry_run else 'points'} to version {plan.version}"
     if not dry_run:
         changes.point(account, name, alias, plan.version, plan.alias_now)
-    found = _outcome(plan, PLANNED if dry_run else DEPLOYED, f"{text} (before: {before})")
+    found = _outcome(
+        plan, PLANNED if dry_run else DEPLOYED, f"{text}{deploy.ended(plan.alias_now)}"
+    )
     return found._replace(version=plan.version)
 
 
@@ -234,4 +228,5 @@ def _outcome(plan: Plan, state: str, text: str) -> Outcome:
         sha256=plan.sha256,
         previous=expected.hex_of(plan.runs.code_sha256),
         version=plan.alias_now.version,
+        notes=plan.notes,
     )

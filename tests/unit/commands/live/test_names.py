@@ -58,7 +58,8 @@ def test_all_problems_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["{}", "[]", '{"values": 3}', '{"values": {"root_module": {"resources": [1]}}}']
+    "content",
+    ['{"values": {}}', "[]", '{"values": 3}', '{"values": {"root_module": {"resources": [1]}}}'],
 )
 def test_other_json(tmp_path: Path, content: str) -> None:
     """A file of Terraform without functions names none; it is no traceback."""
@@ -66,6 +67,25 @@ def test_other_json(tmp_path: Path, content: str) -> None:
     state.write_text(content)
     targets = names.find(no_account, [variant("api", "x")], Where("", state), {})
     assert (targets.known, targets.unknown) == ([], ["api-py3.13-arm64"])
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"version": 4, "serial": 7, "lineage": "x", "resources": []}', "is a state file"),
+        ("{}", "has neither resources nor outputs"),
+        ('{"format_version": "1.0"}', "has neither resources nor outputs"),
+    ],
+)
+def test_a_file_of_another_command(tmp_path: Path, content: str, problem: str) -> None:
+    """A state file, and an empty answer, are refused with the command that writes the right one."""
+    state = tmp_path / "terraform.tfstate"
+    state.write_text(content)
+    with pytest.raises(BuildError) as error:
+        names.find(no_account, [variant("api", "x")], Where("", state), {})
+    assert str(error.value).startswith(f"{state}: {problem}")
+    remedy = "write it with 'terraform show -json > FILE' or 'terraform output -json > FILE'"
+    assert str(error.value).endswith(remedy)
 
 
 def from_state(tmp_path: Path, state: object) -> dict[str, list[str]]:
