@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from tests.conftest import Repository
 from tests.live.gate import Gate
 from tests.remote.servers import s3_server
+from tests.test_cli import SCHEMA
 
 SECRET = "s3cr3t-of-a-function"  # noqa: S105 - no log may have it
 
@@ -121,7 +123,9 @@ class Checkout(Repository):
         """Return the findings of `lambdas drift --json` by their ids."""
         done = self.lambdas("drift", "--env", "dev", "--json", *arguments, code=code)
         assert done.output, done.errors
-        return {one["id"]: one for one in json.loads(done.output)["functions"]}
+        answer = json.loads(done.output)
+        jsonschema.validate(answer, SCHEMA)
+        return {one["id"]: one for one in answer["functions"]}
 
 
 @pytest.fixture
