@@ -1,33 +1,30 @@
 """Whether the commits of this repository know the code that a function has, or is to get."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from buildlib.artifacts import signed
-from buildlib.commands.live import history
-from buildlib.commands.publish import used
+from buildlib.artifacts import hashes, signed
+from buildlib.commands.publish import git, used
 from buildlib.errors import GarbageError
 from buildlib.project.project import Project
 
 
-def unrecorded(root: Path, codes: Mapping[str, str]) -> list[str]:
-    """Return the ids of variants whose code, a sha256 in hex, no commit records.
+def unrecorded(project: Project, codes: Mapping[str, str]) -> list[str]:
+    """Return the ids of variants whose code, a sha256 in hex, no commit of the clone has.
 
     Empty if the last commit has no record: then nothing is expected of it.
     """
-    found = history.at(root, "HEAD")
-    record = found[1] if found else {}
-    rest = [
-        id_ for id_, code in codes.items() if id_ not in record or record[id_]["sha256"] != code
-    ]
-    if not record or not rest:
+    layout = project.layout
+    try:
+        content = git.committed(layout.root, layout.hashes, GarbageError)
+        if content is None or not codes:
+            return []
+        record = hashes.parse(content)
+        if all(id_ in record and record[id_]["sha256"] == code for id_, code in codes.items()):
+            return []
+        known = used.committed(layout.root)
+    except GarbageError:  # not a repository of git
         return []
-    earlier = (history.read(root).steps, history.elsewhere(root))
-    return [
-        id_
-        for id_ in rest
-        if all(step.entry["sha256"] != codes[id_] for some in earlier for step in some.get(id_, ()))
-    ]
+    return [id_ for id_, code in codes.items() if code not in known]
 
 
 def foreign(project: Project, codes: Mapping[str, str]) -> list[str]:

@@ -130,7 +130,7 @@ def _foreign(project: Project, plans: Sequence[Plan]) -> Iterator[str]:
 def warnings(project: Project, plans: Sequence[Plan]) -> list[str]:
     """Return the warning about ZIPs to deploy that no commit records; objects are of a list."""
     codes = {one.target.variant.id: one.code.sha256 for one in plans if one.steps and one.code.path}
-    if names := ", ".join(origin.unrecorded(project.layout.root, codes)):
+    if names := ", ".join(origin.unrecorded(project, codes)):
         advice = "run 'lambdas record' and commit, so that 'lambdas drift' knows it"
         return [f"{names}: no commit records this code; {advice}"]
     return []

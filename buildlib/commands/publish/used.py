@@ -43,16 +43,34 @@ def ever(root: Path) -> set[str]:
     return _found(root, 0)
 
 
+def committed(root: Path) -> set[str]:
+    """Return the sha256 of each ZIP that a list or a record had in any commit of a clone.
+
+    Raises:
+        GarbageError: this is no repository of git.
+
+    """
+    return _committed(_top(root), 0)
+
+
+def _top(root: Path) -> Path:
+    return Path(git.text(root, "rev-parse", "--show-toplevel", failed=GarbageError))
+
+
 def _found(root: Path, border: float) -> set[str]:
     """Return the sha256 of each ZIP; commits count from a time on, in seconds of Unix."""
-    top = Path(git.text(root, "rev-parse", "--show-toplevel", failed=GarbageError))
-    blobs = {*_at_tips(top), *_changed(top, border)}
-    found = {one for text in git.contents(top, blobs, GarbageError).values() for one in _in(text)}
+    top = _top(root)
+    found = _committed(top, border)
     listed = git.output(top, ["ls-files", "-z", "--cached", "--others"], GarbageError)
     for name in listed.decode("utf-8", "surrogateescape").split("\0"):
         if _NAME.fullmatch(name) and (top / name).is_file():
             found |= _in((top / name).read_bytes())
     return found
+
+
+def _committed(top: Path, border: float) -> set[str]:
+    blobs = {*_at_tips(top), *_changed(top, border)}
+    return {one for text in git.contents(top, blobs, GarbageError).values() for one in _in(text)}
 
 
 def _in(text: bytes) -> set[str]:
