@@ -195,8 +195,9 @@ def _check_edit(
             around = _surroundings(inputs, layout)
             verdict = own_code.verify(code, names, code.files, around, provided())
     code.check_services(verdict, inputs.services)
+    named = _named_sources(inputs, tree, contents)
     # An earlier warning may be about a file that is not looked at again.
-    doubts = dict.fromkeys((*previous.doubts, *verdict.doubts, *code.doubts))
+    doubts = dict.fromkeys((*previous.doubts, *verdict.doubts, *code.doubts, *named))
     return verdict._replace(doubts=list(doubts))
 
 
@@ -310,7 +311,21 @@ def _check_code(
     code.check_services(verdict, inputs.services)
     if inputs.services is not None:
         _warn_of_calls(origins, inputs, layout, inputs.services)
-    return verdict
+    named = _named_sources(inputs, layout.staged(inputs.variant.id), contents)
+    return verdict._replace(doubts=[*verdict.doubts, *named])
+
+
+def _named_sources(inputs: Inputs, tree: Path, contents: Contents) -> list[tuple[str, str]]:
+    """Return warnings about own sources that something names, where bytecode replaces them."""
+    if inputs.variant.function.sources:
+        return []
+    from buildlib.tree import by_file  # only for functions without sources
+
+    def read(origin: Origin) -> bytes:
+        known = contents.of(origin)
+        return (tree / origin.file.path).read_bytes() if known is None else known
+
+    return by_file.doubts(inputs.variant.function, inputs.own, inputs.bytecode, read)
 
 
 def _warn_of_calls(
