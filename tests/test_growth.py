@@ -146,7 +146,7 @@ def test_several_functions(budgeted: Repository) -> None:
     """The message names all functions in one command; one at a time works, too."""
     budgeted.write({
         "lambdas.yaml": f"{MANIFEST}    size_growth: 10 %\n"
-        + "  b:\n    handler: app.handler\n    size_growth: 10 %\n",
+         "  b:\n    handler: app.handler\n    size_growth: 10 %\n",
         "lambdas/b/app.py": HANDLER,
     })  # fmt: skip
     budgeted.lambdas("record")

@@ -67,18 +67,17 @@ def test_a_pasted_layer(fleet: Repository) -> None:
 
 
 @pytest.mark.parametrize("sources", [True, False])
-def test_bytecode(fleet: Repository, index: Index, sources: bool) -> None:  # noqa: FBT001
+def test_bytecode(fleet: Repository, index: Index, sources: bool) -> None:
     """The layer has the bytecode that the packages have in the ZIPs, and weighs as much."""
     code = "".join(f"def function_{n}(x):\n    return x + {n}\n" for n in range(2000))
     index.add("big", "2.0", files={"big.py": code}, requires=("dep",))
     python = "{}.{}".format(*sys.version_info[:2])
     manifest = yaml.safe_load((fleet.root / "lambdas.yaml").read_text())
     names: dict[str, dict[str, Any]] = manifest["lambdas"]
-    for name, entry in names.items():
-        entry |= {"python": python, "bytecode": True, "compiler": platform.python_version()}
-        entry |= {} if sources else {"sources": False}
-        if name == "b":  # the layer's compiler is in its lockfile
-            del entry["compiler"]
+    more = {"python": python, "bytecode": True} | ({} if sources else {"sources": False})
+    for entry in names.values():
+        entry.update(more, compiler=platform.python_version())
+    del names["b"]["compiler"]  # the layer's compiler is in its lockfile
     fleet.write({f"lambdas/{n}/requirements.txt": "big\nodd\nlib\n" for n in "ab"})
     fleet.write({"lambdas/c/requirements.txt": "big\n", "lambdas.yaml": yaml.safe_dump(manifest)})
     fleet.lambdas("build")
@@ -88,8 +87,8 @@ def test_bytecode(fleet: Repository, index: Index, sources: bool) -> None:  # no
     assert pasted["layers"]["shared"]["bytecode"] is True
     assert ("sources" in pasted["layers"]["shared"]) is not sources
     assert "compiler" not in pasted["layers"]["shared"]
-    for name, more in pasted.pop("lambdas").items():
-        names[name] |= more
+    for name, layers in pasted.pop("lambdas").items():
+        names[name] |= layers
     fleet.write({
         "lambdas.yaml": yaml.safe_dump(manifest | pasted),
         "layers/shared.txt": "\n".join(layer["requirements"]) + "\n",

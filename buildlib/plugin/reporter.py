@@ -182,8 +182,17 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._view.write(f"{task.name} failed\n{message}\n")
         self._view.annotate(task.name, message)
 
+    def _say_repeated(self) -> None:
+        """Name the tasks that failed for a cause that was said, and a remedy for all at once."""
+        for first, others in self._repeated.items():
+            self.write(f"same error as {first}: {', '.join(sorted(others))}\n")
+        if way := growth.together(self._problems):
+            self.write(f"{way}\n")
+
     def _finish(self) -> int:
         """Do the work at the end of a run; return the number of the signal that interrupts it."""
+        if self._records:  # the sizes are recorded now, or as soon as nothing fails
+            self._tally.withdraw(growth.UNKNOWN)
         try:
             self._do_at_end()
         except KeyboardInterrupt as error:
@@ -221,15 +230,10 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self._tally.interrupt()
         elif self._report:
             self._report_failures(self._report)
-        for first, others in self._repeated.items():
-            self.write(f"same error as {first}: {', '.join(sorted(others))}\n")
-        if way := growth.together(self._problems):
-            self.write(f"{way}\n")
+        self._say_repeated()
         outcomes = self._tally.outcomes()
         if outcomes:
             self._view.table(outcomes)
-        if self._records:  # the sizes are recorded now, or as soon as nothing fails
-            self._tally.withdraw(growth.UNKNOWN)
         remarks = self._tally.remarks()
         self._warnings += (summary.note(*remark) for remark in remarks)
         self.write("".join(f"{note}\n" for note in self._warnings))
