@@ -162,3 +162,22 @@ def test_vendored_code(repository: Repository) -> None:
         "import of 'absent': nothing in the ZIP provides it, unless a change of sys.path" in output
     )
     assert "greeter'" not in output
+
+
+def test_a_module_at_the_top_of_a_layer(repository: Repository) -> None:
+    """Python finds modules of a layer below `python/` only; so the message says to move it."""
+    repository.write({
+        "lambdas.yaml": MANIFEST + "    layers: [common]\n"
+        "layers:\n  common: {source: layers/common}\n",
+        "lambdas/api/app.py": f"import common\nVALUE = common.VALUE\n{HANDLER}",
+        "layers/common/common.py": "VALUE = 1\n",
+    })  # fmt: skip
+    assert refused(repository) == (
+        "lambdas/api/app.py:1: import of 'common': layer 'common' has common.py at its top, but "
+        "Python finds modules of a layer only below python/; move layers/common/common.py to "
+        "python/common.py in the layer"
+    )
+    (repository.root / "layers/common/python").mkdir()
+    path = repository.root / "layers/common/common.py"
+    path.rename(repository.root / "layers/common/python/common.py")
+    repository.doit()
