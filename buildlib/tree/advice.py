@@ -79,7 +79,17 @@ class Advice:
             return f"this is a module of Python 2; in Python 3, its content is in '{new}'"
         if alike := self._alike(broken.partition(".")[0]):
             return f"nothing in the ZIP provides it; did you mean '{alike}'?"
-        return self._own(broken, one.gap.target) or self._in_layer(broken) or self._addition(one)
+        reason = self._own(broken, one.gap.target) or self._in_layer(broken)
+        return reason or self._addition(one)
+
+    def _as_bytecode(self, stem: str) -> str:
+        """Return the reason for an own module that is there without its source."""
+        function = self.variant.function
+        found = _present(self.around.root / function.source, stem, ".pyc")
+        return found and (
+            f"{function.within(found)} is bytecode without a source, which is always left out, "
+            "because only the Python that made it can import it; add its source"
+        )
 
     def _in_layer(self, broken: str) -> str:
         """Return the reason for a module of a layer that is not below `python/`."""
@@ -137,11 +147,12 @@ class Advice:
             if function.module:
                 return ""  # only the handler's file is the function's
             return f"'exclude' leaves {function.within(found)} out; correct the patterns"
+        if found := self._as_bytecode(stem):
+            return found
         if target:
             return f"{self.names.get(target, target)} has no such submodule"
-        if "." in broken and broken.partition(".")[0] in self._own_top():
-            return "the function's code has no such module"
-        return ""
+        is_own = "." in broken and broken.partition(".")[0] in self._own_top()
+        return "the function's code has no such module" if is_own else ""
 
     def _own_top(self) -> set[str]:
         return {path.partition("/")[0].removesuffix(".py") for path in self.names}
@@ -156,9 +167,9 @@ class Advice:
         return f" (imported by {' > '.join(places)})"
 
 
-def _present(folder: Path, stem: str) -> str:
+def _present(folder: Path, stem: str, suffix: str = ".py") -> str:
     """Return the path of a module in a folder, relative to it; empty if it is not there."""
-    for path in (f"{stem}/__init__.py", f"{stem}.py"):
+    for path in (f"{stem}/__init__{suffix}", f"{stem}{suffix}"):
         if (folder / path).is_file():
             return path
     return ""
