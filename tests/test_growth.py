@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Index, Repository
+from tests.conftest import HANDLER, Index, Repository
 
 MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
 
@@ -140,3 +140,28 @@ def test_growth_that_is_not_accepted_after_all(budgeted: Repository) -> None:
     budgeted.write({"lambdas/api/app.py": f"import nosuch\n{code}"})
     budgeted.lambdas("record", "--accept-growth", "api", code=1)
     assert (budgeted.root / "lambdas.hashes.json").read_bytes() == before
+
+
+def test_several_functions(budgeted: Repository) -> None:
+    """The message names all functions in one command; one at a time works, too."""
+    budgeted.write({
+        "lambdas.yaml": f"{MANIFEST}    size_growth: 10 %\n"
+         "  b:\n    handler: app.handler\n    size_growth: 10 %\n",
+        "lambdas/b/app.py": HANDLER,
+    })  # fmt: skip
+    budgeted.lambdas("record")
+    path = budgeted.root / "lambdas.hashes.json"
+    before = json.loads(path.read_text())
+    for name in "api", "b":
+        budgeted.write({f"lambdas/{name}/more.bin": noise(30_000)})
+    command = "lambdas record --accept-growth api --accept-growth b"
+    assert f"run '{command}' and commit" in budgeted.lambdas("build", code=1).output
+    done = budgeted.lambdas("record", "--accept-growth", "api", code=1)
+    assert "lambdas.hashes.json: recorded api; commit the file" in done.output
+    assert "has no sizes" not in done.output + done.errors
+    assert command not in done.output
+    after = json.loads(path.read_text())
+    assert after["b"] == before["b"]
+    assert after["api"]["size"] == budgeted.index()["api"]["size"] > before["api"]["size"]
+    budgeted.lambdas("record", "--accept-growth", "b")
+    budgeted.lambdas("record", "--check")

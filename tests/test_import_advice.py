@@ -162,3 +162,50 @@ def test_vendored_code(repository: Repository) -> None:
         "import of 'absent': nothing in the ZIP provides it, unless a change of sys.path" in output
     )
     assert "greeter'" not in output
+
+
+def test_a_module_at_the_top_of_a_layer(repository: Repository) -> None:
+    """Python finds modules of a layer below `python/` only; so the message says to move it."""
+    repository.write({
+        "lambdas.yaml": MANIFEST + "    layers: [common]\n"
+        "layers:\n  common: {source: layers/common}\n",
+        "lambdas/api/app.py": f"import common\nVALUE = common.VALUE\n{HANDLER}",
+        "layers/common/common.py": "VALUE = 1\n",
+    })  # fmt: skip
+    assert refused(repository) == (
+        "lambdas/api/app.py:1: import of 'common': layer 'common' has common.py at its top, but "
+        "Python finds modules of a layer only below python/; move layers/common/common.py to "
+        "python/common.py in the layer"
+    )
+    (repository.root / "layers/common/python").mkdir()
+    path = repository.root / "layers/common/common.py"
+    path.rename(repository.root / "layers/common/python/common.py")
+    repository.doit()
+
+
+def test_own_bytecode_without_a_source(repository: Repository) -> None:
+    """A module that is there as bytecode only is left out, and not the module of a package."""
+    repository.write({
+        "lambdas/api/app.py": f"import vendor\n{HANDLER}",
+        "lambdas/api/vendor.pyc": b"\0",
+    })  # fmt: skip
+    assert refused(repository) == (
+        "lambdas/api/app.py:1: import of 'vendor': lambdas/api/vendor.pyc is bytecode without a "
+        "source, which is always left out, because only the Python that made it can import it; "
+        "add its source"
+    )
+
+
+def test_a_package_without_sources(dependent: Repository, index: Index) -> None:
+    """Modules of a wheel that are bytecode only are named once; bytecode of sources is not."""
+    index.add(
+        "alpha",
+        files={
+            "alpha/__init__.py": "", "alpha/__init__.pyc": b"\0", "alpha/only.pyc": b"\0",
+            "alpha/__pycache__/__init__.cpython-311.pyc": b"\0", "single.pyc": b"\0",
+        },
+    )  # fmt: skip
+    said = "lambda 'api': left out alpha/only.pyc, single.pyc: a package has bytecode without"
+    assert dependent.doit().output.count(said) == 1
+    dependent.write({"lambdas/api/app.py": f"import alpha\n{HANDLER}"})
+    assert "left out" not in dependent.doit().output

@@ -401,3 +401,27 @@ def test_a_partial_index_moves_no_pin(dependent: Repository, index: Index) -> No
     assert pins(dependent) == ["alpha==1.0", "gamma==2.0"]
     second.server.shutdown()
     second.server.server_close()
+
+
+def test_a_version_that_drops_the_package(dependent: Repository, index: Index) -> None:
+    """A version that only a lock without the package fulfils is refused, and the lock stays."""
+    index.add("low", "1.0")
+    index.add("low", "2.0")
+    index.add("high", "7.0", requires=())
+    index.add("high", "15.0", requires=("low==2.0",))
+    dependent.write({"lambdas/api/requirements.txt": "high\n", "lambdas.yaml": MANIFEST})
+    dependent.lambdas("lock")
+    before = lock(dependent)
+    assert pins(dependent) == ["high==15.0", "low==2.0"]
+    done = dependent.lambdas("lock", "-P", "low==1.0", "api", code=1)
+    said = done.output + done.errors
+    assert "lambdas/api/requirements.txt: no lock with low==1.0, so the old one stays" in said
+    assert "  Removed low 2.0\n  Updated high 15.0 -> 7.0\n" in said or (
+        "  Updated high 15.0 -> 7.0\n  Removed low 2.0\n" in said
+    )
+    assert "add it to lambdas/api/requirements.txt" in said
+    assert lock(dependent) == before
+    dependent.write({"lambdas/api/requirements.txt": "high\nlow==1.0\n"})
+    dependent.lambdas("lock")
+    assert pins(dependent) == ["high==7.0", "low==1.0"]
+    dependent.lambdas("lock", "-P", "low==1.0", "api")

@@ -25,7 +25,7 @@ def pinned(repository: Repository, index: Index) -> Repository:
     return repository
 
 
-def asked(repository: Repository, *names: str, code: int) -> dict[str, Any]:
+def asked(repository: Repository, *names: str, code: int | None) -> dict[str, Any]:
     """Return the answer for Python 3.14."""
     return answer(repository.lambdas("ready", "3.14", *names, "--json", code=code).output)
 
@@ -186,3 +186,29 @@ def test_dates() -> None:
         "supported", "deprecated", "no new functions", "no new functions", "no updates",
     ]  # fmt: skip
     assert command.state(RUNTIMES["3.15"], "2026-11-29") == "preview"
+
+
+def test_bytecode(repository: Repository) -> None:
+    """A preview has no bytecode, and another Python needs a pinned compiler."""
+    manifest = MANIFEST.replace("app.handler", "app.handler, bytecode: true, compiler: 3.12.1")
+    repository.write({"lambdas.yaml": manifest})
+    done = repository.lambdas("ready", "3.15", code=1)
+    assert "0 of 1 ZIPs are ready for Python 3.15, 1 is not ready" in done.output
+    assert "bytecode of api:\n  no bytecode for Python 3.15, whose format may" in done.output
+    found = asked(repository, code=0)
+    (need,) = found["bytecode"]
+    assert found["ready"] == [need["id"]] == ["api"]
+    assert not need["blocks"]
+    assert "needs a pinned CPython 3.14" in need["text"]
+    assert need["text"].endswith("and add its full version to 'compiler'")
+    repository.write({"lambdas.yaml": manifest.replace("3.12.1", "[3.12.1, 3.14.99]")})
+    (need,) = asked(repository, code=0)["bytecode"]
+    assert need["text"].startswith("needs CPython 3.14.99, which is not here")
+    repository.write({
+        "lambdas.yaml": MANIFEST.replace("app.handler", "app.handler, bytecode: true"),
+        "lambdas/api/requirements.txt": "",
+    })  # fmt: skip
+    (need,) = asked(repository, code=None)["bytecode"]
+    assert "'lambdas lock' pins it" in need["text"]
+    repository.write({"lambdas.yaml": MANIFEST})
+    assert not repository.lambdas("ready", "3.15", code=None).output.count("bytecode")

@@ -1,7 +1,9 @@
 """`lambdas size --shared`: the layer that saves most, with figures that come true."""
 
 import json
+import platform
 import random
+import sys
 from typing import Any
 
 import pytest
@@ -62,6 +64,41 @@ def test_a_pasted_layer(fleet: Repository) -> None:
     assert saved == pytest.approx(layer["saved"], abs=1000)  # the names below python/, RECORD
     assert built["unzipped_size"] == pytest.approx(layer["unzipped_size"], abs=1000)
     assert asked(fleet)["layer"] is None
+
+
+@pytest.mark.parametrize("sources", [True, False])
+def test_bytecode(fleet: Repository, index: Index, sources: bool) -> None:
+    """The layer has the bytecode that the packages have in the ZIPs, and weighs as much."""
+    code = "".join(f"def function_{n}(x):\n    return x + {n}\n" for n in range(2000))
+    index.add("big", "2.0", files={"big.py": code}, requires=("dep",))
+    python = "{}.{}".format(*sys.version_info[:2])
+    manifest = yaml.safe_load((fleet.root / "lambdas.yaml").read_text())
+    names: dict[str, dict[str, Any]] = manifest["lambdas"]
+    more = {"python": python, "bytecode": True} | ({} if sources else {"sources": False})
+    for entry in names.values():
+        entry.update(more, compiler=platform.python_version())
+    del names["b"]["compiler"]  # the layer's compiler is in its lockfile
+    fleet.write({f"lambdas/{n}/requirements.txt": "big\nodd\nlib\n" for n in "ab"})
+    fleet.write({"lambdas/c/requirements.txt": "big\n", "lambdas.yaml": yaml.safe_dump(manifest)})
+    fleet.lambdas("build")
+    before = {name: e["size"] for name, e in fleet.index().items()}
+    layer = asked(fleet)["layer"]
+    pasted = yaml.safe_load("\n".join(layer["manifest"]))
+    assert pasted["layers"]["shared"]["bytecode"] is True
+    assert ("sources" in pasted["layers"]["shared"]) is not sources
+    assert "compiler" not in pasted["layers"]["shared"]
+    for name, layers in pasted.pop("lambdas").items():
+        names[name] |= layers
+    fleet.write({
+        "lambdas.yaml": yaml.safe_dump(manifest | pasted),
+        "layers/shared.txt": "\n".join(layer["requirements"]) + "\n",
+    })  # fmt: skip
+    fleet.lambdas("build")
+    after = {name: entry["size"] for name, entry in fleet.index().items()}
+    gained = [before[n] - after[n] for n in layer["functions"]]
+    assert gained == pytest.approx([layer["size"]] * len(gained), abs=30)
+    (built,) = json.loads((fleet.root / "dist/layers.json").read_text()).values()
+    assert built["unzipped_size"] == pytest.approx(layer["unzipped_size"], abs=1000)
 
 
 def test_words(fleet: Repository) -> None:

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.conftest import HANDLER, Index, Repository
+from tests.test_cli import answer
 
 MANIFEST = "version: 1\nlambdas:\n  api:\n    handler: app.handler\n"
 
@@ -190,3 +191,19 @@ def test_without_records(large: Repository) -> None:
     assert "  big: 0.3 MB; 0.2 MB of it tests/; 0.0 MB of it *.pyi" in message
     assert "  boto3: 0.2 MB; 0.2 MB of it already in the runtime" in message
     assert "the function's own files: 0.0 MB" in message
+
+
+def test_a_zip_of_other_inputs(large: Repository) -> None:
+    """A ZIP that is older than the manifest or the inputs is named, and has no savings."""
+    large.doit()
+    assert "Out of date" not in large.lambdas("size").output
+    large.write({"lambdas.yaml": MANIFEST + "    compression: best\n"})
+    output = large.lambdas("size").output
+    assert output.splitlines()[-1] == "Out of date: api; run 'lambdas build'"
+    assert "Saved" not in output
+    found = answer(large.lambdas("size", "--json").output)
+    assert (found["out_of_date"], found["not_built"]) == (["api"], [])
+    large.doit()
+    assert answer(large.lambdas("size", "--json").output)["out_of_date"] == []
+    large.write({"lambdas/api/requirements.txt": "small\n"})
+    assert "Out of date: api" in large.lambdas("size").output  # the lock is, too

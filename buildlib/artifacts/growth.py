@@ -1,6 +1,6 @@
 """Check the growth of a ZIP over its recorded sizes against `size_growth` of the manifest."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -62,9 +62,24 @@ def check(
         "allows"
         + "\n".join(["", *lines])
         + "\nLeave out what the function does not need, or accept the growth: run "
-        f"'lambdas record --accept-growth {variant.id}' and commit the file"
+        f"'{_command([variant.id])}' and commit the file"
     )
     raise SizeError(msg)
+
+
+def together(problems: Mapping[str, str]) -> str:
+    """Return the way to accept the growth of all variants at once; empty unless several grew.
+
+    `problems` are the messages of the variants that failed.
+    """
+    names = [name for name, message in problems.items() if f"'{_command([name])}'" in message]
+    if len(names) < 2:  # noqa: PLR2004 - the message of one names its command
+        return ""
+    return f"To accept the growth of all, run '{_command(sorted(names))}' and commit the file"
+
+
+def _command(names: Iterable[str]) -> str:
+    return " ".join(["lambdas record", *(f"--accept-growth {name}" for name in names)])
 
 
 def _pairs(written: Written, recorded: Written) -> list[tuple[str, int, int]]:

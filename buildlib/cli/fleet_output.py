@@ -134,6 +134,7 @@ def of_ready(found: "ready.Answer") -> dict[str, Any]:
         "unknown": sorted(found.unknown),
         "locks": locks,
         "code": [{"id": name, "problems": [*some]} for name, some in found.code.items()],
+        "bytecode": [{"id": name, **need._asdict()} for name, need in found.bytecode.items()],
         "errors": [{"id": name, "error": text} for name, text in found.errors.items()],
         "runtimes": runtimes,
     }

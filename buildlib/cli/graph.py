@@ -319,12 +319,17 @@ def record(jobs: int | None, accepted: Sequence[str], *, check: bool) -> int:
         common.enter()
         return run()
     from buildlib.steps import record as step
+    from buildlib.steps import shared
 
     repository = common.project()
     names = [variant.id for variant in common.chosen(repository, accepted)]
     with step.accepted(repository.layout, names) as keep:
         code = run()
-        keep(code == 0)
+        # A function that fails takes nothing back: its own growth may be the next to accept.
+        kept = shared.accepted(common.project(), names) if code else None
+        keep(kept)
+    if kept:
+        common.write([f"lambdas.hashes.json: recorded {', '.join(kept)}; commit the file"])
     return code
 
 

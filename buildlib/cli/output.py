@@ -140,6 +140,7 @@ def of_size(found: Sequence[Size], missing: Sequence[str]) -> dict[str, Any]:
         "command": "size",
         "limits": limits,
         "variants": variants,
+        "out_of_date": [one.id for one in found if one.is_stale],
         "not_built": [*missing],
     }
 

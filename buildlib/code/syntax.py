@@ -8,17 +8,20 @@ other checks of a function.
 import codecs
 import contextlib
 import json
+import logging
 import re
 import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from buildlib import programs
 from buildlib.errors import StageError
+
+_logger = logging.getLogger(__name__)
 
 # ruff parses the syntax of each version by itself. These rules are compile errors of CPython that
 # ruff does not count as syntax: `return` outside of a function, and others of the kind.
@@ -37,6 +40,9 @@ _AT_ONCE = 200
 # The compiler of CPython needs more of the C stack for each level of nesting: a larger or deeper
 # source, such as a generated table, is left to ruff.
 _LARGEST, _DEEPEST = 1 << 18, 50
+
+# What ruff, as any program in Rust, writes before it aborts.
+_OVERFLOW = b"overflowed its stack"
 
 # The name of sources in warnings, which are not for this package to give.
 _NAME = "<source of a function>"
@@ -65,9 +71,12 @@ def checking(sources: Mapping[str, bytes], python: str) -> Iterator[Callable[[],
                 shown[f"{number}.py"] = path
         files = list(shown)
         batches = [files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)]
-        processes = [_start(folder, number, batch, python) for number, batch in enumerate(batches)]
+        processes = [
+            _start(folder, str(number), batch, python) for number, batch in enumerate(batches)
+        ]
         try:
-            yield lambda: unreadable + list(_errors(folder, processes, shown))
+            run = _Run(folder, python, shown)
+            yield lambda: unreadable + list(_errors(run, zip(batches, processes, strict=True)))
         finally:
             for process in processes:
                 process.kill()
@@ -112,7 +121,7 @@ def check(sources: Mapping[str, bytes], python: str) -> list[str]:
 
 
 def _start(
-    folder: Path, number: int, files: Sequence[str], python: str
+    folder: Path, number: str, files: Sequence[str], python: str
 ) -> "subprocess.Popen[bytes]":
     from ruff import find_ruff_bin  # only where own code changed
 
@@ -133,19 +142,50 @@ def _start(
     )
 
 
+class _Run(NamedTuple):
+    """A check: the folder of the copies, the target's Python, and their paths for messages."""
+
+    folder: Path
+    python: str
+    shown: Mapping[str, str]
+
+
 def _errors(
-    folder: Path, processes: Sequence["subprocess.Popen[bytes]"], shown: Mapping[str, str]
+    run: _Run, started: Iterable[tuple[Sequence[str], "subprocess.Popen[bytes]"]]
 ) -> Iterator[str]:
-    for number, process in enumerate(processes):
-        _, output = process.communicate()
-        if process.returncode not in {0, 1}:
-            msg = f"ruff failed to check the syntax: {output.decode(errors='replace').strip()}"
-            raise StageError(msg, "syntax")
-        found: list[dict[str, Any]] = json.loads((folder / f"{number}.json").read_bytes())
-        for problem in found:
-            place = problem["location"] or {"row": 1, "column": 1}
-            path = shown[Path(problem["filename"]).name]
-            yield f"{path}:{place['row']}:{place['column']}: {problem['message']}"
+    for number, (files, process) in enumerate(started):
+        yield from _of(run, str(number), files, process)
+
+
+def _of(
+    run: _Run, number: str, files: Sequence[str], process: "subprocess.Popen[bytes]"
+) -> Iterator[str]:
+    """Yield the errors that a process found in its files.
+
+    A file that overflows the stack of ruff takes the process with it. Halves of the files are then
+    checked again, down to that file, which gives a warning: Python may well compile it.
+    """
+    _, output = process.communicate()
+    if _OVERFLOW in output:
+        if len(files) == 1:
+            _logger.warning(
+                "%s: its syntax was not checked, because it is nested too deeply for ruff",
+                run.shown[files[0]],
+            )
+            return
+        for half in (0, 1):
+            some = files[half::2]
+            again = _start(run.folder, f"{number}-{half}", some, run.python)
+            yield from _of(run, f"{number}-{half}", some, again)
+        return
+    if process.returncode not in {0, 1}:
+        msg = f"ruff failed to check the syntax: {output.decode(errors='replace').strip()}"
+        raise StageError(msg, "syntax")
+    found: list[dict[str, Any]] = json.loads((run.folder / f"{number}.json").read_bytes())
+    for problem in found:
+        place = problem["location"] or {"row": 1, "column": 1}
+        path = run.shown[Path(problem["filename"]).name]
+        yield f"{path}:{place['row']}:{place['column']}: {problem['message']}"
 
 
 def _as_utf8(content: bytes) -> bytes:

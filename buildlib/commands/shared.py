@@ -102,6 +102,7 @@ def answer(project: Project, chosen: Iterable[Variant]) -> Answer:
             key = (
                 *(function.pythons, function.architectures, function.exclude),
                 *(function.compression, function.strip, function.allow_sdist, function.options),
+                *(function.bytecode, function.sources),
             )
             found.setdefault(key, []).append(content)
     taken = {function.name for function in project.manifest.functions}
@@ -218,6 +219,11 @@ def manifest(layer: Layer) -> list[str]:
     lines += [f"    {key}: {json.dumps([*values])}" for key, values in lists.items() if values]
     lines += [f"    compression: {function.compression}"] * (function.compression != "deflate")
     lines += ["    strip: true"] * function.strip
+    lines += ["    bytecode: true"] * function.bytecode
+    lines += ["    sources: false"] * (not function.sources)
+    # Where the functions name no compiler, or several, the lockfile of the layer pins one.
+    if function.compilers and all(f.compilers == function.compilers for f in layer.functions):
+        lines.append(f"    compiler: {json.dumps([*function.compilers])}")
     lines.append("lambdas:")
     for one in layer.functions:
         names = json.dumps([*one.layers, layer.name])

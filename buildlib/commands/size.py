@@ -11,6 +11,7 @@ from buildlib.code import available
 from buildlib.commands import duplicates, smaller
 from buildlib.commands.duplicates import Duplicate
 from buildlib.commands.smaller import Saved
+from buildlib.errors import BuildError
 from buildlib.model import Variant
 from buildlib.project.project import Project
 from buildlib.runtimes import UNZIPPED_LIMIT, ZIPPED_LIMIT
@@ -32,7 +33,8 @@ class Size(NamedTuple):
     `layers` is that of its declared layers, `share` the part of the limit that they take together,
     `parts` the content of the ZIP, the largest first, `saved` the savings of its options,
     `possible` those of options that it does not have, and `duplicates` the libraries that it has
-    more than once.
+    more than once. A ZIP that `is_stale` is not of the present inputs, so its options are not known
+    and it has no savings.
     """
 
     id: str
@@ -44,6 +46,7 @@ class Size(NamedTuple):
     saved: Sequence[Saved] = ()
     possible: Sequence[Possible] = ()
     duplicates: Sequence[Duplicate] = ()
+    is_stale: bool = False
 
     @property
     def in_runtime(self) -> list[str]:
@@ -68,9 +71,10 @@ def measure(project: Project, variants: Iterable[Variant]) -> tuple[list[Size], 
         parts = contents.parts(files, own, words)
         shown = [Part(part.name, part.size) for part in parts]
         sizes = entry["size"], entry["unzipped_size"]
-        saved = list(smaller.saved(project, one, deflated))
-        offers, twice = possible.find(one.function, files, own, offered), duplicates.find(path)
-        found.append(Size(one.id, *sizes, layers, share, shown, saved, offers, twice))
+        twice, is_stale = duplicates.find(path), _is_stale(project, one)
+        saved = [] if is_stale else list(smaller.saved(project, one, deflated))
+        offers = [] if is_stale else possible.find(one.function, files, own, offered)
+        found.append(Size(one.id, *sizes, layers, share, shown, saved, offers, twice, is_stale))
     return found, missing
 
 
@@ -90,8 +94,19 @@ def lines(project: Project, variants: Sequence[Variant]) -> Iterator[str]:
     for name, ids in sorted(shadowing.items()):
         yield f"Replaces the runtime's copy: {name} in {', '.join(ids)}"
     yield from _savings(found)
+    if stale := [size.id for size in found if size.is_stale]:
+        yield f"Out of date: {', '.join(stale)}; run 'lambdas build'"
     if missing:
         yield f"Not built: {', '.join(missing)}"
+
+
+def _is_stale(project: Project, variant: Variant) -> bool:
+    """Tell whether a ZIP is not of the present manifest and files."""
+    try:
+        is_built = project.status(variant).written is not None
+        return not is_built or bool(project.lock_problem(variant.function))
+    except BuildError:  # a build says what is wrong with the inputs
+        return True
 
 
 def _row(size: Size) -> tuple[str, ...]:

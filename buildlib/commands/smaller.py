@@ -41,7 +41,7 @@ class Deflated:
 
 
 def saved(project: Project, variant: Variant, deflated: Deflated) -> Iterator[Saved]:
-    """Yield the savings of a variant that is built.
+    """Yield the savings of a variant that is built; an option that saves nothing has none.
 
     Those of dependencies are known where they are installed, not where the ZIP is from a cache.
     """
@@ -50,7 +50,8 @@ def saved(project: Project, variant: Variant, deflated: Deflated) -> Iterator[Sa
         key = recipe.key(project.environment_recipe(variant))
     except BuildError:  # a build says so
         return
-    if function.strip and (done := strip.load(project.layout, key)):
+    done = strip.load(project.layout, key) if function.strip else None
+    if done and done.after < done.before:
         what = f"{done.files} shared object{'' if done.files == 1 else 's'}"
         yield Saved("strip", done.before - done.after, is_zipped=False, what=what)
     keep = services.keeper(function)
@@ -63,4 +64,6 @@ def saved(project: Project, variant: Variant, deflated: Deflated) -> Iterator[Sa
             yield Saved(services.KEY, size, is_zipped=False, what=f"{count} services left out")
     if function.compression == "best":
         size = deflated.saved(project.layout.zip(variant.id))
+        if size <= 0:
+            return
         yield Saved("compression: best", size, is_zipped=True, what="over deflate")

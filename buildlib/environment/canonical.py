@@ -8,7 +8,7 @@ import base64
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -34,13 +34,15 @@ class Installed(NamedTuple):
     `damaged` has the paths that differ from RECORD, and `incomplete` what differs from the pins, in
     words, each with the name of a distribution (see `damage`). `overlaps` names by path the
     distributions that install different contents there; the order of installation decided which
-    one is in the tree.
+    one is in the tree. `sourceless` are modules that were removed, because they are bytecode
+    without a source.
     """
 
     files: list[File]
     damaged: dict[str, str]
     overlaps: dict[str, list[str]]
     incomplete: dict[str, str]
+    sourceless: tuple[str, ...] = ()
 
 
 # Returns the content that one distribution, by its `.dist-info` folder, has for a path.
@@ -98,7 +100,16 @@ def canonicalise(
         if path in files and path not in settled
     }
     unsettled |= _lost(files, records)
-    return Installed([files[path] for path in sorted(files)], damaged, unsettled, incomplete)
+    every = [files[path] for path in sorted(files)]
+    return Installed(every, damaged, unsettled, incomplete, tuple(_sourceless(tree, junk, records)))
+
+
+def _sourceless(tree: Path, junk: Sequence[str], listed: Collection[str]) -> Iterator[str]:
+    """Yield the removed bytecode of a wheel that Python would import: its source is not there."""
+    for removed in sorted(junk):
+        path = os.path.relpath(removed, tree).replace(os.sep, "/")
+        if path.endswith(".pyc") and path in listed and path.removesuffix("c") not in listed:
+            yield path
 
 
 def _lost(files: Mapping[str, File], records: Mapping[str, Row]) -> dict[str, list[str]]:

@@ -48,7 +48,8 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
     versions of CPython that will compile them.
 
     Raises:
-        LockError: the resolution failed, or its result breaks a demand of the requirements.
+        LockError: the resolution failed, or its result breaks a demand of the requirements or of
+            `upgrade`.
 
     """
     cooldown = settings.cooldown(os.environ, root)
@@ -66,6 +67,7 @@ def write_lock(  # noqa: PLR0913 - each is one independent input of the resoluti
         ]
         for job in jobs:
             pins |= job.result()
+    _check_versions(requirements, upgrade, earlier, pins)
     pins = _with_demanded_hashes(requirements, pins)
     _check_hashes(requirements, pins.values())
     header = _HEADER.format(
@@ -178,6 +180,38 @@ def _by_name(pins: Iterable[str]) -> dict[str, str]:
 
 def _versions(pins: Iterable[Locked]) -> dict[str, str]:
     return {pin.name: pin.requirement for pin in pins}
+
+
+def _check_versions(
+    requirements: Requirements,
+    upgrade: Upgrade,
+    earlier: Mapping[LockTarget, Sequence[str]],
+    found: Mapping[LockTarget, Sequence[Locked]],
+) -> None:
+    """Refuse a resolution that drops a package of which a version was asked for.
+
+    To uv, the version is a constraint: a release of another package that does not need this one
+    fulfils it as well.
+
+    Raises:
+        LockError: with the changes that the resolution would make.
+
+    """
+    lost = {
+        pin
+        for pin in upgrade.pins
+        for target in earlier
+        if pin.partition("==")[0] in _by_name(earlier[target])
+        and pin.partition("==")[0] not in _versions(found[target])
+    }
+    if lost:
+        msg = (
+            f"{requirements.path}: no lock with {', '.join(sorted(lost))}, so the old one stays. "
+            "Without that package, the requirements resolve to:\n"
+            + "".join(f"  {line}\n" for line in changes.of_pins(earlier.values(), found.values()))
+            + f"To have that version, or the reason against it, add it to {requirements.path}"
+        )
+        raise LockError(msg, "lock-failed")
 
 
 def _check_hashes(requirements: Requirements, pins: Iterable[Sequence[Locked]]) -> None:

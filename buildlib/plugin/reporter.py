@@ -86,6 +86,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._problems: dict[str, str] = {}  # the first message of each variant that failed
         self._open: meta.Open | None = None
         self._report: Task | None = None  # the task `report`, wanted and not done
+        self._records = False
 
     def initialize(self, tasks: dict[str, Task], selected_tasks: list[str]) -> None:
         """Prepare for the run."""
@@ -95,6 +96,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._tally.skip(meta.Meta("hash", meta.without_tasks(tasks)))
         self._open = next(filter(None, map(meta.kept_open, tasks.values())), None)
         self._report = tasks.get(_REPORT) if _REPORT in selected_tasks else None
+        self._records = _RECORD in selected_tasks
 
     def execute_task(self, task: Task) -> None:
         """Say that a task runs; before one of the repository's own, dist/ is made whole."""
@@ -111,7 +113,6 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         if step and step.step != "lock":
             self._tally.succeed(step, seconds or 0.0, meta.done(task))
         if task.name == _RECORD:
-            self._tally.withdraw(growth.UNKNOWN)  # the record has the sizes now
             self._shows += meta.done(task).changes
         elif changes := meta.done(task).changes:
             title, *lines = changes
@@ -181,8 +182,17 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
         self._view.write(f"{task.name} failed\n{message}\n")
         self._view.annotate(task.name, message)
 
+    def _say_repeated(self) -> None:
+        """Name the tasks that failed for a cause that was said, and a remedy for all at once."""
+        for first, others in self._repeated.items():
+            self.write(f"same error as {first}: {', '.join(sorted(others))}\n")
+        if way := growth.together(self._problems):
+            self.write(f"{way}\n")
+
     def _finish(self) -> int:
         """Do the work at the end of a run; return the number of the signal that interrupts it."""
+        if self._records:  # the sizes are recorded now, or as soon as nothing fails
+            self._tally.withdraw(growth.UNKNOWN)
         try:
             self._do_at_end()
         except KeyboardInterrupt as error:
@@ -220,8 +230,7 @@ class Reporter(ConsoleReporter):  # type: ignore[misc] # doit has no type hints
             self._tally.interrupt()
         elif self._report:
             self._report_failures(self._report)
-        for first, others in self._repeated.items():
-            self.write(f"same error as {first}: {', '.join(sorted(others))}\n")
+        self._say_repeated()
         outcomes = self._tally.outcomes()
         if outcomes:
             self._view.table(outcomes)

@@ -49,6 +49,13 @@ def _of(variant: Variant, versions: Iterable[str]) -> str:
 
 
 def _unpinned(function: Function, variant: Variant) -> str:
+    if function.lockfile is None and function.compilers:
+        return (
+            f"{function.title}: 'compiler' names CPython {', '.join(function.compilers)}, which "
+            f"compiles for another Python than {variant.python}; change it to a full version of "
+            f"that, such as '{variant.python}.2', or name one version for each Python. 'lambdas "
+            "doctor' lists those of this machine"
+        )
     if function.lockfile is None:
         return (
             f"{function.title}: it has no requirements.lock to pin the compiler of its bytecode "

@@ -24,24 +24,28 @@ def is_current(wanted: Mapping[str, hashes.Entry], layout: Layout) -> bool:
 
 
 @contextlib.contextmanager
-def accepted(layout: Layout, names: Collection[str]) -> Iterator[Callable[[bool], None]]:
+def accepted(
+    layout: Layout, names: Collection[str]
+) -> Iterator[Callable[[Mapping[str, hashes.Entry] | None], None]]:
     """Forget the recorded sizes of variants, so that their next ZIPs may have any.
 
-    The yielded function says whether the new record stays; otherwise the old one comes back.
+    The yielded function takes the entries that stay, None for the whole new record. The others come
+    back as they were, and so do all if nobody calls it.
     """
     before = layout.hashes.read_bytes() if layout.hashes.exists() else None
-    stays = False
+    kept: Mapping[str, hashes.Entry] | None = {}
 
-    def keep(is_done: bool) -> None:  # noqa: FBT001 - the answer to one question
-        nonlocal stays
-        stays = is_done
+    def keep(entries: Mapping[str, hashes.Entry] | None) -> None:
+        nonlocal kept
+        kept = entries
 
     try:
         _forget_sizes(layout, names)
         yield keep
     finally:
-        if not stays and before is not None:
-            atomic.write(layout.hashes, before)
+        if kept is not None and before is not None:
+            more = {**hashes.parse(before), **kept}
+            atomic.write(layout.hashes, hashes.text(more) if kept else before)
 
 
 def _forget_sizes(layout: Layout, names: Collection[str]) -> None:

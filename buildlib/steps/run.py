@@ -24,7 +24,7 @@ from buildlib.steps import bytecode, evidence, shared, stage, times, touch, venv
 from buildlib.steps import hash as description
 from buildlib.steps import zip as archive
 from buildlib.steps.pending import STEPS, build_reasons, reason
-from buildlib.steps.stage import Staged
+from buildlib.steps.stage import InLayers, Staged
 from buildlib.steps.summary import BY_ORIGIN, DESCRIBED, Done
 from buildlib.steps.venv import Environment
 from buildlib.tree import metadata
@@ -199,15 +199,20 @@ class _Work:
         variants = self.project.layer_variants(self.variant)
         return [_Work(self.project, variant, "") for variant in variants]
 
-    def _provided(self) -> set[str]:
-        """Return the paths of the modules in the layers, as they are imported."""
+    def _provided(self) -> InLayers:
+        """Return the modules in the layers, as they are imported, and those that are not found."""
         found: set[str] = set()
+        unseen: dict[str, tuple[str, str]] = {}
         for layer in self._layers():
-            prefix = layer.variant.function.prefix
+            function = layer.variant.function
             found |= {file.path for file in layer.environment().files}
-            own = (origin.file.path for origin in layer.inputs.own)
-            found |= {path.removeprefix(prefix) for path in own if path.startswith(prefix)}
-        return found
+            for origin in layer.inputs.own:
+                path = origin.file.path
+                if path.startswith(function.prefix):
+                    found.add(path.removeprefix(function.prefix))
+                elif path.endswith(".py"):
+                    unseen.setdefault(path, (function.name, origin.path))
+        return InLayers(found, unseen)
 
     def unzipped_size(self) -> int:
         """Return the size of all files of a layer, in bytes."""

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from buildlib.artifacts import hashes
 from buildlib.errors import BuildError
@@ -102,6 +102,21 @@ def make_record(project: Project) -> str:
         _expected(project), project.variants, project.recorded(), project.layout, frozen(project)
     )
     return f"{project.layout.hashes.name}: {said}"
+
+
+def accepted(project: Project, names: Collection[str]) -> dict[str, hashes.Entry]:
+    """Return the new entries of variants whose ZIPs are built, although the run failed.
+
+    It has none where nothing is committed.
+    """
+    if frozen(project):
+        return {}
+    found = _expected(project)
+    return {
+        name: found[name]
+        for name in names
+        if name in found and hashes.sizes(found[name]) is not None
+    }
 
 
 def _expected(project: Project) -> dict[str, hashes.Entry]:

@@ -132,8 +132,18 @@ def _shipped(inputs: Inputs) -> list[Origin]:
     return [*inputs.own, *inputs.bytecode]
 
 
-# Gives the paths of the modules in the layers of a function, as they are imported.
-Provided = Callable[[], set[str]]
+class InLayers(NamedTuple):
+    """The files in the layers of a function.
+
+    `paths` are those of modules, as they are imported. `unseen` are the own modules of a layer that
+    Python does not find: by their path in the layer, its name and their path in the repository.
+    """
+
+    paths: set[str]
+    unseen: dict[str, tuple[str, str]]
+
+
+Provided = Callable[[], InLayers]
 
 
 def stage_own(
@@ -193,11 +203,13 @@ def _check_edit(
         verdict = own_code.Verdict(module, previous.imports, [])
         if not own_code.verify_changed(code, changed, previous.imports):
             names |= {file.path for file in dependencies(previous, layout, inputs.variant)}
-            around = _surroundings(inputs, layout)
-            verdict = own_code.verify(code, names, code.files, around, provided())
+            there = provided()
+            around = _surroundings(inputs, layout, there)
+            verdict = own_code.verify(code, names, code.files, around, there.paths)
     verdict = code.check_services(verdict, inputs.services, lambda: _described(inputs, layout))
+    named = _named_sources(inputs, tree, contents)
     # An earlier warning may be about a file that is not looked at again.
-    doubts = dict.fromkeys((*previous.doubts, *verdict.doubts, *code.doubts))
+    doubts = dict.fromkeys((*previous.doubts, *verdict.doubts, *code.doubts, *named))
     return verdict._replace(doubts=list(doubts))
 
 
@@ -222,10 +234,11 @@ def _check_machine_code(
         venv.warn_of_libraries(missing, variant, inputs.own)
 
 
-def _surroundings(inputs: Inputs, layout: Layout) -> "Surroundings":
+def _surroundings(inputs: Inputs, layout: Layout, there: InLayers) -> "Surroundings":
     from buildlib.tree.advice import Surroundings  # only where code is checked
 
-    return Surroundings(layout.root, layout.environments, inputs.pins, inputs.left_out)
+    known = inputs.pins, inputs.left_out, there.unseen
+    return Surroundings(layout.root, layout.environments, *known)
 
 
 def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the tree
@@ -299,7 +312,7 @@ def _check_code(
     inputs: Inputs,
     layout: Layout,
     contents: Contents,
-    provided: set[str],
+    there: InLayers,
 ) -> "Verdict":
     """Check the own code in a whole tree."""
     from buildlib.tree import own_code  # only where a tree is staged
@@ -307,13 +320,27 @@ def _check_code(
     own = [origin for origin in origins if not origin.dependency]
     code = own_code.OwnCode(inputs.variant, own, layout.staged(inputs.variant.id), contents)
     paths = {origin.file.path for origin in origins}
-    verdict = own_code.verify(code, paths, (), _surroundings(inputs, layout), provided)
-    if inputs.services is None:
-        return verdict
-    described = _described(inputs, layout)
-    verdict = code.check_services(verdict, inputs.services, lambda: described)
-    _warn_of_calls(origins, inputs, layout, described)
-    return verdict
+    around = _surroundings(inputs, layout, there)
+    verdict = own_code.verify(code, paths, (), around, there.paths)
+    if inputs.services is not None:
+        described = _described(inputs, layout)
+        verdict = code.check_services(verdict, inputs.services, lambda: described)
+        _warn_of_calls(origins, inputs, layout, described)
+    named = _named_sources(inputs, layout.staged(inputs.variant.id), contents)
+    return verdict._replace(doubts=[*verdict.doubts, *named])
+
+
+def _named_sources(inputs: Inputs, tree: Path, contents: Contents) -> list[tuple[str, str]]:
+    """Return warnings about own sources that something names, where bytecode replaces them."""
+    if inputs.variant.function.sources:
+        return []
+    from buildlib.tree import by_file  # only for functions without sources
+
+    def read(origin: Origin) -> bytes:
+        known = contents.of(origin)
+        return (tree / origin.file.path).read_bytes() if known is None else known
+
+    return by_file.doubts(inputs.variant.function, inputs.own, inputs.bytecode, read)
 
 
 def _described(inputs: Inputs, layout: Layout) -> set[str]:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+# Files in a message.
+_SHOWN = 5
+
 
 class Environment(NamedTuple):
     """An installed environment: its folder, its files, and those that no ZIP can have.
@@ -181,10 +184,21 @@ def _installed(inputs: Inputs, layout: Layout, tree: Path, *, verify: bool) -> E
     with ThreadPoolExecutor(1) as pool:
         pool.submit(elf.prepare)  # while the installer works
         installed = _complete(request, verify=verify)
+    if installed.sourceless:
+        _logger.warning("%s: %s", variant.function.title, _left_out(installed.sourceless))
     wrong, codes = elf.inspect(tree, installed.files, variant)
     paths = (file.path for file in installed.files)
     missing = libraries.missing(codes, paths, variant.python)
     return Environment(tree, installed.files, wrong, installed.overlaps, missing, "")
+
+
+def _left_out(paths: Sequence[str]) -> str:
+    shown = ", ".join(paths[:_SHOWN])
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return (
+        f"left out {shown}{more}: a package has bytecode without the source, which only the Python "
+        "that made it can import; require a release with sources"
+    )
 
 
 def _complete(request: "Request", *, verify: bool) -> "Installed":

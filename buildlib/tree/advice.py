@@ -1,7 +1,7 @@
 """Describe imports that fail, each with its remedy."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from buildlib.code.check import Missing
 from buildlib.code.places import LATER
 from buildlib.files.walk import JUNK_FOLDERS
 from buildlib.manifest import locations
-from buildlib.model import Function, Pin, Variant
+from buildlib.model import LAYER_PREFIX, Function, Pin, Variant
 from buildlib.text import canonical_name
 
 # Folders that are looked at for a module that is elsewhere in the repository.
@@ -25,12 +25,15 @@ class Surroundings(NamedTuple):
 
     `environments` is the folder of the installed environments, `pins` are those of the function,
     and `left_out` the paths of own files that are left out by default, relative to the tree.
+    `unseen` are modules at the wrong place in a layer: by their path there, its name and their path
+    in the repository.
     """
 
     root: Path
     environments: Path
     pins: tuple[Pin, ...] = ()
     left_out: tuple[str, ...] = ()
+    unseen: Mapping[str, tuple[str, str]] = {}
 
 
 class Advice:
@@ -76,7 +79,28 @@ class Advice:
             return f"this is a module of Python 2; in Python 3, its content is in '{new}'"
         if alike := self._alike(broken.partition(".")[0]):
             return f"nothing in the ZIP provides it; did you mean '{alike}'?"
-        return self._own(broken, one.gap.target) or self._addition(one)
+        reason = self._own(broken, one.gap.target) or self._in_layer(broken)
+        return reason or self._addition(one)
+
+    def _as_bytecode(self, stem: str) -> str:
+        """Return the reason for an own module that is there without its source."""
+        function = self.variant.function
+        found = _present(self.around.root / function.source, stem, ".pyc")
+        return found and (
+            f"{function.within(found)} is bytecode without a source, which is always left out, "
+            "because only the Python that made it can import it; add its source"
+        )
+
+    def _in_layer(self, broken: str) -> str:
+        """Return the reason for a module of a layer that is not below `python/`."""
+        stem = broken.replace(".", "/")
+        for path, (layer, shown) in sorted(self.around.unseen.items()):
+            if path == f"{stem}.py" or path.startswith(f"{stem}/"):
+                return (
+                    f"layer '{layer}' has {path} at its top, but Python finds modules of a layer "
+                    f"only below {LAYER_PREFIX}; move {shown} to {LAYER_PREFIX}{path} in the layer"
+                )
+        return ""
 
     def _allow(self, one: Missing) -> str:
         return f"list '{one.gap.broken}' in 'allow_missing_imports'"
@@ -123,11 +147,12 @@ class Advice:
             if function.module:
                 return ""  # only the handler's file is the function's
             return f"'exclude' leaves {function.within(found)} out; correct the patterns"
+        if found := self._as_bytecode(stem):
+            return found
         if target:
             return f"{self.names.get(target, target)} has no such submodule"
-        if "." in broken and broken.partition(".")[0] in self._own_top():
-            return "the function's code has no such module"
-        return ""
+        is_own = "." in broken and broken.partition(".")[0] in self._own_top()
+        return "the function's code has no such module" if is_own else ""
 
     def _own_top(self) -> set[str]:
         return {path.partition("/")[0].removesuffix(".py") for path in self.names}
@@ -142,9 +167,9 @@ class Advice:
         return f" (imported by {' > '.join(places)})"
 
 
-def _present(folder: Path, stem: str) -> str:
+def _present(folder: Path, stem: str, suffix: str = ".py") -> str:
     """Return the path of a module in a folder, relative to it; empty if it is not there."""
-    for path in (f"{stem}/__init__.py", f"{stem}.py"):
+    for path in (f"{stem}/__init__{suffix}", f"{stem}{suffix}"):
         if (folder / path).is_file():
             return path
     return ""

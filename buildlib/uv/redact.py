@@ -3,17 +3,22 @@
 An address is `scheme://user:password@host/...` (RFC 3986, 3.2.1). A password that is not
 percent-encoded may contain `@`, so the credentials end at the last `@` before the path. Tokens may
 also be in the path or the query: a long part of a path with letters and digits is taken for one,
-unless it is a digest or names a file, and so is every value of a query but those that name a digest
-or a part of an archive.
+unless it is a digest, names a file or is the id of a known vulnerability. So is every value of a
+query but those that name a digest or a part of an archive.
 """
 
 import re
 from collections.abc import Iterator
 
+# Ids of known vulnerabilities (https://ossf.github.io/osv-schema, "id"): a GHSA has three groups
+# of four of 23 signs, the others a year and a number. Whatever follows makes it a token again.
+_ADVISORY = r"GHSA(?:-[23456789cfghjmpqrvwx]{4}){3}|(?:CVE|PYSEC|MAL|OSV)-(?:19|20)\d\d-\d{1,8}"
+
 # A part of a path that may be a token; hosts have no part before them, files have a dot.
 _PART = re.compile(
-    r"(?<=[^:/]/)(?=[^/\s?#\"'.]*[0-9])(?=[^/\s?#\"'.]*[A-Za-z])(?![0-9a-f]{60,64}(?![^/\s?#\"']))"
-    r"[A-Za-z0-9_~+=%-]{16,}(?=[/?#\s\"']|$)"
+    r"(?<=[^:/]/)(?=[^/\s?#\"'.]*[0-9])(?=[^/\s?#\"'.]*[A-Za-z])(?!(?:[0-9a-f]{60,64}|"
+    + _ADVISORY
+    + r")(?![^/\s?#\"']))[A-Za-z0-9_~+=%-]{16,}(?=[/?#\s\"']|$)"
 )
 _QUERY = re.compile(r"(?<=[?&;#])([A-Za-z0-9_.~-]+)=([^&;#\s\"']+)")
 _HARMLESS = frozenset({"sha256", "sha384", "sha512", "md5", "egg", "subdirectory"})

@@ -339,6 +339,9 @@ def test_without_a_lock(repository: Repository) -> None:
     repository.write({"lambdas.yaml": manifest()})
     output = repository.fails().output
     assert "it has no requirements.lock to pin the compiler" in output
+    repository.write({"lambdas.yaml": manifest(version="3.98.1")})
+    output = repository.fails().output
+    assert "'compiler' names CPython 3.98.1, which compiles for another Python than" in output
     repository.write({"lambdas.yaml": manifest(version=VERSION)})
     repository.doit()
     assert names(repository) == [f"__pycache__/app.{TAG}.pyc", "app.py"]

@@ -199,3 +199,14 @@ def test_arm64(native: Repository, index: Index) -> None:
     })  # fmt: skip
     native.doit()
     assert native.members("api")["other.so"] == symbols.cut(library).content != library
+
+
+def test_nothing_to_strip(native: Repository) -> None:
+    """An option that saves nothing has no line about it."""
+    native.write({
+        "lambdas/api/requirements.txt": "",
+        "lambdas.yaml": manifest("    strip: true\n    compression: best\n"),
+    })  # fmt: skip
+    native.doit()
+    assert "by 'strip'" not in native.lambdas("size").output
+    assert "Saved in api: 0 B" not in native.lambdas("size").output

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from buildlib.commands.ready import code, pins
+from buildlib.commands.ready import bytecode, code, pins
+from buildlib.commands.ready.bytecode import Need
 from buildlib.commands.ready.pins import Lock
 from buildlib.errors import BuildError
 from buildlib.model import Variant
@@ -19,8 +20,8 @@ class Answer(NamedTuple):
     """The result for a Python.
 
     `there` are the ids of variants that have it already, or a newer one. `locks` are the distinct
-    locks of the others, `code` has the problems of their own code, and `errors` those of their
-    inputs, by id. `today` is an ISO date.
+    locks of the others, `code` has the problems of their own code, `errors` those of their inputs,
+    and `bytecode` the needs of their bytecode, by id. `today` is an ISO date.
     """
 
     python: str
@@ -29,6 +30,7 @@ class Answer(NamedTuple):
     locks: Sequence[Lock]
     code: Mapping[str, Sequence[str]]
     errors: Mapping[str, str]
+    bytecode: Mapping[str, Need]
     today: str
 
     @property
@@ -40,7 +42,8 @@ class Answer(NamedTuple):
             if lock.offer.blockers or lock.offer.conflict
             for one in lock.variants
         )
-        return {*by_pins, *self.code}
+        by_bytecode = (name for name, need in self.bytecode.items() if need.blocks)
+        return {*by_pins, *self.code, *by_bytecode}
 
     @property
     def unasked(self) -> set[str]:
@@ -90,7 +93,8 @@ def answer(project: Project, variants: Sequence[Variant], python: str, today: st
             continue
         if checked[key]:
             found[one.id] = checked[key]
-    return Answer(python, variants, there, locks, found, errors, today)
+    needs = bytecode.needs(project, rest, python)
+    return Answer(python, variants, there, locks, found, errors, needs, today)
 
 
 def _packages(lock: Lock) -> frozenset[str]:
@@ -114,6 +118,9 @@ def lines(found: Answer) -> Iterator[str]:
     for names, problems in _alike(found.code):
         yield f"code of {_listed(names)}:"
         yield from (f"  {line}" for line in problems)
+    for names, needs in _alike({name: [need.text] for name, need in found.bytecode.items()}):
+        yield f"bytecode of {_listed(names)}:"
+        yield from (f"  {line}" for line in needs)
     for name, text in found.errors.items():
         yield f"{name}: not known:"
         yield from (f"  {line}" for line in text.splitlines())

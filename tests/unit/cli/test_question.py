@@ -69,7 +69,7 @@ def test_drift(states: list[str], code: int) -> None:
 
 def test_ready() -> None:
     """An obstacle comes before a function without an answer."""
-    found = Answer("3.14", [], [], [], {}, {}, "2026-11-29")
+    found = Answer("3.14", [], [], [], {}, {}, {}, "2026-11-29")
     assert fleet.code_of(found) == 0
     assert fleet.code_of(found._replace(errors={"api": "no lock"})) == 2
     assert fleet.code_of(found._replace(errors={"api": "no lock"}, code={"jobs": ["cgi"]})) == 1

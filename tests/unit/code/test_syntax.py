@@ -94,3 +94,14 @@ def test_many_files() -> None:
     }
     found = syntax.check(sources, "3.13")
     assert {error.split(":")[0] for error in found} == {f"m{n}.py" for n in range(0, 450, 100)}
+
+
+def test_a_source_that_ruff_dies_of(caplog: pytest.LogCaptureFixture) -> None:
+    """The file is named in a warning, and the errors of all others are found."""
+    deep = ("X = " + " + ".join(["y"] * 20_000) + "\n").encode()
+    sources = {f"good{n}.py": b"match x:\n    case 1: pass\n" for n in range(4)}
+    sources |= {"deep.py": deep, "wrong.py": b"def f(:\n"}
+    found = syntax.check(sources, "3.13")
+    assert {error.split(":")[0] for error in found} == {"wrong.py"}
+    (record,) = caplog.records
+    assert record.getMessage().startswith("deep.py: its syntax was not checked")
