@@ -210,6 +210,55 @@ def test_a_module_that_cannot_be_imported(slow: Repository) -> None:
     assert '  |   File "/var/task/slow.py", line 1, in <module>' in result.errors
 
 
+OTHER = "arm64" if MACHINE == "x86_64" else "x86_64"
+
+
+def test_the_others_are_measured(slow: Repository) -> None:
+    """A function that does not start, or is not built, leaves the others their measurements."""
+    slow.write({"lambdas/api/slow.py": "raise ValueError('at import')\n"})
+    (jobs,) = measured(slow, code=1)
+    assert jobs["id"] == "jobs"
+    result = slow.lambdas("coldstart", "-n", "1", "--json", code=1)
+    (error,) = json.loads(result.output)["errors"]
+    assert error["id"] == "api"
+    assert error["error"].startswith("api: the function does not start: ValueError: at import")
+    assert f"error: {error['error']}" in result.errors
+    slow.write({"lambdas/api/app.py": "def handel(event, context):\n    pass\n"})
+    result = slow.lambdas("coldstart", "-n", "1", code=1)
+    assert "jobs: 1 cold start on this machine" in result.output
+    assert "error: not built, so not measured: api\n" in result.errors
+    result = slow.lambdas("coldstart", "-n", "1", "--json", code=1)
+    value = json.loads(result.output)
+    jsonschema.validate(value, SCHEMA)
+    assert [one["id"] for one in value["functions"]] == ["jobs"]
+    assert "does not define 'handler'" in value["errors"][0]["error"]
+
+
+def test_another_architecture(slow: Repository) -> None:
+    """A variant for another one is left out, unless nothing else was asked for."""
+    both = f"[{MACHINE}, {OTHER}]"
+    slow.write({"lambdas.yaml": manifest(architecture=both, start_limit="900 s")})
+    reason = f"for {OTHER} on Linux, but this machine is {platform.machine()} on Linux; only "
+    for names in ((), ("api",)):
+        result = slow.lambdas("coldstart", *names, "-n", "1")
+        assert f"skipped api-py{PYTHON}-{OTHER}: {reason}" in result.errors
+        assert f"api-py{PYTHON}-{MACHINE}: 1 cold start" in result.output
+    result = slow.lambdas("coldstart", "api", "-n", "1", "--json")
+    value = json.loads(result.output)
+    jsonschema.validate(value, SCHEMA)
+    assert [one["id"] for one in value["functions"]] == [f"api-py{PYTHON}-{MACHINE}"]
+    assert [one["id"] for one in value["skipped"]] == [f"api-py{PYTHON}-{OTHER}"]
+    result = slow.lambdas("coldstart", f"api-py{PYTHON}-{OTHER}", "jobs", "-n", "1", code=1)
+    assert f"error: api-py{PYTHON}-{OTHER}: {reason}" in result.errors
+    assert "and use '--where image'" in result.errors
+    assert "jobs: 1 cold start" in result.output
+    slow.write({"lambdas.yaml": manifest(architecture=OTHER, start_limit="900 s")})
+    result = slow.lambdas("coldstart", "--json", code=1)
+    assert json.loads(result.output)["errors"] == [{"id": "api", "error": result.errors.split(
+        "error: api: ")[1].strip()}]  # fmt: skip
+    assert f"'api' is {reason}" in slow.lambdas("invoke", "api", "--where=host", code=1).errors
+
+
 def test_mistakes(slow: Repository) -> None:
     """A wrong limit, number, name or interpreter is said before anything starts."""
     assert "'jbos'" in slow.lambdas("coldstart", "jbos", code=3).errors

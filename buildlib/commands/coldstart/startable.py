@@ -1,0 +1,67 @@
+"""The functions that can start at all, and the reasons of the others."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from buildlib.commands.invoke import on_host
+from buildlib.manifest import variants
+from buildlib.model import Variant
+
+
+class Unable(NamedTuple):
+    """A variant that cannot start here, and the reason, which follows its name."""
+
+    variant: Variant
+    reason: str
+
+
+def split(found: Sequence[Variant], *, in_image: bool) -> tuple[list[Variant], list[Unable]]:
+    """Return the variants for this machine, and those that only an image can run.
+
+    An engine may emulate another processor, so with an image, all are worth a try.
+    """
+    if in_image:
+        return [*found], []
+    reasons = [(one, on_host.other_machine(one)) for one in found]
+    unable = [Unable(one, reason) for one, reason in reasons if reason]
+    return [one for one, reason in reasons if not reason], unable
+
+
+def unbuilt(
+    found: Sequence[Variant], layers: Mapping[str, Sequence[str]], failed: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the variants that have no new ZIP, or whose layers have none, each with the reason.
+
+    `layers` are the ids of the layers by variant, and `failed` the messages of the build.
+    """
+    reasons: dict[str, str] = {}
+    for one in found:
+        for id_ in (one.id, *layers[one.id]):
+            if id_ in failed:
+                reasons.setdefault(one.id, failed[id_])
+    return reasons
+
+
+def missed(
+    unable: Sequence[Unable], able: Sequence[Variant], names: Sequence[str]
+) -> tuple[list[Unable], list[Unable]]:
+    """Return those that the user asked for, and those that may be left out without harm.
+
+    The user asks for something with each name, or with the command itself. A variant may be left
+    out if something else that was asked for in the same way can start.
+    """
+    asked: list[Unable] = []
+    left_out: list[Unable] = []
+    for one in unable:
+        of_name = [[name] for name in names if variants.named([one.variant], [name])]
+        is_asked = not all(variants.named(able, name) for name in of_name or [[]])
+        (asked if is_asked else left_out).append(one)
+    return asked, left_out
+
+
+def by_reason(unable: Sequence[Unable]) -> list[str]:
+    """Return a line for each reason, with the variants that it is about."""
+    ids: dict[str, list[str]] = {}
+    for one in unable:
+        ids.setdefault(one.reason, []).append(one.variant.id)
+    return [f"{', '.join(found)}: {reason}" for reason, found in ids.items()]
