@@ -210,6 +210,23 @@ def test_a_module_that_cannot_be_imported(slow: Repository) -> None:
     assert '  |   File "/var/task/slow.py", line 1, in <module>' in result.errors
 
 
+def test_variables(slow: Repository) -> None:
+    """A function that reads a variable at import starts with `--env-file`; without it, a hint."""
+    code = "import os\nTABLE = {}\n\ndef handler(event, context):\n    return 1\n"
+    slow.write({
+        "lambdas/api/app.py": code.format("os.environ['TABLE']"),
+        "lambdas/jobs/app.py": code.format("{}['TABLE']"),
+        "local.env": "TABLE=orders\n",
+    })  # fmt: skip
+    failed = slow.lambdas("coldstart", "-n", "1", code=1).errors
+    assert "error: api: the function does not start: KeyError: 'TABLE'" in failed
+    assert failed.count("Set the variable 'TABLE' with '--env-file', as the function has it") == 1
+    slow.lambdas("coldstart", "api", "-n", "1", "--env-file", "local.env")
+    slow.write({"local.env": "AWS_LAMBDA_FUNCTION_NAME=x\n"})
+    wrong = slow.lambdas("coldstart", "api", "--env-file", "local.env", code=1).errors
+    assert "local.env:1: Lambda sets AWS_LAMBDA_FUNCTION_NAME; remove this line" in wrong
+
+
 OTHER = "arm64" if MACHINE == "x86_64" else "x86_64"
 
 

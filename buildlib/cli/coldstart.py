@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     type=click.Choice(["bytecode"]),
     help="Start each function with bytecode and without it, in turn.",
 )
+@click.option("--env-file", default="", metavar="FILE", help="Lines of NAME=VALUE.")
 @click.option(
     "--where",
     type=click.Choice(["image", "host"]),
@@ -44,6 +45,7 @@ def coldstart(  # noqa: PLR0913 - click passes each option
     count: int,
     *,
     compare: str | None,
+    env_file: str,
     where: str | None,
     image: str,
     python: str,
@@ -55,10 +57,12 @@ def coldstart(  # noqa: PLR0913 - click passes each option
     function does not start, or if even its fastest start is over its limit.
     """
     from buildlib.commands.coldstart import measure, startable
+    from buildlib.commands.invoke.variables import read_env_file
     from buildlib.plugin import program
 
     _check(python, image, where)
     repository = common.project()
+    own = read_env_file(env_file) if env_file else {}
     variants = [one for one in common.chosen(repository, names) if not one.function.is_layer]
     limited = [one for one in variants if one.function.start_limit]
     variants = variants if names else limited or variants
@@ -78,7 +82,7 @@ def coldstart(  # noqa: PLR0913 - click passes each option
 
     def options(variant: Variant) -> measure.Options:
         used = image or (RUNTIMES[variant.python].image if in_image else "")
-        return measure.Options(count, used, python, compares=compare is not None)
+        return measure.Options(count, used, python, compare is not None, own)
 
     found, problems, unstarted = _measure(common.project(), built, options, as_json=as_json)
     asked, left_out = startable.missed(unable, able, names)

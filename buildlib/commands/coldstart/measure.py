@@ -5,7 +5,9 @@ the module of the handler. The emulator says how long that took. The function ha
 """
 
 import contextlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from buildlib import progress
@@ -37,17 +39,23 @@ def handler(_event, _context):
     return None
 """
 
+# A missing variable: the error, and the frame that raised it, whose file is frozen or on the disk.
+_MISSING = re.compile(r"KeyError: (?P<name>'[^']+')")
+_IN_ENVIRON = re.compile(r'File "(<frozen os>|[^"]*[/\\]os\.py)", line \d+, in __getitem__')
+
 
 class Options(NamedTuple):
     """How to measure: the number of starts, the image or the interpreter, both may be empty.
 
     `compares` asks for starts of the other form of the function, too: with bytecode if it has none.
+    `variables` are those of the function's configuration in Lambda.
     """
 
     starts: int
     image: str = ""
     python: str = ""
     compares: bool = False
+    variables: Mapping[str, str] = MappingProxyType({})
 
 
 class Other(NamedTuple):
@@ -117,14 +125,15 @@ def measure(project: Project, variant: Variant, options: Options) -> Starts:
         if options.compares:
             places.append(stack.enter_context(_opened(project, variant, options, module)))
             size = places[1].switch(on=not function.bytecode)
-        empty = [_start(variant, first, _EMPTY).init_ms for _ in range(_EMPTY_STARTS)]
+        environment = options.variables
+        empty = [_start(variant, first, _EMPTY, environment).init_ms for _ in range(_EMPTY_STARTS)]
         runs: list[list[float | None]] = [[] for _ in places]
         for number in range(options.starts):
             progress.update(f"{variant.id}: start {number + 1} of {options.starts}")
             for one, times in zip(places, runs, strict=True):
                 one.drop()
-                times.append(_start(variant, one, _PROBE).init_ms)
-        root = _imports(variant, first, module)
+                times.append(_start(variant, one, _PROBE, environment).init_ms)
+        root = _imports(variant, first, module, environment)
     other = Other(_known(runs[1]), size) if options.compares else None
     where = f"{first.where}, {first.surroundings.cache}"
     return Starts(variant, _known(runs[0]), _known(empty), root, where, first.surroundings, other)
@@ -146,14 +155,16 @@ def _known(times: Sequence[float | None]) -> Sequence[float]:
     return known
 
 
-def _start(variant: Variant, where: Place, probe: str, **own: str) -> result.Result:
-    """Start the function once.
+def _start(
+    variant: Variant, where: Place, probe: str, environment: Mapping[str, str], **own: str
+) -> result.Result:
+    """Start the function once; `environment` are its own variables.
 
     Raises:
         InvokeError: the module cannot be imported.
 
     """
-    known = variables.lambda_variables(variant, _LONGEST, TASK, {})
+    known = variables.lambda_variables(variant, _LONGEST, TASK, environment)
     handler = f"{probe}.handler"
     task = {
         "event": "null",
@@ -163,7 +174,7 @@ def _start(variant: Variant, where: Place, probe: str, **own: str) -> result.Res
     found = result.read(where.invoke(task, handler))
     if found.error:
         frames = "".join(f"\n  | {line}" for line in _own_frames(where, found.logs))
-        msg = f"{variant.id}: the function does not start: {found.error}{frames}"
+        msg = f"{variant.id}: the function does not start: {found.error}{frames}{_hint(found)}"
         raise InvokeError(msg)
     return found
 
@@ -176,7 +187,19 @@ def _own_frames(where: Place, logs: Sequence[str]) -> list[str]:
     return [line for line in shown[start:] if line.strip()][-15:]
 
 
-def _imports(variant: Variant, where: Place, module: str) -> Import | None:
-    found = _start(variant, where, _PROBE, PYTHONPROFILEIMPORTTIME="1")
+def _hint(found: result.Result) -> str:
+    """Return the remedy if the function looked for an environment variable in vain."""
+    missing = _MISSING.fullmatch(found.error or "")
+    if missing is None or not any(_IN_ENVIRON.search(line) for line in found.logs):
+        return ""
+    return (
+        f"\nSet the variable {missing['name']} with '--env-file', as the function has it in Lambda"
+    )
+
+
+def _imports(
+    variant: Variant, where: Place, module: str, environment: Mapping[str, str]
+) -> Import | None:
+    found = _start(variant, where, _PROBE, environment, PYTHONPROFILEIMPORTTIME="1")
     roots, _ = importtime.read(found.logs)
     return importtime.find(roots, module)
