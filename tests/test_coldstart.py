@@ -329,3 +329,30 @@ def test_layers(slow: Repository) -> None:
     })  # fmt: skip
     (api,) = measured(slow, "api")
     assert flat(api["imports"])["shared"]["own_ms"] >= 60
+
+
+def test_bytecode_of_a_layer(slow: Repository) -> None:
+    """Modules of a layer count for it; both forms of it are compared, too."""
+    keys = {"bytecode": "true", "compiler": platform.python_version(), "layers": "[common]"}
+    layer = "layers:\n  common:\n    include: [layers/common/shared.py]\n"
+    slow.write({
+        "lambdas.yaml": manifest(**keys) + layer,
+        "layers/common/shared.py": LONG,
+        "lambdas/api/app.py": "import shared\n\ndef handler(event, context):\n    shared.f0(1)\n",
+    })  # fmt: skip
+    text = slow.lambdas("coldstart", "api", "-n", "1").output
+    assert "each start compiles 1 module of layer 'common'; 'bytecode: true' there saves " in text
+    assert text.count("each start compiles") == 1
+    assert "--compare bytecode" in slow.lambdas("invoke", "api", "--where", "host").errors
+    (api,) = measured(slow, "api", "--compare", "bytecode")
+    assert api["uncompiled"] == [{"id": "common", "modules": 1}]
+    assert (api["bytecode"], api["compared"]["clear"]) == (False, True)
+    assert api["compared"]["saved_ms"] > 0
+    assert api["compared"]["bytecode_size"] > 100_000
+    both = layer + "".join(f"    {name}: {keys[name]}\n" for name in ("bytecode", "compiler"))
+    slow.write({"lambdas.yaml": manifest(**keys) + both})
+    (api,) = measured(slow, "api", "--compare", "bytecode")
+    assert api["uncompiled"] == []
+    assert (api["bytecode"], api["compared"]["clear"]) == (True, True)
+    assert api["compared"]["saved_ms"] > 0
+    assert api["compared"]["bytecode_size"] > 100_000

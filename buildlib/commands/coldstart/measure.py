@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from buildlib import progress
-from buildlib.commands.coldstart import importtime, place
+from buildlib.commands.coldstart import importtime, origins, place
 from buildlib.commands.coldstart.importtime import Import
 from buildlib.commands.coldstart.kept import Surroundings
 from buildlib.commands.coldstart.place import Place
@@ -47,7 +47,7 @@ _IN_ENVIRON = re.compile(r'File "(<frozen os>|[^"]*[/\\]os\.py)", line \d+, in _
 class Options(NamedTuple):
     """How to measure: the number of starts, the image or the interpreter, both may be empty.
 
-    `compares` asks for starts of the other form of the function, too: with bytecode if it has none.
+    `compares` asks for starts of the other form, too: with bytecode in all ZIPs if one lacks it.
     `variables` are those of the function's configuration in Lambda.
     """
 
@@ -59,9 +59,9 @@ class Options(NamedTuple):
 
 
 class Other(NamedTuple):
-    """The starts of the same function with bytecode, or without it if its ZIP has bytecode.
+    """The starts of the same function with bytecode in all ZIPs, or in none if no ZIP lacks it.
 
-    `size` is that of the bytecode, in bytes.
+    `size` is that of the bytecode that makes the difference, in bytes.
     """
 
     runs: Sequence[float]
@@ -72,7 +72,8 @@ class Starts(NamedTuple):
     """The measured starts of a variant, in ms.
 
     `empty` are starts of an empty module. `imports` are the modules that the function's module
-    imports, of one more start; `where` says in which surroundings.
+    imports, of one more start; `where` says in which surroundings. `has_bytecode` says that neither
+    the function's ZIP nor one of its layers lacks bytecode.
     """
 
     variant: Variant
@@ -81,6 +82,7 @@ class Starts(NamedTuple):
     root: Import | None
     where: str
     surroundings: Surroundings
+    has_bytecode: bool
     other: Other | None
 
     @property
@@ -111,20 +113,16 @@ def measure(project: Project, variant: Variant, options: Options) -> Starts:
             imported, or it has no sources to compare with.
 
     """
-    function = variant.function
-    if options.compares and function.bytecode and not function.sources:
-        msg = (
-            f"{function.title}: its ZIP has no sources, so its bytecode cannot be left out; "
-            "compare with 'sources: true'"
-        )
-        raise InvokeError(msg)
-    module = function.handler.rpartition(".")[0].replace("/", ".")
+    has_bytecode = not origins.without_bytecode(project, variant)
+    if options.compares and has_bytecode:
+        _check_sources(project, variant)
+    module = variant.function.handler.rpartition(".")[0].replace("/", ".")
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(_opened(project, variant, options, module))
         places, size = [first], 0
         if options.compares:
             places.append(stack.enter_context(_opened(project, variant, options, module)))
-            size = places[1].switch(on=not function.bytecode)
+            size = places[1].switch(on=not has_bytecode)
         environment = options.variables
         empty = [_start(variant, first, _EMPTY, environment).init_ms for _ in range(_EMPTY_STARTS)]
         runs: list[list[float | None]] = [[] for _ in places]
@@ -136,7 +134,26 @@ def measure(project: Project, variant: Variant, options: Options) -> Starts:
         root = _imports(variant, first, module, environment)
     other = Other(_known(runs[1]), size) if options.compares else None
     where = f"{first.where}, {first.surroundings.cache}"
-    return Starts(variant, _known(runs[0]), _known(empty), root, where, first.surroundings, other)
+    return Starts(
+        variant,
+        _known(runs[0]),
+        _known(empty),
+        root,
+        where,
+        first.surroundings,
+        has_bytecode,
+        other,
+    )
+
+
+def _check_sources(project: Project, variant: Variant) -> None:
+    for one in (variant, *project.layer_variants(variant)):
+        if one.function.bytecode and not one.function.sources:
+            msg = (
+                f"{one.function.title}: its ZIP has no sources, so its bytecode cannot be left "
+                "out; compare with 'sources: true'"
+            )
+            raise InvokeError(msg)
 
 
 def _opened(

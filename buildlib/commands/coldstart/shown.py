@@ -44,10 +44,14 @@ def lines(
         yield from (f"    {line}" for line in _tree(starts.root, starts.root.all_ms))
     for one in advice.unused:
         yield f"  {one.place}: '{one.name}' is imported and never used: {one.ms:.1f} ms"
-    if count := advice.uncompiled:
+    how = "" if measured.saving else ", and '--compare bytecode' measures how much"
+    for variant, count in advice.uncompiled:
         plural = "s" if count > 1 else ""
-        how = "" if measured.saving else ", and '--compare bytecode' measures how much"
-        yield f"  each start compiles {count} module{plural}; 'bytecode: true' saves that{how}"
+        of, there = "", ""
+        if variant != starts.variant:
+            of, there = f" of {variant.function.title}", " there"
+        saved = f"'bytecode: true'{there} saves that{how}"
+        yield f"  each start compiles {count} module{plural}{of}; {saved}"
     for variant, offer in advice.possible:
         where = "" if variant == starts.variant else f" in {variant.function.title}"
         yield f"  Lambda unpacks the code before a start: {offer}{where}"
@@ -112,7 +116,8 @@ def as_json(
         ],
         "imports": _json_tree(starts.root) if starts.root else None,
         "unused_imports": [one._asdict() for one in advice.unused],
-        "uncompiled_modules": advice.uncompiled,
+        "uncompiled_modules": sum(count for _, count in advice.uncompiled),
+        "uncompiled": [{"id": one.id, "modules": count} for one, count in advice.uncompiled],
         "possible": [{"id": variant.id, **one.as_json()} for variant, one in advice.possible],
     }
 
@@ -146,7 +151,7 @@ def _table(starts: Starts) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("", "median", "fastest", "slowest", "")]
     named = [("init", starts.runs), ("of it Python and AWS's client", starts.empty)]
     if starts.other:
-        form = "without" if starts.variant.function.bytecode else "with"
+        form = "without" if starts.has_bytecode else "with"
         named.insert(1, (f"init {form} bytecode", starts.other.runs))
     for name, times in named:
         shown = (statistics.median(times), min(times), max(times))
