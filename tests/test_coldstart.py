@@ -202,6 +202,16 @@ def test_a_limit(slow: Repository) -> None:
     assert (api["limit_ms"], api["over_limit"]) == (900_000, False)
 
 
+def test_a_start_over_the_limit_of_lambda(slow: Repository) -> None:
+    """It is said, even if the function's own limit allows more."""
+    slow.write({
+        "lambdas.yaml": manifest(start_limit="20 s"),
+        "lambdas/api/slow.py": "import time\ntime.sleep(10.1)\n",
+    })  # fmt: skip
+    text = slow.lambdas("coldstart", "-n", "1").output
+    assert "  1 of 1 starts took longer than 10 s: Lambda then stops the init phase, and " in text
+
+
 def test_a_module_that_cannot_be_imported(slow: Repository) -> None:
     """The error is that of the import, with the exit code 1."""
     slow.write({"lambdas/api/slow.py": "raise ValueError('at import')\n"})
@@ -287,7 +297,8 @@ def test_mistakes(slow: Repository) -> None:
     wrong = slow.lambdas("coldstart", "--python", "/bin/true", code=1)
     assert "--python /bin/true is not a working Python" in wrong.errors
     slow.write({"lambdas.yaml": manifest(start_limit="fast")})
-    assert "expected a duration, such as '800 ms'" in slow.lambdas("build", code=3).errors
+    wanted = "'fast' is not allowed; expected a duration longer than 0, such as '800 ms' or '1.5 s'"
+    assert wanted in slow.lambdas("build", code=3).errors
 
 
 def test_files_that_are_fetched_for_nothing(slow: Repository, index: Index) -> None:

@@ -10,7 +10,7 @@ from buildlib.commands.coldstart import importtime
 from buildlib.commands.coldstart.advice import Advice
 from buildlib.commands.coldstart.importtime import Import, Package
 from buildlib.commands.coldstart.kept import Measured, Saving
-from buildlib.commands.coldstart.measure import Starts
+from buildlib.commands.coldstart.measure import INIT_LIMIT, Starts
 
 # Packages, and modules of the tree, that are shown: those that take this part of all.
 _PACKAGES, _PART = 10, 0.03
@@ -33,6 +33,11 @@ def lines(
     plural = "s" if len(starts.runs) > 1 else ""
     yield f"{starts.variant.id}: {len(starts.runs)} cold start{plural} {starts.where}"
     yield from _indented(_table(starts))
+    if starts.over_init:
+        yield (
+            f"  {starts.over_init} of {len(starts.runs)} starts took longer than {INIT_LIMIT} s: "
+            "Lambda then stops the init phase, and starts it again within the first invocation"
+        )
     if measured.saving:
         yield f"  {saving(measured.saving)}"
     if same := [one for one in earlier if one.surroundings == measured.surroundings]:
@@ -110,6 +115,7 @@ def as_json(
         "earlier": [_measured(one) for one in earlier],
         "limit_ms": starts.limit,
         "over_limit": starts.is_over,
+        "over_init_limit": starts.over_init,
         "packages": [
             {"name": one.name, "own_ms": round(one.own_ms, 3), "modules": one.modules}
             for one in (_by_package(starts, starts.root) if starts.root else ())
