@@ -237,6 +237,41 @@ def test_variables(slow: Repository) -> None:
     assert "local.env:1: Lambda sets AWS_LAMBDA_FUNCTION_NAME; remove this line" in wrong
 
 
+ENDS = ("sys.exit('good bye')", "print('good bye', flush=True); os._exit(1)")
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_process_that_ends(slow: Repository, end: str) -> None:
+    """What the function wrote and how it ended is said, as by `invoke`."""
+    slow.write({"lambdas/api/app.py": f"import os, sys\n{end}\nhandler = print\n"})
+    failed = slow.lambdas("coldstart", "api", "-n", "1", code=1).errors
+    said = "its process ended: exit status 1"
+    assert f"error: api: the function does not start: {said}\n  | good bye\n" in failed
+    failed = slow.lambdas("invoke", "api", "--where", "host", code=1).errors
+    assert "  | good bye\n" in failed
+    assert f"error: api: {said}\n" in failed
+
+
+def test_a_missing_module(slow: Repository) -> None:
+    """The message names the function's module, not the one that imports it."""
+    lines = "name = 'absent'\n__import__(name)\nhandler = print\n"
+    slow.write({"lambdas/api/app.py": lines})
+    failed = slow.lambdas("coldstart", "api", "-n", "1", code=1).errors
+    assert "Unable to import module 'app': No module named 'absent'" in failed
+
+
+def test_a_handler_that_is_a_file(slow: Repository) -> None:
+    """It is skipped, unless it was named."""
+    slow.write({
+        "lambdas.yaml": manifest(handler="run.sh"),
+        "lambdas/api/run.sh": "exec python app.py\n",
+    })  # fmt: skip
+    done = slow.lambdas("coldstart", "-n", "1")
+    assert "skipped api: its handler is a file that a layer runs; only the start of " in done.errors
+    assert "jobs: 1 cold start" in done.output
+    assert "error: api: its handler is" in slow.lambdas("coldstart", "api", code=1).errors
+
+
 OTHER = "arm64" if MACHINE == "x86_64" else "x86_64"
 
 

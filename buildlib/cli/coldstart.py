@@ -78,14 +78,16 @@ def coldstart(  # noqa: PLR0913 - click passes each option
         if as_json:
             common.write_error("coldstart", "the functions were not built; see stderr")
         return code
+    repository = common.project()
     built = [one for one in able if one.id not in failed]
+    built, scripts = startable.with_module(repository, built)
 
     def options(variant: Variant) -> measure.Options:
         used = image or (RUNTIMES[variant.python].image if in_image else "")
         return measure.Options(count, used, python, compare is not None, own)
 
-    found, problems, unstarted = _measure(common.project(), built, options, as_json=as_json)
-    asked, left_out = startable.missed(unable, able, names)
+    found, problems, unstarted = _measure(repository, built, options, as_json=as_json)
+    asked, left_out = startable.missed([*unable, *scripts], able, names)
     for line in startable.by_reason(left_out):
         console.write(sys.stderr, f"skipped {line}\n")
     if failed:

@@ -123,7 +123,7 @@ def measure(project: Project, variant: Variant, options: Options) -> Starts:
     has_bytecode = not origins.without_bytecode(project, variant)
     if options.compares and has_bytecode:
         _check_sources(project, variant)
-    module = variant.function.handler.rpartition(".")[0].replace("/", ".")
+    module = _module_of(variant)
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(_opened(project, variant, options, module))
         places, size = [first], 0
@@ -197,15 +197,28 @@ def _start(
     }
     found = result.read(where.invoke(task, handler))
     if found.error:
-        frames = "".join(f"\n  | {line}" for line in _own_frames(where, found.logs))
-        msg = f"{variant.id}: the function does not start: {found.error}{frames}{_hint(found)}"
+        # The client names the module that it loads, which is the probe.
+        error = found.error.replace(f"'{probe}'", f"'{_module_of(variant)}'")
+        frames = "".join(f"\n  | {line}" for line in _end(where, found.logs))
+        msg = f"{variant.id}: the function does not start: {error}{frames}{_hint(found)}"
         raise InvokeError(msg)
     return found
 
 
-def _own_frames(where: Place, logs: Sequence[str]) -> list[str]:
-    """Return the end of a traceback from the function's first frame on, with Lambda's paths."""
+def _module_of(variant: Variant) -> str:
+    """Return the module of the handler, as Python names it."""
+    return variant.function.handler.rpartition(".")[0].replace("/", ".")
+
+
+def _end(where: Place, logs: Sequence[str]) -> list[str]:
+    """Return the end of what the function wrote, with Lambda's paths.
+
+    Of a traceback, only the function's own frames and those below them. The client writes one,
+    unless the process ended or timed out.
+    """
     shown = [where.shown(line) for line in logs]
+    if not any(line.startswith("[ERROR]") for line in shown):
+        return [line for line in shown if line.strip()][-15:]
     own = (n for n, line in enumerate(shown) if f'"{TASK}/' in line and _PROBE not in line)
     start = next(own, len(shown))
     return [line for line in shown[start:] if line.strip()][-15:]

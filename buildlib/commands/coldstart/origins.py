@@ -34,12 +34,22 @@ class _Module(NamedTuple):
 _Places = list[tuple[_Root, str]]
 
 
+def names(project: Project, variant: Variant) -> list[str]:
+    """Return the files in the ZIP of a function, or those in a layer that Python may import."""
+    with zipfile.ZipFile(project.layout.zip(variant.id)) as archive:
+        return [
+            name
+            for name in archive.namelist()
+            if name.startswith(LAYER_PREFIX) or not variant.function.is_layer
+        ]
+
+
 def without_bytecode(project: Project, variant: Variant) -> list[Variant]:
     """Return the function and the layers of it that have modules and no bytecode, from dist/."""
     return [
         one
         for one in (variant, *project.layer_variants(variant))
-        if not one.function.bytecode and any(name.endswith(".py") for name in _names(project, one))
+        if not one.function.bytecode and any(path.endswith(".py") for path in names(project, one))
     ]
 
 
@@ -51,7 +61,7 @@ def uncompiled(
     The function comes first, then its layers. Modules of the runtime are in no ZIP.
     """
     every = [variant, *project.layer_variants(variant)]
-    roots = _roots([(one, _names(project, one)) for one in every], variant.python)
+    roots = _roots([(one, names(project, one)) for one in every], variant.python)
     counts = Counter(one.id for one in _compiled_by_starts(roots, modules, variant))
     return [(one, counts[one.id]) for one in every if counts[one.id]]
 
@@ -67,15 +77,6 @@ def _compiled_by_starts(
         is_cached = bytecode.cached(found.path, variant.python) in found.root.files
         if not is_cached and not owner.function.bytecode:
             yield owner
-
-
-def _names(project: Project, variant: Variant) -> list[str]:
-    with zipfile.ZipFile(project.layout.zip(variant.id)) as archive:
-        return [
-            name
-            for name in archive.namelist()
-            if name.startswith(LAYER_PREFIX) or not variant.function.is_layer
-        ]
 
 
 def _roots(zips: Sequence[tuple[Variant, Sequence[str]]], python: str) -> list[_Root]:

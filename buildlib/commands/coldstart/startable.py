@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from buildlib.commands.coldstart import origins
 from buildlib.commands.invoke import on_host
 from buildlib.manifest import variants
 from buildlib.model import Variant
+from buildlib.project.project import Project
+from buildlib.tree import handler
 
 
 class Unable(NamedTuple):
@@ -42,6 +45,26 @@ def unbuilt(
     return reasons
 
 
+_NO_MODULE = (
+    "its handler is a file that a layer runs; only the start of a Python module is measured"
+)
+
+
+def with_module(project: Project, found: Sequence[Variant]) -> tuple[list[Variant], list[Unable]]:
+    """Return the variants with a Python handler, and those with a file such as `run.sh`.
+
+    Their ZIPs are in dist/.
+    """
+    files = [Unable(one, _NO_MODULE) for one in found if _runs_file(project, one)]
+    ids = {one.variant.id for one in files}
+    return [one for one in found if one.id not in ids], files
+
+
+def _runs_file(project: Project, variant: Variant) -> bool:
+    name, paths = variant.function.handler, origins.names(project, variant)
+    return name in paths and not name.endswith(".py") and handler.module_of(name, paths) is None
+
+
 def missed(
     unable: Sequence[Unable], able: Sequence[Variant], names: Sequence[str]
 ) -> tuple[list[Unable], list[Unable]]:
@@ -50,6 +73,8 @@ def missed(
     The user asks for something with each name, or with the command itself. A variant may be left
     out if something else that was asked for in the same way can start.
     """
+    ids = {one.variant.id for one in unable}
+    able = [one for one in able if one.id not in ids]
     asked: list[Unable] = []
     left_out: list[Unable] = []
     for one in unable:
