@@ -377,6 +377,23 @@ def test_layers(slow: Repository) -> None:
     assert flat(api["imports"])["shared"]["own_ms"] >= 60
 
 
+def test_the_name_of_a_layer(slow: Repository) -> None:
+    """A layer does not start: the message names the functions that use it."""
+    layer = "layers:\n  common:\n    include: [layers/common/shared.py]\n"
+    slow.write({
+        "lambdas.yaml": manifest(layers="[common]") + layer + layer[8:].replace("common:", "more:"),
+        "layers/common/shared.py": "",
+    })  # fmt: skip
+    result = slow.lambdas("coldstart", "common", "more", "jobs", "--json", code=3)
+    common = "layer 'common' does not start by itself; name a function that uses it: api\n"
+    more = "layer 'more' does not start by itself; add it to the 'layers' of a function, and name "
+    assert f"error: {common}{more}" in result.errors
+    assert json.loads(result.output)["error"].startswith(common)
+    slow.write({"lambdas.yaml": "version: 1\n" + layer})
+    result = slow.lambdas("coldstart")
+    assert result.errors == "nothing to start: lambdas.yaml declares no function\n"
+
+
 def test_bytecode_of_a_layer(slow: Repository) -> None:
     """Modules of a layer count for it; both forms of it are compared, too."""
     keys = {"bytecode": "true", "compiler": platform.python_version(), "layers": "[common]"}

@@ -63,9 +63,13 @@ def coldstart(  # noqa: PLR0913 - click passes each option
     _check(python, image, where)
     repository = common.project()
     own = read_env_file(env_file) if env_file else {}
-    variants = [one for one in common.chosen(repository, names) if not one.function.is_layer]
+    chosen = common.chosen(repository, names)
+    startable.check_names(names, [*repository.variants.values()])
+    variants = [one for one in chosen if not one.function.is_layer]
     limited = [one for one in variants if one.function.start_limit]
     variants = variants if names else limited or variants
+    if not variants:
+        console.write(sys.stderr, "nothing to start: lambdas.yaml declares no function\n")
     in_image = bool(image) or where == "image"
     able, unable = startable.split(variants, in_image=in_image)
     layers = {one.id: [layer.id for layer in repository.declared_layers(one)] for one in able}

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from buildlib.commands.coldstart import origins
 from buildlib.commands.invoke import on_host
+from buildlib.errors import NotStarted
 from buildlib.manifest import variants
-from buildlib.model import Variant
+from buildlib.model import Function, Variant
 from buildlib.project.project import Project
 from buildlib.tree import handler
 
@@ -16,6 +17,34 @@ class Unable(NamedTuple):
 
     variant: Variant
     reason: str
+
+
+def check_names(names: Sequence[str], found: Sequence[Variant]) -> None:
+    """Check that each name is one of a function: a layer does not start by itself.
+
+    `found` are all variants of the manifest.
+
+    Raises:
+        NotStarted: with each name that is only one of a layer, and the functions that use it.
+
+    """
+    problems = []
+    for name in dict.fromkeys(names):
+        functions = [one.function for one in variants.named(found, [name])]
+        if all(function.is_layer for function in functions):
+            users = sorted({user for one in functions for user in _users(one, found)})
+            remedy = (
+                f"name a function that uses it: {', '.join(users)}"
+                if users
+                else "add it to the 'layers' of a function, and name that function"
+            )
+            problems.append(f"layer '{name}' does not start by itself; {remedy}")
+    if problems:
+        raise NotStarted("\n".join(problems))
+
+
+def _users(layer: Function, found: Sequence[Variant]) -> list[str]:
+    return [one.function.name for one in found if layer.name in one.function.layers]
 
 
 def split(found: Sequence[Variant], *, in_image: bool) -> tuple[list[Variant], list[Unable]]:
