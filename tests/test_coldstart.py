@@ -202,12 +202,123 @@ def test_a_limit(slow: Repository) -> None:
     assert (api["limit_ms"], api["over_limit"]) == (900_000, False)
 
 
+def test_a_start_over_the_limit_of_lambda(slow: Repository) -> None:
+    """It is said, even if the function's own limit allows more."""
+    slow.write({
+        "lambdas.yaml": manifest(start_limit="20 s"),
+        "lambdas/api/slow.py": "import time\ntime.sleep(10.1)\n",
+    })  # fmt: skip
+    text = slow.lambdas("coldstart", "-n", "1").output
+    assert "  1 of 1 starts took longer than 10 s: Lambda then stops the init phase, and " in text
+
+
 def test_a_module_that_cannot_be_imported(slow: Repository) -> None:
     """The error is that of the import, with the exit code 1."""
     slow.write({"lambdas/api/slow.py": "raise ValueError('at import')\n"})
     result = slow.lambdas("coldstart", "api", code=1)
     assert "error: api: the function does not start: ValueError: at import" in result.errors
     assert '  |   File "/var/task/slow.py", line 1, in <module>' in result.errors
+
+
+def test_variables(slow: Repository) -> None:
+    """A function that reads a variable at import starts with `--env-file`; without it, a hint."""
+    code = "import os\nTABLE = {}\n\ndef handler(event, context):\n    return 1\n"
+    slow.write({
+        "lambdas/api/app.py": code.format("os.environ['TABLE']"),
+        "lambdas/jobs/app.py": code.format("{}['TABLE']"),
+        "local.env": "TABLE=orders\n",
+    })  # fmt: skip
+    failed = slow.lambdas("coldstart", "-n", "1", code=1).errors
+    assert "error: api: the function does not start: KeyError: 'TABLE'" in failed
+    assert failed.count("Set the variable 'TABLE' with '--env-file', as the function has it") == 1
+    slow.lambdas("coldstart", "api", "-n", "1", "--env-file", "local.env")
+    slow.write({"local.env": "AWS_LAMBDA_FUNCTION_NAME=x\n"})
+    wrong = slow.lambdas("coldstart", "api", "--env-file", "local.env", code=1).errors
+    assert "local.env:1: Lambda sets AWS_LAMBDA_FUNCTION_NAME; remove this line" in wrong
+
+
+ENDS = ("sys.exit('good bye')", "print('good bye', flush=True); os._exit(1)")
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_process_that_ends(slow: Repository, end: str) -> None:
+    """What the function wrote and how it ended is said, as by `invoke`."""
+    slow.write({"lambdas/api/app.py": f"import os, sys\n{end}\nhandler = print\n"})
+    failed = slow.lambdas("coldstart", "api", "-n", "1", code=1).errors
+    said = "its process ended: exit status 1"
+    assert f"error: api: the function does not start: {said}\n  | good bye\n" in failed
+    failed = slow.lambdas("invoke", "api", "--where", "host", code=1).errors
+    assert "  | good bye\n" in failed
+    assert f"error: api: {said}\n" in failed
+
+
+def test_a_missing_module(slow: Repository) -> None:
+    """The message names the function's module, not the one that imports it."""
+    lines = "name = 'absent'\n__import__(name)\nhandler = print\n"
+    slow.write({"lambdas/api/app.py": lines})
+    failed = slow.lambdas("coldstart", "api", "-n", "1", code=1).errors
+    assert "Unable to import module 'app': No module named 'absent'" in failed
+
+
+def test_a_handler_that_is_a_file(slow: Repository) -> None:
+    """It is skipped, unless it was named."""
+    slow.write({
+        "lambdas.yaml": manifest(handler="run.sh"),
+        "lambdas/api/run.sh": "exec python app.py\n",
+    })  # fmt: skip
+    done = slow.lambdas("coldstart", "-n", "1")
+    assert "skipped api: its handler is a file that a layer runs; only the start of " in done.errors
+    assert "jobs: 1 cold start" in done.output
+    assert "error: api: its handler is" in slow.lambdas("coldstart", "api", code=1).errors
+
+
+OTHER = "arm64" if MACHINE == "x86_64" else "x86_64"
+
+
+def test_the_others_are_measured(slow: Repository) -> None:
+    """A function that does not start, or is not built, leaves the others their measurements."""
+    slow.write({"lambdas/api/slow.py": "raise ValueError('at import')\n"})
+    (jobs,) = measured(slow, code=1)
+    assert jobs["id"] == "jobs"
+    result = slow.lambdas("coldstart", "-n", "1", "--json", code=1)
+    (error,) = json.loads(result.output)["errors"]
+    assert error["id"] == "api"
+    assert error["error"].startswith("api: the function does not start: ValueError: at import")
+    assert f"error: {error['error']}" in result.errors
+    slow.write({"lambdas/api/app.py": "def handel(event, context):\n    pass\n"})
+    result = slow.lambdas("coldstart", "-n", "1", code=1)
+    assert "jobs: 1 cold start on this machine" in result.output
+    assert "error: not built, so not measured: api\n" in result.errors
+    result = slow.lambdas("coldstart", "-n", "1", "--json", code=1)
+    value = json.loads(result.output)
+    jsonschema.validate(value, SCHEMA)
+    assert [one["id"] for one in value["functions"]] == ["jobs"]
+    assert "does not define 'handler'" in value["errors"][0]["error"]
+
+
+def test_another_architecture(slow: Repository) -> None:
+    """A variant for another one is left out, unless nothing else was asked for."""
+    both = f"[{MACHINE}, {OTHER}]"
+    slow.write({"lambdas.yaml": manifest(architecture=both, start_limit="900 s")})
+    reason = f"for {OTHER} on Linux, but this machine is {platform.machine()} on Linux; only "
+    for names in ((), ("api",)):
+        result = slow.lambdas("coldstart", *names, "-n", "1")
+        assert f"skipped api-py{PYTHON}-{OTHER}: {reason}" in result.errors
+        assert f"api-py{PYTHON}-{MACHINE}: 1 cold start" in result.output
+    result = slow.lambdas("coldstart", "api", "-n", "1", "--json")
+    value = json.loads(result.output)
+    jsonschema.validate(value, SCHEMA)
+    assert [one["id"] for one in value["functions"]] == [f"api-py{PYTHON}-{MACHINE}"]
+    assert [one["id"] for one in value["skipped"]] == [f"api-py{PYTHON}-{OTHER}"]
+    result = slow.lambdas("coldstart", f"api-py{PYTHON}-{OTHER}", "jobs", "-n", "1", code=1)
+    assert f"error: api-py{PYTHON}-{OTHER}: {reason}" in result.errors
+    assert "and use '--where image'" in result.errors
+    assert "jobs: 1 cold start" in result.output
+    slow.write({"lambdas.yaml": manifest(architecture=OTHER, start_limit="900 s")})
+    result = slow.lambdas("coldstart", "--json", code=1)
+    assert json.loads(result.output)["errors"] == [{"id": "api", "error": result.errors.split(
+        "error: api: ")[1].strip()}]  # fmt: skip
+    assert f"'api' is {reason}" in slow.lambdas("invoke", "api", "--where=host", code=1).errors
 
 
 def test_mistakes(slow: Repository) -> None:
@@ -221,7 +332,8 @@ def test_mistakes(slow: Repository) -> None:
     wrong = slow.lambdas("coldstart", "--python", "/bin/true", code=1)
     assert "--python /bin/true is not a working Python" in wrong.errors
     slow.write({"lambdas.yaml": manifest(start_limit="fast")})
-    assert "expected a duration, such as '800 ms'" in slow.lambdas("build", code=3).errors
+    wanted = "'fast' is not allowed; expected a duration longer than 0, such as '800 ms' or '1.5 s'"
+    assert wanted in slow.lambdas("build", code=3).errors
 
 
 def test_files_that_are_fetched_for_nothing(slow: Repository, index: Index) -> None:
@@ -263,3 +375,47 @@ def test_layers(slow: Repository) -> None:
     })  # fmt: skip
     (api,) = measured(slow, "api")
     assert flat(api["imports"])["shared"]["own_ms"] >= 60
+
+
+def test_the_name_of_a_layer(slow: Repository) -> None:
+    """A layer does not start: the message names the functions that use it."""
+    layer = "layers:\n  common:\n    include: [layers/common/shared.py]\n"
+    slow.write({
+        "lambdas.yaml": manifest(layers="[common]") + layer + layer[8:].replace("common:", "more:"),
+        "layers/common/shared.py": "",
+    })  # fmt: skip
+    result = slow.lambdas("coldstart", "common", "more", "jobs", "--json", code=3)
+    common = "layer 'common' does not start by itself; name a function that uses it: api\n"
+    more = "layer 'more' does not start by itself; add it to the 'layers' of a function, and name "
+    assert f"error: {common}{more}" in result.errors
+    assert json.loads(result.output)["error"].startswith(common)
+    slow.write({"lambdas.yaml": "version: 1\n" + layer})
+    result = slow.lambdas("coldstart")
+    assert result.errors == "nothing to start: lambdas.yaml declares no function\n"
+
+
+def test_bytecode_of_a_layer(slow: Repository) -> None:
+    """Modules of a layer count for it; both forms of it are compared, too."""
+    keys = {"bytecode": "true", "compiler": platform.python_version(), "layers": "[common]"}
+    layer = "layers:\n  common:\n    include: [layers/common/shared.py]\n"
+    slow.write({
+        "lambdas.yaml": manifest(**keys) + layer,
+        "layers/common/shared.py": LONG,
+        "lambdas/api/app.py": "import shared\n\ndef handler(event, context):\n    shared.f0(1)\n",
+    })  # fmt: skip
+    text = slow.lambdas("coldstart", "api", "-n", "1").output
+    assert "each start compiles 1 module of layer 'common'; 'bytecode: true' there saves " in text
+    assert text.count("each start compiles") == 1
+    assert "--compare bytecode" in slow.lambdas("invoke", "api", "--where", "host").errors
+    (api,) = measured(slow, "api", "--compare", "bytecode")
+    assert api["uncompiled"] == [{"id": "common", "modules": 1}]
+    assert (api["bytecode"], api["compared"]["clear"]) == (False, True)
+    assert api["compared"]["saved_ms"] > 0
+    assert api["compared"]["bytecode_size"] > 100_000
+    both = layer + "".join(f"    {name}: {keys[name]}\n" for name in ("bytecode", "compiler"))
+    slow.write({"lambdas.yaml": manifest(**keys) + both})
+    (api,) = measured(slow, "api", "--compare", "bytecode")
+    assert api["uncompiled"] == []
+    assert (api["bytecode"], api["compared"]["clear"]) == (True, True)
+    assert api["compared"]["saved_ms"] > 0
+    assert api["compared"]["bytecode_size"] > 100_000

@@ -37,7 +37,7 @@ PUBLIC_KEY = r"MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}="
 COMPILER = r"3[.][0-9]+[.][0-9]+((a|b|rc)[0-9]+)?"
 
 
-DURATION = r"[0-9]{1,5}([.][0-9]{1,3})? ?(ms|s)"
+DURATION = r"(?!0+([.]0+)? ?m?s)[0-9]{1,5}([.][0-9]{1,3})? ?(ms|s)"  # longer than 0
 PERCENT = r"[0-9]{1,4}([.][0-9]{1,2})? ?%"
 
 
@@ -392,7 +392,7 @@ LAMBDA_KEYS = {
         "The longest allowed cold start, for 'lambdas coldstart': '800 ms' or '1.5 s'. It is "
         "exceeded if even the fastest of the measured starts takes longer.",
         pattern=DURATION,
-        rule="a duration, such as '800 ms' or '1.5 s'",
+        rule="a duration longer than 0, such as '800 ms' or '1.5 s'",
         default_text="no such limit",
         shared=True,
     ),

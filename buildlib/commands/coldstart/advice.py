@@ -8,7 +8,7 @@ from buildlib.artifacts import possible
 from buildlib.artifacts.possible import Possible
 from buildlib.code import available
 from buildlib.code.unused import unused
-from buildlib.commands.coldstart import importtime
+from buildlib.commands.coldstart import importtime, origins
 from buildlib.commands.coldstart.importtime import Import
 from buildlib.model import Variant
 from buildlib.project.project import Project
@@ -31,18 +31,19 @@ class Unused(NamedTuple):
 class Advice(NamedTuple):
     """What could go: unused imports, the modules that each start compiles, and savings in ZIPs.
 
-    Each saving is in the ZIP of the variant next to it: the function, or one of its layers.
+    Each number of modules, and each saving, is of the ZIP of the variant next to it: the function,
+    or one of its layers.
     """
 
     unused: Sequence[Unused]
-    uncompiled: int
+    uncompiled: Sequence[tuple[Variant, int]]
     possible: Sequence[tuple[Variant, Possible]]
 
 
 def find(project: Project, variant: Variant, root: Import | None) -> Advice:
     """Return the advice for a variant; its ZIP is in dist/, and `root` its handler's module."""
     unused = _unused_imports(project, variant, root) if root else []
-    uncompiled = _uncompiled(variant, root) if root else 0
+    uncompiled = _uncompiled(project, variant, root) if root else []
     return Advice(unused, uncompiled, [*_possible(project, variant)])
 
 
@@ -59,12 +60,11 @@ def _unused_imports(project: Project, variant: Variant, root: Import) -> list[Un
     return sorted(found, key=lambda one: (-one.ms, one.place))
 
 
-def _uncompiled(variant: Variant, root: Import) -> int:
-    """Return how many modules of the ZIP each start compiles, if it has no bytecode."""
-    if variant.function.bytecode:
-        return 0
+def _uncompiled(project: Project, variant: Variant, root: Import) -> list[tuple[Variant, int]]:
+    """Return how many modules each start compiles, by the ZIP without bytecode that has them."""
     known = available.standard_library(variant.python)
-    return sum(one.name.partition(".")[0] not in known for one in root.modules())
+    modules = {one.name for one in root.modules() if one.name.partition(".")[0] not in known}
+    return origins.uncompiled(project, variant, sorted(modules))
 
 
 def _possible(project: Project, variant: Variant) -> Iterator[tuple[Variant, Possible]]:

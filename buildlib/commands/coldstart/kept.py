@@ -55,8 +55,9 @@ class Measured(NamedTuple):
     """One measurement, with times in ms.
 
     `zips` are the sha256 of the function's ZIP and of its layers. `empty` are the starts of an
-    empty module. `others` are the starts of the other form, which has bytecode if the ZIP has none;
-    `size` is that of the bytecode in bytes. Both are empty if they were not measured.
+    empty module. `has_bytecode` says that no ZIP lacks bytecode. `others` are the starts of the
+    other form, which has bytecode in all ZIPs, or in none if no ZIP lacks it; `size` is that of the
+    bytecode that makes the difference, in bytes. Both are empty if they were not measured.
     """
 
     time: str
@@ -124,7 +125,7 @@ def of(project: Project, starts: "Starts") -> Measured:
         datetime.now(UTC).isoformat(timespec="seconds"),
         zips(project, starts.variant),
         starts.surroundings,
-        starts.variant.function.bytecode,
+        starts.has_bytecode,
         starts.runs,
         starts.empty,
         other.runs if other else (),

@@ -5,11 +5,13 @@ the module of the handler. The emulator says how long that took. The function ha
 """
 
 import contextlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from buildlib import progress
-from buildlib.commands.coldstart import importtime, place
+from buildlib.commands.coldstart import importtime, origins, place
 from buildlib.commands.coldstart.importtime import Import
 from buildlib.commands.coldstart.kept import Surroundings
 from buildlib.commands.coldstart.place import Place
@@ -19,8 +21,10 @@ from buildlib.errors import InvokeError
 from buildlib.model import Variant
 from buildlib.project.project import Project
 
-# Lambda's limit for the init phase is 10 s; a slow machine gets three times that.
-_LONGEST = 30
+# Lambda's limit for the init phase in seconds; a slow machine gets three times that. Source:
+# "Lambda execution environment lifecycle" in the AWS Lambda developer guide, "Init phase".
+INIT_LIMIT = 10
+_LONGEST = 3 * INIT_LIMIT
 
 # Starts of an empty module, for the time that Python and AWS's client take themselves.
 _EMPTY_STARTS = 3
@@ -37,23 +41,29 @@ def handler(_event, _context):
     return None
 """
 
+# A missing variable: the error, and the frame that raised it, whose file is frozen or on the disk.
+_MISSING = re.compile(r"KeyError: (?P<name>'[^']+')")
+_IN_ENVIRON = re.compile(r'File "(<frozen os>|[^"]*[/\\]os\.py)", line \d+, in __getitem__')
+
 
 class Options(NamedTuple):
     """How to measure: the number of starts, the image or the interpreter, both may be empty.
 
-    `compares` asks for starts of the other form of the function, too: with bytecode if it has none.
+    `compares` asks for starts of the other form, too: with bytecode in all ZIPs if one lacks it.
+    `variables` are those of the function's configuration in Lambda.
     """
 
     starts: int
     image: str = ""
     python: str = ""
     compares: bool = False
+    variables: Mapping[str, str] = MappingProxyType({})
 
 
 class Other(NamedTuple):
-    """The starts of the same function with bytecode, or without it if its ZIP has bytecode.
+    """The starts of the same function with bytecode in all ZIPs, or in none if no ZIP lacks it.
 
-    `size` is that of the bytecode, in bytes.
+    `size` is that of the bytecode that makes the difference, in bytes.
     """
 
     runs: Sequence[float]
@@ -64,7 +74,8 @@ class Starts(NamedTuple):
     """The measured starts of a variant, in ms.
 
     `empty` are starts of an empty module. `imports` are the modules that the function's module
-    imports, of one more start; `where` says in which surroundings.
+    imports, of one more start; `where` says in which surroundings. `has_bytecode` says that neither
+    the function's ZIP nor one of its layers lacks bytecode.
     """
 
     variant: Variant
@@ -73,6 +84,7 @@ class Starts(NamedTuple):
     root: Import | None
     where: str
     surroundings: Surroundings
+    has_bytecode: bool
     other: Other | None
 
     @property
@@ -80,6 +92,11 @@ class Starts(NamedTuple):
         """The allowed duration of a start; None without one."""
         text = self.variant.function.start_limit
         return milliseconds(text) if text else None
+
+    @property
+    def over_init(self) -> int:
+        """The number of starts that took longer than Lambda lets the init phase take."""
+        return sum(ms > INIT_LIMIT * 1000 for ms in self.runs)
 
     @property
     def is_over(self) -> bool:
@@ -103,31 +120,47 @@ def measure(project: Project, variant: Variant, options: Options) -> Starts:
             imported, or it has no sources to compare with.
 
     """
-    function = variant.function
-    if options.compares and function.bytecode and not function.sources:
-        msg = (
-            f"{function.title}: its ZIP has no sources, so its bytecode cannot be left out; "
-            "compare with 'sources: true'"
-        )
-        raise InvokeError(msg)
-    module = function.handler.rpartition(".")[0].replace("/", ".")
+    has_bytecode = not origins.without_bytecode(project, variant)
+    if options.compares and has_bytecode:
+        _check_sources(project, variant)
+    module = _module_of(variant)
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(_opened(project, variant, options, module))
         places, size = [first], 0
         if options.compares:
             places.append(stack.enter_context(_opened(project, variant, options, module)))
-            size = places[1].switch(on=not function.bytecode)
-        empty = [_start(variant, first, _EMPTY).init_ms for _ in range(_EMPTY_STARTS)]
+            size = places[1].switch(on=not has_bytecode)
+        environment = options.variables
+        empty = [_start(variant, first, _EMPTY, environment).init_ms for _ in range(_EMPTY_STARTS)]
         runs: list[list[float | None]] = [[] for _ in places]
         for number in range(options.starts):
             progress.update(f"{variant.id}: start {number + 1} of {options.starts}")
             for one, times in zip(places, runs, strict=True):
                 one.drop()
-                times.append(_start(variant, one, _PROBE).init_ms)
-        root = _imports(variant, first, module)
+                times.append(_start(variant, one, _PROBE, environment).init_ms)
+        root = _imports(variant, first, module, environment)
     other = Other(_known(runs[1]), size) if options.compares else None
     where = f"{first.where}, {first.surroundings.cache}"
-    return Starts(variant, _known(runs[0]), _known(empty), root, where, first.surroundings, other)
+    return Starts(
+        variant,
+        _known(runs[0]),
+        _known(empty),
+        root,
+        where,
+        first.surroundings,
+        has_bytecode,
+        other,
+    )
+
+
+def _check_sources(project: Project, variant: Variant) -> None:
+    for one in (variant, *project.layer_variants(variant)):
+        if one.function.bytecode and not one.function.sources:
+            msg = (
+                f"{one.function.title}: its ZIP has no sources, so its bytecode cannot be left "
+                "out; compare with 'sources: true'"
+            )
+            raise InvokeError(msg)
 
 
 def _opened(
@@ -146,14 +179,16 @@ def _known(times: Sequence[float | None]) -> Sequence[float]:
     return known
 
 
-def _start(variant: Variant, where: Place, probe: str, **own: str) -> result.Result:
-    """Start the function once.
+def _start(
+    variant: Variant, where: Place, probe: str, environment: Mapping[str, str], **own: str
+) -> result.Result:
+    """Start the function once; `environment` are its own variables.
 
     Raises:
         InvokeError: the module cannot be imported.
 
     """
-    known = variables.lambda_variables(variant, _LONGEST, TASK, {})
+    known = variables.lambda_variables(variant, _LONGEST, TASK, environment)
     handler = f"{probe}.handler"
     task = {
         "event": "null",
@@ -162,21 +197,46 @@ def _start(variant: Variant, where: Place, probe: str, **own: str) -> result.Res
     }
     found = result.read(where.invoke(task, handler))
     if found.error:
-        frames = "".join(f"\n  | {line}" for line in _own_frames(where, found.logs))
-        msg = f"{variant.id}: the function does not start: {found.error}{frames}"
+        # The client names the module that it loads, which is the probe.
+        error = found.error.replace(f"'{probe}'", f"'{_module_of(variant)}'")
+        frames = "".join(f"\n  | {line}" for line in _end(where, found.logs))
+        msg = f"{variant.id}: the function does not start: {error}{frames}{_hint(found)}"
         raise InvokeError(msg)
     return found
 
 
-def _own_frames(where: Place, logs: Sequence[str]) -> list[str]:
-    """Return the end of a traceback from the function's first frame on, with Lambda's paths."""
+def _module_of(variant: Variant) -> str:
+    """Return the module of the handler, as Python names it."""
+    return variant.function.handler.rpartition(".")[0].replace("/", ".")
+
+
+def _end(where: Place, logs: Sequence[str]) -> list[str]:
+    """Return the end of what the function wrote, with Lambda's paths.
+
+    Of a traceback, only the function's own frames and those below them. The client writes one,
+    unless the process ended or timed out.
+    """
     shown = [where.shown(line) for line in logs]
+    if not any(line.startswith("[ERROR]") for line in shown):
+        return [line for line in shown if line.strip()][-15:]
     own = (n for n, line in enumerate(shown) if f'"{TASK}/' in line and _PROBE not in line)
     start = next(own, len(shown))
     return [line for line in shown[start:] if line.strip()][-15:]
 
 
-def _imports(variant: Variant, where: Place, module: str) -> Import | None:
-    found = _start(variant, where, _PROBE, PYTHONPROFILEIMPORTTIME="1")
+def _hint(found: result.Result) -> str:
+    """Return the remedy if the function looked for an environment variable in vain."""
+    missing = _MISSING.fullmatch(found.error or "")
+    if missing is None or not any(_IN_ENVIRON.search(line) for line in found.logs):
+        return ""
+    return (
+        f"\nSet the variable {missing['name']} with '--env-file', as the function has it in Lambda"
+    )
+
+
+def _imports(
+    variant: Variant, where: Place, module: str, environment: Mapping[str, str]
+) -> Import | None:
+    found = _start(variant, where, _PROBE, environment, PYTHONPROFILEIMPORTTIME="1")
     roots, _ = importtime.read(found.logs)
     return importtime.find(roots, module)

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from buildlib.commands.coldstart.kept import Surroundings
 from buildlib.commands.invoke import in_container, on_host
-from buildlib.commands.invoke.in_container import TASK, Inside
-from buildlib.model import Variant
+from buildlib.commands.invoke.in_container import LAYERS, TASK, Inside
+from buildlib.model import LAYER_PREFIX, Variant
 from buildlib.project.project import Project
 
 # Prints the exact Python and the processor. A processor for arm64 has a number in place of a name.
@@ -26,29 +26,35 @@ except OSError:
 print(json.dumps([platform.python_version(), platform.machine(), cpu]))
 """
 
-# Compiles each module of a folder, as `bytecode: true` does, or removes all bytecode. Prints the
-# number of its bytes. Compiling runs no code of the folder.
+# Compiles each module of some folders, as `bytecode: true` does, or removes all bytecode. Prints by
+# how many bytes of bytecode the folders differ now. Compiling runs no code of the folders.
 _SWITCH = """\
 import compileall, os, py_compile, shutil, sys
-top, wanted = sys.argv[1], sys.argv[2] == "on"
-folders = [folder for folder, _, _ in os.walk(top)]
-for folder in folders:
-    os.chmod(folder, 0o755)
-size = 0
-if wanted:
-    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-    compileall.compile_dir(top, quiet=2, invalidation_mode=mode)
-for folder, _, names in os.walk(top, topdown=False):
-    if os.path.basename(folder) == "__pycache__":
-        size += sum(os.path.getsize(os.path.join(folder, name)) for name in names)
-        if wanted:
-            for name in names:
-                os.chmod(os.path.join(folder, name), 0o555)
-        else:
-            shutil.rmtree(folder)
-for folder, _, _ in os.walk(top):
-    os.chmod(folder, 0o555)
-print(size)
+wanted, tops = sys.argv[1] == "on", sys.argv[2:]
+def cached():
+    for top in tops:
+        for folder, _, names in os.walk(top, topdown=False):
+            if os.path.basename(folder) == "__pycache__":
+                yield folder, [os.path.join(folder, name) for name in names]
+def size():
+    return sum(os.path.getsize(path) for _, paths in cached() for path in paths)
+before = size()
+for top in tops:
+    for folder in [folder for folder, _, _ in os.walk(top)]:
+        os.chmod(folder, 0o755)
+    if wanted:
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        compileall.compile_dir(top, quiet=2, invalidation_mode=mode)
+for folder, paths in list(cached()):
+    if wanted:
+        for path in paths:
+            os.chmod(path, 0o555)
+    else:
+        shutil.rmtree(folder)
+for top in tops:
+    for folder, _, _ in os.walk(top):
+        os.chmod(folder, 0o555)
+print(abs(size() - before))
 """
 
 
@@ -65,7 +71,7 @@ class Place(Protocol):
         """Drop the function's files from the page cache, if that is possible."""
 
     def switch(self, *, on: bool) -> int:
-        """Add or remove the function's bytecode; return its bytes."""
+        """Add or remove the bytecode of the function and its layers; return its bytes."""
 
     def shown(self, line: str) -> str:
         """Return a line of a traceback with Lambda's paths."""
@@ -81,6 +87,7 @@ class _Here:
             (folder / name).write_text(text, encoding="utf-8")
             (folder / name).chmod(0o644)
         folder.chmod(0o755)  # under each umask: the function may run as another user
+        self._tops = (place.folder, place.top / "opt")
         self._place = place._replace(layers=[*place.layers, str(folder)])
         python, machine, cpu = json.loads(place.run(_FACTS))
         self.where = f"on this machine, by {place.python}"
@@ -96,7 +103,7 @@ class _Here:
                     os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
     def switch(self, *, on: bool) -> int:
-        size = int(self._place.run(_SWITCH, str(self._place.folder), "on" if on else "off"))
+        size = int(self._place.run(_SWITCH, "on" if on else "off", *map(str, self._tops)))
         self._is_dropped()
         return size
 
@@ -119,9 +126,10 @@ class _Here:
 class _InImage:
     """A function in a container, which goes on while the function starts several times."""
 
-    def __init__(self, inside: Inside, probes: Mapping[str, str]) -> None:
+    def __init__(self, inside: Inside, probes: Mapping[str, str], *, has_layers: bool) -> None:
         inside.put({f"{TASK}/{name}": text.encode() for name, text in probes.items()})
         self._inside = inside
+        self._tops = (TASK, f"{LAYERS}/{LAYER_PREFIX}") if has_layers else (TASK,)
         self.where = f"in the image {inside.image}"
         python, machine, cpu = json.loads(inside.run(_FACTS))
         self.surroundings = Surroundings(inside.image, python, machine, cpu, is_cold=False)
@@ -133,7 +141,7 @@ class _InImage:
         """Do nothing: the engine may be on another machine, and shares files between containers."""
 
     def switch(self, *, on: bool) -> int:
-        return int(self._inside.run(_SWITCH, TASK, "on" if on else "off"))
+        return int(self._inside.run(_SWITCH, "on" if on else "off", *self._tops))
 
     def shown(self, line: str) -> str:
         return line
@@ -155,7 +163,7 @@ def opened(
     paths = [layout.zip(one.id) for one in (variant, *project.layer_variants(variant))]
     if image:
         with in_container.opened(variant, paths, image, layout) as inside:
-            yield _InImage(inside, probes)
+            yield _InImage(inside, probes, has_layers=len(paths) > 1)
     else:
         with on_host.unpacked(variant, paths, python or None, layout) as place:
             yield _Here(place, probes)

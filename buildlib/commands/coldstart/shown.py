@@ -10,7 +10,7 @@ from buildlib.commands.coldstart import importtime
 from buildlib.commands.coldstart.advice import Advice
 from buildlib.commands.coldstart.importtime import Import, Package
 from buildlib.commands.coldstart.kept import Measured, Saving
-from buildlib.commands.coldstart.measure import Starts
+from buildlib.commands.coldstart.measure import INIT_LIMIT, Starts
 
 # Packages, and modules of the tree, that are shown: those that take this part of all.
 _PACKAGES, _PART = 10, 0.03
@@ -33,6 +33,11 @@ def lines(
     plural = "s" if len(starts.runs) > 1 else ""
     yield f"{starts.variant.id}: {len(starts.runs)} cold start{plural} {starts.where}"
     yield from _indented(_table(starts))
+    if starts.over_init:
+        yield (
+            f"  {starts.over_init} of {len(starts.runs)} starts took longer than {INIT_LIMIT} s: "
+            "Lambda then stops the init phase, and starts it again within the first invocation"
+        )
     if measured.saving:
         yield f"  {saving(measured.saving)}"
     if same := [one for one in earlier if one.surroundings == measured.surroundings]:
@@ -44,10 +49,14 @@ def lines(
         yield from (f"    {line}" for line in _tree(starts.root, starts.root.all_ms))
     for one in advice.unused:
         yield f"  {one.place}: '{one.name}' is imported and never used: {one.ms:.1f} ms"
-    if count := advice.uncompiled:
+    how = "" if measured.saving else ", and '--compare bytecode' measures how much"
+    for variant, count in advice.uncompiled:
         plural = "s" if count > 1 else ""
-        how = "" if measured.saving else ", and '--compare bytecode' measures how much"
-        yield f"  each start compiles {count} module{plural}; 'bytecode: true' saves that{how}"
+        of, there = "", ""
+        if variant != starts.variant:
+            of, there = f" of {variant.function.title}", " there"
+        saved = f"'bytecode: true'{there} saves that{how}"
+        yield f"  each start compiles {count} module{plural}{of}; {saved}"
     for variant, offer in advice.possible:
         where = "" if variant == starts.variant else f" in {variant.function.title}"
         yield f"  Lambda unpacks the code before a start: {offer}{where}"
@@ -106,13 +115,15 @@ def as_json(
         "earlier": [_measured(one) for one in earlier],
         "limit_ms": starts.limit,
         "over_limit": starts.is_over,
+        "over_init_limit": starts.over_init,
         "packages": [
             {"name": one.name, "own_ms": round(one.own_ms, 3), "modules": one.modules}
             for one in (_by_package(starts, starts.root) if starts.root else ())
         ],
         "imports": _json_tree(starts.root) if starts.root else None,
         "unused_imports": [one._asdict() for one in advice.unused],
-        "uncompiled_modules": advice.uncompiled,
+        "uncompiled_modules": sum(count for _, count in advice.uncompiled),
+        "uncompiled": [{"id": one.id, "modules": count} for one, count in advice.uncompiled],
         "possible": [{"id": variant.id, **one.as_json()} for variant, one in advice.possible],
     }
 
@@ -146,7 +157,7 @@ def _table(starts: Starts) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("", "median", "fastest", "slowest", "")]
     named = [("init", starts.runs), ("of it Python and AWS's client", starts.empty)]
     if starts.other:
-        form = "without" if starts.variant.function.bytecode else "with"
+        form = "without" if starts.has_bytecode else "with"
         named.insert(1, (f"init {form} bytecode", starts.other.runs))
     for name, times in named:
         shown = (statistics.median(times), min(times), max(times))

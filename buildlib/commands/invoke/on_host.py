@@ -187,13 +187,20 @@ def _namespaces() -> Sequence[str]:
     return () if tried.returncode else prefix
 
 
+def other_machine(variant: Variant) -> str:
+    """Return why this machine cannot run a variant, and the remedy; empty if it can."""
+    if sys.platform == "linux" and platform.machine() == machine(variant.architecture):
+        return ""
+    return (
+        f"for {variant.architecture} on Linux, but this machine is {platform.machine()} on "
+        f"{platform.system()}; only AWS's image can run it here: start a Docker engine, and use "
+        "'--where image'"
+    )
+
+
 def _check_machine(variant: Variant) -> None:
-    if sys.platform != "linux" or platform.machine() != machine(variant.architecture):
-        msg = (
-            f"'{variant.id}' is for {variant.architecture} on Linux, but this machine is "
-            f"{platform.machine()} on {platform.system()}: only AWS's image can run it here. Start "
-            "a Docker engine"
-        )
+    if reason := other_machine(variant):
+        msg = f"'{variant.id}' is {reason}"
         raise InvokeError(msg)
 
 
@@ -215,8 +222,8 @@ def _interpreters(variant: Variant, named: str | None, root: Path) -> list[Inter
     if not suitable:
         msg = (
             f"'{variant.id}' needs Python {variant.python}, which was not found: install it "
-            f"('uv python install {variant.python}'), name one with --python, or start a Docker "
-            "engine to invoke in AWS's image"
+            f"('uv python install {variant.python}'), name one with '--python', or start a Docker "
+            "engine and use '--where image'"
         )
         raise InvokeError(msg)
     return suitable

@@ -18,6 +18,10 @@ _INIT = re.compile(r"INIT REPORT\(durationMs: (?P<ms>[\d.]+)\)")
 _INVOKE = re.compile(r"INVOKE RTDONE\(.*duration: (?P<ms>[\d.]+)ms\)")
 
 
+# How the process of the function ended: an exit status or a signal.
+_EXITED = re.compile(r"Process \S+ exited: (?P<how>.+)")
+
+
 _OK = 200
 
 
@@ -65,7 +69,7 @@ def read(lines: Iterable[str]) -> Result:
     platform_log = "\n".join(platform)
     return Result(
         response=answer["body"],
-        error=_error(answer["status"], answer["body"], request_ids),
+        error=_error(answer["status"], answer["body"], request_ids, platform_log),
         logs=tuple(logs),
         init_ms=_milliseconds(_INIT, platform_log),
         invoke_ms=_milliseconds(_INVOKE, platform_log),
@@ -85,7 +89,7 @@ def _milliseconds(pattern: re.Pattern[str], log: str) -> float | None:
     return float(match["ms"]) if match else None
 
 
-def _error(status: int, body: str, request_ids: set[str]) -> str | None:
+def _error(status: int, body: str, request_ids: set[str], platform_log: str) -> str | None:
     """Return the failure of a function in one line; None if it succeeded.
 
     The emulator answers a failure with status 200 too, and without a header. Only the runtime
@@ -100,4 +104,9 @@ def _error(status: int, body: str, request_ids: set[str]) -> str | None:
         from_client = {"requestId", "stackTrace"} & value.keys()
         if status != _OK or (from_client and value.get("requestId") in {*request_ids, ""}):
             return f"{value['errorType']}: {value['errorMessage']}".strip(": ")
-    return None if status == _OK else f"the emulator answered with status {status}"
+    if status == _OK:
+        return None
+    exited = _EXITED.search(platform_log)
+    if exited:
+        return f"its process ended: {exited['how']}"
+    return f"the emulator answered with status {status}"

@@ -94,13 +94,13 @@ def shown(project: Project, variant: Variant, found: Result, where: list[str]) -
 
 def _saving(project: Project, variant: Variant) -> Iterator[str]:
     """Yield the time that bytecode saves in this ZIP, or the command that measures it."""
-    from buildlib.commands.coldstart import kept, shown  # after the invocation
+    from buildlib.commands.coldstart import kept, origins, shown  # after the invocation
 
     every = kept.read(project.layout, variant.id)
     one = kept.compared(kept.of_zips(every, kept.zips(project, variant)))
     if one and one.saving:
         yield f"  {shown.saving(one.saving)}; measured on {one.when}"
-    elif not variant.function.bytecode:
+    elif origins.without_bytecode(project, variant):
         yield f"  'lambdas coldstart {variant.id} --compare bytecode' measures the gain of bytecode"
 
 

@@ -97,7 +97,7 @@ def _install(layout: Layout, tool: str, python: Interpreter, target: Path) -> No
         )
         msg = (
             f"failed to install AWS's {names[tool]}\n{text.tail(result.output)}\n"
-            f"Check the connection to the package index, {remedy}or invoke in the image, with a "
-            f"Docker engine. Full log: {layout.relative(log)}."
+            f"Check the connection to the package index, {remedy}or use AWS's image, with a "
+            f"Docker engine and '--where image'. Full log: {layout.relative(log)}."
         )
         raise InvokeError(msg)

@@ -222,6 +222,24 @@ def test_size(root: Path, text: str, size: int) -> None:
     assert read(root, PLAIN + f"    size_limit: {text}\n")[0].size_limit == size
 
 
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("0 ms", False), ("0s", False), ("0.00 s", False), ("00 ms", False), ("5", False),
+        ("0.001 ms", True), ("0.5 s", True), ("10ms", True), ("900 s", True),
+    ],
+)  # fmt: skip
+def test_start_limit(root: Path, text: str, allowed: bool) -> None:
+    """It is a duration longer than 0; anything else is an error that says so."""
+    manifest = PLAIN + f"    start_limit: {text!r}\n"
+    if allowed:
+        assert read(root, manifest)[0].start_limit == text
+        return
+    with pytest.raises(ManifestError) as error:
+        read(root, manifest)
+    assert f"start_limit: '{text}' is not allowed; expected a duration longer" in str(error.value)
+
+
 @pytest.mark.parametrize("text", ["5", "0.05", "-5 %", "5 percent", "512 kB", "5 % %"])
 def test_not_a_percentage(root: Path, text: str) -> None:
     """The growth is a percentage; anything else is an error that shows one."""

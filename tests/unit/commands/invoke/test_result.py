@@ -52,6 +52,9 @@ def test_failures_of_the_platform() -> None:
     ended = {"status": 502, "body": '{"errorType":"Runtime.ExitError","errorMessage":"exit 3"}'}
     assert read(STARTED, ended).error == "Runtime.ExitError: exit 3"
     assert read(STARTED, {"status": 500, "body": "{}"}).error is not None
+    exited = {"platform": "24 Nov 2026 [WARNING] (rapid) Process runtime-1 exited: exit status 3"}
+    found = read(STARTED, exited, {"status": 502, "body": ""})
+    assert found.error == "its process ended: exit status 3"
 
 
 def test_without_an_answer() -> None:
