@@ -115,7 +115,7 @@ def test_bytecode_needs_no_compiling(slow: Repository) -> None:
 
 
 # Python compiles these many times slower than it reads their bytecode.
-LONG = "".join(f"def f{n}(a, b=({n}, 'x')):\n    return [a, b, {n}]\n" for n in range(6000))
+LONG = "".join(f"def f{n}(a, b=({n}, 'x')):\n    return [a, b, {n}]\n" for n in range(12000))
 
 
 def test_bytecode_compared(slow: Repository) -> None:

@@ -90,15 +90,19 @@ class Measured(NamedTuple):
         if not self.others:
             return None
         pair = (self.runs, self.others) if self.has_bytecode else (self.others, self.runs)
-        return Saving(*pair, self.size)
+        return Saving(*pair, self.size, max(self.empty) - min(self.empty))
 
 
 class Saving(NamedTuple):
-    """Starts with bytecode and without it, in ms, and the size of the bytecode in bytes."""
+    """Starts with bytecode and without it, in ms, and the size of the bytecode in bytes.
+
+    `noise` is the spread of the starts of an empty module, in ms: the machine alone makes that.
+    """
 
     having: Sequence[float]
     lacking: Sequence[float]
     size: int
+    noise: float
 
     @property
     def ms(self) -> float:
@@ -112,7 +116,12 @@ class Saving(NamedTuple):
 
     @property
     def is_clear(self) -> bool:
-        """Tell whether even the fastest start of one form is slower than most of the other."""
+        """Tell whether even the fastest start of one form is slower than most of the other.
+
+        The difference must also be larger than the noise.
+        """
+        if abs(self.ms) <= self.noise:
+            return False
         return min(self.lacking) > statistics.median(self.having) or min(
             self.having
         ) > statistics.median(self.lacking)

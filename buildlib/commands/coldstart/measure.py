@@ -131,6 +131,8 @@ def measure(project: Project, variant: Variant, options: Options) -> Starts:
             places.append(stack.enter_context(_opened(project, variant, options, module)))
             size = places[1].switch(on=not has_bytecode)
         environment = options.variables
+        # The first start reads Python and the client from the disk: that would look like noise.
+        _start(variant, first, _EMPTY, environment)
         empty = [_start(variant, first, _EMPTY, environment).init_ms for _ in range(_EMPTY_STARTS)]
         runs: list[list[float | None]] = [[] for _ in places]
         for number in range(options.starts):

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from buildlib.commands.coldstart import kept, shown
+from buildlib.commands.coldstart.advice import Advice
 from buildlib.commands.coldstart.kept import Measured, Saving, Surroundings
+from buildlib.commands.coldstart.measure import Starts
 from buildlib.files import records
 from buildlib.layout import Layout
+from buildlib.model import Function, Variant
 
 PLACE = Surroundings("", "3.13.1", "x86_64", "A Processor", is_cold=True)
 
@@ -67,13 +70,13 @@ def test_the_latest_comparison() -> None:
 def test_the_saving() -> None:
     """Bytecode saves the same time, whichever form the ZIP has."""
     off = measured(others=(100.0, 110.5)).saving
-    assert off == Saving([100.0, 110.5], [300.0, 310.5], 5000)
+    assert off == Saving([100.0, 110.5], [300.0, 310.5], 5000, 0.0)
     assert (off.ms, off.is_clear) == (200.0, True)
     assert (
         shown.saving(off) == "bytecode saves 200.0 ms of each start (66%); it takes 4.9 kB unzipped"
     )
     on = measured(has_bytecode=True, others=(500.0, 510.5)).saving
-    assert on == Saving([300.0, 310.5], [500.0, 510.5], 5000)
+    assert on == Saving([300.0, 310.5], [500.0, 510.5], 5000, 0.0)
     assert on.ms == 200.0
 
 
@@ -89,7 +92,35 @@ def test_the_trend() -> None:
 
 def test_spread() -> None:
     """A difference within the spread of the starts is not called a saving; a loss is named."""
-    same = Saving([90.0, 100.0, 110.0], [95.0, 101.0, 120.0], 5000)
+    same = Saving([90.0, 100.0, 110.0], [95.0, 101.0, 120.0], 5000, 0.0)
     assert shown.saving(same).startswith("with and without bytecode, starts take the same time")
-    slower = Saving([200.0, 210.0, 220.0], [90.0, 100.0, 110.0], 5000)
+    slower = Saving([200.0, 210.0, 220.0], [90.0, 100.0, 110.0], 5000, 0.0)
     assert shown.saving(slower).startswith("bytecode costs 110.0 ms of each start (110%)")
+
+
+def test_noise() -> None:
+    """A difference that the starts of an empty module also show is not called a saving."""
+    small = measured(others=(297.0, 298.0))._replace(empty=[71.0, 80.0, 135.0]).saving
+    assert small is not None
+    assert (small.ms, small.noise, small.is_clear) == (7.75, 64.0, False)
+    assert "take the same time within their spread" in shown.saving(small)
+    assert small._replace(noise=7.0).is_clear
+
+
+@pytest.mark.parametrize(
+    ("empty", "name"),
+    [
+        ([40.0, 50.0], "of it Python and AWS's client"),
+        ([40.0, 100.5], "an empty module, for comparison"),
+        ([95.0, 99.0], "an empty module, for comparison"),
+    ],
+)
+def test_no_part_is_larger_than_the_whole(empty: list[float], name: str) -> None:
+    """The start of an empty module is a part of a start only if it is shorter."""
+    function = Function("api", "app.handler", ".", None, ("3.13",), (), "", (), (), "", ())
+    variant = Variant("api", function, "3.13", "x86_64")
+    starts = Starts(
+        variant, [90.0, 100.0], empty, None, "here", PLACE, has_bytecode=False, other=None
+    )
+    lines = [*shown.lines(starts, measured(), [], Advice([], [], []))]
+    assert lines[3].startswith(f"    {name} ")
