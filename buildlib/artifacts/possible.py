@@ -1,7 +1,7 @@
 """The bytes that `aws_services` and `strip` would save in a ZIP without them.
 
 Lambda fetches and unpacks a ZIP before the init phase starts, so no start on another machine shows
-what these bytes cost.
+the cost of these bytes.
 """
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ class Possible(NamedTuple):
     """An option that is off, and the unzipped bytes that it would save.
 
     `setting` is the line for the manifest; it is incomplete where the code names no service. `what`
-    says what those bytes are.
+    describes those bytes.
     """
 
     option: str
@@ -41,7 +41,7 @@ class Possible(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What is known of contents by their identity, for several ZIPs with the same packages.
+    """Facts about contents by their identity, for several ZIPs with the same packages.
 
     `symbols` are the bytes that `strip` removes from a file, which depends on its path, too, and
     `services` the calls of services in a module.
@@ -75,7 +75,7 @@ def _services(
     if not described:
         return
     called, doubt = set[str](), ""
-    # Where sources are left out, nobody can say what the code calls.
+    # The calls of code without sources cannot be read.
     if not function.is_layer and function.sources:
         called, doubt = _called(files, own, known, described)
     kept = called | services.FOR_CREDENTIALS
@@ -95,7 +95,7 @@ def _called(
 ) -> tuple[set[str], str]:
     """Return the services that code in the ZIP names.
 
-    If own code computes a name, there are none, and the second value is a remark with the place.
+    If own code computes a name, the list is empty, and the second value is a remark with the place.
     """
     found: set[str] = set()
     for path, size in files.sizes.items():
