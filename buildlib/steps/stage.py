@@ -237,7 +237,7 @@ def _check_machine_code(
 def _surroundings(inputs: Inputs, layout: Layout, there: InLayers) -> "Surroundings":
     from buildlib.tree.advice import Surroundings  # only where code is checked
 
-    known = inputs.pins, inputs.left_out, there.unseen
+    known = inputs.pins, inputs.left_out, tuple(sorted(there.unseen.items()))
     return Surroundings(layout.root, layout.environments, *known)
 
 

@@ -1,7 +1,7 @@
 """Describe imports that fail, each with its remedy."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,15 +25,15 @@ class Surroundings(NamedTuple):
 
     `environments` is the folder of the installed environments, `pins` are those of the function,
     and `left_out` the paths of own files that are left out by default, relative to the tree.
-    `unseen` are modules at the wrong place in a layer: by their path there, its name and their path
-    in the repository.
+    `unseen` are modules at the wrong place in a layer: their path there, its name and their path in
+    the repository.
     """
 
     root: Path
     environments: Path
     pins: tuple[Pin, ...] = ()
     left_out: tuple[str, ...] = ()
-    unseen: Mapping[str, tuple[str, str]] = {}
+    unseen: tuple[tuple[str, tuple[str, str]], ...] = ()
 
 
 class Advice:
@@ -94,7 +94,7 @@ class Advice:
     def _in_layer(self, broken: str) -> str:
         """Return the reason for a module of a layer that is not below `python/`."""
         stem = broken.replace(".", "/")
-        for path, (layer, shown) in sorted(self.around.unseen.items()):
+        for path, (layer, shown) in self.around.unseen:
             if path == f"{stem}.py" or path.startswith(f"{stem}/"):
                 return (
                     f"layer '{layer}' has {path} at its top, but Python finds modules of a layer "

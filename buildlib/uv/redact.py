@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 # Ids of known vulnerabilities (https://ossf.github.io/osv-schema, "id"): a GHSA has three groups
-# of four of 23 signs, the others a year and a number. More text makes it a token again.
+# of four of 23 signs, the others a year and a number. With any more signs, a part is a token again.
 _ADVISORY = r"GHSA(?:-[23456789cfghjmpqrvwx]{4}){3}|(?:CVE|PYSEC|MAL|OSV)-(?:19|20)\d\d-\d{1,8}"
 
 # A part of a path that may be a token; hosts have no part before them, files have a dot.
