@@ -17,6 +17,9 @@ _PACKAGES, _PART = 10, 0.03
 
 _STANDARD = "the standard library"
 
+# The row about the empty module. It is not called a part of a start: noise can make it the longer.
+_BASE = "Python and AWS's client alone"
+
 
 # Earlier measurements in the table, and how much slower an empty module may start in one of two
 # that are compared: its start shows the load of the machine.
@@ -155,25 +158,14 @@ def _measured(one: Measured) -> dict[str, Any]:
 
 def _table(starts: Starts) -> Iterator[str]:
     rows: list[tuple[str, ...]] = [("", "median", "fastest", "slowest", "")]
-    named = [("init", starts.runs), (_base(starts), starts.empty)]
+    named = [("init", starts.runs), (_BASE, starts.empty)]
     if starts.other:
         form = "without" if starts.has_bytecode else "with"
         named.insert(1, (f"init {form} bytecode", starts.other.runs))
     for name, times in named:
-        rows.append((name, *(f"{ms:.1f} ms" for ms in _figures(times)), ""))
+        shown = (statistics.median(times), min(times), max(times))
+        rows.append((name, *(f"{ms:.1f} ms" for ms in shown), ""))
     return text.table(rows)
-
-
-def _figures(times: Sequence[float]) -> tuple[float, float, float]:
-    return statistics.median(times), min(times), max(times)
-
-
-def _base(starts: Starts) -> str:
-    """Return the name of the row about the empty module, which is a part only if it is less."""
-    pairs = zip(_figures(starts.empty), _figures(starts.runs), strict=True)
-    if all(part <= whole for part, whole in pairs):
-        return "of it Python and AWS's client"
-    return "an empty module, for comparison"
 
 
 def _by_package(starts: Starts, root: Import) -> list[Package]:
