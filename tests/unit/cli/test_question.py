@@ -52,7 +52,8 @@ def test_other_ends(error: BaseException) -> None:
     ("states", "code"),
     [
         ([SAME], 0),
-        ([SAME, SIGNED, UNMAPPED], 0),
+        ([SAME, SIGNED], 2),
+        ([SAME, UNMAPPED], 2),
         ([SAME, BEHIND], 1),
         ([MISSING], 1),
         ([SAME, FAILED], 2),
