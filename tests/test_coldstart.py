@@ -232,6 +232,8 @@ def test_variables(slow: Repository) -> None:
     assert "error: api: the function does not start: KeyError: 'TABLE'" in failed
     assert failed.count("Set the variable 'TABLE' with '--env-file', as the function has it") == 1
     slow.lambdas("coldstart", "api", "-n", "1", "--env-file", "local.env")
+    there = ("--env-file", "../local.env")
+    slow.lambdas("coldstart", "api", "-n", "1", *there, folder="lambdas")
     slow.write({"local.env": "AWS_LAMBDA_FUNCTION_NAME=x\n"})
     wrong = slow.lambdas("coldstart", "api", "--env-file", "local.env", code=1).errors
     assert "local.env:1: Lambda sets AWS_LAMBDA_FUNCTION_NAME; remove this line" in wrong

@@ -329,6 +329,17 @@ def test_the_environment_file(probe: Repository) -> None:
     assert "cannot be read" in invoke(probe, {}, "--env-file", "none", code=1)[1]
 
 
+def test_files_of_the_users_directory(probe: Repository) -> None:
+    """Paths are those of the directory in which the command was typed."""
+    probe.write({
+        "lambdas/api/event.json": '{"get": "os.environ[\'A\']"}',
+        "lambdas/api/own.env": "A=1\n",
+        "event.json": "{}",
+    })  # fmt: skip
+    options = ("--event", "event.json", "--env-file", "own.env", "--where", "host")
+    assert probe.lambdas("invoke", "api", *options, folder="lambdas/api").output == '"1"\n'
+
+
 def test_options_out_of_range(probe: Repository) -> None:
     """Each invalid option gives a message."""
     assert "expected 1 to 1800 seconds" in invoke(probe, {}, "--timeout", "1801", code=1)[1]

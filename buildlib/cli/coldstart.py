@@ -61,8 +61,9 @@ def coldstart(  # noqa: PLR0913 - click passes each option
     from buildlib.plugin import program
 
     _check(python, image, where)
-    repository = common.project()
     own = read_env_file(env_file) if env_file else {}
+    python = common.from_here(python)
+    repository = common.project()
     chosen = common.chosen(repository, names)
     startable.check_names(names, [*repository.variants.values()])
     variants = [one for one in chosen if not one.function.is_layer]

@@ -40,6 +40,11 @@ def enter() -> Path:
     return root
 
 
+def from_here(path: str) -> str:
+    """Return a path that is there for the directory of the user, which is left afterwards."""
+    return os.path.abspath(path) if path and os.path.exists(path) else path
+
+
 def project() -> Project:
     """Return the repository that this directory is in."""
     return Project(enter())

@@ -374,6 +374,8 @@ def invoke(name: str, **options: Any) -> int:  # noqa: ANN401 - click's values
     """
     from buildlib.commands.invoke import run as command
 
+    for option in ("event", "env_file", "python"):
+        options[option] = common.from_here(options[option])
     repository = common.project()
     variant = common.one(repository, name)
     layers = repository.declared_layers(variant)
