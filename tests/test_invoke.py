@@ -332,12 +332,12 @@ def test_the_environment_file(probe: Repository) -> None:
 def test_files_of_the_users_directory(probe: Repository) -> None:
     """Paths are those of the directory in which the command was typed."""
     probe.write({
-        "lambdas/api/event.json": '{"get": "os.environ[\'A\']"}',
-        "lambdas/api/own.env": "A=1\n",
+        "local/event.json": '{"get": "os.environ[\'A\']"}',
+        "local/own.env": "A=1\n",
         "event.json": "{}",
     })  # fmt: skip
     options = ("--event", "event.json", "--env-file", "own.env", "--where", "host")
-    assert probe.lambdas("invoke", "api", *options, folder="lambdas/api").output == '"1"\n'
+    assert probe.lambdas("invoke", "api", *options, folder="local").output == '"1"\n'
 
 
 def test_options_out_of_range(probe: Repository) -> None:
