@@ -185,10 +185,14 @@ def _compilers(project: Project) -> Check:
     root = project.layout.root
     missing = [version for version in sorted(wanted) if compiler.find(version, root) is None]
     if not wanted:
-        used = {v.python for v in project.variants.values() if v.function.bytecode}
+        compiled = [v for v in project.variants.values() if v.function.bytecode]
+        used = {v.python for v in compiled}
         here = [one for python in sorted(used) for one in compiler.available(python, root)]
         finding = f"none pinned yet for bytecode; here: CPython {', '.join(here) or '(no version)'}"
-        return Check("compilers", NOTE, finding, "run 'lambdas lock', or set 'compiler'")
+        # A function without requirements has no lockfile that could pin one.
+        is_locked = all(v.function.lockfile for v in compiled)
+        remedy = "run 'lambdas lock', or set 'compiler'" if is_locked else "set 'compiler'"
+        return Check("compilers", NOTE, finding, remedy)
     if not missing:
         return Check("compilers", OK, f"CPython {', '.join(sorted(wanted))} for bytecode")
     pythons = {version.rpartition(".")[0] for version in missing}

@@ -280,6 +280,18 @@ def test_the_lock_pins_it(coded: Repository) -> None:
     assert parameters["environment"]["code_folder"] == "/var/task/"
 
 
+def test_the_remedy_of_doctor(coded: Repository) -> None:
+    """A lockfile pins the compiler; a function without one has to name it."""
+    (coded.root / "lambdas/api/requirements.lock").unlink(missing_ok=True)
+    found = coded.lambdas("doctor", code=None).output
+    assert "run 'lambdas lock', or set 'compiler'" in found
+    coded.write({"lambdas/api/requirements.txt": "", "lambdas/api/app.py": HANDLER})
+    (coded.root / "lambdas/api/requirements.txt").unlink()
+    found = coded.lambdas("doctor", code=None).output
+    assert "set 'compiler'" in found
+    assert "or set 'compiler'" not in found
+
+
 def test_another_version(coded: Repository) -> None:
     """Another patch version is refused, keeps the ZIP, and the remedy works when followed."""
     coded.doit()
