@@ -12,11 +12,16 @@ from buildlib.code import clients
 from buildlib.code.clients import Client
 from buildlib.environment import stripping
 from buildlib.model import Function, Origin
+from buildlib.runtimes import UNZIPPED_LIMIT
 from buildlib.text import amount
 from buildlib.tree import calls, services
 
 # Savings below this number of bytes are not worth a line.
 _WORTH = 100_000
+
+
+# The bytes of the largest file that is read although its name is not that of a shared object.
+_MOST = 10_000_000
 
 
 class Possible(NamedTuple):
@@ -118,7 +123,8 @@ def _symbols(
         return
     count = size = 0
     for path in files.sizes.keys() - own:
-        if not stripping.is_candidate(path):
+        most = UNZIPPED_LIMIT if ".so" in path else _MOST
+        if files.sizes[path] > most or not stripping.is_candidate(path):
             continue
         identity = path, files.identity(path)
         if identity not in known.symbols:
