@@ -106,6 +106,10 @@ class _Module:
         function = call.child_by_field_name("function")
         if function is None:
             return
+        if text(function) == "getattr":
+            if any(_literal(one) in _CREATE for one in _arguments(call)):
+                yield Client("", call.start_point.row + 1, "a client", is_certain=False)
+            return
         if function.type == "identifier":
             name, is_certain = text(function), text(function) in self._imported
             result = "a client" if is_certain or name in _CREATE else ""
@@ -159,12 +163,16 @@ def _imported(shown: str) -> Iterator[str]:
                 yield (alias or name).strip()
 
 
-def _named(call: "Node") -> "Node | None":
-    """Return the argument that names the service of a call; None without one."""
+def _arguments(call: "Node") -> "list[Node]":
     arguments = call.child_by_field_name("arguments")
     if arguments is None or arguments.type != "argument_list":
-        return None
-    named = [child for child in arguments.named_children if child.type != "comment"]
+        return []
+    return [child for child in arguments.named_children if child.type != "comment"]
+
+
+def _named(call: "Node") -> "Node | None":
+    """Return the argument that names the service of a call; None without one."""
+    named = _arguments(call)
     for child in named:
         if text(child.child_by_field_name("name")) == "service_name":
             return child.child_by_field_name("value")

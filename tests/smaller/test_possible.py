@@ -118,7 +118,7 @@ def test_no_name_in_the_code(wasteful: Repository) -> None:
     "code",
     [
         "s = boto3.Session()\ns.client('sqs')",
-        "client = getattr(boto3, 'client')\nclient('sqs')",
+        "from boto3 import client\nclient('sqs')",
         "NAME = 'sqs'\nboto3.client(NAME)",
         "boto3.client('sqs' if S3 else 's3')",
     ],
@@ -136,6 +136,7 @@ def test_names_in_code(wasteful: Repository, code: str) -> None:
         "T = boto3.client(os.environ['T'])",
         "T = [boto3.client(name) for name in ('sqs', 's3')]",
         "T = functools.partial(boto3.client, 'sqs')",
+        "T = getattr(boto3, 'client')('sqs')",
     ],
 )
 def test_a_computed_name(wasteful: Repository, code: str) -> None:

@@ -82,7 +82,12 @@ def test_values(text: str, services: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["client = boto3.client", "partial(boto3.client, region_name='r')('s3')"]
+    "text",
+    [
+        "client = boto3.client",
+        "partial(boto3.client, region_name='r')('s3')",
+        "getattr(boto3, 'client')('s3')",
+    ],
 )
 def test_handed_on(text: str) -> None:
     """Where code hands on the function, it can call it with any name."""
