@@ -20,10 +20,14 @@ def write(stream: TextIO, text: str) -> None:
         stream.write(harmless(text))
 
 
-def data(stream: TextIO, text: str) -> None:
-    """Write JSON for a program; nothing in it is altered, as its strings are escaped."""
+def data(stream: TextIO | None, text: str) -> None:
+    """Write JSON for a program; nothing in it is altered, as its strings are escaped.
+
+    Python has no stream where the caller closed it.
+    """
     with _lock:
-        stream.write(f"{text}\n")
+        if stream is not None:
+            stream.write(f"{text}\n")
 
 
 def command(stream: TextIO, lines: Iterable[str]) -> None:

@@ -207,6 +207,11 @@ def rebuild(  # noqa: PLR0913 - click passes each option
     key = attest.signing_key() if sign else None
     layout = Layout(common.enter())
     done = command.rebuild(layout, source or layout.root / published.NAME, commit, names, _say)
+    if done.is_shallow:
+        _say(
+            "warning: this clone is shallow, so an entry of an earlier commit was built from the "
+            "oldest commit here; run 'git fetch --unshallow' first"
+        )
     if done.uncommitted:
         _say(
             f"warning: no commit of {done.name} has {', '.join(done.uncommitted)} as here, so the "

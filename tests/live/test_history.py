@@ -96,3 +96,17 @@ def test_no_history(deployed: Checkout) -> None:
     assert "(no git history here)" in deployed.states(code=1)["api"]["text"]
     done = deployed.lambdas("drift", "--env", "dev", "--since", "HEAD", code=2)
     assert "there is no commit 'HEAD', since there is no git history here" in done.errors
+
+
+def test_another_handler(deployed: Checkout, cloud: Cloud) -> None:
+    """A handler in another spelling is the same; one whose module the ZIP has is only shown."""
+    handlers = {
+        "app/handler": "up_to_date",
+        "app.other": "up_to_date",
+        "none.handler": "configuration",
+    }
+    for handler, state in handlers.items():
+        cloud.client.update_function_configuration(FunctionName="api-dev", Handler=handler)
+        assert deployed.states()["api"]["state"] == state
+    (deployed.root / "dist/api.zip").unlink()
+    assert deployed.states(code=0)["api"]["state"] == "up_to_date"

@@ -204,8 +204,8 @@ def test_a_version_of_somebody_else(released: Checkout, cloud: Cloud) -> None:
     assert note.startswith("Lambda does not say what ran before version 4, because")
     assert note.endswith("--to names another one")
     cloud.client.create_alias(FunctionName="api-dev", Name="test", FunctionVersion="3")
-    done = released.lambdas("rollback", "api", "--env=dev", "--alias=test")
-    assert "did not publish it for alias 'test'; version 2 is the next lower one" in done.output
+    done = released.lambdas("rollback", "api", "--env=dev", "--alias=test", code=1)
+    assert "version 3 was published for alias 'live'" in done.errors
 
 
 def test_a_version_that_was_deleted(released: Checkout, cloud: Cloud) -> None:
@@ -299,3 +299,36 @@ def weights(cloud: Cloud) -> dict[str, float]:
     """Return the shares of other versions than that of the alias."""
     found = cloud.client.get_alias(FunctionName="api-dev", Name="live").get("RoutingConfig") or {}
     return dict(found.get("AdditionalVersionWeights") or {})
+
+
+def test_a_version_of_another_alias(deployed: Checkout, cloud: Cloud) -> None:
+    """Code that ran behind another alias only is not taken: `deploy` says that `--to` is needed."""
+    for alias in ("staging", "live"):
+        deploy(deployed, "api", "--alias", alias)
+    deployed.edit("api", "bad")
+    deployed.commit("Bad")
+    deploy(deployed, "api", "--alias", "staging")
+    deployed.edit("api", "fixed")
+    deployed.commit("Fixed")
+    deploy(deployed, "api", "--alias", "staging")
+    options = ("--env", "dev", "--alias", "live")
+    said = deployed.lambdas("deploy", "api", *options).output
+    assert "goes nowhere without --to; to go back to the present one, use --to 1" in said
+    failed = deployed.lambdas("rollback", "api", *options, code=1).errors
+    assert "version 3 was published for alias 'staging'" in failed
+    assert cloud.alias("api-dev") == "3"
+    assert rollback(deployed, "--to", "1")["version"] == cloud.alias("api-dev") == "1"
+
+
+def test_back_from_a_version_of_somebody_else(deployed: Checkout, cloud: Cloud) -> None:
+    """After a rollback from a version made by hand, the next one does not go to it again."""
+    deployed.edit("api", "never deployed")
+    commit = deployed.commit("Never deployed")
+    deployed.edit("api", "good")
+    deployed.commit("Good")
+    deploy(deployed, "api", "--alias", "live")
+    cloud.update("api-dev", deployed.zip("jobs"))
+    by_hand = cloud.client.publish_version(FunctionName="api-dev")["Version"]
+    cloud.client.update_alias(FunctionName="api-dev", Name="live", FunctionVersion=by_hand)
+    assert rollback(deployed, "--to", commit)["version"] == "3"
+    assert rollback(deployed)["version"] == cloud.alias("api-dev") == "1"

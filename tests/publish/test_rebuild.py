@@ -78,6 +78,52 @@ def test_entries_of_several_commits(released: Repository) -> None:
     git(released, "reset", "--quiet", "--hard")
 
 
+def publish(repository: Repository, name: str, text: str) -> str:
+    """Change, record and publish one function; return the commit."""
+    repository.write({f"lambdas/{name}/app.py": f"# {text}\n{HANDLER}"})
+    repository.lambdas("build")
+    repository.lambdas("record")
+    repository.lambdas("publish", name)
+    return commit(repository, text)
+
+
+def test_entries_of_a_merge(released: Repository) -> None:
+    """A merge that joins the entries of two branches brings those of the other one."""
+    main = git(released, "rev-parse", "--abbrev-ref", "HEAD")
+    git(released, "checkout", "--quiet", "-b", "side")
+    publish(released, "api", "side")
+    git(released, "checkout", "--quiet", main)
+    jobs = publish(released, "jobs", "main")
+    git(released, "merge", "--quiet", "--no-edit", "side")
+    merged = git(released, "rev-parse", "HEAD")
+    edit(released, "# not published\n")
+    done = released.lambdas("rebuild", "--json")
+    assert "no commit" not in done.errors
+    commits = {one["id"]: one["commit"] for one in output(done)["variants"]}
+    assert (commits["api"], commits["jobs"]) == (merged, jobs)
+    assert output(done)["equal"] == 3
+
+
+def test_a_commit_that_is_no_longer_valid(released: Repository, tmp_path: Path) -> None:
+    """An old commit with a manifest that is refused now leaves the entries of others theirs."""
+    old = (released.root / "lambdas.yaml").read_text()
+    released.write({"lambdas.yaml": old + "unknown: key\n"})
+    commit(released, "wrong")
+    entries = tamper(released, "jobs")
+    there = commit(released, "brought by a wrong manifest")
+    released.write({"lambdas.yaml": old})
+    commit(released, "right again")
+    done = released.lambdas("rebuild", "--json", code=1)
+    found = {one["id"]: one for one in output(done)["variants"]}
+    assert (found["jobs"]["commit"], found["jobs"]["rebuilt"]) == (there, None)
+    assert "unknown" in found["jobs"]["advice"]
+    assert found["api"]["equal"]
+    assert found["jobs"]["published"] == entries["jobs"]["sha256"]
+    clone = Repository(tmp_path / "clone", released.environment)
+    git(released, "clone", "--quiet", "--depth=1", released.root.as_uri(), str(clone.root))
+    assert "git fetch --unshallow" in clone.lambdas("rebuild", code=None).errors
+
+
 def test_a_real_rebuild(released: Repository, bucket: Bucket, proxy: Proxy, tmp_path: Path) -> None:
     """Neither the machine's cache nor the remote one is asked, although both have every ZIP."""
     cache = tmp_path / "cache"

@@ -149,12 +149,16 @@ def _misleading(one: Plan, published: Deployed) -> Iterator[str]:
     after a deployment that failed at the alias. It keeps its description.
     """
     said, wanted = earlier.described(published, one.alias), one.earlier
-    if said is not None and said.version != wanted.version:
-        to = f"; to go back to the present one, use --to {wanted.version}" if wanted.version else ""
-        yield (
-            f"Lambda had version {published.version} already, and 'lambdas rollback' from it goes "
-            f"to {f'version {said.version}' if said.version else 'none'}{to}"
-        )
+    if said is not None and said.version == wanted.version:
+        return
+    if said is None and published.before is None:  # of Lambda, or of an old version of this package
+        return
+    goes = f"to version {said.version}" if said and said.version else "nowhere without --to"
+    to = f"; to go back to the present one, use --to {wanted.version}" if wanted.version else ""
+    yield (
+        f"Lambda had version {published.version} already, and 'lambdas rollback' from it goes "
+        f"{goes}{to}"
+    )
 
 
 def _updated(account: Account, one: Plan) -> Deployed:

@@ -1,6 +1,7 @@
 """`lambdas drift`: compare the code that Lambda runs with the hashes of this commit."""
 
 import functools
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -156,7 +157,8 @@ def _finding(
         one = one._replace(state=UNKNOWN, text="runs a container image, not a ZIP")
         return one._replace(version=found.version)
     notes = tuple(mismatches(variant, found))
-    wrong = [text for what, text in _settings(variant, found) if _breaks(what, found)]
+    path = known.project.layout.zip(variant.id)
+    wrong = [text for what, text in _settings(variant, found) if _breaks(what, found, path)]
     if wrong and one.state == SAME:
         text = f"its code is {one.text}, but {'; '.join(wrong)}"
         one = one._replace(state=CONFIGURATION, text=text)
@@ -179,16 +181,26 @@ def _settings(variant: Variant, found: Deployed) -> Iterator[tuple[str, str]]:
         ("handler", found.handler, variant.function.handler),
     )
     for what, there, here in pairs:
-        if there and there != here:
+        # Lambda takes `pkg/app.handler` as `pkg.app.handler`.
+        if there and there.replace("/", ".") != here.replace("/", "."):
             yield what, f"its {what} is {there}, and lambdas.yaml has {here}"
 
 
-def _breaks(what: str, found: Deployed) -> bool:
+def _breaks(what: str, found: Deployed, path: Path) -> bool:
     """Tell whether a function cannot run its code with a setting that does not fit.
 
-    The handler may be in a layer: those of monitoring services wrap the one of the ZIP.
+    Those of monitoring services wrap the handler of the ZIP at `path`: they are in a layer, or in
+    that ZIP. If it is not here, nobody can say.
     """
-    return what != "handler" or not found.layers
+    if what != "handler":
+        return True
+    stem = found.handler.rpartition(".")[0].replace(".", "/")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            modules = {name.partition(".")[0] for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return not found.layers and stem not in modules and f"{stem}/__init__" not in modules
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

@@ -19,7 +19,8 @@ def version(
     publish for the alias, it is the next lower one, and the note says so.
 
     Raises:
-        DeployError: nothing ran before, or its version no longer exists.
+        DeployError: nothing ran before, or its version no longer exists, or a version was published
+            for another alias.
 
     """
 
@@ -38,17 +39,30 @@ def version(
         at = numbered[said.version]
         if code(at) != code(runs):
             return at, ""
+    if at.before is not None and at.before.alias != alias.name:
+        reason = f"version {at.version} was published for alias '{at.before.alias}'"
+        raise _refused(runs, f"{reason}, so Lambda does not say what ran before it")
     for one in reversed(versions):
         is_lower = at.version == live.LATEST or int(one.version) < int(at.version)
         if is_lower and code(one) != code(runs):
             note = (
                 f"Lambda does not say what ran before version {at.version}, because 'lambdas "
-                f"deploy' did not publish it for alias '{alias.name}'; version {one.version} is "
-                "the next lower one with other code, and --to names another one"
+                f"deploy' did not publish it; version {one.version} is the next lower one with "
+                "other code, and --to names another one"
             )
             return one, note
     reason = f"alias '{alias.name}' points to version {alias.version}"
     raise _refused(runs, f"{reason}, and no earlier version has other code")
+
+
+def before(alias: Alias, runs: Deployed, versions: Sequence[Deployed], table: Table) -> Before:
+    """Return what ran before the present version, for the description of the next one."""
+    if said := described(runs, alias.name):
+        return said
+    try:
+        return Before(alias.name, version(alias, runs, versions, table)[0].version)
+    except DeployError:
+        return Before(alias.name, "")
 
 
 def described(one: Deployed, alias: str) -> Before | None:

@@ -121,9 +121,9 @@ def _foreign(project: Project, plans: Sequence[Plan]) -> Iterator[str]:
     for id_ in origin.foreign(project, codes):
         yield (
             f"{id_}: found by its tag as '{tagged[id_].target.function}', whose code is not from "
-            "this repository: no list and no record in the commits of this clone has its hash. If "
-            "the clone is shallow, run 'git fetch --unshallow'; if it is the right function, name "
-            f"it: 'lambdas deploy {id_} ...'"
+            "this repository: no list and no record in the commits of this clone has its hash. "
+            "Commit lambdas.hashes.json ('lambdas record'), and in a shallow clone run 'git fetch "
+            f"--unshallow'. If it is the right function, name it: 'lambdas deploy {id_} ...'"
         )
 
 

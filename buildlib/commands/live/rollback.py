@@ -12,6 +12,7 @@ from buildlib.artifacts.signed import Table
 from buildlib.aws import changes
 from buildlib.aws import functions as live
 from buildlib.aws.account import Account
+from buildlib.aws.descriptions import Before
 from buildlib.aws.functions import Alias, Deployed
 from buildlib.commands.live import code, deploy, earlier, expected, history, names, plans
 from buildlib.commands.live.code import Code
@@ -35,7 +36,10 @@ class Options(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The change: the alias points to `version`, or to a new one with the code `code`."""
+    """The change: the alias points to `version`, or to a new one with the code `code`.
+
+    `before` is what ran before the present version, as far as it is known.
+    """
 
     target: Target
     alias_now: Alias
@@ -44,6 +48,7 @@ class Plan(NamedTuple):
     version: str = ""
     code: Code | None = None
     notes: tuple[str, ...] = ()
+    before: Before | None = None
 
 
 def roll_back(
@@ -109,7 +114,8 @@ def _plan(
     if found := _version_with([*versions, present], sha256, table):
         return _to_version(plan, found)
     made = _code(project, target.variant, sha256, key, options.published, folder)
-    return plan._replace(sha256=made.sha256, code=made)
+    before_now = earlier.before(alias, present, versions, table)
+    return plan._replace(sha256=made.sha256, code=made, before=before_now)
 
 
 # Git abbreviates no commit to fewer digits.
@@ -203,8 +209,7 @@ def _carry_out(account: Account, plan: Plan, alias: str, *, dry_run: bool) -> Ou
             plan.target, plan.code, now, alias, plan.alias_now, is_behind=True, notes=notes
         )
         # So that the next rollback does not go to the code that this one takes out of use.
-        if said := earlier.described(plan.runs, alias):
-            change = change._replace(before=said, rolled_back=before)
+        change = change._replace(before=plan.before, rolled_back=before)
         # A rollback ends a rollout, so that shares of other versions are no problem.
         whole = change._replace(alias_now=plan.alias_now._replace(weights=()))
         if problems := [*plans.refusals(whole)]:

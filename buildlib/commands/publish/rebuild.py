@@ -22,7 +22,7 @@ from buildlib.artifacts import index, published
 from buildlib.artifacts.published import Entry
 from buildlib.cache import digests
 from buildlib.commands.publish import git, transfer
-from buildlib.errors import PublishError, RebuildError
+from buildlib.errors import BuildError, PublishError, RebuildError
 from buildlib.layout import Layout
 from buildlib.manifest import reader, variants
 from buildlib.text import tail
@@ -51,7 +51,8 @@ class Compared(NamedTuple):
 class Rebuilt(NamedTuple):
     """A finished rebuild: the list, its sha256, its last commit or the named one, and each variant.
 
-    `uncommitted` are the ids of entries that the last commit of the list does not have.
+    `uncommitted` are the ids of entries that the last commit of the list does not have, and
+    `is_shallow` tells that the commit of an entry may not be here.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Rebuilt(NamedTuple):
     commit: str
     variants: Sequence[Compared]
     uncommitted: Sequence[str] = ()
+    is_shallow: bool = False
 
     @property
     def equal(self) -> int:
@@ -91,9 +93,19 @@ def rebuild(
     found: list[Compared] = []
     for one in dict.fromkeys(of.values()):
         some = {id_: entry for id_, entry in entries.items() if of[id_] == one}
-        found += _of_commit(layout, one, some, say)
+        try:
+            found += _of_commit(layout, one, some, say)
+        except BuildError as error:  # such as a manifest of an old commit that is no longer valid
+            if len(some) == len(entries):
+                raise
+            found += (
+                Compared(id_, one, published.origin(entry), "", str(error))
+                for id_, entry in some.items()
+            )
     found.sort(key=lambda compared: compared.id)
-    return Rebuilt(path.name, digests.sha256(path), commit, found, uncommitted)
+    asked = ("rev-parse", "--is-shallow-repository")
+    is_shallow = not revision and git.text(layout.root, *asked, failed=RebuildError) == "true"
+    return Rebuilt(path.name, digests.sha256(path), commit, found, uncommitted, is_shallow)
 
 
 def _of_commit(
@@ -120,7 +132,8 @@ _UNDECLARED = "lambdas.yaml of this commit does not declare it"
 def _introduced(root: Path, path: Path, entries: Mapping[str, Entry]) -> dict[str, str]:
     """Return the commit that brought each entry; entries that are not committed are left out."""
     shown = os.path.relpath(path, root).replace(os.sep, "/")
-    arguments = ["log", "--diff-filter=AM", "--format=%H", "--", shown]
+    # With -m, a merge that joins the entries of two branches counts, too.
+    arguments = ["log", "-m", "--diff-filter=AM", "--format=%H", "--", shown]
     commits = git.output(root, arguments, RebuildError).decode().split()
     named = dict.fromkeys(f"{commit}:./{shown}" for commit in dict.fromkeys(commits))
     waiting, found = dict(entries), dict[str, str]()
