@@ -415,7 +415,7 @@ def test_a_tag_of_another_repository(deployed: Checkout, cloud: Cloud, moto: int
     cloud.gate.requests.clear()
     failed = deployed.lambdas("deploy", code=1)
     assert "api: found by its tag as 'tagged-api', whose code is not from this" in failed.errors
-    assert "if it is the right function, name it: 'lambdas deploy api ...'" in failed.errors
+    assert "If it is the right function, name it: 'lambdas deploy api ...'" in failed.errors
     assert "jobs" not in failed.errors
     assert cloud.gate.writes == []
     deployed.lambdas("deploy", "--dry-run", code=1)
