@@ -323,7 +323,7 @@ def gc(  # noqa: PLR0913 - click passes each option
 
 @contextlib.contextmanager
 def _told(path: Path, *, dry: bool) -> Iterator[None]:
-    """Say after Ctrl-C what a publication leaves behind; the list is written last."""
+    """Name the leftovers of a publication after Ctrl-C; the list is written last."""
     try:
         yield
     except KeyboardInterrupt:

@@ -57,7 +57,7 @@ def clients(source: bytes) -> list[Client]:
     return sorted(every, key=lambda one: (one.line, one.service))
 
 
-# What gives a name a value: the fields with the names, and with the value if it is one.
+# Nodes that bind names: the fields with the names, and with the value if it is one.
 _BINDINGS: dict[str, tuple[str, str | None]] = {
     "assignment": ("left", "right"),
     "named_expression": ("name", "value"),

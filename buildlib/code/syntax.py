@@ -41,7 +41,7 @@ _AT_ONCE = 200
 # source, such as a generated table, is left to ruff.
 _LARGEST, _DEEPEST = 1 << 18, 50
 
-# What ruff, as any program in Rust, writes before it aborts.
+# The message of ruff, as of any program in Rust, before it aborts.
 _OVERFLOW = b"overflowed its stack"
 
 # The name of sources in warnings, which are not for this package to give.

@@ -282,7 +282,7 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
         _check_environment(error, environment, layout)
         raise
     _check_machine_code(inputs.own, inputs, layout, lambda: (o.file for o in origins))
-    verdict = _check_code(origins, inputs, layout, contents, provided())
+    verdict = _check_code(origins, inputs, environment, layout, contents, provided())
     others = [origin.file for origin in origins if origin.dependency]
     content = json.dumps(others, separators=(",", ":")).encode()
     if others:
@@ -307,9 +307,10 @@ def stage_all(  # noqa: PLR0913, PLR0917 - each is one independent input of the 
     return _stamped(staged, layout, variant)
 
 
-def _check_code(
+def _check_code(  # noqa: PLR0913, PLR0917 - each is one independent input of the check
     origins: Sequence[Origin],
     inputs: Inputs,
+    environment: Environment,
     layout: Layout,
     contents: Contents,
     there: InLayers,
@@ -323,7 +324,7 @@ def _check_code(
     around = _surroundings(inputs, layout, there)
     verdict = own_code.verify(code, paths, (), around, there.paths)
     if inputs.services is not None:
-        described = _described(inputs, layout)
+        described = services.described(file.path for file in environment.files)
         verdict = code.check_services(verdict, inputs.services, lambda: described)
         _warn_of_calls(origins, inputs, layout, described)
     named = _named_sources(inputs, layout.staged(inputs.variant.id), contents)

@@ -3,6 +3,7 @@
 import importlib
 import json
 import subprocess
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,24 @@ import pytest
 from tests.conftest import HANDLER, Repository, Streams
 from tests.remote.servers import Proxy, name_of, s3_server
 from tests.test_cli import SCHEMA
+
+
+def held(proxy: Proxy) -> tuple[threading.Event, threading.Event]:
+    """Hold the next upload: the first event says that it arrived, and the second lets it go on.
+
+    Clear both to hold another one.
+    """
+    arrived, gate = threading.Event(), threading.Event()
+
+    def hold(method: str, _: str) -> str:
+        if method == "PUT" and not arrived.is_set():
+            arrived.set()
+            gate.wait(60)
+        return ""
+
+    proxy.harm = hold
+    return arrived, gate
+
 
 KEYS = {
     "AWS_ACCESS_KEY_ID": "AKIAPUBLISHER",

@@ -5,14 +5,13 @@ import json
 import shutil
 import signal
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.conftest import HANDLER, Repository
-from tests.publish.conftest import Bucket, commit, edit, listed, make_bucket, output, zip_of
+from tests.publish.conftest import Bucket, commit, edit, held, listed, make_bucket, output, zip_of
 from tests.remote.servers import Proxy
 from tests.test_store import clone
 
@@ -119,15 +118,7 @@ def test_named_variants(built: Repository, bucket: Bucket) -> None:
 
 def test_two_at_the_same_time(built: Repository, bucket: Bucket, proxy: Proxy) -> None:
     """A list that another process writes during the uploads keeps the entries of both."""
-    arrived, gate = threading.Event(), threading.Event()
-
-    def hold(method: str, _: str) -> str:
-        if method == "PUT" and not arrived.is_set():
-            arrived.set()
-            gate.wait(60)
-        return ""
-
-    proxy.harm = hold
+    arrived, gate = held(proxy)
     arguments = ("publish", "--bucket", bucket.url)
     with ThreadPoolExecutor() as pool:
         first = pool.submit(built.lambdas, *arguments, "api")

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tests.publish.conftest import (
     commit,
     edit,
     git,
+    held,
     listed,
     make_bucket,
     output,
@@ -70,15 +70,7 @@ def test_two_at_the_same_time(
     ready: Repository, bucket: Bucket, signer: Signer, proxy: Proxy
 ) -> None:
     """A table that another process writes during the uploads keeps the rows of both."""
-    arrived, gate = threading.Event(), threading.Event()
-
-    def hold(method: str, _: str) -> str:
-        if method == "PUT" and not arrived.is_set():
-            arrived.set()
-            gate.wait(60)
-        return ""
-
-    proxy.harm = hold
+    arrived, gate = held(proxy)
     arguments = ("--bucket", bucket.url, "--signing-profile", "Lambda")
     with ThreadPoolExecutor() as pool:
         first = pool.submit(publish, ready, "api", *arguments)

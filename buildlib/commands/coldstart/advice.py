@@ -1,4 +1,4 @@
-"""What could go: unused imports, compiling, and files that Lambda fetches for nothing."""
+"""Advice for faster starts: unused imports, compiling, and files that no start needs."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Unused(NamedTuple):
 
 
 class Advice(NamedTuple):
-    """What could go: unused imports, the modules that each start compiles, and savings in ZIPs.
+    """Possible savings: unused imports, the modules that each start compiles, and bytes in ZIPs.
 
     Each number of modules, and each saving, is of the ZIP of the variant next to it: the function,
     or one of its layers.
@@ -68,7 +68,7 @@ def _uncompiled(project: Project, variant: Variant, root: Import) -> list[tuple[
 
 
 def _possible(project: Project, variant: Variant) -> Iterator[tuple[Variant, Possible]]:
-    """Yield what options would save in the function's ZIP, and in those of its layers."""
+    """Yield the savings of options in the function's ZIP, and in those of its layers."""
     for one in (variant, *project.layer_variants(variant)):
         files = contents.of_zip(project.layout.zip(one.id))
         for offer in possible.find(one.function, files, project.sources(one.function)):

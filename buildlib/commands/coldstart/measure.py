@@ -213,7 +213,7 @@ def _module_of(variant: Variant) -> str:
 
 
 def _end(where: Place, logs: Sequence[str]) -> list[str]:
-    """Return the end of what the function wrote, with Lambda's paths.
+    """Return the end of the function's output, with Lambda's paths.
 
     Of a traceback, only the function's own frames and those below them. The client writes one,
     unless the process ended or timed out.

@@ -15,7 +15,7 @@ def version(
 ) -> tuple[Deployed, str]:
     """Return the version with other code that an alias pointed to before, and a note or nothing.
 
-    The description of a version says what ran before. For a version that `lambdas deploy` did not
+    The description of a version names its predecessor. For a version that `lambdas deploy` did not
     publish for the alias, it is the next lower one, and the note says so.
 
     Raises:
@@ -56,7 +56,7 @@ def version(
 
 
 def before(alias: Alias, runs: Deployed, versions: Sequence[Deployed], table: Table) -> Before:
-    """Return what ran before the present version, for the description of the next one."""
+    """Return the predecessor of the present version, for the description of the next one."""
     if said := described(runs, alias.name):
         return said
     try:
@@ -66,7 +66,7 @@ def before(alias: Alias, runs: Deployed, versions: Sequence[Deployed], table: Ta
 
 
 def described(one: Deployed, alias: str) -> Before | None:
-    """Return what a version says about an alias.
+    """Return the predecessor that a version names for an alias.
 
     A later version cannot have run before: such a description was written by hand.
     """
